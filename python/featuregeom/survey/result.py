@@ -1,0 +1,152 @@
+"""What an analysis gives: three tables, the arrays that the page draws, and where they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Analysis", "BlockPicture", "MatrixResult", "Picture"]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockPicture:
+    """A block that is small enough to draw.
+
+    Attributes
+    ----------
+    block : int
+        Its number in the blocks table.
+    index : ndarray of int64, shape (n,)
+        Its features, in the order in which `gram` and `coordinates` list them (by relation).
+    gram : ndarray of float64, shape (n, n)
+        Gram matrix of the features.
+    coordinates : ndarray of float64, shape (n, dim)
+        The features in an orthonormal basis of their span; ``dim`` is at most 3, else shape (n, 0).
+    """
+
+    block: int
+    index: NDArray[Any]
+    gram: NDArray[Any]
+    coordinates: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """The arrays behind one matrix's figures, bounded in size whatever the size of the matrix.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray of float64, shape (min(n, m),)
+        Spectrum of the frame operator, decreasing; null ones included.
+    eigenspace_of : ndarray of int64, same shape
+        Eigenspace of each eigenvalue; -1 in the null space.
+    eigenspace_values, eigenspace_dims : ndarray, shape (n_eigenspaces,)
+        Mean eigenvalue and dimension of each eigenspace.
+    heat : ndarray of float32, shape (n_shown, n_spaces_shown)
+        Spectral measure of a sample of features, ordered by their top eigenspace.
+    heat_index : ndarray of int64, shape (n_shown,)
+        The features that the rows of `heat` belong to.
+    heat_spaces : ndarray of int64, shape (n_spaces_shown + 1,)
+        Column c of `heat` sums the eigenspaces ``heat_spaces[c]`` up to ``heat_spaces[c + 1]`` (excluded).
+    cosine_edges : ndarray of float64, shape (n_bins + 1,)
+        Bin edges of the histogram of cosines, from -1 to 1.
+    cosine_counts : ndarray of int64, shape (n_bins,)
+        Pairs i < j of nonzero features in each bin.
+    blocks : tuple of BlockPicture
+        The blocks that are drawn.
+    """
+
+    eigenvalues: NDArray[Any]
+    eigenspace_of: NDArray[Any]
+    eigenspace_values: NDArray[Any]
+    eigenspace_dims: NDArray[Any]
+    heat: NDArray[Any]
+    heat_index: NDArray[Any]
+    heat_spaces: NDArray[Any]
+    cosine_edges: NDArray[Any]
+    cosine_counts: NDArray[Any]
+    blocks: tuple[BlockPicture, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixResult:
+    """Everything that was measured of one matrix.
+
+    Attributes
+    ----------
+    row : dict
+        Its row of the matrices table.
+    features : dict of str to ndarray, shape (n,)
+        Its columns of the features table.
+    blocks : list of dict
+        Its rows of the blocks table.
+    picture : Picture
+        What the page draws.
+    seconds : float
+        Time that it took.
+    """
+
+    row: dict[str, Any]
+    features: dict[str, NDArray[Any]]
+    blocks: list[dict[str, Any]]
+    picture: Picture
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Result of :func:`featuregeom.analyze`.
+
+    Attributes
+    ----------
+    matrices : DataFrame
+        One row per matrix.
+    features : DataFrame
+        One row per feature.
+    blocks : DataFrame
+        One row per block of features.
+    skipped : DataFrame
+        Tensors that were not analysed: ``tensor``, ``shape``, ``dtype``, ``reason``.
+    pictures : dict of str to Picture
+        What the page draws, by matrix.
+    provenance : dict
+        Source, format, featuregeom's version, and the parameters of the analysis.
+    out : Path or None
+        Folder that the tables were written to.
+    """
+
+    matrices: pd.DataFrame
+    features: pd.DataFrame
+    blocks: pd.DataFrame
+    skipped: pd.DataFrame
+    pictures: dict[str, Picture]
+    provenance: dict[str, Any]
+    out: Path | None = field(default=None)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the analysis as one self-contained HTML page.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write. It is replaced only once the new page is complete.
+
+        Returns
+        -------
+        Path
+            The file that was written.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        from featuregeom.report.page import write_page
+
+        return write_page(self, Path(path))

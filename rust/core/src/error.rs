@@ -1,0 +1,51 @@
+//! Everything that can go wrong in the core, as one enumeration.
+
+/// Result of a core function.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a core function gave no result.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A matrix has no rows or no columns, or two shapes do not fit.
+    #[error("{0}")]
+    Shape(String),
+    /// A feature matrix holds NaN or infinity.
+    #[error("{value} at row {row}, column {column}; drop or repair the row before measuring")]
+    NonFinite {
+        /// First row, in order, that holds such a value.
+        row: usize,
+        /// First column of it that does.
+        column: usize,
+        /// The value: NaN, inf or -inf.
+        value: f64,
+    },
+    /// Finite values whose squares leave the range of `f64`.
+    #[error(
+        "the largest magnitude is {largest:e}, whose square is out of the range of float64; \
+         rescale the matrix (all measures but lambda are invariant under scale)"
+    )]
+    Range {
+        /// The largest magnitude in the matrix.
+        largest: f64,
+    },
+    /// A parameter outside its range.
+    #[error("{0}")]
+    Parameter(String),
+    /// An iteration did not converge.
+    #[error("{0} did not converge")]
+    Convergence(&'static str),
+    /// A safetensors header that is not one.
+    #[error("{0}")]
+    Header(String),
+    /// The operating system gave no threads.
+    #[error("could not start {threads} threads: {reason}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
+    /// The caller cancelled the run.
+    #[error("interrupted")]
+    Interrupted,
+}

@@ -1,0 +1,188 @@
+//! The frame operator `F = X^T X`, streamed.
+
+use super::finite::first_nonfinite;
+use crate::error::{Error, Result};
+use crate::matrix::{FeatureMatrix, Real};
+use crate::run::Run;
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::{Accum, Mat, MatRef, Par};
+use rayon::prelude::*;
+
+/// Bytes of a tile of rows: it should stay in the second-level cache while it is multiplied.
+const TILE_BYTES: usize = 4 << 20;
+
+/// Rows that a thread widens at a time.
+const ROWS_PER_JOB: usize = 32;
+
+/// Smallest `f64` entry of the diagonal of `F` that has not lost digits to underflow.
+const SMALLEST: f64 = 1e-280;
+
+/// Arithmetic of the products. Sums over tiles are always kept in `f64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Products and sums in `f64`: exact products of `f32`, `f16` and `bf16` values.
+    Double,
+    /// Products and sums within a tile in `f32`, twice as fast: about 1e-6 relative.
+    Single,
+}
+
+/// `F = X^T X`, `m x m` and symmetric.
+///
+/// Costs `n m (m + 1)` operations (one triangle) and `O(m^2 + tile)` memory. Tiles have a size that depends on
+/// `m` alone and are added in order, so the result does not depend on the number of threads.
+///
+/// # Errors
+/// [`Error::NonFinite`] for NaN or infinity, [`Error::Range`] where squares overflow or underflow `f64`,
+/// [`Error::Interrupted`].
+pub fn frame_operator(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) -> Result<Mat<f64>> {
+    let mut f = Mat::zeros(x.m(), x.m());
+    run.control().expect(x.n() as u64);
+    run.pool().install(|| match precision {
+        Precision::Double => accumulate::<f64>(x, run, |tile, par| {
+            matmul(
+                f.as_mut(),
+                BlockStructure::TriangularLower,
+                Accum::Add,
+                tile,
+                BlockStructure::Rectangular,
+                tile.transpose(),
+                BlockStructure::Rectangular,
+                1.0,
+                par,
+            );
+        }),
+        Precision::Single => {
+            let mut part = Mat::<f32>::zeros(x.m(), x.m());
+            accumulate::<f32>(x, run, |tile, par| {
+                matmul(
+                    part.as_mut(),
+                    BlockStructure::TriangularLower,
+                    Accum::Replace,
+                    tile,
+                    BlockStructure::Rectangular,
+                    tile.transpose(),
+                    BlockStructure::Rectangular,
+                    1.0,
+                    par,
+                );
+                f.as_mut().par_col_iter_mut().enumerate().for_each(|(j, column)| {
+                    for (sum, &new) in column.iter_mut().zip(part.col(j).iter()).skip(j) {
+                        *sum += f64::from(new);
+                    }
+                });
+            })
+        }
+    })?;
+    check_range(x, &f, run)?;
+    for j in 0..f.ncols() {
+        for i in 0..j {
+            f[(i, j)] = f[(j, i)];
+        }
+    }
+    Ok(f)
+}
+
+/// Hand the tiles of `x` to `add` one after another, features as columns.
+fn accumulate<T: Real>(
+    x: &FeatureMatrix<'_>,
+    run: &Run,
+    mut add: impl FnMut(MatRef<'_, T>, Par) + Send,
+) -> Result<()> {
+    let (n, m) = (x.n(), x.m());
+    let height = (TILE_BYTES / (m * size_of::<T>())).clamp(64, 2048).min(n);
+    let par = Par::rayon(run.pool().current_num_threads());
+    let mut tile = vec![T::default(); height * m];
+    for first in (0..n).step_by(height) {
+        let rows = height.min(n - first);
+        let tile = &mut tile[..rows * m];
+        tile.par_chunks_mut(ROWS_PER_JOB * m).enumerate().for_each(|(job, part)| {
+            let start = first + job * ROWS_PER_JOB;
+            x.read(start..start + part.len() / m, part);
+        });
+        add(MatRef::from_column_major_slice(tile, m, rows), par);
+        run.control().advance(rows as u64)?;
+    }
+    Ok(())
+}
+
+/// The diagonal holds the squared norms of columns, so it shows whatever went wrong in the sums.
+fn check_range(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<()> {
+    let diagonal = || (0..f.ncols()).map(|j| f[(j, j)]);
+    let largest = diagonal().fold(0.0, f64::max);
+    if diagonal().all(f64::is_finite) && largest > SMALLEST {
+        return Ok(());
+    }
+    if let Some(error) = first_nonfinite(x, run)? {
+        return Err(error);
+    }
+    match largest_magnitude(x) {
+        0.0 => Ok(()),
+        largest => Err(Error::Range { largest }),
+    }
+}
+
+fn largest_magnitude(x: &FeatureMatrix<'_>) -> f64 {
+    let mut row = vec![0.0_f64; x.m()];
+    (0..x.n()).fold(0.0, |largest, i| {
+        x.read(i..i + 1, &mut row);
+        row.iter().fold(largest, |largest, value| value.abs().max(largest))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn slow(values: &[f64], m: usize) -> Mat<f64> {
+        Mat::from_fn(m, m, |i, j| values.chunks(m).map(|row| row[i] * row[j]).sum())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn it_is_the_product_and_does_not_depend_on_threads(
+            n in 1_usize..400, m in 1_usize..24, seed in any::<u64>(),
+        ) {
+            let mut state = seed | 1;
+            let values: Vec<f64> = (0..n * m).map(|_| crate::testing::noise(&mut state)).collect();
+            let x = FeatureMatrix::from_slice(&values, m).expect("shape");
+            let one = frame_operator(&x, Precision::Double, &Run::quiet(1).expect("threads")).expect("finite");
+            let three = frame_operator(&x, Precision::Double, &Run::quiet(3).expect("threads")).expect("finite");
+            prop_assert!(one == three);
+            let expected = slow(&values, m);
+            prop_assert!((&one - &expected).norm_max() <= 1e-13 * n as f64);
+            let single = frame_operator(&x, Precision::Single, &Run::quiet(2).expect("threads")).expect("finite");
+            prop_assert!((&single - &expected).norm_max() <= 1e-5 * n as f64);
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let run = Run::quiet(1).expect("threads");
+        for scale in [1e200, 1e-200] {
+            let values = [scale, 2.0 * scale];
+            let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
+            let error = frame_operator(&x, Precision::Double, &run).expect_err("out of range");
+            assert_eq!(error, Error::Range { largest: 2.0 * scale });
+        }
+        let values = [1.0, f64::NAN];
+        let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
+        assert!(matches!(
+            frame_operator(&x, Precision::Double, &run),
+            Err(Error::NonFinite { row: 0, column: 1, .. })
+        ));
+        let values = [0.0; 4];
+        let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
+        assert!(frame_operator(&x, Precision::Double, &run).is_ok());
+    }
+
+    #[test]
+    fn a_cancelled_run_stops() {
+        let run = Run::quiet(1).expect("threads");
+        run.control().cancel();
+        let values = [1.0; 8];
+        let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
+        assert_eq!(frame_operator(&x, Precision::Double, &run), Err(Error::Interrupted));
+    }
+}

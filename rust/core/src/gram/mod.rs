@@ -1,0 +1,14 @@
+//! Products of a feature matrix with itself: the frame operator, and what can be said of the Gram matrix
+//! without ever storing it.
+
+mod finite;
+mod frame;
+mod linkage;
+mod sweep;
+mod unit;
+
+pub use finite::{first_nonfinite, nonfinite_rows};
+pub use frame::{Precision, frame_operator};
+pub use linkage::{Blocks, Linkage};
+pub use sweep::{Sweep, SweepOptions, sweep};
+pub use unit::squared_norms;

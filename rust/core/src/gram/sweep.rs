@@ -1,0 +1,450 @@
+//! One blocked pass over all pairs of features: neighbours, coherence, histogram of cosines, linkage.
+//!
+//! ```text
+//!            J ->
+//!        +---+---+---+---+
+//!     I  | \ |   |   |   |   Only tiles with J >= I are multiplied. A tile serves both its rows and its
+//!     |  +---+---+---+---+   columns: the lists of block I and of block J are updated from it, and it is
+//!     v      | \ |   |   |   overwritten by the next one. Nothing of size n x n exists.
+//!            +---+---+---+
+//!                | \ |   |
+//! ```
+
+use super::linkage::{Blocks, Linkage};
+use super::unit::{UnitFeatures, squared_norms};
+use crate::error::{Error, Result};
+use crate::matrix::{Element, FeatureMatrix, Real};
+use crate::run::Run;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Features per block: a tile of cosines and the two tiles of features it comes from fit the caches.
+const BLOCK: usize = 512;
+
+/// Cosines that are compared with thresholds at a time, before any is looked at alone.
+const GROUP: usize = 64;
+
+/// What a sweep should collect.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepOptions {
+    /// Neighbours to keep of each feature, by decreasing |cosine|.
+    pub neighbours: usize,
+    /// Equal bins of the histogram over [-1, 1].
+    pub bins: usize,
+    /// Couplings below this do not connect blocks; `None` chooses (see [`Blocks`]).
+    pub threshold: Option<f64>,
+}
+
+/// What one pass over all pairs of features gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sweep {
+    /// Neighbours of each feature, `options.neighbours` a feature, nearest first; `None` past the last.
+    pub neighbours: Vec<Option<usize>>,
+    /// Their cosines, computed in `f64`.
+    pub cosines: Vec<f64>,
+    /// Pairs `i < j` of nonzero features in each bin of cosines.
+    pub histogram: Vec<u64>,
+    /// Largest |cosine| between two features; `None` with fewer than two nonzero ones.
+    pub coherence: Option<f64>,
+    /// Connected components of the Gram graph.
+    pub blocks: Blocks,
+    /// Arithmetic of the products: `f64` for `f64` input, else `f32`.
+    pub element: Element,
+}
+
+/// Neighbours of one block of features, and how a candidate has to compare to enter.
+struct Lists<T> {
+    keep: usize,
+    entries: Vec<Vec<(T, Reverse<usize>)>>,
+    /// |cosine| of the last kept neighbour of each feature; below zero while there is room.
+    least: Vec<T>,
+}
+
+impl<T: Real> Lists<T> {
+    fn new(count: usize, keep: usize) -> Self {
+        Self { keep, entries: vec![Vec::with_capacity(keep + 1); count], least: vec![T::narrow(-1.0); count] }
+    }
+
+    /// Order is total, so the lists do not depend on the order in which tiles come.
+    fn offer(&mut self, feature: usize, strength: T, other: usize) {
+        let entries = &mut self.entries[feature];
+        let candidate = (strength, Reverse(other));
+        let place = entries.partition_point(|entry| {
+            entry.0 > candidate.0 || (entry.0 == candidate.0 && entry.1 > candidate.1)
+        });
+        entries.insert(place, candidate);
+        entries.truncate(self.keep);
+        if entries.len() == self.keep {
+            self.least[feature] = entries[self.keep - 1].0;
+        }
+    }
+}
+
+/// Sweep all pairs of nonzero features once.
+///
+/// Costs `n (n - 1) m` operations and `O(n k + n log(1/eps) + tile)` memory; the `n x n` Gram matrix is never
+/// stored. Cosines are multiplied in `f32` unless the input is `f64`; those of the neighbours that are kept
+/// are computed again in `f64`.
+///
+/// # Errors
+/// [`Error::Parameter`] for an option out of range, [`Error::Interrupted`]. The values must be finite.
+pub fn sweep(x: &FeatureMatrix<'_>, options: &SweepOptions, run: &Run) -> Result<Sweep> {
+    if options.neighbours == 0 || options.bins == 0 {
+        return Err(Error::Parameter("a sweep needs at least one neighbour and one bin".into()));
+    }
+    if options.threshold.is_some_and(|value| !(value > 0.0 && value <= 1.0)) {
+        return Err(Error::Parameter("the threshold of couplings must lie in (0, 1]".into()));
+    }
+    let unit = UnitFeatures::new(x, &squared_norms(x, run)?);
+    match x.element() {
+        Element::F64 => pass::<f64>(x, &unit, options, run),
+        Element::F32 | Element::F16 | Element::BF16 => pass::<f32>(x, &unit, options, run),
+    }
+}
+
+/// Everything that the tiles of one pass update.
+struct Collected<T> {
+    lists: Vec<Mutex<Lists<T>>>,
+    linkage: Mutex<Linkage>,
+}
+
+fn pass<T: Cosine>(
+    x: &FeatureMatrix<'_>,
+    unit: &UnitFeatures<'_>,
+    options: &SweepOptions,
+    run: &Run,
+) -> Result<Sweep> {
+    let (count, m) = (unit.len(), x.m());
+    let block = |b: usize| b * BLOCK..count.min((b + 1) * BLOCK);
+    let blocks = count.div_ceil(BLOCK);
+    let tiles = blocks * (blocks + 1) / 2;
+    run.control().expect(tiles as u64);
+    let collected = Collected {
+        lists: (0..blocks).map(|b| Mutex::new(Lists::new(block(b).len(), options.neighbours))).collect(),
+        linkage: Mutex::new(Linkage::new(count, options.threshold)),
+    };
+    let histogram = run.pool().install(|| {
+        (0..blocks)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|b| {
+                let rows = block(b);
+                let (mut left, mut right) =
+                    (vec![T::default(); rows.len() * m], vec![T::default(); BLOCK * m]);
+                let mut cosines = vec![T::default(); rows.len() * BLOCK];
+                let mut histogram = Histogram::new(options.bins);
+                unit.read(rows.clone(), &mut left);
+                for c in b..blocks {
+                    let columns = block(c);
+                    let right = &mut right[..columns.len() * m];
+                    unit.read(columns.clone(), right);
+                    let tile = &mut cosines[..rows.len() * columns.len()];
+                    // Column i of the product holds the cosines of feature i with the block's columns.
+                    matmul(
+                        MatMut::from_column_major_slice_mut(&mut *tile, columns.len(), rows.len()),
+                        Accum::Replace,
+                        MatRef::from_row_major_slice(right, columns.len(), m),
+                        MatRef::from_column_major_slice(&left, m, rows.len()),
+                        T::narrow(1.0),
+                        Par::Seq,
+                    );
+                    collected.read_tile(tile, (b, rows.clone()), (c, columns), unit, &mut histogram);
+                    run.control().advance(1)?;
+                }
+                Ok(histogram)
+            })
+            .try_reduce(|| Histogram::new(options.bins), |a, b| Ok(a.merged(&b)))
+    })?;
+    let mut result = Sweep {
+        neighbours: vec![None; x.n() * options.neighbours],
+        cosines: vec![f64::NAN; x.n() * options.neighbours],
+        histogram: histogram.counts(),
+        coherence: None,
+        blocks: collected
+            .linkage
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .blocks(x.n(), &unit.active),
+        element: if T::SINGLE { Element::F32 } else { Element::F64 },
+    };
+    let lists: Vec<Vec<_>> = collected
+        .lists
+        .into_iter()
+        .flat_map(|lists| lists.into_inner().unwrap_or_else(PoisonError::into_inner).entries)
+        .collect();
+    let exact: Vec<Vec<(f64, usize)>> = run.pool().install(|| {
+        lists
+            .par_iter()
+            .enumerate()
+            .map_init(Default::default, |rows, (i, entries)| {
+                run.control().check()?;
+                let mut exact: Vec<_> =
+                    entries.iter().map(|&(_, Reverse(j))| (unit.cosine(i, j, rows), j)).collect();
+                exact.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()).then(a.1.cmp(&b.1)));
+                Ok(exact)
+            })
+            .collect::<Result<_>>()
+    })?;
+    for (&index, entries) in unit.active.iter().zip(&exact) {
+        for (rank, &(cosine, j)) in entries.iter().enumerate() {
+            result.neighbours[index * options.neighbours + rank] = Some(unit.active[j]);
+            result.cosines[index * options.neighbours + rank] = cosine;
+        }
+    }
+    result.coherence = exact.iter().filter_map(|entries| entries.first()).map(|e| e.0.abs()).reduce(f64::max);
+    Ok(result)
+}
+
+impl<T: Cosine> Collected<T> {
+    /// Update everything from the cosines of a block of rows with a block of columns.
+    fn read_tile(
+        &self,
+        tile: &[T],
+        (b, rows): (usize, Range<usize>),
+        (c, columns): (usize, Range<usize>),
+        unit: &UnitFeatures<'_>,
+        histogram: &mut Histogram,
+    ) {
+        // Blocks are locked in increasing order, so tiles cannot wait for each other in a circle.
+        let mut own = lock(&self.lists[b]);
+        let mut other = (b != c).then(|| lock(&self.lists[c]));
+        let filter: Vec<f32> = {
+            let mut linkage = lock(&self.linkage);
+            linkage.refresh(rows.clone());
+            linkage.refresh(columns.clone());
+            rows.clone().chain(columns.clone()).map(|position| linkage.filter()[position]).collect()
+        };
+        let (row_filter, column_filter) = filter.split_at(rows.len());
+        let norms = &unit.norms[columns.clone()];
+        let mut strengths = [T::default(); GROUP];
+        let mut couplings = [0.0_f32; GROUP];
+        let mut joins: Vec<(usize, usize, f32)> = Vec::new();
+        for (i, cosines) in tile.chunks_exact(columns.len()).enumerate() {
+            let position = rows.start + i;
+            let norm = unit.norms[position];
+            // On the diagonal each pair is met twice; it counts where the column comes later.
+            let first = if b == c { i + 1 } else { 0 };
+            histogram.add(&cosines[first..]);
+            for start in (first..cosines.len()).step_by(GROUP) {
+                let group = start..cosines.len().min(start + GROUP);
+                let strengths = &mut strengths[..group.len()];
+                for (strength, cosine) in strengths.iter_mut().zip(&cosines[group.clone()]) {
+                    *strength = cosine.magnitude();
+                }
+                let least = own.least[i];
+                if strengths.iter().any(|&strength| strength >= least) {
+                    for (offset, &strength) in strengths.iter().enumerate() {
+                        if strength >= own.least[i] {
+                            own.offer(i, strength, columns.start + group.start + offset);
+                        }
+                    }
+                }
+                let theirs = other.as_deref_mut().unwrap_or(&mut own);
+                if strengths
+                    .iter()
+                    .zip(&theirs.least[group.clone()])
+                    .any(|(strength, least)| strength >= least)
+                {
+                    for (offset, &strength) in strengths.iter().enumerate() {
+                        if strength >= theirs.least[group.start + offset] {
+                            theirs.offer(group.start + offset, strength, position);
+                        }
+                    }
+                }
+                let couplings = &mut couplings[..group.len()];
+                for ((coupling, &strength), &theirs) in
+                    couplings.iter_mut().zip(&*strengths).zip(&norms[group.clone()])
+                {
+                    *coupling = strength.single() * ratio(norm, theirs);
+                }
+                let own_filter = row_filter[i];
+                let passes = |coupling: f32, theirs: f32| coupling >= own_filter.min(theirs);
+                if couplings.iter().zip(&column_filter[group.clone()]).any(|(&c, &f)| passes(c, f)) {
+                    for (offset, &coupling) in couplings.iter().enumerate() {
+                        let column = group.start + offset;
+                        if passes(coupling, column_filter[column]) {
+                            joins.push((position, columns.start + column, coupling));
+                        }
+                    }
+                }
+            }
+        }
+        if !joins.is_empty() {
+            let mut linkage = lock(&self.linkage);
+            for (i, j, coupling) in joins {
+                linkage.join(i, j, f64::from(coupling));
+            }
+        }
+    }
+}
+
+fn ratio(a: f64, b: f64) -> f32 {
+    (if a < b { a / b } else { b / a }) as f32
+}
+
+/// A panicking tile ends the whole sweep, so what it left behind is never read.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the sweep asks of a cosine in either arithmetic.
+trait Cosine: Real {
+    /// Whether this is `f32`.
+    const SINGLE: bool;
+    fn magnitude(self) -> Self;
+    fn single(self) -> f32;
+    /// `(value + 1) * half`, cut to `last`.
+    fn bin(self, half: f32, last: f32) -> u32;
+}
+
+impl Cosine for f32 {
+    const SINGLE: bool = true;
+    fn magnitude(self) -> Self {
+        self.abs()
+    }
+    fn single(self) -> f32 {
+        self
+    }
+    fn bin(self, half: f32, last: f32) -> u32 {
+        ((self + 1.0) * half).clamp(0.0, last) as u32
+    }
+}
+
+impl Cosine for f64 {
+    const SINGLE: bool = false;
+    fn magnitude(self) -> Self {
+        self.abs()
+    }
+    fn single(self) -> f32 {
+        self as f32
+    }
+    fn bin(self, half: f32, last: f32) -> u32 {
+        ((self + 1.0) * Self::from(half)).clamp(0.0, Self::from(last)) as u32
+    }
+}
+
+/// Counts over [-1, 1]. Four interleaved copies, so that equal neighbours do not wait for each other.
+struct Histogram {
+    copies: [Vec<u64>; 4],
+}
+
+impl Histogram {
+    fn new(bins: usize) -> Self {
+        Self { copies: std::array::from_fn(|_| vec![0; bins]) }
+    }
+
+    fn add<T: Cosine>(&mut self, values: &[T]) {
+        let bins = self.copies[0].len();
+        let (half, last) = (bins as f32 / 2.0, (bins - 1) as f32);
+        let mut places = [0_u32; GROUP];
+        for group in values.chunks(GROUP) {
+            for (place, value) in places.iter_mut().zip(group) {
+                *place = value.bin(half, last);
+            }
+            for quad in places[..group.len()].chunks(4) {
+                for (copy, &place) in self.copies.iter_mut().zip(quad) {
+                    copy[place as usize] += 1;
+                }
+            }
+        }
+    }
+
+    fn merged(mut self, other: &Self) -> Self {
+        for (copy, more) in self.copies.iter_mut().zip(&other.copies) {
+            for (count, more) in copy.iter_mut().zip(more) {
+                *count += more;
+            }
+        }
+        self
+    }
+
+    fn counts(&self) -> Vec<u64> {
+        (0..self.copies[0].len()).map(|bin| self.copies.iter().map(|copy| copy[bin]).sum()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::noise;
+    use proptest::prelude::*;
+
+    const OPTIONS: SweepOptions = SweepOptions { neighbours: 3, bins: 199, threshold: None };
+
+    fn random(n: usize, m: usize, seed: u64) -> Vec<f64> {
+        let mut state = seed | 1;
+        (0..n * m).map(|_| noise(&mut state)).collect()
+    }
+
+    #[test]
+    fn no_result_depends_on_threads_or_block_borders() {
+        let values = random(3 * BLOCK + 17, 5, 7);
+        let x = FeatureMatrix::from_slice(&values, 5).expect("shape");
+        let one = sweep(&x, &OPTIONS, &Run::quiet(1).expect("threads")).expect("finite");
+        for threads in [2, 5] {
+            assert_eq!(one, sweep(&x, &OPTIONS, &Run::quiet(threads).expect("threads")).expect("finite"));
+        }
+        let n = x.n() as u64;
+        assert_eq!(one.histogram.iter().sum::<u64>(), n * (n - 1) / 2);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn it_agrees_with_the_gram_matrix(n in 1_usize..40, m in 1_usize..9, seed in any::<u64>(), zeros in 0_usize..3) {
+            let mut values = random(n, m, seed);
+            for row in 0..zeros.min(n) {
+                values[row * m..(row + 1) * m].fill(0.0);
+            }
+            let x = FeatureMatrix::from_slice(&values, m).expect("shape");
+            let found = sweep(&x, &OPTIONS, &Run::quiet(2).expect("threads")).expect("finite");
+            let rows: Vec<&[f64]> = values.chunks(m).collect();
+            let norm = |i: usize| rows[i].iter().map(|v| v * v).sum::<f64>().sqrt();
+            let cosine = |i: usize, j: usize| {
+                rows[i].iter().zip(rows[j]).map(|(a, b)| a * b).sum::<f64>() / norm(i) / norm(j)
+            };
+            let active: Vec<usize> = (0..n).filter(|&i| norm(i) > 0.0).collect();
+            let mut coherence: Option<f64> = None;
+            for i in 0..n {
+                let mut others: Vec<usize> =
+                    if norm(i) > 0.0 { active.iter().copied().filter(|&j| j != i).collect() } else { vec![] };
+                others.sort_by(|&a, &b| cosine(i, b).abs().total_cmp(&cosine(i, a).abs()));
+                coherence = others.first().map(|&j| cosine(i, j).abs()).into_iter().chain(coherence).reduce(f64::max);
+                for rank in 0..OPTIONS.neighbours {
+                    let slot = i * OPTIONS.neighbours + rank;
+                    prop_assert_eq!(found.neighbours[slot].is_some(), rank < others.len());
+                    if rank < others.len() {
+                        prop_assert!((found.cosines[slot].abs() - cosine(i, others[rank]).abs()).abs() < 1e-6);
+                        let j = found.neighbours[slot].expect("checked");
+                        prop_assert!((found.cosines[slot] - cosine(i, j)).abs() < 1e-12);
+                    }
+                }
+            }
+            prop_assert_eq!(found.coherence.is_some(), active.len() > 1);
+            if let (Some(a), Some(b)) = (found.coherence, coherence) {
+                prop_assert!((a - b).abs() < 1e-6);
+            }
+            let pairs = active.len() * active.len().saturating_sub(1) / 2;
+            prop_assert_eq!(found.histogram.iter().sum::<u64>(), pairs as u64);
+            for (i, label) in found.blocks.labels.iter().enumerate() {
+                prop_assert_eq!(label.is_some(), active.contains(&i));
+            }
+        }
+    }
+
+    #[test]
+    fn a_direct_sum_comes_apart() {
+        // A triangle in the first two dimensions, a pair in the third, a zero feature.
+        let h = 0.75_f64.sqrt();
+        let values =
+            [1.0, 0.0, 0.0, 0.0, 0.0, 2.0, -0.5, h, 0.0, 0.0, 0.0, 0.0, -0.5, -h, 0.0, 0.0, 0.0, -2.0];
+        let x = FeatureMatrix::from_slice(&values, 3).expect("shape");
+        let found = sweep(&x, &OPTIONS, &Run::quiet(1).expect("threads")).expect("finite");
+        assert_eq!(found.blocks.labels, [Some(0), Some(1), Some(0), None, Some(0), Some(1)]);
+        assert_eq!(found.coherence, Some(1.0));
+    }
+}

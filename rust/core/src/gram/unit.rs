@@ -1,0 +1,105 @@
+//! Features scaled to unit length, read in tiles: the cosine between two features is the product of two columns.
+
+use crate::error::Result;
+use crate::matrix::{FeatureMatrix, Real};
+use crate::run::Run;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Rows whose norms one thread computes at a time.
+const ROWS: usize = 64;
+
+/// `N_i`, the squared norm of each feature, in `f64`. Costs one pass.
+///
+/// # Errors
+/// [`crate::Error::Interrupted`].
+pub fn squared_norms(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
+    let m = x.m();
+    let mut norms = vec![0.0; x.n()];
+    run.pool().install(|| {
+        norms.par_chunks_mut(ROWS).enumerate().try_for_each_init(
+            || vec![0.0_f64; ROWS * m],
+            |tile, (chunk, norms)| {
+                run.control().check()?;
+                let tile = &mut tile[..norms.len() * m];
+                x.read(chunk * ROWS..chunk * ROWS + norms.len(), tile);
+                for (norm, row) in norms.iter_mut().zip(tile.chunks_exact(m)) {
+                    *norm = row.iter().map(|value| value * value).sum();
+                }
+                Ok(())
+            },
+        )
+    })?;
+    Ok(norms)
+}
+
+/// The nonzero features of a matrix, each divided by its norm when it is read.
+pub(super) struct UnitFeatures<'a> {
+    x: FeatureMatrix<'a>,
+    /// Indices of the nonzero features, increasing.
+    pub active: Vec<usize>,
+    /// Their norms.
+    pub norms: Vec<f64>,
+}
+
+impl<'a> UnitFeatures<'a> {
+    pub fn new(x: &FeatureMatrix<'a>, squared_norms: &[f64]) -> Self {
+        let active: Vec<usize> = (0..x.n()).filter(|&i| squared_norms[i] > 0.0).collect();
+        let norms = active.iter().map(|&i| squared_norms[i].sqrt()).collect();
+        Self { x: *x, active, norms }
+    }
+
+    pub fn len(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Read unit features, given by position among the nonzero ones, into the rows of `tile`.
+    pub fn read<T: Real>(&self, positions: Range<usize>, tile: &mut [T]) {
+        let m = self.x.m();
+        let mut rest = &mut tile[..positions.len() * m];
+        let mut start = positions.start;
+        // Runs of consecutive rows are read together, which matters when columns are contiguous instead.
+        for run in self.active[positions].chunk_by(|a, b| a + 1 == *b) {
+            let (part, after) = rest.split_at_mut(run.len() * m);
+            rest = after;
+            self.x.read(run[0]..run[0] + run.len(), part);
+            for (row, norm) in part.chunks_exact_mut(m).zip(&self.norms[start..]) {
+                let inverse = T::narrow(norm.recip());
+                for value in row {
+                    *value *= inverse;
+                }
+            }
+            start += run.len();
+        }
+    }
+
+    /// Cosine of two features, given by position, in `f64`.
+    pub fn cosine(&self, i: usize, j: usize, rows: &mut [Vec<f64>; 2]) -> f64 {
+        for (position, row) in [i, j].into_iter().zip(rows.iter_mut()) {
+            row.resize(self.x.m(), 0.0);
+            self.x.read(self.active[position]..self.active[position] + 1, row);
+        }
+        let dot: f64 = rows[0].iter().zip(&rows[1]).map(|(a, b)| a * b).sum();
+        (dot / self.norms[i] / self.norms[j]).clamp(-1.0, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_features_are_left_out() {
+        let values = [3.0, 4.0, 0.0, 0.0, 0.0, -2.0];
+        let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
+        let run = Run::quiet(1).expect("threads");
+        let norms = squared_norms(&x, &run).expect("not interrupted");
+        assert_eq!(norms, [25.0, 0.0, 4.0]);
+        let unit = UnitFeatures::new(&x, &norms);
+        assert_eq!(unit.active, [0, 2]);
+        let mut tile = [0.0_f64; 4];
+        unit.read(0..2, &mut tile);
+        assert!((tile[0] - 0.6).abs() < 1e-15 && (tile[3] + 1.0).abs() < 1e-15);
+        assert!((unit.cosine(0, 1, &mut Default::default()) + 0.8).abs() < 1e-15);
+    }
+}

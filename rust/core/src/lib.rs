@@ -1,0 +1,39 @@
+//! Frames, spectra and Gram sweeps of feature matrices, without Python.
+//!
+//! A feature matrix `X` has one feature per row: `n` features in `m` dimensions.
+//!
+//! | symbol | meaning |
+//! |---|---|
+//! | `w_i` | feature i, row i of `X` |
+//! | `N_i` | its squared norm |
+//! | `F = X^T X` (m x m) | frame operator |
+//! | `M = X X^T` (n x n) | Gram matrix; it has the nonzero spectrum of `F` and is never stored |
+//! | `F = sum_k lambda_k P_k` | one term per eigen*space*; `P_k` projects on it |
+//!
+//! ```text
+//!              matrix            tiles of rows, widened as they are read
+//!             /      \
+//!        gram          gram
+//!      frame: F      sweep: neighbours, coherence, histogram
+//!         |          forest: single linkage of the Gram graph
+//!      spectrum
+//!   eigen -> buckets -> measure
+//! ```
+//!
+//! Every function that can take long receives a [`run::Run`]: the threads to use, and the handle through
+//! which a caller cancels it and reads its progress. Results do not depend on the number of threads.
+
+#![deny(missing_docs)]
+
+pub mod error;
+pub mod gram;
+pub mod header;
+pub mod matrix;
+pub mod run;
+pub mod spectrum;
+
+#[cfg(test)]
+mod testing;
+
+pub use error::Error;
+pub use matrix::{Element, FeatureMatrix};

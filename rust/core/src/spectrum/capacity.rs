@@ -1,0 +1,88 @@
+//! Capacity of every feature without an eigendecomposition, and never through the Gram matrix.
+
+use crate::error::Result;
+use crate::gram::{Precision, frame_operator};
+use crate::matrix::{FeatureMatrix, Real};
+use crate::run::Run;
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+/// Features that one thread works on at a time.
+const ROWS: usize = 256;
+
+/// `D_i = N_i^2 / sum_j M_ij^2 = N_i^2 / (w_i^T F w_i)`; zero for zero features.
+///
+/// With `T` the lower triangle of `F`, its part below the diagonal doubled, `w^T F w = w^T T w`: the triangular
+/// product halves the work, so all of it costs `2 n m^2` operations, and `O(m^2 + tile)` memory.
+///
+/// # Errors
+/// As [`frame_operator`].
+pub fn capacities(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) -> Result<Vec<f64>> {
+    let f = frame_operator(x, precision, run)?;
+    run.control().expect(x.n() as u64);
+    match precision {
+        Precision::Double => quadratic::<f64>(x, &f, run),
+        Precision::Single => quadratic::<f32>(x, &f, run),
+    }
+}
+
+fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<Vec<f64>> {
+    let m = x.m();
+    let triangle = Mat::<T>::from_fn(m, m, |i, j| T::narrow(if i > j { 2.0 * f[(i, j)] } else { f[(i, j)] }));
+    let mut capacities = vec![0.0; x.n()];
+    run.pool().install(|| {
+        capacities.par_chunks_mut(ROWS).enumerate().try_for_each_init(
+            || (vec![T::default(); ROWS * m], vec![T::default(); ROWS * m]),
+            |(tile, image), (job, out)| {
+                let (tile, image) = (&mut tile[..out.len() * m], &mut image[..out.len() * m]);
+                x.read(job * ROWS..job * ROWS + out.len(), tile);
+                matmul(
+                    MatMut::from_column_major_slice_mut(&mut *image, m, out.len()),
+                    BlockStructure::Rectangular,
+                    Accum::Replace,
+                    triangle.as_ref(),
+                    BlockStructure::TriangularLower,
+                    MatRef::from_column_major_slice(tile, m, out.len()),
+                    BlockStructure::Rectangular,
+                    T::narrow(1.0),
+                    Par::Seq,
+                );
+                for ((capacity, w), fw) in out.iter_mut().zip(tile.chunks_exact(m)).zip(image.chunks_exact(m))
+                {
+                    let norm: f64 = w.iter().map(|&value| value.into() * value.into()).sum();
+                    let energy: f64 = w.iter().zip(fw).map(|(&a, &b)| a.into() * b.into()).sum();
+                    *capacity =
+                        if norm > 0.0 && energy > 0.0 { (norm * norm / energy).min(1.0) } else { 0.0 };
+                }
+                run.control().advance(out.len() as u64)
+            },
+        )
+    })?;
+    Ok(capacities)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::noise;
+
+    #[test]
+    fn it_is_the_definition_through_the_gram_matrix() {
+        let (n, m) = (600, 11);
+        let mut state = 3;
+        let mut values: Vec<f64> = (0..n * m).map(|_| noise(&mut state)).collect();
+        values[..m].fill(0.0);
+        let x = FeatureMatrix::from_slice(&values, m).expect("shape");
+        let run = Run::quiet(2).expect("threads");
+        let exact = capacities(&x, Precision::Double, &run).expect("finite");
+        let single = capacities(&x, Precision::Single, &run).expect("finite");
+        let dot = |i: usize, j: usize| -> f64 { (0..m).map(|k| values[i * m + k] * values[j * m + k]).sum() };
+        assert_eq!(exact[0], 0.0);
+        for i in 1..n {
+            let expected = dot(i, i).powi(2) / (0..n).map(|j| dot(i, j).powi(2)).sum::<f64>();
+            assert!((exact[i] - expected).abs() < 1e-13 * expected);
+            assert!((single[i] - expected).abs() < 1e-5 * expected);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The self-adjoint eigensolver: faer's, made cancellable and independent of the number of threads.
+
+use crate::error::{Error, Result};
+use crate::run::Run;
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::{Mat, Par};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+/// Parts that the solver splits its work into. Its rounding depends on this number and not on how many
+/// threads share the parts, so it is fixed; more than four parts gain nothing below m = 4096 on few cores.
+const PARTS: usize = 4;
+
+/// How often a waiting caller looks whether the run was cancelled.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Eigenvalues, decreasing, and the eigenvectors as columns in the same order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Eigen {
+    /// Eigenvalues, decreasing.
+    pub values: Vec<f64>,
+    /// One orthonormal eigenvector a column.
+    pub vectors: Mat<f64>,
+}
+
+/// Decompose a symmetric matrix, of which the lower triangle is read. Costs about `9 m^3` operations.
+///
+/// The solver cannot be stopped half-way. When the run is cancelled this returns at once and the solver ends
+/// in the background, its result thrown away.
+///
+/// # Errors
+/// [`Error::Convergence`], [`Error::Interrupted`].
+pub fn self_adjoint(f: Mat<f64>, run: &Run) -> Result<Eigen> {
+    let (values, vectors) = decompose(f, ComputeEigenvectors::Yes, run)?;
+    Ok(Eigen { values, vectors: vectors.reverse_cols().to_owned() })
+}
+
+/// The eigenvalues alone, decreasing: about half the time.
+///
+/// # Errors
+/// As [`self_adjoint`].
+pub fn eigenvalues(f: Mat<f64>, run: &Run) -> Result<Vec<f64>> {
+    decompose(f, ComputeEigenvectors::No, run).map(|(values, _)| values)
+}
+
+fn decompose(f: Mat<f64>, compute: ComputeEigenvectors, run: &Run) -> Result<(Vec<f64>, Mat<f64>)> {
+    if f.nrows() != f.ncols() {
+        return Err(Error::Shape(format!("a {} x {} matrix is not square", f.nrows(), f.ncols())));
+    }
+    run.control().check()?;
+    let (sender, receiver) = sync_channel(1);
+    run.pool().spawn(move || {
+        // A caller that was cancelled has hung up.
+        let _ = sender.send(solve(&f, compute));
+    });
+    loop {
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Timeout) => run.control().check()?,
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::Convergence("the eigensolver")),
+        }
+    }
+}
+
+fn solve(f: &Mat<f64>, compute: ComputeEigenvectors) -> Result<(Vec<f64>, Mat<f64>)> {
+    let m = f.nrows();
+    let par = Par::rayon(PARTS);
+    let mut buffer = MemBuffer::new(self_adjoint_evd_scratch::<f64>(m, compute, par, Default::default()));
+    let mut values = Diag::<f64>::zeros(m);
+    let size = if compute == ComputeEigenvectors::Yes { m } else { 0 };
+    let mut vectors = Mat::<f64>::zeros(size, size);
+    let target = (size > 0).then(|| vectors.as_mut());
+    self_adjoint_evd(
+        f.as_ref(),
+        values.as_mut(),
+        target,
+        par,
+        MemStack::new(&mut buffer),
+        Default::default(),
+    )
+    .map_err(|_| Error::Convergence("the eigensolver"))?;
+    Ok((values.column_vector().iter().rev().copied().collect(), vectors))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::noise;
+
+    fn symmetric(m: usize) -> Mat<f64> {
+        let mut state = 9;
+        let x = Mat::from_fn(m + 3, m, |_, _| noise(&mut state));
+        x.transpose() * &x
+    }
+
+    #[test]
+    fn it_reconstructs_and_does_not_depend_on_threads() {
+        for m in [1, 2, 7, 150, 400] {
+            let f = symmetric(m);
+            let one = self_adjoint(f.clone(), &Run::quiet(1).expect("threads")).expect("converges");
+            let three = self_adjoint(f.clone(), &Run::quiet(3).expect("threads")).expect("converges");
+            assert!(one == three, "m = {m}");
+            assert!(one.values.windows(2).all(|pair| pair[0] >= pair[1]));
+            let v = &one.vectors;
+            let scaled = Mat::from_fn(m, m, |i, j| v[(i, j)] * one.values[j]);
+            let scale = one.values[0] * m as f64;
+            assert!((scaled * v.transpose() - &f).norm_max() < 1e-14 * scale);
+            assert!((v.transpose() * v - Mat::<f64>::identity(m, m)).norm_max() < 1e-14 * m as f64);
+            let alone = eigenvalues(f, &Run::quiet(2).expect("threads")).expect("converges");
+            assert!(alone.iter().zip(&one.values).all(|(a, b)| (a - b).abs() < 1e-14 * scale));
+        }
+    }
+
+    #[test]
+    fn a_cancelled_run_returns_at_once() {
+        let run = Run::quiet(1).expect("threads");
+        run.control().cancel();
+        assert_eq!(self_adjoint(symmetric(5), &run), Err(Error::Interrupted));
+    }
+}

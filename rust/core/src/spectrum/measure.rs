@@ -1,0 +1,295 @@
+//! How each feature's norm is spread over the eigenspaces, and the numbers that follow from it.
+
+use crate::error::{Error, Result};
+use crate::matrix::FeatureMatrix;
+use crate::run::Run;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+/// Features that one thread works on at a time.
+const ROWS: usize = 256;
+
+/// A feature that keeps less than this share of its norm in the retained eigenspaces has no measure.
+const SEEN: f64 = 0.5;
+
+/// The retained eigenvectors, from whichever of the two operators was decomposed.
+#[derive(Debug, Clone, Copy)]
+pub enum Basis<'a> {
+    /// Eigenvectors of the frame operator, `m x r`: a feature's coordinates are `V^T w`.
+    Frame(MatRef<'a, f64>),
+    /// Eigenvectors of the Gram matrix, `n x r`: coordinate k of feature i is `u_ik sqrt(lambda_k)`, so no
+    /// product is needed.
+    Gram(MatRef<'a, f64>),
+}
+
+impl Basis<'_> {
+    fn rank(&self) -> usize {
+        match self {
+            Self::Frame(vectors) | Self::Gram(vectors) => vectors.ncols(),
+        }
+    }
+}
+
+/// The spectral measure `mu_i(k) = |P_k w_i|^2 / N_i` of one feature in numbers.
+///
+/// A zero feature has capacity and leverage 0, no top eigenspace, and NaN elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FeatureMeasure {
+    /// `N = |w|^2`.
+    pub squared_norm: f64,
+    /// Rayleigh quotient `w^T F w / N`: the mean of lambda under mu.
+    pub kappa: f64,
+    /// `D = N / kappa`.
+    pub capacity: f64,
+    /// `w^T F^+ w`.
+    pub leverage: f64,
+    /// `1 - D / leverage`, computed without cancellation.
+    pub slack: f64,
+    /// Standard deviation of lambda under mu, over kappa.
+    pub cv: f64,
+    /// `max_k mu(k)`.
+    pub max_mass: f64,
+    /// Inverse participation ratio `sum_k mu(k)^2`.
+    pub ipr: f64,
+    /// Entropy of mu in nats.
+    pub entropy: f64,
+    /// The eigenspace with the largest mass.
+    pub eigenspace: Option<usize>,
+}
+
+impl FeatureMeasure {
+    const ZERO: Self = Self {
+        squared_norm: 0.0,
+        kappa: f64::NAN,
+        capacity: 0.0,
+        leverage: 0.0,
+        slack: f64::NAN,
+        cv: f64::NAN,
+        max_mass: f64::NAN,
+        ipr: f64::NAN,
+        entropy: f64::NAN,
+        eigenspace: None,
+    };
+}
+
+/// The measures of all features.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measures {
+    /// One entry a feature.
+    pub features: Vec<FeatureMeasure>,
+    /// The measures themselves, row-major `n x eigenspaces`, when they were asked for; NaN rows for zero
+    /// features.
+    pub masses: Option<Vec<f64>>,
+}
+
+/// Measure every feature against eigenspaces `starts[k]..starts[k + 1]` of the retained `values`.
+///
+/// Costs `2 n m r` operations for a [`Basis::Frame`], `n r` for a [`Basis::Gram`], and `O(n)` memory beyond the
+/// masses (`n` times the number of eigenspaces, only on demand).
+///
+/// # Errors
+/// [`Error::Shape`] when the parts do not fit together, [`Error::Interrupted`].
+pub fn measures(
+    x: &FeatureMatrix<'_>,
+    values: &[f64],
+    basis: Basis<'_>,
+    starts: &[usize],
+    with_masses: bool,
+    run: &Run,
+) -> Result<Measures> {
+    let (n, m, r) = (x.n(), x.m(), values.len());
+    let fits = match basis {
+        Basis::Frame(vectors) => vectors.nrows() == m,
+        Basis::Gram(vectors) => vectors.nrows() == n,
+    };
+    let covers = starts.first() == Some(&0)
+        && starts.last() == Some(&r)
+        && starts.windows(2).all(|pair| pair[0] < pair[1]);
+    if !fits || basis.rank() != r || !covers {
+        return Err(Error::Shape(format!(
+            "{r} eigenvalues, {} eigenvectors and eigenspaces {starts:?} do not fit a {n} x {m} matrix",
+            basis.rank()
+        )));
+    }
+    let spaces = starts.len() - 1;
+    run.control().expect(n as u64);
+    let jobs: Vec<(Vec<FeatureMeasure>, Vec<f64>)> = run.pool().install(|| {
+        (0..n)
+            .into_par_iter()
+            .step_by(ROWS)
+            .map_init(
+                || (vec![0.0; ROWS * m], vec![0.0; ROWS * r], vec![0.0; spaces]),
+                |(tile, energies, mass), first| {
+                    let rows = ROWS.min(n - first);
+                    let tile = &mut tile[..rows * m];
+                    let energies = &mut energies[..rows * r];
+                    x.read(first..first + rows, tile);
+                    energies_of(tile, first, basis, values, energies);
+                    let mut features = Vec::with_capacity(rows);
+                    let mut masses = Vec::with_capacity(if with_masses { rows * spaces } else { 0 });
+                    for (row, w) in tile.chunks_exact(m).enumerate() {
+                        let norm: f64 = w.iter().map(|value| value * value).sum();
+                        let energy = &energies[row * r..(row + 1) * r];
+                        features.push(measure(norm, energy, values, starts, mass));
+                        if with_masses {
+                            masses.extend_from_slice(mass);
+                        }
+                    }
+                    run.control().advance(rows as u64)?;
+                    Ok((features, masses))
+                },
+            )
+            .collect::<Result<_>>()
+    })?;
+    let (features, masses): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+    Ok(Measures { features: features.concat(), masses: with_masses.then(|| masses.concat()) })
+}
+
+/// `|<v_k, w>|^2` for each retained eigenvector, one row of `energies` a feature.
+fn energies_of(tile: &[f64], first: usize, basis: Basis<'_>, values: &[f64], energies: &mut [f64]) {
+    let r = values.len();
+    if r == 0 {
+        return;
+    }
+    let rows = energies.len() / r;
+    match basis {
+        Basis::Frame(vectors) => {
+            let m = vectors.nrows();
+            matmul(
+                MatMut::from_column_major_slice_mut(&mut *energies, r, rows),
+                Accum::Replace,
+                vectors.transpose(),
+                MatRef::from_column_major_slice(tile, m, rows),
+                1.0,
+                Par::Seq,
+            );
+            for energy in energies {
+                *energy *= *energy;
+            }
+        }
+        Basis::Gram(vectors) => {
+            for (row, energies) in energies.chunks_exact_mut(r).enumerate() {
+                for (k, (energy, value)) in energies.iter_mut().zip(values).enumerate() {
+                    *energy = vectors[(first + row, k)].powi(2) * value;
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of one feature, and its measure into `mass`.
+fn measure(norm: f64, energy: &[f64], values: &[f64], starts: &[usize], mass: &mut [f64]) -> FeatureMeasure {
+    let kept: f64 = energy.iter().sum();
+    if norm == 0.0 || kept < SEEN * norm {
+        mass.fill(f64::NAN);
+        return FeatureMeasure { squared_norm: norm, ..FeatureMeasure::ZERO };
+    }
+    let moment = |power: &dyn Fn(f64) -> f64| -> f64 {
+        energy.iter().zip(values).map(|(e, &lambda)| e * power(lambda)).sum::<f64>()
+    };
+    let kappa = moment(&|lambda| lambda) / norm;
+    let leverage = moment(&|lambda| lambda.recip());
+    let variance = moment(&|lambda| (lambda - kappa).powi(2)) / norm;
+    // kappa E[1/lambda] - 1 = E[(lambda - kappa)^2 / lambda] / kappa: a sum of squares, no cancellation.
+    let excess = moment(&|lambda| (lambda - kappa).powi(2) / lambda) / (kappa * norm);
+    for (mass, space) in mass.iter_mut().zip(starts.windows(2)) {
+        *mass = energy[space[0]..space[1]].iter().sum::<f64>() / norm;
+    }
+    let top = mass
+        .iter()
+        .enumerate()
+        .fold((0, f64::NEG_INFINITY), |best, (k, &value)| if value > best.1 { (k, value) } else { best });
+    FeatureMeasure {
+        squared_norm: norm,
+        kappa,
+        capacity: norm / kappa,
+        leverage,
+        slack: excess / (1.0 + excess),
+        cv: variance.sqrt() / kappa,
+        max_mass: top.1.min(1.0),
+        ipr: mass.iter().map(|value| value * value).sum::<f64>().min(1.0),
+        entropy: mass
+            .iter()
+            .filter(|value| **value > 0.0)
+            .map(|value| -value * value.ln())
+            .sum::<f64>()
+            .max(0.0),
+        eigenspace: Some(top.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gram::{Precision, frame_operator};
+    use crate::spectrum::{eigenspaces, self_adjoint};
+    use crate::testing::noise;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn identities_hold_on_both_sides(n in 1_usize..40, m in 1_usize..12, seed in any::<u64>()) {
+            let mut state = seed | 1;
+            let data: Vec<f64> = (0..n * m).map(|_| noise(&mut state)).collect();
+            let x = FeatureMatrix::from_slice(&data, m).expect("shape");
+            let run = Run::quiet(2).expect("threads");
+            let mut sides = Vec::new();
+            for gram in [false, true] {
+                let view = if gram { x.transposed() } else { x };
+                let f = frame_operator(&view, Precision::Double, &run).expect("finite");
+                let eigen = self_adjoint(f, &run).expect("converges");
+                // Random matrices of these sizes are well enough conditioned for a plain cut.
+                let r = eigen.values.iter().filter(|v| **v > 1e-10 * eigen.values[0]).count();
+                let values = &eigen.values[..r];
+                let spaces = eigenspaces(values, 0.0, None).expect("valid");
+                let vectors = eigen.vectors.as_ref().subcols(0, r);
+                let basis = if gram { Basis::Gram(vectors) } else { Basis::Frame(vectors) };
+                let found = measures(&x, values, basis, &spaces.starts, true, &run).expect("fits");
+                let leverage: f64 = found.features.iter().map(|f| f.leverage).sum();
+                let error = 1e-14 * values[0] / values[r - 1] * (n * m) as f64;
+                prop_assert!((leverage - r as f64).abs() <= error);
+                for (feature, mass) in found.features.iter().zip(found.masses.expect("asked for").chunks(spaces.starts.len() - 1)) {
+                    prop_assert!((mass.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+                    prop_assert!(feature.capacity <= feature.leverage * (1.0 + 1e-12) + error);
+                    prop_assert!(feature.leverage <= 1.0 + error);
+                    prop_assert!((feature.slack - (1.0 - feature.capacity / feature.leverage)).abs() < 1e-12 + error);
+                    prop_assert!(feature.ipr <= feature.max_mass + 1e-12 && feature.max_mass <= 1.0);
+                }
+                sides.push(found.features);
+            }
+            for (a, b) in sides[0].iter().zip(&sides[1]) {
+                prop_assert!((a.kappa - b.kappa).abs() < 1e-9 * a.kappa);
+                prop_assert!((a.capacity - b.capacity).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn a_zero_feature_is_flagged_and_harms_nobody() {
+        let data = [1.0, 0.0, 0.0, 0.0, 0.0, 2.0];
+        let x = FeatureMatrix::from_slice(&data, 2).expect("shape");
+        let run = Run::quiet(1).expect("threads");
+        let eigen = self_adjoint(frame_operator(&x, Precision::Double, &run).expect("finite"), &run)
+            .expect("converges");
+        let found = measures(&x, &eigen.values, Basis::Frame(eigen.vectors.as_ref()), &[0, 1, 2], true, &run)
+            .expect("fits");
+        assert_eq!(found.features[1].capacity, 0.0);
+        assert_eq!(found.features[1].eigenspace, None);
+        assert!(found.features[1].kappa.is_nan());
+        assert_eq!(found.features[0].capacity, 1.0);
+        assert_eq!(found.features[2].eigenspace, Some(0));
+        assert!(found.masses.expect("asked for")[2..4].iter().all(|v| v.is_nan()));
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        let x = FeatureMatrix::from_slice(&[1.0, 2.0], 2).expect("shape");
+        let run = Run::quiet(1).expect("threads");
+        let vectors = faer::Mat::<f64>::identity(2, 2);
+        for starts in [&[0, 1][..], &[0, 2, 2], &[], &[1, 2]] {
+            assert!(measures(&x, &[5.0, 1.0], Basis::Frame(vectors.as_ref()), starts, false, &run).is_err());
+        }
+    }
+}

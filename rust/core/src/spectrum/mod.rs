@@ -1,0 +1,11 @@
+//! From the frame operator to its eigenspaces, and how each feature's norm is spread over them.
+
+mod buckets;
+mod capacity;
+mod eigen;
+mod measure;
+
+pub use buckets::{Eigenspaces, Partition, eigenspaces};
+pub use capacity::capacities;
+pub use eigen::{Eigen, eigenvalues, self_adjoint};
+pub use measure::{Basis, FeatureMeasure, Measures, measures};

@@ -1,0 +1,98 @@
+//! The one way from Python into the core.
+
+use featuregeom_core::Error;
+use featuregeom_core::run::{Run, pool};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
+use pyo3::prelude::*;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+mod exceptions {
+    use pyo3::import_exception;
+    import_exception!(featuregeom.errors, ConvergenceError);
+    import_exception!(featuregeom.errors, FeatureGeometryError);
+    import_exception!(featuregeom.errors, NonFiniteError);
+    import_exception!(featuregeom.errors, ParameterError);
+    import_exception!(featuregeom.errors, ShapeError);
+    import_exception!(featuregeom.errors, SourceError);
+}
+
+/// How often the waiting thread looks for signals and reports progress.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Run `work` detached from the interpreter, on a thread of its own, and wait for it.
+///
+/// While it runs, the calling thread lets Python handle signals and calls `progress(done, total)` about twenty
+/// times a second. If either raises (Ctrl-C raises `KeyboardInterrupt`) the work is cancelled and the exception
+/// is raised once the work has stopped, so borrowed arrays are never read after the call.
+pub fn enter<T: Send>(
+    py: Python<'_>,
+    threads: Option<usize>,
+    progress: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce(&Run) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let run = Run::new(pool(threads).map_err(raise)?, Arc::default());
+    let progress = progress.map(|callable| callable.clone().unbind());
+    py.detach(|| {
+        std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(1);
+            let worker = &run;
+            scope.spawn(move || {
+                // The receiver lives until the result is taken.
+                let _ = sender.send(work(worker));
+            });
+            let mut raised = None;
+            loop {
+                match receiver.recv_timeout(PATIENCE) {
+                    Ok(result) => {
+                        return match raised {
+                            Some(error) => Err(error),
+                            None => {
+                                let value = result.map_err(raise)?;
+                                report(&run, progress.as_ref())?;
+                                Ok(value)
+                            }
+                        };
+                    }
+                    Err(RecvTimeoutError::Timeout) if raised.is_none() => {
+                        raised = report(&run, progress.as_ref()).err();
+                        if raised.is_some() {
+                            run.control().cancel();
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => {
+                        return Err(PyRuntimeError::new_err(
+                            "featuregeom's core stopped unexpectedly; this is a bug, please report it with the input",
+                        ));
+                    }
+                }
+            }
+        })
+    })
+}
+
+fn report(run: &Run, progress: Option<&Py<PyAny>>) -> PyResult<()> {
+    Python::attach(|py| {
+        py.check_signals()?;
+        if let Some(callable) = progress {
+            callable.call1(py, run.control().progress())?;
+        }
+        Ok(())
+    })
+}
+
+/// The Python exception for each error of the core.
+pub fn raise(error: Error) -> PyErr {
+    let message = error.to_string();
+    match error {
+        Error::Shape(_) => exceptions::ShapeError::new_err(message),
+        Error::NonFinite { row, column, .. } => exceptions::NonFiniteError::new_err((message, row, column)),
+        Error::Range { .. } | Error::Parameter(_) => exceptions::ParameterError::new_err(message),
+        Error::Convergence(_) => exceptions::ConvergenceError::new_err(message),
+        Error::Header(_) => exceptions::SourceError::new_err(message),
+        Error::Threads { .. } => exceptions::FeatureGeometryError::new_err(message),
+        Error::Interrupted => PyKeyboardInterrupt::new_err(()),
+    }
+}

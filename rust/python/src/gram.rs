@@ -1,0 +1,114 @@
+//! `featuregeom_core::gram`.
+
+use crate::arrays::{Rows, to_array};
+use crate::enter::{enter, raise};
+use featuregeom_core::gram::{self, Precision, SweepOptions};
+use featuregeom_core::{Element, Error};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use pyo3::prelude::*;
+
+/// The precision that a caller names.
+pub fn precision(name: &str) -> PyResult<Precision> {
+    match name {
+        "double" => Ok(Precision::Double),
+        "single" => Ok(Precision::Single),
+        _ => Err(raise(Error::Parameter(format!("precision must be 'double' or 'single', not '{name}'")))),
+    }
+}
+
+/// An index for NumPy, -1 for none.
+pub fn index(value: Option<usize>) -> i64 {
+    value.and_then(|value| i64::try_from(value).ok()).unwrap_or(-1)
+}
+
+/// ``X^T X`` as an (m, m) array.
+#[pyfunction]
+#[pyo3(signature = (x, *, precision = "double", num_threads = None, progress = None))]
+pub fn frame_operator<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    precision: &str,
+    num_threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let (view, precision) = (x.view()?, self::precision(precision)?);
+    let f = enter(py, num_threads, progress.as_ref(), |run| gram::frame_operator(&view, precision, run))?;
+    to_array(py, &f)
+}
+
+/// Squared norms of the rows.
+#[pyfunction]
+#[pyo3(signature = (x, *, num_threads = None))]
+pub fn squared_norms<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    num_threads: Option<usize>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let view = x.view()?;
+    Ok(enter(py, num_threads, None, |run| gram::squared_norms(&view, run))?.into_pyarray(py))
+}
+
+/// Raise NonFiniteError at the first NaN or infinity.
+#[pyfunction]
+#[pyo3(signature = (x, *, num_threads = None))]
+pub fn check_finite(py: Python<'_>, x: Rows<'_>, num_threads: Option<usize>) -> PyResult<()> {
+    let view = x.view()?;
+    enter(py, num_threads, None, |run| gram::first_nonfinite(&view, run)?.map_or(Ok(()), Err))
+}
+
+/// Indices of the rows that hold NaN or infinity.
+#[pyfunction]
+#[pyo3(signature = (x, *, num_threads = None))]
+pub fn nonfinite_rows<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    num_threads: Option<usize>,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let view = x.view()?;
+    let rows = enter(py, num_threads, None, |run| gram::nonfinite_rows(&view, run))?;
+    Ok(PyArray1::from_iter(py, rows.into_iter().map(|row| index(Some(row)))))
+}
+
+/// Neighbours (n, k), their cosines (n, k), histogram, coherence (NaN for none), block of each feature, number
+/// of blocks, threshold, ladder of (threshold, blocks), element type of the products.
+type Swept<'py> = (
+    Bound<'py, PyArray2<i64>>,
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray1<u64>>,
+    f64,
+    Bound<'py, PyArray1<i64>>,
+    usize,
+    f64,
+    Vec<(f64, usize)>,
+    &'static str,
+);
+
+/// One pass over all pairs of rows.
+#[pyfunction]
+#[pyo3(signature = (x, *, neighbours = 1, bins = 199, threshold = None, num_threads = None, progress = None))]
+pub fn sweep<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    neighbours: usize,
+    bins: usize,
+    threshold: Option<f64>,
+    num_threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Swept<'py>> {
+    let view = x.view()?;
+    let options = SweepOptions { neighbours, bins, threshold };
+    let found = enter(py, num_threads, progress.as_ref(), |run| gram::sweep(&view, &options, run))?;
+    let shape = [view.n(), neighbours];
+    let indices: Vec<i64> = found.neighbours.into_iter().map(index).collect();
+    Ok((
+        indices.into_pyarray(py).reshape(shape)?,
+        found.cosines.into_pyarray(py).reshape(shape)?,
+        found.histogram.into_pyarray(py),
+        found.coherence.unwrap_or(f64::NAN),
+        PyArray1::from_iter(py, found.blocks.labels.into_iter().map(index)),
+        found.blocks.count,
+        found.blocks.threshold,
+        found.blocks.ladder,
+        if found.element == Element::F64 { "float64" } else { "float32" },
+    ))
+}

@@ -1,0 +1,29 @@
+//! The bridge between `featuregeom-core` and Python: it converts and delegates, and holds no mathematics.
+//!
+//! One file per core module. Every call that can take over a millisecond goes through [`enter::enter`], which
+//! detaches from the interpreter, lets Ctrl-C through, reports progress and maps errors.
+//!
+//! | Python | core | copied |
+//! |---|---|---|
+//! | 2-D array of float64, float32, float16, any strides | `FeatureMatrix` | no |
+//! | 2-D array of uint16 | `FeatureMatrix` of bfloat16 bit patterns | no |
+//! | 2-D array of float64 (eigenvectors) | `faer::MatRef` | no |
+//! | `faer::Mat` | new 2-D array of float64 | once |
+//! | `Vec` | new 1-D array | no |
+
+mod arrays;
+mod enter;
+mod gram;
+mod header;
+mod spectrum;
+
+/// featuregeom's compiled core. Its functions are private to the package; use the public modules.
+#[pyo3::pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use crate::gram::{check_finite, frame_operator, nonfinite_rows, squared_norms, sweep};
+    #[pymodule_export]
+    use crate::header::safetensors_header;
+    #[pymodule_export]
+    use crate::spectrum::{capacities, eigenspaces, eigh, eigvalsh, measures};
+}

@@ -1,0 +1,124 @@
+//! `featuregeom_core::spectrum`.
+
+use crate::arrays::{Rows, matrix, to_array};
+use crate::enter::{enter, raise};
+use crate::gram::{index, precision};
+use featuregeom_core::Error;
+use featuregeom_core::spectrum::{self, Basis, FeatureMeasure};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+
+/// Eigenvalues and eigenvectors.
+type Decomposed<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>);
+
+/// Eigenvalues, decreasing, and eigenvectors as columns of a symmetric matrix, whose lower triangle is read.
+#[pyfunction]
+#[pyo3(signature = (f, *, num_threads = None))]
+pub fn eigh<'py>(
+    py: Python<'py>,
+    f: PyReadonlyArray2<'py, f64>,
+    num_threads: Option<usize>,
+) -> PyResult<Decomposed<'py>> {
+    let owned = matrix(&f)?.to_owned();
+    let eigen = enter(py, num_threads, None, |run| spectrum::self_adjoint(owned, run))?;
+    Ok((eigen.values.into_pyarray(py), to_array(py, &eigen.vectors)?))
+}
+
+/// Eigenvalues alone, decreasing.
+#[pyfunction]
+#[pyo3(signature = (f, *, num_threads = None))]
+pub fn eigvalsh<'py>(
+    py: Python<'py>,
+    f: PyReadonlyArray2<'py, f64>,
+    num_threads: Option<usize>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let owned = matrix(&f)?.to_owned();
+    Ok(enter(py, num_threads, None, |run| spectrum::eigenvalues(owned, run))?.into_pyarray(py))
+}
+
+/// Borders, tolerance, and rows of (lower, upper, diameter, count).
+type Grouped<'py> = (Bound<'py, PyArray1<i64>>, f64, Vec<(f64, f64, f64, usize)>);
+
+/// Group positive, decreasing eigenvalues into eigenspaces.
+#[pyfunction]
+#[pyo3(signature = (values, *, noise = 0.0, tolerance = None))]
+pub fn eigenspaces<'py>(
+    py: Python<'py>,
+    values: PyReadonlyArray1<'py, f64>,
+    noise: f64,
+    tolerance: Option<f64>,
+) -> PyResult<Grouped<'py>> {
+    let values: Vec<f64> = values.as_array().iter().copied().collect();
+    let found = enter(py, Some(1), None, |_| spectrum::eigenspaces(&values, noise, tolerance))?;
+    let table = found.table.iter().map(|step| (step.lower, step.upper, step.diameter, step.count)).collect();
+    let starts = PyArray1::from_iter(py, found.starts.into_iter().map(|start| index(Some(start))));
+    Ok((starts, found.tolerance, table))
+}
+
+/// Capacity of every row, without an eigendecomposition.
+#[pyfunction]
+#[pyo3(signature = (x, *, precision = "double", num_threads = None, progress = None))]
+pub fn capacities<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    precision: &str,
+    num_threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let (view, precision) = (x.view()?, self::precision(precision)?);
+    let found = enter(py, num_threads, progress.as_ref(), |run| spectrum::capacities(&view, precision, run))?;
+    Ok(found.into_pyarray(py))
+}
+
+/// Squared norm, kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy (one row each, (9, n)), top
+/// eigenspace, and the masses (n, eigenspaces) on demand.
+type Measured<'py> =
+    (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<i64>>, Option<Bound<'py, PyArray2<f64>>>);
+
+/// Measure every row against eigenspaces of the frame operator or, with ``gram``, of the Gram matrix.
+#[pyfunction]
+#[pyo3(signature = (x, values, vectors, starts, *, gram, masses = false, num_threads = None, progress = None))]
+#[expect(clippy::too_many_arguments, reason = "the parts of a spectrum, then options")]
+pub fn measures<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    values: PyReadonlyArray1<'py, f64>,
+    vectors: PyReadonlyArray2<'py, f64>,
+    starts: PyReadonlyArray1<'py, i64>,
+    gram: bool,
+    masses: bool,
+    num_threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Measured<'py>> {
+    let view = x.view()?;
+    let values: Vec<f64> = values.as_array().iter().copied().collect();
+    let starts: Vec<usize> = starts
+        .as_array()
+        .iter()
+        .map(|&start| usize::try_from(start))
+        .collect::<Result<_, _>>()
+        .map_err(|_| raise(Error::Shape("eigenspaces must not begin below zero".into())))?;
+    let vectors = matrix(&vectors)?;
+    let basis = if gram { Basis::Gram(vectors) } else { Basis::Frame(vectors) };
+    let found = enter(py, num_threads, progress.as_ref(), |run| {
+        spectrum::measures(&view, &values, basis, &starts, masses, run)
+    })?;
+    let columns: [fn(&FeatureMeasure) -> f64; 9] = [
+        |feature| feature.squared_norm,
+        |feature| feature.kappa,
+        |feature| feature.capacity,
+        |feature| feature.leverage,
+        |feature| feature.slack,
+        |feature| feature.cv,
+        |feature| feature.max_mass,
+        |feature| feature.ipr,
+        |feature| feature.entropy,
+    ];
+    let table: Vec<f64> = columns.iter().flat_map(|column| found.features.iter().map(column)).collect();
+    let top = PyArray1::from_iter(py, found.features.iter().map(|feature| index(feature.eigenspace)));
+    let masses = match found.masses {
+        Some(masses) => Some(masses.into_pyarray(py).reshape([view.n(), starts.len() - 1])?),
+        None => None,
+    };
+    Ok((table.into_pyarray(py).reshape([columns.len(), view.n()])?, top, masses))
+}
