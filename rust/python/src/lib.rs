@@ -21,6 +21,10 @@ mod spectrum;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
     use crate::gram::{check_finite, frame_operator, nonfinite_rows, squared_norms, sweep};
     #[pymodule_export]
     use crate::header::safetensors_header;

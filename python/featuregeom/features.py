@@ -1,0 +1,289 @@
+"""What every measurement starts from: a matrix whose rows are features, and where it came from."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.errors import DtypeError, ParameterError, ShapeError
+
+__all__ = [
+    "Axis",
+    "DType",
+    "Features",
+    "Provenance",
+    "as_features",
+    "check_dtype",
+    "check_shape",
+    "dtype_name",
+]
+
+DType = Literal["float64", "float32", "float16", "bfloat16"]
+"""The element types that the core reads in place."""
+
+Axis = Literal["rows", "columns"]
+"""Which axis of the stored tensor indexes features."""
+
+_IN_PLACE = frozenset(get_args(DType))
+_INTEGERS = frozenset({"bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))})
+_LONG = frozenset({"longdouble", "float96", "float128"})
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a feature matrix came from.
+
+    Attributes
+    ----------
+    source : str
+        Path or identifier of the source; ``"array"`` for an array that was passed in.
+    tensor : str
+        Name of the tensor within the source.
+    axis : {"rows", "columns"}
+        The axis of the stored tensor that indexes features.
+    dtype : str
+        Element type as stored: a `DType`, or one that was widened to float64 (``"int64"``, ``"bool"``,
+        ``"longdouble"`` ...).
+    shape : tuple of int
+        Shape as stored.
+    """
+
+    source: str
+    tensor: str
+    axis: Axis
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A feature matrix, in place and in its own type wherever the core can read it so.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, m)
+        One feature per row, any strides. ``bfloat16`` is held as its ``uint16`` bit pattern.
+    dtype : str
+        Element type of `values`.
+    provenance : Provenance
+        Where the matrix came from.
+    """
+
+    values: NDArray[Any]
+    dtype: DType
+    provenance: Provenance
+
+    @property
+    def n(self) -> int:
+        """Number of features."""
+        return int(self.values.shape[0])
+
+    @property
+    def m(self) -> int:
+        """Number of dimensions."""
+        return int(self.values.shape[1])
+
+    def take(self, index: NDArray[np.int64]) -> Features:
+        """Copy some features, in their own type."""
+        return Features(self.values[index], self.dtype, self.provenance)
+
+    def widened(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Copy some features, as float64."""
+        values = self.values[index]
+        if self.dtype == "bfloat16":
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        return values.astype(np.float64)
+
+
+def as_features(
+    X: Any,
+    *,
+    source: str = "array",
+    tensor: str = "X",
+    axis: Axis = "rows",
+    dtype: Literal["bfloat16"] | None = None,
+) -> Features:
+    """Take any 2-D array as a feature matrix, without a copy where the core can read it in place.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, m), or Features
+        NumPy array of any strides, torch tensor on any device, anything with ``__dlpack__`` or
+        ``__array__`` (JAX, pandas), or nested lists. bfloat16 (torch, ``ml_dtypes``) is held as bits.
+        Copied are: integers, booleans and long doubles, to float64; foreign byte order, to native; strides
+        that are no whole multiples of the item size, to C order. A `Features` is returned as it is.
+    source, tensor : str
+        Where the array came from; recorded in the provenance and named in errors.
+    axis : {"rows", "columns"}
+        The axis of `X` that indexes features. Columns become rows by a view.
+    dtype : "bfloat16", optional
+        Says that the ``uint16`` array `X` holds bfloat16 bit patterns, not integers.
+
+    Returns
+    -------
+    Features
+
+    Raises
+    ------
+    ShapeError
+        `X` is not 2-D, is ragged, or has no rows or no columns.
+    DtypeError
+        The elements are not real numbers that the core reads: complex, FP8, text, objects, masked.
+    ParameterError
+        `axis` is unknown, or asks for the columns of a `Features`, whose features are rows already.
+
+    Examples
+    --------
+    >>> as_features([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]).n
+    3
+    """
+    if axis not in get_args(Axis):
+        raise ParameterError(f"axis must be 'rows' or 'columns', not {axis!r}")
+    if isinstance(X, Features):
+        if axis == "columns":
+            raise ParameterError("a Features holds one feature per row already: leave axis out")
+        return X
+    where = tensor if source == "array" else f"{source}: tensor {tensor!r}"
+    array, stored = _to_numpy(X, where)
+    if dtype is not None and stored not in (dtype, "uint16"):
+        raise DtypeError(f"{where} is {stored}: bit patterns of {dtype} come as uint16")
+    stored = dtype or stored
+    check_dtype(stored, where)
+    check_shape(array.shape, where)
+    values = _readable(array, stored)
+    return Features(
+        values=values if axis == "rows" else values.T,
+        dtype=cast(DType, stored) if stored in _IN_PLACE else "float64",
+        provenance=Provenance(source, tensor, axis, stored, array.shape),
+    )
+
+
+def check_dtype(dtype: str, where: str) -> None:
+    """Refuse an element type that cannot be read as real features.
+
+    Parameters
+    ----------
+    dtype : str
+        Its name, such as `dtype_name` gives.
+    where : str
+        What has it; the message begins with this.
+
+    Raises
+    ------
+    DtypeError
+        With what to do about it.
+    """
+    if dtype in _IN_PLACE | _INTEGERS | _LONG:
+        return
+    if dtype.startswith("float8"):
+        advice = (
+            "FP8 is not read, for its scale is stored apart: "
+            "widen it first, e.g. tensor.to(torch.bfloat16) times its scale, or leave it out"
+        )
+    elif dtype.startswith("complex"):
+        advice = "features are real: measure real and imaginary parts, e.g. np.hstack([X.real, X.imag])"
+    elif dtype == "void16":
+        advice = (
+            "bfloat16 saved by NumPy looks like this: pass X.view(ml_dtypes.bfloat16), or save safetensors"
+        )
+    else:
+        advice = "it cannot be read as real features: convert it to float32 first, or leave it out"
+    raise DtypeError(f"{where} is {dtype}: {advice}")
+
+
+def check_shape(shape: tuple[int, ...], where: str) -> None:
+    """Refuse a shape that is no feature matrix's.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape as stored.
+    where : str
+        What has it; the message begins with this.
+
+    Raises
+    ------
+    ShapeError
+        With what to do about it.
+    """
+    if len(shape) == 2 and 0 not in shape:
+        return
+    if len(shape) == 2:
+        advice = "at least one row and one column are needed"
+    elif len(shape) == 1:
+        advice = "a matrix is needed: pass x[None, :] for one feature, or x[:, None] for one dimension"
+    elif len(shape) == 0:
+        advice = "a matrix is needed, one feature per row"
+    else:
+        advice = "a matrix is needed: choose a slice, or reshape, e.g. X.reshape(-1, X.shape[-1])"
+    raise ShapeError(f"{where} has shape {shape}: {advice}")
+
+
+def dtype_name(array: Any) -> str:
+    """Name an array's element type as NumPy does, for NumPy, JAX and torch arrays alike.
+
+    Parameters
+    ----------
+    array : object
+        Anything that has a ``dtype``.
+
+    Returns
+    -------
+    str
+        Such as ``"float32"``, ``"bfloat16"``, ``"float8_e4m3fn"``.
+    """
+    dtype = array.dtype
+    return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
+
+
+def _to_numpy(X: Any, where: str) -> tuple[NDArray[Any], str]:
+    """Give `X` as a NumPy array, bfloat16 as bits, and the name of its element type."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(X, torch.Tensor):
+        return _from_torch(X, where)
+    if isinstance(X, np.ma.MaskedArray):
+        raise DtypeError(f"{where} is a masked array: fill it or drop its masked rows first")
+    array = _from_protocols(X, where)
+    name = dtype_name(array)
+    return (array.view(np.uint16) if name == "bfloat16" else array), name
+
+
+def _from_torch(X: Any, where: str) -> tuple[NDArray[Any], str]:
+    name = dtype_name(X)
+    check_dtype(name, where)
+    torch = sys.modules["torch"]
+    if X.layout is not torch.strided:
+        raise DtypeError(f"{where} is a sparse torch tensor: pass X.to_dense()")
+    if X.is_meta:
+        raise DtypeError(f"{where} is on torch's meta device, which holds no numbers: load the weights first")
+    tensor = X.detach().cpu().resolve_neg()
+    return (tensor.view(torch.uint16) if name == "bfloat16" else tensor).numpy(), name
+
+
+def _from_protocols(X: Any, where: str) -> NDArray[Any]:
+    if hasattr(X, "__dlpack__") and not isinstance(X, np.ndarray):
+        # What DLPack or NumPy's side of it cannot carry (bfloat16, another device) is left to __array__.
+        with contextlib.suppress(BufferError, RuntimeError, TypeError, ValueError):
+            return np.from_dlpack(X)
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise ShapeError(f"{where} is no matrix, perhaps rows of different lengths: {error}") from error
+    except (RuntimeError, TypeError) as error:
+        raise DtypeError(f"{where}: a {type(X).__name__} cannot be read as an array: {error}") from error
+
+
+def _readable(array: NDArray[Any], stored: str) -> NDArray[Any]:
+    """Copy only what the core cannot read in place."""
+    if stored not in _IN_PLACE:
+        with np.errstate(over="ignore"):  # a long double beyond float64 is infinite, and reported as such
+            return array.astype(np.float64)
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if any(stride % native.itemsize for stride in native.strides):
+        return native.copy()
+    return native

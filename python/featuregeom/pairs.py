@@ -1,0 +1,131 @@
+"""All pairs of features in one sweep of the Gram matrix, which is never stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom import _core
+from featuregeom.features import as_features
+from featuregeom.frames import Progress
+
+__all__ = ["Pairs", "sweep"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """What one sweep over all pairs of nonzero features gave.
+
+    Attributes
+    ----------
+    neighbours : ndarray of int64, shape (n, k)
+        Each feature's k nearest others by decreasing absolute cosine (ties by index); -1 where there is none.
+    cosines : ndarray of float64, shape (n, k)
+        Their cosines; NaN where there is none.
+    edges : ndarray of float64, shape (bins + 1,)
+        Bin edges of the histogram of cosines, from -1 to 1.
+    counts : ndarray of uint64, shape (bins,)
+        Pairs ``i < j`` of nonzero features in each bin.
+    coherence : float
+        Largest absolute cosine; NaN with fewer than two nonzero features.
+    blocks : ndarray of int64, shape (n,)
+        Connected component of each feature in the graph of couplings ``|M_ij| / max(N_i, N_j)`` at or above
+        `threshold`, numbered by first appearance; -1 for zero features.
+    n_blocks : int
+        Number of components.
+    threshold : float
+        The threshold that was given or chosen.
+    ladder : tuple of (float, int)
+        Thresholds with the number of components at each, largest threshold first.
+    dtype : {"float64", "float32"}
+        Arithmetic of the products. Cosines of neighbours are computed again in float64.
+    """
+
+    neighbours: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+    edges: NDArray[np.float64]
+    counts: NDArray[np.uint64]
+    coherence: float
+    blocks: NDArray[np.int64]
+    n_blocks: int
+    threshold: float
+    ladder: tuple[tuple[float, int], ...]
+    dtype: Literal["float64", "float32"]
+
+
+def sweep(
+    X: Any,
+    *,
+    k: int = 1,
+    bins: int = 199,
+    threshold: float | None = None,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Pairs:
+    """Sweep all pairs of features once: neighbours, coherence, histogram of cosines, connected components.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+    k : int
+        Neighbours to keep of each feature.
+    bins : int
+        Equal bins of the histogram over [-1, 1]. The default is prime, so that no cosine that a regular
+        geometry has falls on an edge, where rounding would decide.
+    threshold : float, optional
+        Couplings below it do not connect, in (0, 1]. By default it is chosen where the components persist over
+        a factor of four in the threshold and drop nothing above 0.1 (0.01 where every feature stands alone);
+        where there is no such gap, whatever is coupled at all is one block.
+    num_threads : int, optional
+        Threads to use; by default ``RAYON_NUM_THREADS`` or all.
+    progress : callable, optional
+        Called with tiles done and tiles in all.
+
+    Returns
+    -------
+    Pairs
+        The same for any number of threads.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If `X` is no matrix of real numbers.
+    NonFiniteError
+        If `X` holds NaN or infinity.
+    ParameterError
+        If `k`, `bins` or `threshold` is out of range.
+
+    Notes
+    -----
+    Costs n (n - 1) m operations, and O(n k) memory and a few tiles beyond `X`. The coupling of equal norms is
+    the absolute cosine; dividing by the larger norm keeps features that a model has all but dropped, whose
+    directions are noise, from gluing blocks together.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> found = fg.pairs.sweep([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0]])
+    >>> found.coherence, found.blocks.tolist()
+    (1.0, [0, 0, 1])
+    """
+    values = as_features(X).values
+    _core.check_finite(values, num_threads=num_threads)
+    neighbours, cosines, counts, coherence, blocks, n_blocks, chosen, ladder, dtype = _core.sweep(
+        values, neighbours=k, bins=bins, threshold=threshold, num_threads=num_threads, progress=progress
+    )
+    return Pairs(
+        neighbours,
+        cosines,
+        np.linspace(-1.0, 1.0, bins + 1),
+        counts,
+        coherence,
+        blocks,
+        n_blocks,
+        chosen,
+        tuple(ladder),
+        "float64" if dtype == "float64" else "float32",
+    )

@@ -1,0 +1,276 @@
+"""The figures of a matrix's blocks: Gram matrices, and the vectors themselves where they fit on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.report.figures import Figure, axis, line, numbers, subsample
+from featuregeom.report.words import known, number, plural, text
+from featuregeom.survey.result import BlockPicture
+
+__all__ = ["BlockDrawing", "block_drawings", "block_groups", "neighbours"]
+
+BLOCKS = 12
+GRAM_ROWS = 90
+GRAM_CELLS = 9000
+GROUPS = 20
+SIGNED = [[0, "--below"], [0.5, "--paper"], [1, "--above"]]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BlockDrawing:
+    """One block, drawn.
+
+    Attributes
+    ----------
+    title : str
+        Its geometry, or that it has none that is known.
+    size : str
+        How many features in how many dimensions.
+    figures : list of Figure
+        Gram matrix, then the vectors if they have at most three dimensions.
+    """
+
+    title: str
+    size: str
+    figures: list[Figure]
+
+
+@dataclass(frozen=True)
+class BlockGroup:
+    """Blocks of one kind, for the table of blocks."""
+
+    count: int
+    geometry: str
+    reason: str
+    n: int
+    dim: int
+    gram_values: Any
+    tightness: float
+    residual: float
+
+
+def block_groups(rows: Iterable[Mapping[str, Any]]) -> tuple[list[BlockGroup], int]:
+    """Gather alike blocks, for a short table.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Rows of the blocks table.
+
+    Returns
+    -------
+    list of BlockGroup
+        At most 20, named ones first, then by how many there are; tightness and residual are the worst.
+    int
+        How many blocks those leave out.
+    """
+    keys = ("geometry", "reason", "n", "dim", "gram_values")
+    kinds: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        kinds.setdefault(tuple(row[k] for k in keys), []).append(row)
+    groups = [
+        BlockGroup(
+            count=len(alike),
+            geometry=text(geometry),
+            reason=text(reason),
+            n=int(n),
+            dim=int(dim),
+            gram_values=gram_values,
+            tightness=max(float(row["tightness"]) for row in alike),
+            residual=max(float(row["residual"]) for row in alike),
+        )
+        for (geometry, reason, n, dim, gram_values), alike in kinds.items()
+    ]
+    groups.sort(key=lambda g: (not g.geometry, -g.count, -g.n))
+    return groups[:GROUPS], sum(g.count for g in groups[GROUPS:])
+
+
+def block_drawings(
+    rows: Iterable[Mapping[str, Any]], pictures: Iterable[BlockPicture]
+) -> tuple[list[BlockDrawing], str]:
+    """Draw the blocks of one matrix.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Its rows of the blocks table.
+    pictures : iterable of BlockPicture
+        Its blocks that are small enough to draw.
+
+    Returns
+    -------
+    list of BlockDrawing
+        At most 12, named ones first.
+    str
+        A sentence on those that are not drawn; empty if all are.
+    """
+    table = {int(row["block"]): row for row in rows}
+    ranked = sorted(pictures, key=lambda p: not known(table.get(p.block, {}).get("geometry")))
+    drawings: list[BlockDrawing] = []
+    cells = 0
+    for picture in ranked[:BLOCKS]:
+        cells += min(len(picture.index), GRAM_ROWS) ** 2
+        if drawings and cells > GRAM_CELLS:
+            break
+        drawings.append(_drawing(table.get(picture.block, {}), picture))
+    left = len(table) - len(drawings)
+    note = f"{plural(left, 'block is', 'blocks are')} not drawn." if left > 0 else ""
+    return drawings, note
+
+
+def neighbours(gram: NDArray[Any], slack: float = 0.05) -> list[tuple[int, int]]:
+    """List the pairs of features to join, so that a solid shows its edges.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (n, n)
+        Gram matrix.
+    slack : float
+        Cosines this much below the limit still count, since trained geometries are not exact.
+
+    Returns
+    -------
+    list of (int, int)
+        Pairs i < j whose cosine reaches the greatest limit that leaves no feature unconnected; none if there
+        are fewer than three features, or more than three pairs a feature (no convex solid has as many edges).
+    """
+    n = len(gram)
+    if n < 3:
+        return []
+    length = np.sqrt(np.maximum(np.diag(gram), 0))
+    cosine = gram / np.maximum(np.outer(length, length), 1e-300)
+    reached, best, limit = np.arange(n) == 0, cosine[0], 1.0
+    while not reached.all():  # Prim's algorithm: the weakest edge of the strongest spanning tree
+        new = int(np.where(reached, -np.inf, best).argmax())
+        limit = min(limit, float(best[new]))
+        reached[new] = True
+        best = np.maximum(best, cosine[new])
+    i, j = np.nonzero(np.triu(cosine >= limit - slack, 1))
+    return list(zip(i.tolist(), j.tolist(), strict=True)) if len(i) <= 3 * n else []
+
+
+def _drawing(row: Mapping[str, Any], picture: BlockPicture) -> BlockDrawing:
+    geometry = text(row.get("geometry"))
+    dim = int(row.get("dim", picture.coordinates.shape[1]))
+    size = f"block {picture.block}: {plural(len(picture.index), 'feature')} in {plural(dim, 'dimension')}"
+    if not geometry and known(row.get("reason")):
+        size += f"; no name: {text(row['reason'])}"
+    figures = [_gram(row, picture)]
+    if len(picture.index) and 1 <= picture.coordinates.shape[1] <= 3:
+        draw = _space if picture.coordinates.shape[1] == 3 else _plane
+        figures.append(draw(picture))
+    return BlockDrawing(geometry or "unnamed geometry", size, figures)
+
+
+def _gram(row: Mapping[str, Any], picture: BlockPicture) -> Figure:
+    shown = subsample(len(picture.gram), GRAM_ROWS)
+    gram = picture.gram[np.ix_(shown, shown)]
+    labels = [str(int(i)) for i in picture.index[shown]]
+    top = float(np.abs(gram).max(initial=0)) or 1.0
+    n = len(shown)
+    gram[np.abs(gram) < 1e-9 * top] = 0
+    trace = {
+        "type": "heatmap", "x": labels, "y": labels, "z": [numbers(values) for values in gram],
+        "zmin": -top, "zmax": top, "colorscale": SIGNED, "xgap": int(n <= 24), "ygap": int(n <= 24),
+        "hovertemplate": "features %{y}, %{x}: %{z}<extra></extra>",
+    }  # fmt: skip
+    caption = "Inner products between the features, alike relations side by side"
+    caption += f": {number(row['gram_values'])} distinct values." if known(row.get("gram_values")) else "."
+    if n < len(picture.gram):
+        caption += f" {n} of {len(picture.gram)} features are drawn, evenly spaced in this order."
+    side = axis("", type="category", showgrid=False, showticklabels=n <= 24, nticks=24, constrain="domain")
+    layout = {"xaxis": side, "yaxis": side | {"autorange": "reversed", "scaleanchor": "x"}}
+    return Figure("gram", "Gram matrix", caption, [trace], layout)
+
+
+def _caption(edges: list[tuple[int, int]], where: str) -> str:
+    shown = f"The features as arrows from the origin, {where}, in coordinates of their own span"
+    return shown + ("; thin lines join neighbours." if edges else ".")
+
+
+def _plane(picture: BlockPicture) -> Figure:
+    places = np.asarray(picture.coordinates, dtype=np.float64)
+    flat = places.shape[1] == 1
+    points = np.column_stack([places, np.zeros(len(places))]) if flat else places
+    norms = np.linalg.norm(points, axis=1)
+    reach = 1.2 * float(norms.max(initial=0)) or 1.0
+    edges = neighbours(picture.gram)
+    traces = []
+    if edges:
+        ends = np.array([(points[i], points[j], (np.nan, np.nan)) for i, j in edges]).reshape(-1, 2)
+        traces.append(line(ends[:, 0], ends[:, 1], "--muted", "neighbours", width=1))
+    shafts = np.array([((0, 0), point, (np.nan, np.nan)) for point in points]).reshape(-1, 2)
+    head = 11 if len(points) <= 24 else 7
+    traces.append(line(shafts[:, 0], shafts[:, 1], "--c0", "features", width=2) | {
+        "mode": "lines+markers", "hoverinfo": "text",
+        "text": [label for i, r in zip(picture.index, norms, strict=True)
+                 for label in ("", f"feature {int(i)}, length {number(r)}", "")],
+        "marker": {
+            "symbol": "arrow", "angleref": "previous", "color": "--c0", "size": [0, head, 0] * len(points),
+        },
+    })  # fmt: skip
+    if len(points) <= 24:
+        named: dict[tuple[float, ...], list[str]] = {}
+        for point, i in zip(points.round(6).tolist(), picture.index, strict=True):
+            named.setdefault(tuple(point), []).append(str(int(i)))
+        places = np.array(list(named))
+        tips = places + 0.1 * reach * places / np.maximum(np.linalg.norm(places, axis=1), 1e-300)[:, None]
+        traces.append({
+            "type": "scatter", "mode": "text", "x": numbers(tips[:, 0]), "y": numbers(tips[:, 1]),
+            "text": [", ".join(names) for names in named.values()], "hoverinfo": "skip",
+        })  # fmt: skip
+    bounds = numbers([-reach, reach])
+    layout = {
+        "xaxis": axis("", range=bounds, showgrid=False, zeroline=True, constrain="domain", nticks=5),
+        "yaxis": axis("", range=bounds, showgrid=False, zeroline=not flat, constrain="domain", nticks=5,
+                      scaleanchor="x", showticklabels=not flat),
+        "showlegend": False,
+    }  # fmt: skip
+    where = "on a line" if flat else "in the plane"
+    return Figure("vectors", f"Vectors {where}", _caption(edges, where), traces, layout)
+
+
+def _space(picture: BlockPicture) -> Figure:
+    points = np.asarray(picture.coordinates, dtype=np.float64)
+    norms = np.linalg.norm(points, axis=1)
+    reach = 1.05 * float(norms.max(initial=0)) or 1.0
+    edges = neighbours(picture.gram)
+    gap = np.full(3, np.nan)
+    traces: list[dict[str, Any]] = []
+    if edges:
+        ends = np.array([(points[i], points[j], gap) for i, j in edges]).reshape(-1, 3)
+        traces.append(_line3(ends, "--muted", 3))
+    shafts = np.array([(np.zeros(3), point, gap) for point in points]).reshape(-1, 3)
+    traces.append(_line3(shafts, "--c0", 4))
+    traces.append({
+        "type": "scatter3d", "mode": "markers" if len(points) > 24 else "markers+text",
+        **{c: numbers(points[:, k]) for k, c in enumerate("xyz")},
+        "text": [str(int(i)) for i in picture.index],
+        "customdata": numbers(norms), "marker": {"size": 5, "color": "--c1"}, "textfont": {"color": "--ink"},
+        "hovertemplate": "feature %{text}, length %{customdata}<extra></extra>",
+    })  # fmt: skip
+    hidden = {"visible": False, "range": numbers([-reach, reach])}
+    layout = {
+        "scene": {
+            "xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "cube",
+            "camera": {"eye": {"x": 1.15, "y": 0.75, "z": 0.55}},
+        },
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "showlegend": False,
+    }  # fmt: skip
+    caption = _caption(edges, "in space") + " Drag to turn."
+    return Figure("vectors", "Vectors in space", caption, traces, layout)
+
+
+def _line3(points: Floats, colour: str, width: int) -> dict[str, Any]:
+    return {
+        "type": "scatter3d", "mode": "lines", "hoverinfo": "skip", "line": {"color": colour, "width": width},
+        **{c: numbers(points[:, k]) for k, c in enumerate("xyz")},
+    }  # fmt: skip

@@ -1,0 +1,176 @@
+"""Write an analysis as one HTML file that needs no network: tables, figures, and what they mean."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from featuregeom.atomic import replacing
+from featuregeom.report.drawings import block_drawings, block_groups
+from featuregeom.report.figures import matrix_figures
+from featuregeom.report.words import COLUMNS, Column, known, number, plural, reading, text
+from featuregeom.survey.result import Analysis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["render_page", "write_page"]
+
+HERE = Path(__file__).parent
+USED = ("index", "norm", "capacity", "eigenspace")
+
+
+def write_page(analysis: Analysis, path: Path) -> Path:
+    """Write the page.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What to show.
+    path : Path
+        File to write. It is replaced only once the new page is complete.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; nothing is left behind then.
+    """
+    page = render_page(analysis).encode("utf-8", "backslashreplace")
+    with replacing(path) as temporary:
+        temporary.write_bytes(page)
+    return path
+
+
+def render_page(analysis: Analysis) -> str:
+    """Render the page.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What to show.
+
+    Returns
+    -------
+    str
+        A whole HTML document. The same analysis gives the same page.
+    """
+    matrices = analysis.matrices.to_dict("records")
+    scripts = {"plotly": _plotly(), "page": _asset("page.js")}
+    return _environment().get_template("template.html.j2").render(
+        provenance=_provenance(analysis.provenance),
+        source=text(analysis.provenance.get("source")),
+        totals=_totals(analysis),
+        columns=_columns(analysis.matrices),
+        sections=list(_sections(analysis, matrices)),
+        skipped=analysis.skipped.to_dict("records"),
+        scripts=scripts,
+        style=Markup(_asset("page.css")),
+        script_hashes=[_hash(script) for script in scripts.values()],
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "text": text, "json": _json}
+    environment.tests["known"] = known
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    return Markup((HERE / name).read_text(encoding="utf-8"))
+
+
+@cache
+def _plotly() -> Markup:
+    from plotly.offline import get_plotlyjs
+
+    return Markup(get_plotlyjs().replace("\r\n", "\n"))
+
+
+def _hash(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _json(value: Any) -> Markup:
+    """Write JSON that nothing can break out of: no "<" at all, and no number that JSON does not have."""
+    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    flat = {key: value for key, value in provenance.items() if not isinstance(value, Mapping)}
+    for value in provenance.values():
+        if isinstance(value, Mapping):
+            flat |= value
+    flat.pop("source", None)
+    return [(text(key).replace("_", " "), text(value)) for key, value in flat.items() if known(value)]
+
+
+def _totals(analysis: Analysis) -> list[str]:
+    matrices = analysis.matrices
+    seconds = analysis.provenance.get("seconds")
+    if seconds is None:
+        seconds = float(matrices["seconds"].sum()) if "seconds" in matrices else 0.0
+    return [
+        plural(len(matrices), "matrix", "matrices"),
+        plural(len(analysis.features), "feature"),
+        plural(len(analysis.blocks), "block"),
+        f"{number(seconds, 3)} s",
+    ]
+
+
+def _columns(matrices: pd.DataFrame) -> list[Column]:
+    named = {column.key: column for column in COLUMNS}
+    present = [column for column in COLUMNS if column.key in matrices or matrices.empty]
+    extra = [
+        Column(key, key.replace("_", " "), key, always=False, text=matrices[key].dtype.kind not in "iufb")
+        for key in map(str, matrices.columns)
+        if key not in named
+    ]
+    return present + extra
+
+
+def _sections(analysis: Analysis, matrices: list[dict[Any, Any]]) -> Iterator[dict[str, Any]]:
+    places = analysis.features.groupby("matrix", observed=True, sort=False).indices if matrices else {}
+    columns = {key: analysis.features[key].to_numpy() for key in USED} if matrices else {}
+    blocks: dict[Any, list[dict[Any, Any]]] = {}
+    for block in analysis.blocks.to_dict("records"):
+        blocks.setdefault(block["matrix"], []).append(block)
+    for row in matrices:
+        name = row["matrix"]
+        picture = analysis.pictures.get(name)
+        features = {key: column[places.get(name, slice(0))] for key, column in columns.items()}
+        mine = blocks.get(name, [])
+        groups, left = block_groups(mine)
+        drawings, note = block_drawings(mine, picture.blocks if picture is not None else ())
+        figures = matrix_figures(row, features, picture)
+        drawn = figures + [figure for drawing in drawings for figure in drawing.figures]
+        yield {
+            "row": row,
+            "reading": reading(row),
+            "figures": figures,
+            "groups": groups,
+            "groups_left": left,
+            "drawings": drawings,
+            "note": note,
+            "specs": [{"data": figure.data, "layout": figure.layout} for figure in drawn],
+        }

@@ -1,0 +1,185 @@
+"""What the page says in words: the columns' names, how numbers are written, and a matrix in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["COLUMNS", "Column", "known", "number", "plural", "reading", "text"]
+
+EN_DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the matrices table, as the page shows it.
+
+    Attributes
+    ----------
+    key : str
+        Name in the table.
+    label : str
+        Heading.
+    meaning : str
+        One line that says what it is.
+    always : bool
+        Whether the overview shows it without being asked for all columns.
+    text : bool
+        Whether it sorts as text.
+    """
+
+    key: str
+    label: str
+    meaning: str
+    always: bool = True
+    text: bool = False
+
+
+COLUMNS = (
+    Column("matrix", "matrix", "Name of the tensor; leads to its figures.", text=True),
+    Column("geometry", "geometry", "Geometries that were recognised among its blocks.", text=True),
+    Column("n", "n", "Features: rows that were read as feature vectors."),
+    Column("m", "m", "Dimensions that the features live in."),
+    Column("dtype", "dtype", "Number type of the tensor.", always=False, text=True),
+    Column("axis", "axis", "Axis of the stored tensor that lists the features.", always=False, text=True),
+    Column("rank", "rank", "Dimensions that the features really use."),
+    Column("lambda_max", "λ max", "Upper frame bound B: the largest eigenvalue.", always=False),
+    Column(
+        "lambda_min", "λ min", "Lower frame bound A: the smallest eigenvalue that is not null.", always=False
+    ),
+    Column("condition", "B / A", "Condition of the frame operator; 1 for a tight frame."),
+    Column("tightness", "tightness", "Residual from a tight frame; 0 when every direction is used equally."),
+    Column("frame_potential", "frame potential", "Sum of squared inner products.", always=False),
+    Column("coherence", "coherence", "Largest |cosine| between two features."),
+    Column("welch_bound", "Welch", "No n vectors in m dimensions have a coherence below this.", always=False),
+    Column("sum_capacity", "Σ D", "Sum of the features' capacities; at most the rank."),
+    Column("saturation", "saturation", "Σ D / rank; 1 when each feature lies in one eigenspace."),
+    Column("saturation_null", "at random", "Saturation of random directions with the same norms."),
+    Column("saturation_excess", "excess", "(saturation - at random) / (1 - at random); may be negative."),
+    Column("eigenspaces", "eigenspaces", "Number of distinct eigenvalues, null ones aside."),
+    Column("tolerance", "tolerance", "Relative gap below which eigenvalues count as one.", always=False),
+    Column("null_tolerance", "null below", "Eigenvalues below this count as null.", always=False),
+    Column("rank_margin", "rank margin", "Smallest kept eigenvalue over that line.", always=False),
+    Column("stable_rank", "stable rank", "Sum of the eigenvalues over the largest.", always=False),
+    Column("effective_rank", "effective rank", "exp(entropy) of the eigenvalues' shares.", always=False),
+    Column("zero_features", "zero", "Features of length zero."),
+    Column("blocks", "blocks", "Groups of features that are orthogonal to all others."),
+    Column("block_threshold", "block threshold", "Cosines below this count as 0 for blocks.", always=False),
+    Column("defect_error", "defect error", "Error of the self-check: rank - Σ D = Σ (leverage - D)."),
+    Column("defect_bound", "defect bound", "What rounding allows the defect error to be.", always=False),
+    Column("seconds", "seconds", "Time that the matrix took."),
+)
+
+
+def known(value: Any) -> bool:
+    """Whether a cell holds a value: neither None, NA or NaN nor an empty text."""
+    if isinstance(value, str):
+        return value != ""
+    return not (value is None or value is pd.NA or value != value)
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Write a number for a reader: whole ones in full, others to a few digits, unknown ones as a dash."""
+    if not known(value):
+        return EN_DASH
+    value = float(value)
+    if not math.isfinite(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    if value.is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}".replace("-", MINUS)
+    written = f"{value:.{digits}g}"
+    if "e" in written:
+        mantissa, exponent = written.split("e")
+        written = f"{mantissa}e{int(exponent)}"
+    return written.replace("-", MINUS)
+
+
+def text(value: Any) -> str:
+    """Write a name so that all of it is seen: control characters and direction marks as their escapes."""
+    if not known(value):
+        return ""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Write a count and its noun."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def reading(row: Mapping[str, Any]) -> list[str]:
+    """Say in a few sentences what the numbers of one matrix mean.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of the matrices table.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
+    n, m, rank = (int(row[k]) for k in ("n", "m", "rank"))
+    if rank == 0:
+        return [f"All {plural(n, 'feature')} are zero: there is no geometry to measure."]
+    shares = f"{plural(n, 'feature')} share {plural(rank, 'dimension')}"
+    if rank < m:
+        shares += f" of the {number(m)} there are"
+    spaces = int(row["eigenspaces"])
+    sentences = [
+        f"{shares}, in {plural(spaces, 'eigenspace')}"
+        + (": a tight frame, every used direction carries the same weight." if spaces == 1 else ".")
+    ]
+    if known(row["geometry"]):
+        sentences.append(f"Recognised: {text(row['geometry'])}.")
+    if known(row["saturation"]):
+        sentences.append(_saturation(row))
+    if known(row["coherence"]):
+        sentences.append(_coherence(row))
+    if known(row["defect_error"]) and known(row["defect_bound"]):
+        error, bound = number(row["defect_error"], 2), number(row["defect_bound"], 2)
+        holds = row["defect_error"] <= row["defect_bound"]
+        sentences.append(
+            f"Self-check: rank {MINUS} Σ D and Σ (leverage {MINUS} D) differ by {error}, "
+            + ("within" if holds else "MORE than")
+            + f" the {bound} that rounding allows"
+            + ("." if holds else ": treat these numbers with care.")
+        )
+    return sentences
+
+
+def _saturation(row: Mapping[str, Any]) -> str:
+    total, saturation = number(row["sum_capacity"]), number(row["saturation"], 3)
+    said = f"Capacities add up to {total}, a saturation of {saturation}"
+    if row["saturation"] >= 1 - 1e-6:
+        said += ": full, so every feature lies in exactly one eigenspace"
+    if not known(row["saturation_null"]):
+        return said + "."
+    said += f", where random directions of the same lengths would give {number(row['saturation_null'], 3)}"
+    excess = row["saturation_excess"]
+    if not known(excess):
+        return said + "."
+    if excess < -0.02:
+        return f"{said}: the features share dimensions less evenly than random directions would."
+    if excess <= 0.02:
+        return f"{said}: the features share dimensions about as random directions would."
+    if excess >= 1 - 1e-6:
+        return said + "."
+    return f"{said}: the features share dimensions more evenly than random directions would."
+
+
+def _coherence(row: Mapping[str, Any]) -> str:
+    if row["coherence"] >= 1 - 1e-6:
+        return "Some two features are parallel or opposite (coherence 1)."
+    said = f"The two closest features have |cos| = {number(row['coherence'], 3)}"
+    welch = row["welch_bound"]
+    if not known(welch) or welch <= 0:
+        return said + "."
+    if row["coherence"] <= welch * (1 + 1e-6):
+        return said + ", the Welch bound itself: no features of this number are further apart."
+    n, m = number(row["n"]), number(row["m"])
+    return f"{said}; no {n} vectors in {m} dimensions can all stay below {number(welch, 3)} (Welch)."

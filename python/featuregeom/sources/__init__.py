@@ -1,0 +1,88 @@
+"""Sources of feature matrices: files, folders, the Hub, live modules and arrays, behind one `Reader`.
+
+Every format lists its tensors from headers alone and reads one tensor at a time, in place where it can. A
+new format is one file here with a reader, one line in `paths`, and, for sparse dictionaries, one in
+`dictionaries`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from featuregeom.errors import ParameterError
+from featuregeom.sources import hub
+from featuregeom.sources.arrays import ArrayReader, MappingReader
+from featuregeom.sources.paths import open_path
+from featuregeom.sources.protocol import AxisChoice, Reader, TensorInfo
+
+__all__ = ["AxisChoice", "Reader", "TensorInfo", "open_source"]
+
+
+def open_source(source: Any, *, axis: AxisChoice = "auto", mmap: bool = True) -> Reader:
+    """Open anything that holds feature matrices.
+
+    Parameters
+    ----------
+    source : path, str, module, mapping, array_like or Reader
+        - a file: ``.safetensors``, ``*.safetensors.index.json``, ``.npy``, ``.npz``, ``.pt``, ``.pth`` or
+          ``.bin``;
+        - a folder with such files, or with the sparse dictionary of SAELens, Gemma Scope, sparsify or
+          dictionary_learning;
+        - ``owner/name``, ``owner/name@revision`` or ``owner/name:folder/file`` on the Hugging Face Hub, when
+          there is no such path here;
+        - a live ``torch.nn.Module``, or a mapping of names to tensors or arrays;
+        - one array, or a `Features`;
+        - a reader that is open already, which is returned as it is.
+    axis : {"auto", "rows", "columns"}
+        The axis that indexes features, for every tensor; ``"auto"`` takes rows except in the encoders and
+        decoders that are known to hold features in columns.
+    mmap : bool
+        Map files into memory. Turn it off on network disks: each tensor is then read when asked for.
+
+    Returns
+    -------
+    Reader
+        A context manager.
+
+    Raises
+    ------
+    SourceError
+        The source is missing, malformed or of an unknown format.
+    MissingExtraError
+        torch or huggingface_hub is needed and not installed.
+    ShapeError, DtypeError
+        A bare array is no feature matrix.
+
+    Examples
+    --------
+    >>> with open_source([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]) as reader:
+    ...     [(info.name, info.n, info.m) for info in reader.tensors()]
+    [('X', 3, 2)]
+    """
+    if axis not in get_args(AxisChoice):
+        raise ParameterError(f"axis must be 'auto', 'rows' or 'columns', not {axis!r}")
+    if isinstance(source, Reader):
+        if axis != "auto":
+            raise ParameterError("the reader is open already: give axis where it is opened")
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return _open_named(source, axis, mmap)
+    if isinstance(source, Mapping):
+        return MappingReader(source, source="mapping", axis=axis)
+    if callable(getattr(source, "state_dict", None)):
+        return MappingReader(source.state_dict(), source=type(source).__name__, axis=axis)
+    return ArrayReader(source, axis=axis)
+
+
+def _open_named(source: str | os.PathLike[str], axis: AxisChoice, mmap: bool) -> Reader:
+    path = Path(source).expanduser()
+    place = hub.parse(source) if isinstance(source, str) and not path.exists() else None
+    if place is None:
+        return open_path(path, axis=axis, mmap=mmap)
+    local, name = hub.download(place)
+    reader = open_path(local, axis=axis, mmap=mmap)
+    reader.source = name
+    return reader

@@ -1,0 +1,213 @@
+"""Safetensors: one file, several, or shards under an index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from numpy.typing import NDArray
+
+from featuregeom import _core
+from featuregeom.errors import SourceError
+from featuregeom.sources.base import BaseReader
+from featuregeom.sources.protocol import AxisChoice, TensorInfo
+from featuregeom.sources.raw_file import RawFile
+
+__all__ = ["SafetensorsReader", "open_index", "open_safetensors"]
+
+_MAX_JSON = 100_000_000
+"""Longest header or index that is read; the safetensors format sets the same bound for headers."""
+
+_LENGTH = 8
+
+_DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz",
+    "F8_E8M0": "float8_e8m0fnu",
+    "F6_E2M3": "float6_e2m3fn",
+    "F6_E3M2": "float6_e3m2fn",
+    "F4": "float4_e2m1fn",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
+    "U8": "uint8",
+    "BOOL": "bool",
+    "C64": "complex64",
+}
+
+_STORED = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
+
+
+@dataclass(frozen=True)
+class _Entry:
+    info: TensorInfo
+    file: RawFile
+    start: int
+    stop: int
+
+
+class SafetensorsReader(BaseReader):
+    """Tensors in one or more safetensors files, read in place.
+
+    Parameters
+    ----------
+    source : str
+        The path that was opened: a file, an index or a folder.
+    entries : iterable
+        Every tensor and its place.
+    axis : {"auto", "rows", "columns"}
+        See `BaseReader`.
+    """
+
+    def __init__(self, source: str, entries: Iterable[_Entry], axis: AxisChoice) -> None:
+        self._entries = {entry.info.name: entry for entry in entries}
+        super().__init__(source, "safetensors", (entry.info for entry in self._entries.values()), axis)
+
+    def release(self, name: str) -> None:
+        """Drop the tensor's whole pages from memory; they come back from disk if touched again."""
+        entry = self._entries.get(name)
+        if entry is not None:
+            entry.file.release(entry.start, entry.stop)
+
+    def close(self) -> None:
+        """Let go of the files; matrices that were read stay valid."""
+        super().close()
+        for entry in self._entries.values():
+            entry.file.close()
+
+    def _load(self, info: TensorInfo) -> NDArray[Any]:
+        entry = self._entries[info.name]
+        return entry.file.array(entry.start, _STORED[info.dtype], info.shape)
+
+
+def open_safetensors(
+    paths: Sequence[Path], *, source: str | None = None, axis: AxisChoice = "auto", mmap: bool = True
+) -> SafetensorsReader:
+    """Open safetensors files as one source.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files.
+    source : str, optional
+        What to call them together; by default the first path.
+    axis : {"auto", "rows", "columns"}
+        See `BaseReader`.
+    mmap : bool
+        Map the files, or read each tensor from disk when asked for.
+
+    Returns
+    -------
+    SafetensorsReader
+
+    Raises
+    ------
+    SourceError
+        A file is missing or malformed, or two files hold a tensor of the same name.
+    """
+    found: dict[str, _Entry] = {}
+    for path in paths:
+        for name, entry in _entries(path, mmap).items():
+            if name in found:
+                other = found[name].file.path
+                raise SourceError(
+                    f"{path}: tensor {name!r} is also in {other}: open one of the files instead"
+                )
+            found[name] = entry
+    return SafetensorsReader(source or str(paths[0]), found.values(), axis)
+
+
+def open_index(path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> SafetensorsReader:
+    """Open sharded safetensors by their index, whose ``weight_map`` is an allow-list.
+
+    Parameters
+    ----------
+    path : Path
+        The ``*.safetensors.index.json``.
+    axis : {"auto", "rows", "columns"}
+        See `BaseReader`.
+    mmap : bool
+        Map the shards, or read each tensor from disk when asked for.
+
+    Returns
+    -------
+    SafetensorsReader
+        Of the tensors that the index lists, each from the shard that it names, in the index's order.
+
+    Raises
+    ------
+    SourceError
+        The index is malformed or points outside its folder, a shard is missing or malformed, or a tensor is
+        not in its shard.
+    """
+    shards: dict[str, dict[str, _Entry]] = {}
+    entries = []
+    for name, shard in _weight_map(path).items():
+        if shard not in shards:
+            file = path.parent / shard
+            if not file.is_file():
+                raise SourceError(f"{path}: shard {shard!r} is missing; tensor {name!r} is in it")
+            shards[shard] = _entries(file, mmap)
+        if name not in shards[shard]:
+            raise SourceError(f"{path}: tensor {name!r} is not in {shard!r}, where the index has it")
+        entries.append(shards[shard][name])
+    return SafetensorsReader(str(path), entries, axis)
+
+
+def _entries(path: Path, mmap: bool) -> dict[str, _Entry]:
+    """Every tensor of one file, by name, in the order of the file."""
+    file = RawFile(path, mapped=mmap)
+    length, room = int.from_bytes(file.head(_LENGTH), "little"), max(file.size - _LENGTH, 0)
+    if length > room:
+        raise SourceError(
+            f"{path}: the header should be {length} bytes long, but {room} follow: "
+            "the file is truncated, or no safetensors file"
+        )
+    if length > _MAX_JSON:
+        raise SourceError(f"{path}: a header of {length} bytes; at most {_MAX_JSON} are allowed")
+    try:
+        header = _core.safetensors_header(file.head(_LENGTH + length), file.size)
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from error
+    return {
+        name: _Entry(
+            TensorInfo(name, tuple(shape), _DTYPES.get(dtype, dtype), stop - start), file, start, stop
+        )
+        for name, dtype, shape, start, stop in header
+    }
+
+
+def _weight_map(path: Path) -> Mapping[str, str]:
+    file = RawFile(path, mapped=False)
+    if file.size > _MAX_JSON:
+        raise SourceError(f"{path}: an index of {file.size} bytes; at most {_MAX_JSON} are allowed")
+    try:
+        index = json.loads(file.head(file.size))
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{path}: the index is no valid JSON: {error}") from error
+    shards = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(shards, dict) or not shards:
+        raise SourceError(f"{path}: the index has no weight_map that names tensors and their shards")
+    for name, shard in shards.items():
+        if not isinstance(shard, str) or not _stays_inside(shard):
+            raise SourceError(f"{path}: tensor {name!r} is put in {shard!r}, which is no file in this folder")
+    return shards
+
+
+def _stays_inside(shard: str) -> bool:
+    """Judge the name alone: files in a hub cache are links that lead out of their folder rightly."""
+    path = PureWindowsPath(shard)  # splits at both kinds of slash and knows drives
+    return bool(path.parts) and not path.anchor and ".." not in path.parts and "\0" not in shard

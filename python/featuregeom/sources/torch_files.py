@@ -1,0 +1,94 @@
+"""PyTorch checkpoints, loaded as data only: a pickle that would run code is refused."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+from featuregeom.errors import MissingExtraError, SourceError
+from featuregeom.sources.arrays import flatten, tensor_infos
+from featuregeom.sources.base import BaseReader
+from featuregeom.sources.protocol import AxisChoice, TensorInfo
+from featuregeom.sources.raw_file import RawFile
+
+__all__ = ["TorchReader"]
+
+_ZIP = b"PK\3\4"
+
+_FORGET_AFTER = 64 << 20
+"""Released bytes after which the file is mapped afresh: torch has no other way to give pages back."""
+
+
+class TorchReader(BaseReader):
+    """The tensors of a ``.pt``, ``.pth`` or ``.bin`` file. Nested names are joined by dots.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    axis : {"auto", "rows", "columns"}
+        See `BaseReader`.
+    mmap : bool
+        Map the file. Otherwise, and for the older format that is no zip archive, torch reads all of it.
+
+    Raises
+    ------
+    MissingExtraError
+        torch is not installed.
+    SourceError
+        The file is missing or malformed, holds no tensor, or holds Python objects.
+    """
+
+    def __init__(self, path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> None:
+        self._path = path
+        self._mmap = RawFile(path, mapped=False).head(4) == _ZIP and mmap
+        self._tensors = self._open()
+        self._released = 0
+        super().__init__(str(path), "torch", tensor_infos(self._tensors), axis)
+
+    def release(self, name: str) -> None:
+        """Give the pages of released tensors back, now and then."""
+        if not self._mmap or self._closed or name not in self._infos:
+            return
+        self._released += self._infos[name].n_bytes
+        if self._released >= _FORGET_AFTER:
+            self._tensors, self._released = {}, 0
+
+    def close(self) -> None:
+        """Let go of the file; matrices that were read stay valid."""
+        super().close()
+        self._tensors = {}
+
+    def _load(self, info: TensorInfo) -> Any:
+        if not self._tensors:
+            self._tensors = self._open()
+        return self._tensors[info.name]
+
+    def _open(self) -> dict[str, Any]:
+        try:
+            import torch
+        except ImportError as error:
+            raise MissingExtraError(
+                f"{self._path}: reading this format needs torch: pip install featuregeom[torch]"
+            ) from error
+        try:
+            tree = torch.load(self._path, map_location="cpu", weights_only=True, mmap=self._mmap)
+        except pickle.UnpicklingError as error:
+            raise SourceError(
+                f"{self._path}: torch refuses to load it as data: {_reason(error)}\n"
+                "Save plain tensors instead: torch.save(model.state_dict(), path), or safetensors."
+            ) from error
+        except Exception as error:  # whatever a malformed file does to torch
+            raise SourceError(f"{self._path}: torch cannot load it: {_reason(error)}") from error
+        return flatten({self._path.stem: tree} if isinstance(tree, torch.Tensor) else tree, str(self._path))
+
+
+def _reason(error: Exception) -> str:
+    """Give the telling line of torch's long messages."""
+    text = str(error)
+    telling = re.search(r"(?:Trying to load unsupported|Unsupported) .*", text)
+    line = telling.group() if telling else text.strip().partition("\n")[0]
+    sentence = line.partition(". ")[0].rstrip(".")
+    return sentence or f"{type(error).__name__}, perhaps truncated"

@@ -1,0 +1,395 @@
+"""Eigenspaces of the frame operator, and how each feature's norm is spread over them.
+
+Everything here is per eigenSPACE. Inside a degenerate eigenspace the eigenvectors are an arbitrary basis, and a
+number that depends on them means nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom import _core
+from featuregeom.errors import ShapeError
+from featuregeom.features import DType, Features, as_features
+from featuregeom.frames import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Eigenspace", "Measures", "Persistence", "Spectrum", "measures", "spectrum"]
+
+_EPSILON: dict[DType, float] = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+}
+"""Distance from 1 to the next larger value."""
+
+_NULL_MARGIN = 2.0
+"""The null tolerance is this many times the larger of the two noises that it covers."""
+
+
+@dataclass(frozen=True)
+class Eigenspace:
+    """One eigenspace of the frame operator.
+
+    Attributes
+    ----------
+    value : float
+        Mean of its eigenvalues.
+    dim : int
+        Its dimension.
+    start, stop : int
+        Its eigenvalues are ``eigenvalues[start:stop]`` of the spectrum.
+    spread : float
+        Largest minus smallest eigenvalue, over the largest.
+    """
+
+    value: float
+    dim: int
+    start: int
+    stop: int
+    spread: float
+
+
+@dataclass(frozen=True)
+class Persistence:
+    """One partition of the spectrum into eigenspaces, and the tolerances at which it is the answer.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Single linkage gives this partition at relative tolerances in ``[lower, upper)``.
+    diameter : float
+        Relative width of its widest eigenspace.
+    count : int
+        Number of eigenspaces.
+    """
+
+    lower: float
+    upper: float
+    diameter: float
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Spectrum of a frame operator.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray of float64, shape (min(n, m),)
+        Decreasing; those from `rank` on are null.
+    rank : int
+        Number of eigenvalues above `null_tolerance`.
+    eigenspaces : tuple of Eigenspace
+        The retained eigenvalues, grouped.
+    tolerance : float
+        Relative tolerance at which they were grouped.
+    persistence : tuple of Persistence
+        Every partition that single linkage passes through, finest first.
+    null_tolerance : float
+        Eigenvalues at or below it are indistinguishable from zero, given the arithmetic and the rounding of
+        the input.
+    rank_margin : float
+        Smallest retained eigenvalue over `null_tolerance`; infinite for a zero tolerance. Near 1 the rank is
+        a matter of opinion.
+    vectors : ndarray of float64, shape (m, rank) or (n, rank)
+        Eigenvectors as columns, of the frame operator or (where ``n < m``) of the Gram matrix.
+    side : {"frame", "gram"}
+        Which of the two was decomposed.
+    shape : tuple of int
+        (n, m).
+    trace : float
+        Sum of squared norms of the features.
+    """
+
+    eigenvalues: NDArray[np.float64]
+    rank: int
+    eigenspaces: tuple[Eigenspace, ...]
+    tolerance: float
+    persistence: tuple[Persistence, ...]
+    null_tolerance: float
+    rank_margin: float
+    vectors: NDArray[np.float64]
+    side: Literal["frame", "gram"]
+    shape: tuple[int, int]
+    trace: float
+
+    @property
+    def retained(self) -> NDArray[np.float64]:
+        """The eigenvalues above the null tolerance."""
+        return self.eigenvalues[: self.rank]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """First eigenvalue of each eigenspace, then the rank."""
+        return np.array([space.start for space in self.eigenspaces] + [self.rank], dtype=np.int64)
+
+    @property
+    def condition(self) -> float:
+        """Largest over smallest retained eigenvalue; NaN for rank zero."""
+        return float(self.eigenvalues[0] / self.eigenvalues[self.rank - 1]) if self.rank else float("nan")
+
+    @property
+    def defect_bound(self) -> float:
+        r"""Rounding bound on the relative error of the defect identity.
+
+        The computed operator is F + E with :math:`\lVert E \rVert_2 \le (n + m) u \operatorname{tr} F` (u = 2^-53),
+        from its sums and from the eigensolver, and the leverages then add up to
+        :math:`r - \sum_k v_k^\top E v_k / \lambda_k`.
+        """
+        if not self.rank:
+            return 0.0
+        unit = 2.0**-53 * sum(self.shape)
+        return float(unit * (1 + self.trace * np.mean(1 / self.retained)))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the eigenspaces as a table, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [vars(space) for space in self.eigenspaces], columns=list(Eigenspace.__annotations__)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    r"""How each feature's norm is spread over the eigenspaces; arrays of shape (n,).
+
+    A zero feature has ``capacity = leverage = 0``, ``eigenspace = -1``, and NaN elsewhere.
+
+    Attributes
+    ----------
+    norm : ndarray of float64
+        Euclidean norm; :math:`N_i` is its square.
+    kappa : ndarray of float64
+        Rayleigh quotient :math:`w_i^\top F w_i / N_i`, the mean of lambda under the measure.
+    capacity : ndarray of float64
+        :math:`D_i = N_i / \kappa_i`.
+    leverage : ndarray of float64
+        :math:`l_i = w_i^\top F^+ w_i`, with :math:`D_i \le l_i \le 1` and :math:`\sum_i l_i = \operatorname{rank} F`.
+    slack : ndarray of float64
+        :math:`1 - D_i / l_i`: zero exactly when the feature lies in one eigenspace.
+    cv : ndarray of float64
+        Coefficient of variation of lambda under the measure: zero in the same case.
+    max_mass, ipr, entropy : ndarray of float64
+        Largest mass, sum of squared masses, entropy in nats of the measure.
+    eigenspace : ndarray of int64
+        Eigenspace of the largest mass.
+    masses : ndarray of float64, shape (n, n_eigenspaces), or None
+        The spectral measures :math:`\mu_i(k) = \lVert P_k w_i \rVert^2 / N_i`; None when not asked for.
+    """
+
+    norm: NDArray[np.float64]
+    kappa: NDArray[np.float64]
+    capacity: NDArray[np.float64]
+    leverage: NDArray[np.float64]
+    slack: NDArray[np.float64]
+    cv: NDArray[np.float64]
+    max_mass: NDArray[np.float64]
+    ipr: NDArray[np.float64]
+    entropy: NDArray[np.float64]
+    eigenspace: NDArray[np.int64]
+    masses: NDArray[np.float64] | None = None
+
+    @property
+    def effective_eigenspaces(self) -> NDArray[np.float64]:
+        """Effective number of eigenspaces, exp(entropy)."""
+        return np.exp(self.entropy)
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Give the arrays of shape (n,) by name, in the order of the features table."""
+        names = ("norm", "kappa", "capacity", "leverage", "slack", "cv", "max_mass", "ipr", "entropy")
+        columns: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in names}
+        return columns | {"effective_eigenspaces": self.effective_eigenspaces, "eigenspace": self.eigenspace}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the table of features, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns())
+
+
+def spectrum(
+    X: Any,
+    *,
+    tolerance: float | None = None,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Spectrum:
+    r"""Eigenvalues and eigenspaces of the frame operator :math:`F = X^\top X`.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+    tolerance : float, optional
+        Relative gap up to which neighbouring eigenvalues are one eigenspace, in [0, 1); an eigenspace is at
+        most four times as wide. By default the partition that persists over the most decades of tolerance
+        between 1e-8 and 1e-1 is taken, if that is one decade at least; else every eigenvalue stands alone.
+    num_threads : int, optional
+        Threads to use; by default ``RAYON_NUM_THREADS`` or all.
+    progress : callable, optional
+        Called with rows done and rows in all while the operator is formed.
+
+    Returns
+    -------
+    Spectrum
+        With ``n < m`` it comes from the n x n Gram matrix, which has the same nonzero eigenvalues.
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError, ParameterError
+        As in `frames.frame_operator`; also for a tolerance outside [0, 1).
+
+    Notes
+    -----
+    Costs s^2 max(n, m) operations for the operator and about 9 s^3 for its eigenvectors, with s = min(n, m),
+    and O(s^2) memory.
+
+    Two noises decide what is null: forming the operator, ``max(n, m) * 2**-52 * lambda_max``, and the rounding
+    of the input. F holds squared singular values, and rounding moves X by a random matrix whose squared norm
+    is about ``eps**2 / 12 * (max row norm + max column norm)**2``. Twice the larger one is the tolerance.
+
+    References
+    ----------
+    arXiv:2602.02224 (spectral measures of superposition); Bandeira & van Handel, Ann. Probab. 44 (2016) for the
+    norm of a random matrix with uneven variances.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> found = fg.spectra.spectrum([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0]])
+    >>> found.eigenvalues
+    array([4., 2.])
+    >>> [space.dim for space in found.eigenspaces]
+    [1, 1]
+    """
+    return _decompose(as_features(X), tolerance, num_threads, progress)
+
+
+def _decompose(
+    features: Features, tolerance: float | None, num_threads: int | None, progress: Progress | None
+) -> Spectrum:
+    n, m = features.n, features.m
+    side: Literal["frame", "gram"] = "gram" if n < m else "frame"
+    rows = features.values.T if side == "gram" else features.values
+    operator = _core.frame_operator(rows, num_threads=num_threads, progress=progress)
+    # The diagonal holds the squared norms along one axis; the other axis takes one more pass.
+    along, across = operator.diagonal(), _core.squared_norms(rows, num_threads=num_threads)
+    trace = float(along.sum())
+    rounding = _EPSILON[features.dtype] ** 2 / 12 * (np.sqrt(along.max()) + np.sqrt(across.max())) ** 2
+    eigenvalues, vectors = _core.eigh(operator, num_threads=num_threads)
+    largest = max(float(eigenvalues[0]), 0.0)
+    arithmetic = max(n, m) * 2.0**-52 * largest
+    null = _NULL_MARGIN * max(arithmetic, float(rounding))
+    rank = int(np.count_nonzero(eigenvalues > null))
+    retained = eigenvalues[:rank]
+    starts, tolerance, table = _core.eigenspaces(retained, noise=arithmetic, tolerance=tolerance)
+    spaces = tuple(
+        Eigenspace(
+            value=float(retained[start:stop].mean()),
+            dim=int(stop - start),
+            start=int(start),
+            stop=int(stop),
+            spread=float((retained[start] - retained[stop - 1]) / retained[start]),
+        )
+        for start, stop in pairwise(starts)
+    )
+    return Spectrum(
+        eigenvalues=np.maximum(eigenvalues, 0.0),
+        rank=rank,
+        eigenspaces=spaces,
+        tolerance=tolerance,
+        persistence=tuple(Persistence(*step) for step in table),
+        null_tolerance=null,
+        rank_margin=float(retained[-1] / null) if rank and null else float("inf"),
+        vectors=vectors[:, :rank],
+        side=side,
+        shape=(n, m),
+        trace=trace,
+    )
+
+
+def measures(
+    X: Any,
+    spectrum: Spectrum | None = None,
+    *,
+    tolerance: float | None = None,
+    masses: bool = True,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Measures:
+    r"""Spectral measure of every feature and the numbers that follow from it.
+
+    The measure :math:`\mu_i(k) = \lVert P_k w_i \rVert^2 / N_i` is a probability over the eigenspaces of F.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+    spectrum : Spectrum, optional
+        Spectrum of `X`; computed when not given. One of side "frame" may come from other features with the
+        same m.
+    tolerance : float, optional
+        Passed to :func:`spectrum` when it is computed here.
+    masses : bool
+        Whether to keep the measures themselves: n times the number of eigenspaces doubles.
+    num_threads, progress
+        As in :func:`spectrum`.
+
+    Returns
+    -------
+    Measures
+        Rows of `masses` sum to 1 up to the share of a feature in the null space.
+
+    Raises
+    ------
+    ShapeError
+        If `spectrum` does not fit `X`.
+    DtypeError, NonFiniteError, ParameterError
+        As in :func:`spectrum`.
+
+    Notes
+    -----
+    Costs 2 n m r operations where F was decomposed (r the rank), n r where M was.
+
+    References
+    ----------
+    arXiv:2602.02224.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> found = fg.spectra.measures([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0]])
+    >>> found.capacity
+    array([0.5, 0.5, 1. ])
+    >>> found.eigenspace
+    array([1, 1, 0])
+    """
+    features = as_features(X)
+    if spectrum is None:
+        spectrum = _decompose(features, tolerance, num_threads, progress)
+    elif spectrum.shape[1] != features.m or (spectrum.side == "gram" and spectrum.shape[0] != features.n):
+        raise ShapeError(
+            f"a spectrum of shape {spectrum.shape} does not fit features of shape {(features.n, features.m)}"
+        )
+    table, top, kept = _core.measures(
+        features.values,
+        np.ascontiguousarray(spectrum.retained),
+        spectrum.vectors,
+        spectrum.starts,
+        gram=spectrum.side == "gram",
+        masses=masses,
+        num_threads=num_threads,
+        progress=progress,
+    )
+    norm, kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy = table
+    return Measures(np.sqrt(norm), kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy, top, kept)

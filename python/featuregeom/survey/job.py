@@ -1,0 +1,176 @@
+"""The main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from featuregeom import _core
+from featuregeom.errors import DtypeError, ParameterError
+from featuregeom.sources import AxisChoice, Reader, TensorInfo, open_source
+from featuregeom.survey.measure import Options, measure
+from featuregeom.survey.plan import Patterns, cost, select
+from featuregeom.survey.progress import Listener, Meter
+from featuregeom.survey.result import Analysis, MatrixResult
+from featuregeom.survey.store import Plan, Store, assemble
+
+__all__ = ["analyze"]
+
+NonFinite = Literal["error", "skip"]
+
+
+def analyze(
+    source: Any,
+    *,
+    include: Patterns = None,
+    exclude: Patterns = None,
+    axis: AxisChoice = "auto",
+    tolerance: float | None = None,
+    block_threshold: float | None = None,
+    nan: NonFinite = "error",
+    mmap: bool = True,
+    num_threads: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: Listener | None = None,
+) -> Analysis:
+    """Measure the geometry of every weight matrix of a source.
+
+    Parameters
+    ----------
+    source : path-like, str, Module, mapping or array
+        A checkpoint, a sparse autoencoder, a Hugging Face id, a live module, an array: anything that
+        :func:`featuregeom.sources.open_source` takes.
+    include, exclude : str, sequence of str, or None
+        Shell-style patterns for tensor names, such as ``"*.mlp.*"``. A matrix is analysed when it matches some
+        `include` (by default all do) and no `exclude`.
+    axis : {"auto", "rows", "columns"}
+        Which axis of every matrix indexes features; by default what its format says, else rows.
+    tolerance : float, optional
+        Relative tolerance of eigenspaces; by default chosen by persistence, see :func:`featuregeom.spectra.spectrum`.
+    block_threshold : float, optional
+        Couplings below it do not connect blocks; by default chosen, see :func:`featuregeom.pairs.sweep`.
+    nan : {"error", "skip"}
+        Whether NaN and infinity stop the analysis or drop the features that hold them, which the column
+        ``dropped_rows`` then counts.
+    mmap : bool
+        Whether to map files into memory; switch it off for network disks.
+    num_threads : int, optional
+        Threads to use; by default ``RAYON_NUM_THREADS`` or all. Results do not depend on it.
+    seed : int
+        Seed of the sample of features that the page's heat maps show.
+    out : path-like, optional
+        Folder for the tables and the page. Each matrix is written there as it finishes.
+    resume : bool
+        Go on with the analysis in `out`, which was stopped, instead of beginning anew. The tables come out the
+        same, byte for byte.
+    progress : callable, optional
+        Called with a :class:`featuregeom.survey.progress.Progress` about twenty times a second.
+
+    Returns
+    -------
+    Analysis
+        Tables ``matrices``, ``features`` and ``blocks``, what was skipped and why, and provenance.
+
+    Raises
+    ------
+    SourceError
+        If the source is missing, truncated or malformed.
+    NonFiniteError
+        If a matrix holds NaN or infinity and ``nan="error"``.
+    DtypeError
+        If a matrix has a type that cannot be read, such as FP8; exclude it to go on.
+    ParameterError
+        If an argument is out of range, or there is another analysis to resume.
+    OutputError
+        If `out` cannot be written; nothing half-written stays.
+
+    Notes
+    -----
+    With s = min(n, m), a matrix costs s^2 max(n, m) + 9 s^3 operations for its spectrum, 2 n m s for the
+    measures and n (n - 1) m for the sweep over all pairs, and O(s^2 + n) memory beyond the mapped file.
+    `estimate` counts them beforehand.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> import numpy as np
+    >>> result = fg.analyze({"toy": np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]])})
+    >>> result.matrices[["matrix", "rank", "saturation", "geometry"]].values.tolist()
+    [['toy', 2, 1.0, '2 × digon']]
+    """
+    if nan not in get_args(NonFinite):
+        raise ParameterError(f"nan must be 'error' or 'skip', not {nan!r}")
+    if resume and out is None:
+        raise ParameterError("resume needs the folder of the analysis that was stopped: give out (--out)")
+    options = Options(tolerance, block_threshold, nan, seed)
+    with open_source(source, axis=axis, mmap=mmap) as reader:
+        chosen, skipped = select(reader.tensors(), include, exclude)
+        plan = _plan(reader, chosen, skipped, options)
+        store = None if out is None else Store(Path(out), plan, resume=resume)
+        meter = Meter(progress, {info.name: cost(info) for info in chosen})
+        results = []
+        for info in chosen:
+            if store and store.done(info.name):
+                results.append(store.read(info.name))
+                meter.finish(info.name)
+                continue
+            results.append(_one(reader, info, options, num_threads, meter))
+            if store:
+                store.write(info.name, results[-1])
+    analysis = assemble(plan, results, None if store is None else store.folder)
+    if store:
+        store.write_tables(analysis)
+        analysis.report(store.folder / "report.html")
+    return analysis
+
+
+def _one(
+    reader: Reader, info: TensorInfo, options: Options, num_threads: int | None, meter: Meter
+) -> MatrixResult:
+    try:
+        features = reader.read(info.name)
+    except DtypeError as error:
+        raise DtypeError(f"{error}; exclude={info.name!r} (--exclude) goes on without it") from error
+    try:
+        return measure(features, options, num_threads, meter)
+    finally:
+        reader.release(info.name)
+
+
+def _plan(
+    reader: Reader, chosen: list[TensorInfo], skipped: list[tuple[TensorInfo, str]], options: Options
+) -> Plan:
+    return {
+        "provenance": {
+            "source": reader.source,
+            "format": reader.format,
+            "version": _core.__version__,
+            "fingerprint": _fingerprint(reader.source),
+            **vars(options),
+        },
+        "matrices": [info.name for info in chosen],
+        "axes": {info.name: [info.axis, *info.shape] for info in chosen},
+        "skipped": [
+            {
+                "tensor": info.name,
+                "shape": " x ".join(map(str, info.shape)),
+                "dtype": info.dtype,
+                "reason": reason,
+            }
+            for info, reason in skipped
+        ],
+    }
+
+
+def _fingerprint(source: str) -> str | None:
+    """Tell one state of a file from another, so that a resumed run cannot mix two."""
+    path = Path(source)
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        return ", ".join(
+            f"{file.name}:{(state := file.stat()).st_size}:{state.st_mtime_ns}" for file in files
+        )
+    except OSError:
+        return None

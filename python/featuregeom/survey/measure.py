@@ -1,0 +1,290 @@
+"""One matrix from features to its rows of the three tables and the arrays that the page draws."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom import _core, frames, pairs, spectra
+from featuregeom.blocks import Block, describe_block, groups
+from featuregeom.errors import NonFiniteError
+from featuregeom.features import Features
+from featuregeom.survey.progress import Meter
+from featuregeom.survey.result import BlockPicture, MatrixResult, Picture
+
+__all__ = ["Options", "measure"]
+
+_HEAT_ROWS = 256
+_HEAT_COLUMNS = 128
+_DRAWN_BLOCKS = 12
+_DRAWN_FEATURES = 64
+"""Bounds on what the page draws of one matrix."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Parameters of an analysis that decide its numbers.
+
+    Attributes
+    ----------
+    tolerance : float or None
+        Relative tolerance of eigenspaces; None chooses.
+    block_threshold : float or None
+        Threshold of couplings between blocks; None chooses.
+    nan : {"error", "skip"}
+        What to do with features that hold NaN or infinity.
+    seed : int
+        Seed of the sample of features that the heat map shows.
+    """
+
+    tolerance: float | None = None
+    block_threshold: float | None = None
+    nan: Literal["error", "skip"] = "error"
+    seed: int = 0
+
+
+def measure(features: Features, options: Options, num_threads: int | None, meter: Meter) -> MatrixResult:
+    """Measure one matrix.
+
+    Parameters
+    ----------
+    features : Features
+        The matrix.
+    options : Options
+        What decides the numbers.
+    num_threads : int or None
+        Threads to use.
+    meter : Meter
+        Told of the progress.
+
+    Returns
+    -------
+    MatrixResult
+
+    Raises
+    ------
+    NonFiniteError
+        With ``options.nan == "error"``, naming source, tensor, row and column.
+    """
+    begin = time.perf_counter()
+    origin = features.provenance
+    kept = _finite(features, options, num_threads)
+    dropped = features.n - len(kept)
+    if dropped:
+        features = features.take(kept)
+    if features.n == 0:
+        raise NonFiniteError(
+            f"{origin.source}: tensor {origin.tensor!r}: every row holds NaN or infinity", 0, 0
+        )
+    name = origin.tensor
+    spectrum = spectra.spectrum(
+        features, tolerance=options.tolerance, num_threads=num_threads, progress=meter.step(name, "frame")
+    )
+    measured = spectra.measures(
+        features, spectrum, masses=False, num_threads=num_threads, progress=meter.step(name, "measures")
+    )
+    swept = pairs.sweep(
+        features,
+        threshold=options.block_threshold,
+        num_threads=num_threads,
+        progress=meter.step(name, "sweep"),
+    )
+    whole = spectrum if swept.n_blocks == 1 else None
+    blocks = [
+        describe_block(features, index, whole=whole, num_threads=num_threads)
+        for index in groups(swept.blocks, swept.n_blocks)
+    ]
+    row = _row(features, spectrum, measured, swept, blocks) | {"dropped_rows": dropped}
+    neighbour = swept.neighbours[:, 0]
+    columns = {
+        "index": kept,
+        **measured.columns(),
+        "neighbour": np.where(neighbour >= 0, kept[neighbour], -1),
+        "cosine": swept.cosines[:, 0],
+        "block": swept.blocks,
+    }
+    picture = _picture(features, spectrum, measured, swept, blocks, kept, options.seed)
+    meter.finish(name)
+    return MatrixResult(row, columns, _block_rows(name, blocks), picture, time.perf_counter() - begin)
+
+
+def _finite(features: Features, options: Options, num_threads: int | None) -> NDArray[np.int64]:
+    """Features to measure: all, or those without NaN and infinity."""
+    if options.nan == "skip":
+        bad = _core.nonfinite_rows(features.values, num_threads=num_threads)
+        return np.delete(np.arange(features.n), bad)
+    try:
+        _core.check_finite(features.values, num_threads=num_threads)
+    except NonFiniteError as error:
+        origin = features.provenance
+        position = ("row", "column") if origin.axis == "rows" else ("column", "row")
+        raise NonFiniteError(
+            f"{origin.source}: tensor {origin.tensor!r}: "
+            f"{features.widened(np.array([error.row]))[0, error.column]} at {position[0]} {error.row}, "
+            f"{position[1]} {error.column}; nan='skip' (--nan=skip) drops such features and reports them",
+            error.row,
+            error.column,
+        ) from None
+    return np.arange(features.n)
+
+
+def _row(
+    features: Features,
+    spectrum: spectra.Spectrum,
+    measured: spectra.Measures,
+    swept: pairs.Pairs,
+    blocks: list[Block],
+) -> dict[str, Any]:
+    origin = features.provenance
+    retained, rank = spectrum.retained, spectrum.rank
+    norms = measured.norm**2
+    nonzero = int(np.count_nonzero(norms))
+    capacity = float(measured.capacity.sum())
+    slack = float((measured.leverage - measured.capacity).sum())
+    saturation = capacity / rank if rank else float("nan")
+    null = _null_saturation(norms, features.m, rank)
+    singular = np.sqrt(retained)
+    share = singular / singular.sum()
+    return {
+        "matrix": origin.tensor,
+        "n": features.n,
+        "m": features.m,
+        "dtype": origin.dtype,
+        "axis": origin.axis,
+        "rank": rank,
+        "lambda_min": float(retained[-1]) if rank else float("nan"),
+        "lambda_max": float(retained[0]) if rank else float("nan"),
+        "condition": spectrum.condition,
+        "tightness": frames.tightness(retained),
+        "frame_potential": float(retained @ retained),
+        "coherence": swept.coherence,
+        "welch_bound": frames.welch_bound(nonzero, rank) if rank else float("nan"),
+        "sum_capacity": capacity,
+        "saturation": saturation,
+        "saturation_null": null,
+        "saturation_excess": (saturation - null) / (1 - null) if rank and null < 1 else float("nan"),
+        "eigenspaces": len(spectrum.eigenspaces),
+        "tolerance": spectrum.tolerance,
+        "null_tolerance": spectrum.null_tolerance,
+        "rank_margin": spectrum.rank_margin,
+        "stable_rank": spectrum.trace / float(retained[0]) if rank else float("nan"),
+        "effective_rank": float(np.exp(-(share @ np.log(share)))) if rank else float("nan"),
+        "defect_error": abs((rank - capacity) - slack) / max(rank, 1),
+        "defect_bound": spectrum.defect_bound,
+        "zero_features": features.n - nonzero,
+        "blocks": swept.n_blocks,
+        "block_threshold": swept.threshold,
+        "geometry": _summary(blocks),
+    }
+
+
+def _null_saturation(norms: NDArray[np.float64], m: int, rank: int) -> float:
+    """Saturation that random directions with the same norms would have, on average.
+
+    A random direction meets feature i with mean square N_j / m, so ``w^T F w`` is on average
+    ``N_i^2 + N_i (S - N_i) / m`` with S the sum of norms; equal norms give n / (n + m - 1).
+    """
+    if not rank:
+        return float("nan")
+    nonzero = norms[norms > 0]
+    capacity = nonzero / (nonzero + (nonzero.sum() - nonzero) / m)
+    return float(capacity.sum() / rank)
+
+
+def _summary(blocks: list[Block]) -> str:
+    """Count the geometries, such as ``"2 × digon, 1 × pentagon"``."""
+    names = [block.geometry for block in blocks if block.geometry]
+    counts = sorted(((names.count(name), name) for name in set(names)), key=lambda item: (-item[0], item[1]))
+    return ", ".join(f"{count} × {name}" for count, name in counts)
+
+
+def _block_rows(matrix: str, blocks: list[Block]) -> list[dict[str, Any]]:
+    return [
+        {
+            "matrix": matrix,
+            "block": number,
+            "n": len(block.index),
+            "dim": block.dim,
+            "gram_values": block.gram_values,
+            "tightness": block.tightness,
+            "geometry": block.geometry,
+            "reason": block.reason,
+            "residual": block.residual,
+        }
+        for number, block in enumerate(blocks)
+    ]
+
+
+def _picture(
+    features: Features,
+    spectrum: spectra.Spectrum,
+    measured: spectra.Measures,
+    swept: pairs.Pairs,
+    blocks: list[Block],
+    kept: NDArray[np.int64],
+    seed: int,
+) -> Picture:
+    dims = np.array([space.dim for space in spectrum.eigenspaces], dtype=np.int64)
+    values = np.array([space.value for space in spectrum.eigenspaces], dtype=np.float64)
+    of = np.full(len(spectrum.eigenvalues), -1, dtype=np.int64)
+    of[: spectrum.rank] = np.repeat(np.arange(len(dims)), dims)
+    shown = _sample(measured, seed)
+    borders = np.unique(np.linspace(0, len(dims), min(len(dims), _HEAT_COLUMNS) + 1).astype(np.int64))
+    return Picture(
+        eigenvalues=spectrum.eigenvalues,
+        eigenspace_of=of,
+        eigenspace_values=values,
+        eigenspace_dims=dims,
+        heat=_heat(features, spectrum, shown, borders),
+        heat_index=kept[shown],
+        heat_spaces=borders,
+        cosine_edges=swept.edges,
+        cosine_counts=swept.counts.astype(np.int64),
+        blocks=_block_pictures(features, blocks, kept),
+    )
+
+
+def _sample(measured: spectra.Measures, seed: int) -> NDArray[np.int64]:
+    """Features for the heat map, by eigenspace and then by how much of them lies in it."""
+    seen = np.flatnonzero(measured.eigenspace >= 0)
+    if len(seen) > _HEAT_ROWS:
+        seen = np.sort(np.random.default_rng(seed).choice(seen, _HEAT_ROWS, replace=False))
+    return seen[np.lexsort((-measured.max_mass[seen], measured.eigenspace[seen]))]
+
+
+def _heat(
+    features: Features, spectrum: spectra.Spectrum, shown: NDArray[np.int64], borders: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    if not len(shown) or len(borders) < 2:
+        return np.zeros((len(shown), 0), dtype=np.float32)
+    rows = features.widened(shown)
+    if spectrum.side == "frame":
+        coordinates = rows @ spectrum.vectors
+    else:
+        coordinates = spectrum.vectors[shown] * np.sqrt(spectrum.retained)
+    mass = coordinates**2 / np.sum(rows**2, axis=1, keepdims=True)
+    return np.add.reduceat(mass, spectrum.starts[borders[:-1]], axis=1).astype(np.float32)
+
+
+def _block_pictures(
+    features: Features, blocks: list[Block], kept: NDArray[np.int64]
+) -> tuple[BlockPicture, ...]:
+    drawable = [
+        (number, block)
+        for number, block in enumerate(blocks)
+        if block.gram is not None and 1 < len(block.index) <= _DRAWN_FEATURES
+    ]
+    drawable.sort(key=lambda item: (not item[1].geometry, -len(item[1].index), item[0]))
+    pictures = []
+    for number, block in drawable[:_DRAWN_BLOCKS]:
+        assert block.gram is not None
+        coordinates = np.zeros((len(block.index), 0))
+        if block.dim <= 3:
+            left, scale, _ = np.linalg.svd(features.widened(block.index), full_matrices=False)
+            coordinates = left[:, : block.dim] * scale[: block.dim]
+        pictures.append(BlockPicture(number, kept[block.index], block.gram, coordinates))
+    return tuple(pictures)

@@ -1,0 +1,254 @@
+"""What an analysis will do and what it will cost, from headers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from featuregeom.sources import AxisChoice, Reader, TensorInfo, open_source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Cost", "Description", "Estimate", "Patterns", "cost", "describe", "estimate", "select"]
+
+Patterns = str | Sequence[str] | None
+"""One or several shell-style patterns for tensor names; None matches everything."""
+
+_EIGEN = 9
+"""Operations per cubed dimension of an eigendecomposition with vectors."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is inside a source.
+
+    Attributes
+    ----------
+    source, format : str
+        Where it is and what it is.
+    tensors : tuple of TensorInfo
+        Every tensor, in the source's order; `skip` says why one would not be analysed.
+    """
+
+    source: str
+    format: str
+    tensors: tuple[TensorInfo, ...]
+
+    @property
+    def matrices(self) -> tuple[TensorInfo, ...]:
+        """The tensors that an analysis would measure."""
+        return tuple(info for info in self.tensors if info.skip is None)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row per tensor."""
+        import pandas as pd
+
+        rows = [
+            {
+                "tensor": info.name,
+                "shape": " x ".join(map(str, info.shape)),
+                "dtype": info.dtype,
+                "bytes": info.n_bytes,
+                "axis": info.axis if info.skip is None else "",
+                "n": info.n if info.skip is None else None,
+                "m": info.m if info.skip is None else None,
+                "planned": "analyze" if info.skip is None else "skip",
+                "reason": info.skip or "",
+            }
+            for info in self.tensors
+        ]
+        columns = ["tensor", "shape", "dtype", "bytes", "axis", "n", "m", "planned", "reason"]
+        return pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "m": "Int64"})
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one matrix costs: floating point operations of each step, bytes read, bytes needed at once.
+
+    Attributes
+    ----------
+    frame, eigen, measures, sweep : int
+        Operations of forming the operator, its eigenvectors, the spectral measures, the Gram sweep.
+    read : int
+        Bytes of the tensor.
+    memory : int
+        Peak bytes beyond a memory-mapped tensor.
+    """
+
+    frame: int
+    eigen: int
+    measures: int
+    sweep: int
+    read: int
+    memory: int
+
+    @property
+    def operations(self) -> int:
+        """Operations of all steps."""
+        return self.frame + self.eigen + self.measures + self.sweep
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an analysis will cost.
+
+    Attributes
+    ----------
+    matrices : dict of str to Cost
+        By tensor, in the order of work.
+    """
+
+    matrices: dict[str, Cost]
+
+    @property
+    def operations(self) -> int:
+        """Operations in all."""
+        return sum(cost.operations for cost in self.matrices.values())
+
+    @property
+    def read(self) -> int:
+        """Bytes read in all."""
+        return sum(cost.read for cost in self.matrices.values())
+
+    @property
+    def memory(self) -> int:
+        """Peak bytes of the hungriest matrix."""
+        return max((cost.memory for cost in self.matrices.values()), default=0)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row per matrix."""
+        import pandas as pd
+
+        rows = [
+            {"matrix": name, **vars(cost), "operations": cost.operations}
+            for name, cost in self.matrices.items()
+        ]
+        return pd.DataFrame(rows, columns=["matrix", *Cost.__annotations__, "operations"])
+
+
+def cost(info: TensorInfo) -> Cost:
+    """Count what one matrix costs.
+
+    Parameters
+    ----------
+    info : TensorInfo
+        A matrix.
+
+    Returns
+    -------
+    Cost
+    """
+    n, m = info.n, info.m
+    short, long = min(n, m), max(n, m)
+    # Operator, its copy for the solver, workspace and vectors; the features table; tiles.
+    memory = 8 * (4 * short**2 + 24 * n) + (32 << 20)
+    return Cost(
+        frame=long * short * (short + 1),
+        eigen=_EIGEN * short**3,
+        measures=2 * n * m * short if n >= m else n * n,
+        sweep=n * (n - 1) * m,
+        read=info.n_bytes,
+        memory=memory,
+    )
+
+
+def select(
+    tensors: Iterable[TensorInfo], include: Patterns, exclude: Patterns
+) -> tuple[list[TensorInfo], list[tuple[TensorInfo, str]]]:
+    """Split tensors into those to analyse and those to skip, with the reason.
+
+    Parameters
+    ----------
+    tensors : iterable of TensorInfo
+        All tensors of a source.
+    include, exclude : str, sequence of str, or None
+        Shell-style patterns (``*``, ``?``, ``[...]``) for names. A tensor is analysed when it matches some
+        `include` and no `exclude`.
+
+    Returns
+    -------
+    (list of TensorInfo, list of (TensorInfo, str))
+    """
+    chosen, skipped = [], []
+    for info in tensors:
+        if info.skip is not None:
+            skipped.append((info, info.skip))
+        elif not _matches(info.name, include, default=True):
+            skipped.append((info, "not included"))
+        elif _matches(info.name, exclude, default=False):
+            skipped.append((info, "excluded"))
+        else:
+            chosen.append(info)
+    return chosen, skipped
+
+
+def describe(source: Any, *, axis: AxisChoice = "auto", mmap: bool = True) -> Description:
+    """List what is inside a source and what an analysis would do with it, from headers alone.
+
+    Parameters
+    ----------
+    source : path-like, str, Module, mapping or array
+        Anything that :func:`featuregeom.sources.open_source` takes.
+    axis : {"auto", "rows", "columns"}
+        Which axis of every matrix indexes features; by default what its format says, else rows.
+    mmap : bool
+        Whether to map files into memory; switch it off for network disks.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    SourceError
+        If the source is missing, truncated or malformed.
+    """
+    with open_source(source, axis=axis, mmap=mmap) as reader:
+        return Description(reader.source, reader.format, tuple(reader.tensors()))
+
+
+def estimate(
+    source: Any,
+    *,
+    include: Patterns = None,
+    exclude: Patterns = None,
+    axis: AxisChoice = "auto",
+    mmap: bool = True,
+) -> Estimate:
+    """Count the operations and bytes of an analysis before running it, from headers alone.
+
+    Parameters
+    ----------
+    source, axis, mmap
+        As in `describe`.
+    include, exclude : str, sequence of str, or None
+        As in :func:`featuregeom.analyze`.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    SourceError
+        If the source is missing, truncated or malformed.
+    """
+    with open_source(source, axis=axis, mmap=mmap) as reader:
+        return planned(reader, include, exclude)
+
+
+def planned(reader: Reader, include: Patterns, exclude: Patterns) -> Estimate:
+    """Count what an analysis of an open source costs."""
+    chosen, _ = select(reader.tensors(), include, exclude)
+    return Estimate({info.name: cost(info) for info in chosen})
+
+
+def _matches(name: str, patterns: Patterns, *, default: bool) -> bool:
+    if patterns is None:
+        return default
+    return any(
+        fnmatchcase(name, pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns)
+    )

@@ -1,0 +1,391 @@
+"""The page without a browser: its numbers, its words, its size, and that nothing breaks out of it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from featuregeom.errors import OutputError
+from featuregeom.report.drawings import block_drawings, block_groups, neighbours
+from featuregeom.report.figures import matrix_figures, numbers, space_colours, subsample
+from featuregeom.report.page import render_page, write_page
+from featuregeom.report.random_frame import cosine_probabilities, null_capacity
+from featuregeom.report.words import number, plural, reading, text
+from featuregeom.survey.result import BlockPicture, Picture
+from oracles.analysis import HOSTILE, antiprism, make_analysis, polygon, simplex
+
+
+class Page(HTMLParser):
+    """The tags of a page, and what its scripts hold."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.scripts, self._script = [], [], None
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._script = dict(attrs) if tag == "script" else None
+
+    def handle_data(self, data):
+        if self._script is not None:
+            self.scripts.append((self._script, data))
+
+    def handle_endtag(self, tag):
+        self._script = None
+
+    def figures(self):
+        return [json.loads(data) for attrs, data in self.scripts if attrs.get("type") == "application/json"]
+
+    def count(self, tag, **attrs):
+        return sum(t == tag and attrs.items() <= a.items() for t, a in self.tags)
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    skipped = [{"tensor": HOSTILE, "shape": "(5,)", "dtype": "F32", "reason": "1-D"}]
+    return make_analysis(skipped=skipped)
+
+
+@pytest.fixture(scope="module")
+def html(analysis):
+    return render_page(analysis)
+
+
+def large_analysis(n=30_000, m=384):
+    """One matrix of a real size, without the work of analysing it."""
+    small = make_analysis({"large": polygon(5)})
+    rng = np.random.default_rng(0)
+    k = m - 1
+    features = pd.DataFrame({
+        "matrix": "large", "index": np.arange(n), "norm": rng.uniform(0.5, 1.5, n),
+        "capacity": rng.uniform(0, 0.02, n), "eigenspace": rng.integers(0, k, n),
+    })  # fmt: skip
+    features.loc[7, "capacity"] = np.nan
+    gram = np.eye(200)
+    picture = Picture(
+        eigenvalues=np.sort(rng.uniform(1, 900, m))[::-1],
+        eigenspace_of=np.append(np.arange(k), -1),
+        eigenspace_values=np.sort(rng.uniform(1, 900, k))[::-1],
+        eigenspace_dims=np.ones(k, dtype=np.int64),
+        heat=rng.dirichlet(np.ones(128), 512).astype(np.float32),
+        heat_index=np.arange(512),
+        heat_spaces=np.linspace(0, k, 129).astype(np.int64),
+        cosine_edges=np.linspace(-1, 1, 201),
+        cosine_counts=np.full(200, 10**6),
+        blocks=tuple(BlockPicture(b, np.arange(200), gram, np.zeros((200, 0))) for b in range(20)),
+    )
+    matrices = small.matrices.assign(n=n, m=m, rank=k, geometry="", eigenspaces=k)
+    blocks = pd.concat([small.blocks.assign(block=b, geometry="", n=200, dim=k) for b in range(20)])
+    return replace(small, matrices=matrices, features=features, blocks=blocks, pictures={"large": picture})
+
+
+# --- what random directions give -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("m", [2, 3, 4, 16, 384, 4096, 65536])
+def test_cosines_of_random_directions_follow_the_beta_distribution(m):
+    edges = np.linspace(-1, 1, 101)
+    exact = np.diff(stats.beta((m - 1) / 2, (m - 1) / 2).cdf((1 + edges) / 2))
+    np.testing.assert_allclose(cosine_probabilities(edges, m), exact, atol=1e-9)
+
+
+def test_cosines_in_one_dimension_are_one_and_minus_one():
+    np.testing.assert_array_equal(cosine_probabilities(np.linspace(-1, 1, 5), 1), [0.5, 0, 0, 0.5])
+    np.testing.assert_array_equal(cosine_probabilities([-1, 1], 1), [1])
+
+
+def test_null_capacity_is_what_random_directions_give():
+    rng = np.random.default_rng(0)
+    norms, m = rng.uniform(0.5, 2, 40), 8
+    squares = np.zeros(40)
+    for _ in range(400):
+        X = rng.standard_normal((40, m))
+        X *= (norms / np.linalg.norm(X, axis=1))[:, None]
+        squares += np.sum((X @ X.T) ** 2, axis=1) / 400
+    np.testing.assert_allclose(null_capacity(norms, m), norms**4 / squares, rtol=0.05)
+    np.testing.assert_allclose(null_capacity(np.ones(5), 2), 1 / 3)
+    np.testing.assert_array_equal(null_capacity([0, 0], 3), 0)
+    np.testing.assert_allclose(null_capacity([0, 2], 3), [0, 1])
+
+
+# --- numbers and words -----------------------------------------------------------------------------------
+
+
+def test_numbers_are_short_and_valid_json():
+    short = numbers([1.0, 0.123456, np.nan, np.inf, -3e20, 1e-9])
+    assert short == [1, 0.1235, None, None, -3e20, 1e-9]
+    assert json.dumps(short, allow_nan=False) == "[1, 0.1235, null, null, -3e+20, 1e-09]"
+
+
+def test_subsample_is_even_and_keeps_the_ends():
+    assert subsample(3, 5).tolist() == [0, 1, 2]
+    kept = subsample(1_000_003, 3000)
+    assert (kept[0], kept[-1], len(np.unique(kept))) == (0, 1_000_002, 3000)
+    assert np.ptp(np.diff(kept)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (3, "3"), (30522, "30,522"), (0.123456, "0.1235"), (1.5e-16, "1.5e\N{MINUS SIGN}16"),
+        (-7.4134, "\N{MINUS SIGN}7.413"), (float("nan"), "\N{EN DASH}"),
+        (None, "\N{EN DASH}"), (pd.NA, "\N{EN DASH}"),
+        (float("inf"), "∞"), (1.4e8, "140,000,000"), (1.41e20, "1.41e20"),
+    ],
+)  # fmt: skip
+def test_number(value, written):
+    assert number(value) == written
+
+
+def test_text_shows_what_hides():
+    assert text("a\u202eb\x00\n\ud800é中") == r"a\u202eb\x00\n\ud800é中"
+    assert text(float("nan")) == text(None) == ""
+    assert plural(1, "matrix", "matrices") == "1 matrix"
+    assert plural(1000, "feature") == "1,000 features"
+
+
+def test_reading_says_what_the_numbers_mean(analysis):
+    said = {row["matrix"]: " ".join(reading(row)) for row in analysis.matrices.to_dict("records")}
+    assert "tight frame" in said["pentagon"]
+    assert "every feature lies in exactly one eigenspace" in said["zoo.weight"]
+    assert "less evenly than random directions" in said["skewed"]
+    assert "(Welch)" in said["random 64 x 16"]
+    assert "All 4 features are zero" in said["all zero"]
+    assert "of this number are further apart" in " ".join(
+        reading(make_analysis({"s": simplex(4)}).matrices.to_dict("records")[0])
+    )
+
+
+def test_reading_warns_when_the_self_check_fails(analysis):
+    row = analysis.matrices.to_dict("records")[0]
+    assert "within" in reading(row)[-1]
+    assert "MORE than" in reading(row | {"defect_error": 1.0})[-1]
+
+
+# --- figures ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("points", "edges"),
+    [
+        (polygon(5), 5), (polygon(2), 0), (simplex(4), 6), (antiprism(), 16),
+        (np.vstack([np.eye(3), -np.eye(3)]), 12),
+        (np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8).T, 12),
+        (np.ones((9, 3)), 0),
+    ],
+)  # fmt: skip
+def test_neighbours_are_the_edges_of_the_solid(points, edges):
+    noise = 1 + 0.003 * np.random.default_rng(0).standard_normal(points.shape)
+    assert len(neighbours((points * noise) @ (points * noise).T)) == edges
+
+
+def test_eigenspaces_have_a_colour_each_while_they_are_few():
+    assert len(set(space_colours(7))) == 7
+    assert space_colours(9)[:3] == ["--c0", "--c1", "--c0"]
+
+
+def figures_of(analysis, name):
+    row = analysis.matrices.set_index("matrix", drop=False).loc[name].to_dict()
+    mine = analysis.features[analysis.features["matrix"] == name]
+    return {
+        f.kind: f
+        for f in matrix_figures(row, {c: mine[c].to_numpy() for c in mine}, analysis.pictures.get(name))
+    }
+
+
+def test_every_figure_holds_the_numbers_of_the_tables(analysis):
+    figures = figures_of(analysis, "zoo.weight")
+    assert list(figures) == ["eigenvalues", "measure", "capacity", "capacities", "cosines"]
+    bars, outline = figures["capacities"].data
+    assert sum(bars["y"]) == 23
+    assert sum(y for y in outline["y"] if y) == 2 * 23
+    bars = figures["cosines"].data[0]
+    assert sum(y for y in bars["y"] if y) == 22 * 21 / 2
+    rays = [t for t in figures["capacity"].data if t["mode"].startswith("lines")]
+    slopes = sorted(r["y"][1] / r["x"][1] for r in rays)
+    np.testing.assert_allclose(slopes, [1 / 4.225, 3 / 8, 1 / 2, 2 / 3, 3 / 4], rtol=1e-4)
+
+
+def test_equal_capacities_share_one_bar(analysis):
+    bars = figures_of(analysis, "pentagon")["capacities"].data[0]
+    assert sorted(bars["y"])[-2:] == [0, 5]
+
+
+def test_null_eigenvalues_are_drawn_at_the_foot():
+    X = np.column_stack([polygon(5), np.zeros(5)])
+    figure = figures_of(make_analysis({"flat": X}), "flat")["eigenvalues"]
+    null = next(t for t in figure.data if t["name"] == "null")
+    assert null["x"] == [2]
+    assert null["y"][0] > 0
+    assert "1 null direction " in figure.caption
+
+
+def test_a_zero_matrix_has_no_figures_and_one_without_arrays_has_those_of_the_tables(analysis):
+    assert figures_of(analysis, "all zero") == {}
+    assert list(figures_of(replace(analysis, pictures={}), "skewed")) == ["capacity", "capacities"]
+    render_page(replace(analysis, pictures={}))
+
+
+def test_large_matrices_are_sampled_and_the_caption_says_so():
+    large = large_analysis()
+    figures = figures_of(large, "large")
+    assert "3,000 of 30,000 features are drawn" in figures["capacity"].caption
+    assert "Rays of the 12 eigenspaces" in figures["capacity"].caption
+    assert "are summed into 128 columns" in figures["measure"].caption
+    page = Page(render_page(large))
+    data = next(data for attrs, data in page.scripts if attrs.get("id") == "figures-0")
+    assert len(data) < 150_000
+    assert "90 of 200 features are drawn" in render_page(large)
+
+
+# --- blocks ----------------------------------------------------------------------------------------------
+
+
+def test_named_blocks_are_drawn_first_and_the_rest_counted():
+    rows = [
+        {"block": b, "n": 5, "dim": 2, "gram_values": 3, "tightness": 0.0, "residual": 0.0,
+         "geometry": "pentagon" if b >= 18 else "", "reason": "" if b >= 18 else "9 values"}
+        for b in range(20)
+    ]  # fmt: skip
+    X = polygon(5)
+    drawings, note = block_drawings(rows, [BlockPicture(b, np.arange(5), X @ X.T, X) for b in range(20)])
+    assert [d.title for d in drawings] == ["pentagon"] * 2 + ["unnamed geometry"] * 10
+    assert drawings[2].size.endswith("no name: 9 values")
+    assert note == "8 blocks are not drawn."
+    groups, left = block_groups(rows)
+    assert [(g.count, g.geometry) for g in groups] == [(2, "pentagon"), (18, "")]
+    assert left == 0
+
+
+@pytest.mark.parametrize(
+    ("dim", "kinds"), [(0, ["gram"]), (1, ["gram", "vectors"]), (3, ["gram", "vectors"])]
+)
+def test_vectors_are_drawn_where_they_have_coordinates(dim, kinds):
+    X = np.array([[1.0, 0, 0], [-1, 0, 0]])
+    drawings, _ = block_drawings([], [BlockPicture(0, np.arange(2), X @ X.T, X[:, :dim])])
+    assert [f.kind for f in drawings[0].figures] == kinds
+    space = drawings[0].figures[-1].data[-1]["type"] == "scatter3d"
+    assert space == (dim == 3)
+
+
+def test_features_at_one_point_share_a_label():
+    X = np.array([[1.0, 0], [1, 0], [0, 1]])
+    drawings, _ = block_drawings([], [BlockPicture(0, np.array([4, 7, 9]), X @ X.T, X)])
+    labels = next(t for t in drawings[0].figures[1].data if t["mode"] == "text")
+    assert labels["text"] == ["4, 7", "9"]
+
+
+# --- the page --------------------------------------------------------------------------------------------
+
+
+def test_page_is_whole_and_self_contained(html, analysis):
+    page = Page(html)
+    assert page.count("details", **{"class": "matrix"}) == len(analysis.matrices)
+    plots = sum(a.get("class") == "plot" for _, a in page.tags)
+    assert plots == sum(len(specs) for specs in page.figures()) > 30
+    for tag, attrs in page.tags:
+        assert tag not in ("link", "iframe", "img", "object")
+        assert "src" not in attrs
+        assert attrs.get("href", "#").startswith("#")
+        assert not any(name.startswith("on") for name in attrs)
+    assert "default-src 'none'" in html
+    assert not re.search(r"url\(|@import", html[html.index("<style>") : html.index("</style>")])
+
+
+def test_hostile_names_stay_text(html):
+    page = Page(html)
+    assert len([t for t, _ in page.tags if t == "script"]) == 2 + 6
+    assert page.count("img") == 0
+    assert HOSTILE not in html
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in html
+    data = [data for attrs, data in page.scripts if attrs.get("type") == "application/json"]
+    assert not any("<" in d for d in data)
+
+
+def test_nothing_hostile_in_a_geometry_or_a_reason_gets_out(analysis):
+    bad = replace(
+        analysis,
+        matrices=analysis.matrices.assign(geometry=HOSTILE, dtype=HOSTILE),
+        blocks=analysis.blocks.assign(geometry=HOSTILE, reason=HOSTILE),
+        provenance={HOSTILE: HOSTILE, "source": HOSTILE, "parameters": {"x": HOSTILE}},
+    )
+    html = render_page(bad)
+    assert HOSTILE not in html
+    assert Page(html).count("img") == 0
+
+
+def test_names_of_any_character_can_be_written(tmp_path):
+    names = [
+        "nul\x00",
+        "a\nb",
+        "\u202eright to left",
+        "{{ 7 * 7 }}",
+        "--paper",
+        "]]>",
+        "&amp;",
+        "'\"",
+    ]
+    page = write_page(make_analysis({name: polygon(3) for name in names}), tmp_path / "page.html")
+    html = page.read_text(encoding="utf-8")
+    for shown in (r"nul\x00", r"a\nb", r"\u202eright", "{{ 7 * 7 }}", "]]&gt;", "&amp;amp;"):
+        assert f">{shown}" in html
+
+
+def test_names_may_be_categories(analysis):
+    categories = replace(analysis, features=analysis.features.astype({"matrix": "category"}))
+    assert render_page(categories) == render_page(analysis)
+
+
+def test_an_empty_analysis_has_a_page(analysis):
+    page = render_page(make_analysis({}, skipped=analysis.skipped.to_dict("records")))
+    assert "No weight matrix was analysed: see above" in page
+    assert "1 tensor was not analysed" in page
+    bare = replace(make_analysis({}), matrices=pd.DataFrame(), features=pd.DataFrame(), blocks=pd.DataFrame())
+    bare = replace(bare, skipped=pd.DataFrame(), provenance={})
+    assert "No weight matrix was analysed." in render_page(bare)
+
+
+def test_the_report_method_writes_the_page(analysis, html, tmp_path):
+    path = tmp_path / "report.html"
+    assert analysis.report(path) == path
+    assert path.read_text(encoding="utf-8") == html
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_named(analysis, tmp_path):
+    with pytest.raises(OutputError, match=f"cannot write r.html in {tmp_path / 'none'}: No such file"):
+        write_page(analysis, tmp_path / "none" / "r.html")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="Not a directory"):
+        write_page(analysis, tmp_path / "file" / "r.html")
+    (tmp_path / "r.html").mkdir()
+    with pytest.raises(OutputError, match="Is a directory"):
+        write_page(analysis, tmp_path / "r.html")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "r.html"]
+
+
+def test_a_full_disk_leaves_the_old_page(analysis, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def half(self, data):
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OutputError, match="No space left"):
+        write_page(analysis, path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

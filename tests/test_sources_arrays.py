@@ -1,0 +1,109 @@
+"""Live modules, mappings of tensors and bare arrays."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+
+from featuregeom.errors import DtypeError, ParameterError, ShapeError, SourceError
+from featuregeom.features import as_features
+from featuregeom.sources import Reader, TensorInfo, open_source
+
+X = np.arange(12.0).reshape(4, 3) - 5
+
+
+def test_a_bare_array():
+    with open_source(X, axis="columns") as reader:
+        assert isinstance(reader, Reader)
+        assert reader.tensors() == (TensorInfo("X", (4, 3), "float64", X.nbytes, "columns"),)
+        features = reader.read("X")
+        reader.release("X")
+    assert np.shares_memory(features.values, X)
+    assert (features.n, features.provenance.axis, features.provenance.source) == (3, "columns", "array")
+    with pytest.raises(SourceError, match="the reader is closed"):
+        reader.read("X")
+
+
+@pytest.mark.parametrize(
+    "array", [X.tolist(), X.astype(int), torch.from_numpy(X).to(torch.bfloat16), X.astype(ml_dtypes.bfloat16)]
+)
+def test_a_bare_array_of_any_kind_is_no_skipped_tensor(array):
+    reader = open_source(array)
+    assert reader.tensors()[0].skip is None
+    features = reader.read("X")
+    np.testing.assert_array_equal(features.values, as_features(array).values)
+    assert features.dtype == reader.tensors()[0].dtype
+
+
+def test_features_keep_their_provenance():
+    features = as_features(X, source="model", tensor="W", axis="columns")
+    reader = open_source(features)
+    assert reader.source == "model"
+    assert reader.read("W") is features
+    assert reader.tensors()[0].n == features.n == 3
+
+
+def test_a_bare_array_that_is_no_matrix_is_an_error():
+    with pytest.raises(ShapeError):
+        open_source(np.zeros(3))
+    with pytest.raises(DtypeError):
+        open_source(object())
+
+
+def test_a_live_module_is_read_in_place():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Conv1d(2, 2, 3))
+    reader = open_source(module)
+    assert reader.source == "Sequential"
+    assert {info.name: info.skip for info in reader.tensors()} == {
+        "0.weight": None,
+        **dict.fromkeys(["0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var", "2.bias"], "1-D"),
+        "1.num_batches_tracked": "scalar",
+        "2.weight": "3-D: not a matrix",
+    }
+    with torch.no_grad():
+        module[0].weight[0, 0] = 7
+    assert reader.read("0.weight").values[0, 0] == 7
+
+
+def test_a_mapping_of_arrays_of_several_libraries():
+    tree = {
+        "numpy": X,
+        "nested": {
+            "torch": torch.from_numpy(X).to(torch.bfloat16),
+            "fp8": torch.eye(2).to(torch.float8_e5m2),
+        },
+        "ids": np.zeros((2, 2), "uint8"),
+        "step": 3,
+    }
+    with open_source(tree) as reader:
+        assert [(info.name, info.dtype, info.skip) for info in reader.tensors()] == [
+            ("numpy", "float64", None),
+            ("nested.torch", "bfloat16", None),
+            ("nested.fp8", "float8_e5m2", None),
+            ("ids", "uint8", "uint8: not real features"),
+        ]
+        assert reader.read("nested.torch").dtype == "bfloat16"
+        assert reader.read("numpy").provenance.source == "mapping"
+        with pytest.raises(DtypeError, match=r"mapping: tensor 'nested\.fp8' is float8_e5m2"):
+            reader.read("nested.fp8")
+
+
+def test_mappings_that_cannot_be_listed():
+    endless: dict = {}
+    endless["self"] = endless
+    for tree, message in [
+        ({}, "no tensor in it"),
+        ({"a.b": X, "a": {"b": X}}, "two tensors are called 'a.b'"),
+        (endless, "nested too deeply"),
+    ]:
+        with pytest.raises(SourceError, match=message):
+            open_source(tree)
+
+
+def test_an_open_reader_passes_through():
+    reader = open_source(X)
+    assert open_source(reader) is reader
+    with pytest.raises(ParameterError, match="open already"):
+        open_source(reader, axis="rows")
+    with pytest.raises(ParameterError, match="not 'cols'"):
+        open_source(X, axis="cols")
