@@ -364,7 +364,7 @@ def test_the_report_method_writes_the_page(analysis, html, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_named(analysis, tmp_path):
-    with pytest.raises(OutputError, match=f"cannot write r.html in {tmp_path / 'none'}: No such file"):
+    with pytest.raises(OutputError, match=f"cannot write {tmp_path / 'none' / 'r.html'}: No such file"):
         write_page(analysis, tmp_path / "none" / "r.html")
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="Not a directory"):

@@ -102,7 +102,7 @@ def describe_block(
     norms = np.sqrt(gram.diagonal())
     cosines = np.clip(gram / np.outer(norms, norms), -1.0, 1.0)
     name = name_geometry(cosines, norms)
-    eigenvalues: NDArray[np.float64] = np.linalg.eigvalsh(gram)[::-1]
+    eigenvalues = np.linalg.eigvalsh(gram)[::-1].astype(np.float64)
     dim = name.dim or (whole or _spectrum(features, index, num_threads)).rank
     return Block(
         index=index[name.order],
