@@ -147,9 +147,9 @@ def _plan(
             "source": reader.source,
             "format": reader.format,
             "version": _core.__version__,
-            "fingerprint": _fingerprint(reader.source),
             **vars(options),
         },
+        "fingerprint": _fingerprint(reader.source),
         "matrices": [info.name for info in chosen],
         "axes": {info.name: [info.axis, *info.shape] for info in chosen},
         "skipped": [

@@ -38,7 +38,7 @@ _PARTS = "parts"
 _TABLES = ("matrices", "features", "blocks")
 
 Plan = dict[str, Any]
-"""What an analysis is going to do: ``provenance``, ``matrices`` (names in order) and ``skipped``."""
+"""What an analysis is going to do: provenance, a fingerprint of the source, names in order, what is skipped."""
 
 
 class Store:
@@ -193,8 +193,14 @@ def _check_same(old: Plan, new: Plan, folder: Path) -> None:
         for key in sorted({*old["provenance"], *new["provenance"]})
         if old["provenance"].get(key) != new["provenance"].get(key)
     ]
+    if not differing:
+        differing = (
+            ["its matrices"]
+            if old.get("fingerprint") == new["fingerprint"]
+            else ["the source, which changed"]
+        )
     raise ParameterError(
-        f"{folder} holds another analysis, which differs in {', '.join(differing) or 'its matrices'}: "
+        f"{folder} holds another analysis, which differs in {', '.join(differing)}: "
         "leave out resume (--resume) to replace it, or choose another folder"
     )
 

@@ -1,0 +1,328 @@
+"""The command line: ``featuregeom describe | analyze | demo | report``.
+
+Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 1 an error that the
+message explains, 2 wrong usage, 130 interrupted (Ctrl-C; what was finished is kept).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from featuregeom.errors import FeatureGeometryError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from featuregeom.survey import Analysis
+    from featuregeom.survey.progress import Listener
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measure the geometry of what a neural network has learned.",
+    epilog="Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 130 interrupted.",
+)
+# Where nobody sees a terminal, lines need not be broken for one.
+output = Console(width=None if sys.stdout.isatty() else 160)
+messages = Console(stderr=True)
+
+
+class Axis(StrEnum):
+    """Which axis of every matrix indexes features."""
+
+    auto = "auto"
+    rows = "rows"
+    columns = "columns"
+
+
+class NonFinite(StrEnum):
+    """What to do with NaN and infinity."""
+
+    error = "error"
+    skip = "skip"
+
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A .safetensors, .npy, .npz, .pt or .bin file, a folder with a model or a sparse autoencoder, "
+        "or a Hugging Face id (owner/name)."
+    ),
+]
+Include = Annotated[
+    list[str] | None, typer.Option(help="Only tensors whose name matches, such as '*.mlp.*'. Repeatable.")
+]
+Exclude = Annotated[list[str] | None, typer.Option(help="No tensors whose name matches. Repeatable.")]
+AxisOption = Annotated[
+    Axis, typer.Option(help="The axis that indexes features; auto: what the format says, else rows.")
+]
+Mmap = Annotated[bool, typer.Option(help="Map files into memory; switch off on network disks.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads; by default RAYON_NUM_THREADS or all cores.")
+]
+
+
+@app.command()
+def describe(
+    source: Source,
+    include: Include = None,
+    exclude: Exclude = None,
+    axis: AxisOption = Axis.auto,
+    mmap: Mmap = True,
+    as_json: Json = False,
+) -> None:
+    """Show what is inside a source, and what an analysis will cost, from headers alone."""
+    from featuregeom import survey
+
+    with _reporting():
+        found = survey.describe(source, axis=axis.value, mmap=mmap)
+        cost = survey.estimate(source, include=include, exclude=exclude, axis=axis.value, mmap=mmap)
+        if as_json:
+            _print_json(
+                {
+                    "source": found.source,
+                    "format": found.format,
+                    "tensors": _records(found.to_frame()),
+                    "cost": _records(cost.to_frame()),
+                    "operations": cost.operations,
+                    "bytes": cost.read,
+                    "memory": cost.memory,
+                }
+            )
+            return
+        table = Table(
+            "tensor", "shape", "dtype", "features", "GFLOP", "planned", box=None, header_style="bold"
+        )
+        for info in found.tensors:
+            costs = cost.matrices.get(info.name)
+            planned = "analyze" if costs else (info.skip or "left out")
+            table.add_row(
+                Text(info.name),
+                " x ".join(map(str, info.shape)),
+                info.dtype,
+                info.axis if costs else "",
+                f"{costs.operations / 1e9:,.2f}" if costs else "",
+                Text(planned, style="" if costs else "dim"),
+            )
+        output.print(table)
+        output.print(
+            f"{len(cost.matrices)} of {len(found.tensors)} tensors to analyze, {_size(cost.read)} to read, "
+            f"{cost.operations / 1e9:,.1f} GFLOP, about {_size(cost.memory)} of memory"
+        )
+
+
+@app.command()
+def analyze(
+    source: Source,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables and page; by default NAME.featuregeom here.")
+    ] = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    axis: AxisOption = Axis.auto,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help="Relative tolerance of eigenspaces; by default chosen by persistence."),
+    ] = None,
+    block_threshold: Annotated[
+        float | None, typer.Option(help="Couplings below it do not connect blocks; by default chosen.")
+    ] = None,
+    nan: Annotated[
+        NonFinite, typer.Option(help="NaN and infinity: stop, or drop those features and report them.")
+    ] = NonFinite.error,
+    mmap: Mmap = True,
+    num_threads: Threads = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sample that the page's heat maps show.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a stopped analysis in the folder.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure every weight matrix of a source: three tables and one page."""
+    from featuregeom import survey
+
+    with _reporting():
+        out = out or Path(f"{_stem(source)}.featuregeom")
+        with _bar(hidden=as_json) as listener:
+            try:
+                analysis = survey.analyze(
+                    source,
+                    include=include,
+                    exclude=exclude,
+                    axis=axis.value,
+                    tolerance=tolerance,
+                    block_threshold=block_threshold,
+                    nan=nan.value,
+                    mmap=mmap,
+                    num_threads=num_threads,
+                    seed=seed,
+                    out=out,
+                    resume=resume,
+                    progress=listener,
+                )
+            except KeyboardInterrupt:
+                messages.print(
+                    f"stopped; finished matrices are kept in {out}, --resume goes on with the others"
+                )
+                raise
+        _show(analysis, as_json=as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for tables and page.")] = Path("featuregeom-demo"),
+    train: Annotated[
+        bool, typer.Option("--train", help="Train the toy models anew (needs torch, about a minute).")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Analyse toy models of superposition and print the names of the shapes that they learned."""
+    from featuregeom import demo as demonstration
+
+    with _reporting():
+        with _bar(hidden=as_json) as listener, _training_bar(hidden=as_json or not train) as training:
+            analysis = demonstration.run(out, train=train, seed=seed, training=training, progress=listener)
+        _show(analysis, as_json=as_json)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder that an analysis wrote.")],
+    out: Annotated[Path | None, typer.Option(help="The page; by default report.html in the folder.")] = None,
+) -> None:
+    """Write the page of an analysis again."""
+    from featuregeom.survey import load
+
+    with _reporting():
+        output.print(str(load(folder).report(out or folder / "report.html")), soft_wrap=True, highlight=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    try:
+        yield
+    except FeatureGeometryError as error:
+        messages.print(Text(f"error: {error}"), style="red", soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _bar(*, hidden: bool) -> Iterator[Listener]:
+    from featuregeom.survey.progress import Progress as State
+
+    columns = (
+        TextColumn("{task.fields[matrix]}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=messages, disable=hidden) as bar:
+        task = bar.add_task("", total=None, matrix="", rate="", start=False)
+
+        def listen(state: State) -> None:
+            if not bar.tasks[0].started:
+                bar.start_task(task)
+            speed = bar.tasks[0].speed
+            bar.update(
+                task,
+                completed=state.done,
+                total=state.total,
+                matrix=f"{state.position}/{state.matrices} {state.matrix}",
+                rate=f"{speed / 1e9:,.1f} GFLOP/s" if speed else "",
+            )
+
+        yield listen
+
+
+@contextmanager
+def _training_bar(*, hidden: bool) -> Iterator[Callable[[int, int], None]]:
+    with Progress(console=messages, disable=hidden) as bar:
+        task = bar.add_task("training toy models", visible=not hidden)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show(analysis: Analysis, *, as_json: bool) -> None:
+    rows = _records(analysis.matrices)
+    if as_json:
+        _print_json(
+            {
+                "out": str(analysis.out),
+                "provenance": analysis.provenance,
+                "matrices": rows,
+                "skipped": _records(analysis.skipped),
+            }
+        )
+        return
+    named = bool((analysis.matrices["geometry"] != "").any())
+    headings = ["matrix", "n x m", "rank", "saturation", "random", "spaces", "coherence"]
+    table = Table(*headings, *(["geometry"] if named else []), box=None, header_style="bold")
+    for row in rows:
+        cells: list[Text | str] = [
+            Text(str(row["matrix"])),
+            f"{row['n']} x {row['m']}",
+            str(row["rank"]),
+            *("-" if row[key] is None else f"{row[key]:.4f}" for key in ("saturation", "saturation_null")),
+            str(row["eigenspaces"]),
+            "-" if row["coherence"] is None else f"{row['coherence']:.4f}",
+        ]
+        table.add_row(*cells, *([Text(row["geometry"] or "no name")] if named else []))
+    output.print(table)
+    if analysis.out is not None:
+        output.print(f"tables and page: {analysis.out / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows with NaN and missing values as None."""
+    return [
+        {str(key): None if value != value or value is None else value for key, value in row.items()}
+        for row in frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
+    ]
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, allow_nan=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """Give NumPy scalars as Python's."""
+    return value.item()
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _stem(source: str) -> str:
+    """Name an analysis after its file, or its folder where every file has the same name."""
+    path = Path(source.partition("@")[0].partition(":")[0] if not Path(source).exists() else source)
+    return path.resolve().stem if path.exists() else path.name
