@@ -6,6 +6,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "__version__",
+    "capacities",
+    "check_finite",
+    "eigenspaces",
+    "eigh",
+    "eigvalsh",
+    "frame_operator",
+    "measures",
+    "nonfinite_rows",
+    "safetensors_header",
+    "squared_norms",
+    "sweep",
+]
+
 __version__: Final[str]
 
 def safetensors_header(header: bytes, file_size: int) -> list[tuple[str, str, list[int], int, int]]: ...

@@ -298,11 +298,9 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows with NaN and missing values as None."""
-    return [
-        {str(key): None if value != value or value is None else value for key, value in row.items()}
-        for row in frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
-    ]
+    """Rows with NaN, which is no JSON, and missing values as None."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
+    return [{str(key): value for key, value in row.items()} for row in rows]
 
 
 def _print_json(value: Any) -> None:

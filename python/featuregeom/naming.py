@@ -106,9 +106,7 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
     elif n == 2:
         reason = f"2 features at cosine {cosines[0, 1]:.3f}"
     else:
-        reason = (
-            f"{n} features with {len(distinct_values(cosines))} distinct cosines: no geometry that is known"
-        )
+        reason = f"{n} features with {len(distinct_values(cosines))} distinct cosines: no known geometry"
     return Name("", reason, 0, float("nan"), _by_similarity(cosines))
 
 

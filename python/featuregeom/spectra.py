@@ -98,8 +98,8 @@ class Spectrum:
         Eigenvalues at or below it are indistinguishable from zero, given the arithmetic and the rounding of
         the input.
     rank_margin : float
-        Smallest retained eigenvalue over `null_tolerance`; infinite for a zero tolerance. Near 1 the rank is
-        a matter of opinion.
+        Smallest retained eigenvalue over `null_tolerance`; NaN for rank zero. Near 1 the rank is a matter of
+        opinion.
     vectors : ndarray of float64, shape (m, rank) or (n, rank)
         Eigenvectors as columns, of the frame operator or (where ``n < m``) of the Gram matrix.
     side : {"frame", "gram"}
@@ -310,7 +310,7 @@ def _decompose(
         tolerance=tolerance,
         persistence=tuple(Persistence(*step) for step in table),
         null_tolerance=null,
-        rank_margin=float(retained[-1] / null) if rank and null else float("inf"),
+        rank_margin=float(retained[-1] / null) if rank else float("nan"),
         vectors=vectors[:, :rank],
         side=side,
         shape=(n, m),

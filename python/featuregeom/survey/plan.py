@@ -143,8 +143,9 @@ def cost(info: TensorInfo) -> Cost:
     """
     n, m = info.n, info.m
     short, long = min(n, m), max(n, m)
-    # Operator, its copy for the solver, workspace and vectors; the features table; tiles.
-    memory = 8 * (4 * short**2 + 24 * n) + (32 << 20)
+    # Operator, its copy for the solver, workspace and vectors; the features table while it is put together;
+    # tiles and the threads' own memory.
+    memory = 8 * (6 * short**2 + 48 * n) + (48 << 20)
     return Cost(
         frame=long * short * (short + 1),
         eigen=_EIGEN * short**3,

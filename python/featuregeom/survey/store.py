@@ -226,7 +226,7 @@ def _pack(result: MatrixResult) -> dict[str, Any]:
 
 def _read_part(path: Path) -> MatrixResult:
     try:
-        with np.load(path, allow_pickle=False) as part:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
             arrays = {
                 name.removeprefix("picture/"): part[name]
                 for name in part.files

@@ -1,0 +1,156 @@
+"""The command line, as a person and as a script use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import featuregeom as fg
+from featuregeom.cli import app
+from featuregeom.demo import SHIPPED
+
+
+def run(*arguments, **how):
+    return subprocess.run(
+        [sys.executable, "-m", "featuregeom", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **how,
+    )
+
+
+@pytest.fixture
+def invoke(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_describe_tells_what_is_inside_and_what_it_costs(invoke):
+    said = invoke("describe", SHIPPED)
+    assert said.exit_code == 0
+    assert "toy_n5_m2" in said.stdout
+    assert "6 of 6 tensors to analyze" in said.stdout
+    facts = json.loads(invoke("describe", SHIPPED, "--json", "--include", "toy_n5*").stdout)
+    assert facts["format"] == "safetensors"
+    assert len(facts["tensors"]) == 6
+    assert [row["matrix"] for row in facts["cost"]] == ["toy_n5_m2"]
+    assert facts["operations"] == facts["cost"][0]["operations"]
+
+
+def test_analyze_writes_tables_and_page(invoke, tmp_path):
+    said = invoke("analyze", SHIPPED)
+    assert said.exit_code == 0, said.output
+    out = tmp_path / "demo_models.featuregeom"
+    assert {path.name for path in out.iterdir()} >= {
+        "matrices.parquet",
+        "features.parquet",
+        "blocks.parquet",
+        "report.html",
+    }
+    assert "1 × pentagon" in said.stdout
+    assert "report.html" in said.stdout
+
+
+def test_json_is_for_machines(invoke, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((3, 2)))
+    said = invoke("analyze", "x.npy", "--json", "--out", "o")
+    facts = json.loads(said.stdout)
+    assert facts["matrices"][0]["saturation"] is None  # NaN is no JSON
+    assert facts["matrices"][0]["rank"] == 0
+    assert facts["out"] == "o"
+
+
+def test_options_reach_the_analysis(invoke, tmp_path):
+    X = np.random.default_rng(0).standard_normal((30, 4))
+    X[3, 2] = np.nan
+    np.save(tmp_path / "x.npy", X)
+    said = invoke("analyze", "x.npy", "--out", "o")
+    assert said.exit_code == 1
+    assert "row 3, column 2" in re.sub(r"\s+", " ", said.output)
+    said = invoke(
+        "analyze",
+        "x.npy",
+        "--out",
+        "o",
+        "--nan",
+        "skip",
+        "--tolerance",
+        "0.5",
+        "--num-threads",
+        "1",
+        "--json",
+    )
+    row = json.loads(said.stdout)["matrices"][0]
+    assert (row["n"], row["dropped_rows"], row["tolerance"]) == (29, 1, 0.5)
+
+
+def test_errors_are_one_line_and_exit_with_one():
+    said = run("describe", "no-such-file.safetensors")
+    assert said.returncode == 1
+    assert said.stdout == ""
+    assert said.stderr == "error: no such file or folder: no-such-file.safetensors\n"
+
+
+def test_wrong_usage_exits_with_two():
+    assert run("analyze").returncode == 2
+    assert run("analyze", SHIPPED, "--axis", "diagonal").returncode == 2
+    assert run("analyze", SHIPPED, "--num-threads", "0").returncode == 2
+
+
+def test_the_page_can_be_written_again(invoke, tmp_path):
+    invoke("analyze", SHIPPED, "--out", "o")
+    page = tmp_path / "o" / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert invoke("report", "o").exit_code == 0
+    assert page.read_bytes() == before
+    assert invoke("report", "o", "--out", "other.html").exit_code == 0
+    assert (tmp_path / "other.html").read_bytes() == before
+    assert invoke("report", tmp_path).exit_code == 1
+
+
+def test_the_demo_prints_the_names(invoke, tmp_path):
+    said = invoke("demo")
+    assert said.exit_code == 0
+    for name in ("pentagon", "triangle", "tetrahedron"):
+        assert name in said.stdout
+    assert (tmp_path / "featuregeom-demo" / "report.html").exists()
+
+
+def test_version_of_the_package_is_that_of_the_core():
+    from importlib.metadata import version
+
+    assert fg.__version__ == version("featuregeom")
+
+
+def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {f"w{i}": rng.standard_normal((400, 40)) for i in range(3)}
+    arrays["x_large"] = rng.standard_normal((60_000, 64))
+    np.savez(tmp_path / "model.npz", **arrays)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "featuregeom", "analyze", str(tmp_path / "model.npz"), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(list(out.glob("parts/*.npz"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "--resume" in said
+    assert len(fg.load(out).matrices) == 3
+    assert not (out / "matrices.parquet").exists()
+    done = run("analyze", tmp_path / "model.npz", "--out", out, "--resume")
+    assert done.returncode == 0
+    assert len(fg.load(out).matrices) == 4

