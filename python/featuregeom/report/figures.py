@@ -32,6 +32,12 @@ HEAT_CELLS = 9000
 RAYS = 12
 BINS = 60
 
+NARROW = 10.0
+"""Least factor between the ends of an axis of eigenvalues."""
+
+FEW = 100
+"""Counts up to this many are drawn on a linear scale."""
+
 Floats = NDArray[np.float64]
 Trace = dict[str, Any]
 
@@ -185,6 +191,10 @@ def _eigenvalues(picture: Picture) -> Figure:
         caption += f" {plural(n_null, 'null direction')} that no feature uses: grey, at the foot."
     caption += _sampled(len(shown), len(values), "eigenvalues", "by index")
     upright = axis("eigenvalue λ", type="log", **_decades(float(np.log10(values[0] / foot))))
+    if not null.size and values[0] < NARROW * values[kept[-1]]:
+        # Left to itself the axis would blow the rounding of one eigenspace up to the whole height.
+        middle = float(np.log10(np.sqrt(values[0] * values[kept[-1]])))
+        upright |= {"range": numbers([middle - np.log10(NARROW) / 2, middle + np.log10(NARROW) / 2], 6)}
     layout = {"xaxis": axis("index"), "yaxis": upright, "showlegend": False}
     return Figure("eigenvalues", "Eigenvalues and their eigenspaces", caption, traces, layout)
 
@@ -304,22 +314,22 @@ def _cosines(row: Mapping[str, Any], picture: Picture) -> Figure:
     m = int(row["m"])
     pairs = int(counts.sum())
     expected = pairs * cosine_probabilities(edges, m)
-    expected = np.where(expected >= 0.5, expected, np.nan)
+    most = max(float(np.nanmax(counts)), float(np.nanmax(expected)), 1)
+    logarithmic = most > FEW
+    if logarithmic:
+        expected = np.where(expected >= 0.5, expected, np.nan)
     traces = [
         _bars(edges, np.where(counts > 0, counts, np.nan), "pairs", "cos"),
         _outline(edges, expected),
     ]
     caption = (
-        f"Bars: the {plural(pairs, 'pair')} of features by the cosine between them, on a logarithmic scale. "
+        f"Bars: the {plural(pairs, 'pair')} of features by the cosine between them{', on a logarithmic scale' if logarithmic else ''}. "
         f"Outline: as many pairs of random directions in {plural(m, 'dimension')}. Bars outside the outline "
         "are pairs that interfere more than chance would have it."
     )
-    top = np.log10(max(float(np.nanmax(counts)), float(np.nanmax(np.nan_to_num(expected))), 1)) + 0.2
-    layout = {
-        "xaxis": axis("cosine", range=[-1.02, 1.02]),
-        "yaxis": axis("pairs", type="log", range=numbers([np.log10(0.5), top]), **_decades(top)),
-        "bargap": 0,
-    }
+    top = np.log10(most) + 0.2
+    scale = {"type": "log", "range": numbers([np.log10(0.5), top]), **_decades(top)} if logarithmic else {}
+    layout = {"xaxis": axis("cosine", range=[-1.02, 1.02]), "yaxis": axis("pairs", **scale), "bargap": 0}
     return Figure("cosines", "Cosines between features", caption, traces, layout)
 
 
