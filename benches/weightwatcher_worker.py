@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import torch
 import weightwatcher
+
 from worker import serve
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
+
+import featuregeom as fg
+from featuregeom.errors import ParameterError
 from oracles import slow
 from oracles.known_answers import (
     KNOWN,
@@ -18,9 +21,6 @@ from oracles.known_answers import (
     rotation,
     simplex,
 )
-
-import featuregeom as fg
-from featuregeom.errors import ParameterError
 
 by_name = pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
 scales = pytest.mark.parametrize("scale", [1.0, 1e-3, 1e4])
@@ -171,12 +171,18 @@ def test_numbers_of_one_and_no_feature():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
-@pytest.mark.parametrize("scale", [1e-37, 1e-30, 1e-20, 1e20, 1e30, 1e37])
+@pytest.mark.parametrize("scale", [1e-40, 1e-37, 1e-30, 1e-20, 1e20, 1e30, 1e37])
 def test_scale_changes_nothing(dtype, scale):
     """Squares of these leave float32. Every number of a sweep is free of scale."""
     base = np.random.default_rng(5).standard_normal((60, 6))
     X = (base * scale).astype(DTYPES[dtype])
     check(X, fg.pairs.sweep(X, k=3), 3, 199, X.astype(np.float64) / scale)
+
+
+def test_norms_beyond_float32():
+    """Every value is a float32, no norm is."""
+    X = (np.random.default_rng(9).uniform(0.5, 1, (20, 300)) * 3e38).astype(np.float32)
+    check(X, fg.pairs.sweep(X, k=3), 3, 199, X.astype(np.float64) / 3e38)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e-160, 1e160, 1e200, 1e300])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import pytest
-from oracles import slow
-from oracles.known_answers import ANTIPRISM_QUARTER, KNOWN, Known, direct_sum, polygon, rotation, simplex
 from safetensors.numpy import load_file
 
 import featuregeom as fg
 from featuregeom.errors import ShapeError
+from oracles import slow
+from oracles.known_answers import ANTIPRISM_QUARTER, KNOWN, Known, direct_sum, polygon, rotation, simplex
 
 by_name = pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
 scales = pytest.mark.parametrize("scale", [1.0, 1e-3, 1e4])
@@ -170,6 +171,19 @@ def test_a_generic_spectrum_has_no_eigenspaces_of_dimension_two():
     assert [space.dim for space in found.eigenspaces] == [1] * 8
 
 
+@pytest.mark.parametrize("other", [simplex(4), simplex(4) * [1, 1, 1 + 1e-6], simplex(4) * [1, 1, 1 + 1e-3]])
+def test_an_independent_summand_does_not_split_the_trained_pentagon(other):
+    """Orthogonal features with other eigenvalues change no measure of the pentagon's, however exact they are.
+
+    The last one is an exact pair and a third eigenvalue 2e-3 off: two eigenspaces.
+    """
+    X = direct_sum(demo("toy_n5_m2").astype(np.float64), other)
+    exact_pair = np.ptp(np.linalg.eigvalsh(other.T @ other)) > 1e-3
+    dims = [space.dim for space in fg.spectra.spectrum(X).eigenspaces]
+    assert dims == ([2, 1, 2] if exact_pair else [2, 3])
+    np.testing.assert_allclose(fg.spectra.measures(X).max_mass[:5], 1, rtol=1e-12)
+
+
 @pytest.mark.parametrize("noise", [1e-7, 1e-5, 1e-4])
 def test_planted_multiplicities_are_found_whatever_the_noise(noise):
     rng = np.random.default_rng(8)
@@ -186,7 +200,7 @@ def test_the_persistence_table_lists_nested_partitions():
     assert counts == sorted(counts, reverse=True)
     assert table[0].count == 5
     assert set(counts) >= {5, 4, 3}
-    for step, following in zip(table, table[1:], strict=False):
+    for step, following in pairwise(table):
         assert step.lower < step.upper == following.lower
     for step in table:
         # By definition: single linkage at a tolerance inside the interval gives this many.
@@ -217,11 +231,15 @@ def test_measures_of_other_features_use_their_projections():
     np.testing.assert_allclose(found.capacity, N / kappa, rtol=1e-12)
 
 
-def test_a_feature_that_is_small_beside_others_has_its_capacity():
-    """D_i = N_i^2 / sum_j M_ij^2 = 1 for a direction of its own, however small the feature."""
+def test_a_feature_in_the_null_space_is_as_good_as_zero():
+    """Its direction is rounding; the definition D_i = N_i^2 / sum_j M_ij^2 = 1 is `frames.capacity`."""
     X = np.diag([1.0, 1e-9, 1e-3])
     np.testing.assert_allclose(fg.frames.capacity(X), 1, rtol=1e-12)
-    np.testing.assert_allclose(fg.spectra.measures(X).capacity, 1, rtol=1e-12)
+    found = fg.spectra.measures(X)
+    np.testing.assert_allclose(found.capacity, [1, 0, 1], rtol=1e-12)
+    np.testing.assert_allclose(found.leverage, [1, 0, 1], rtol=1e-12)
+    assert found.eigenspace.tolist() == [0, -1, 1]
+    np.testing.assert_array_equal(found.masses.sum(axis=1), [1, 0, 1])
 
 
 def test_mass_outside_the_span_of_another_spectrum_is_missing():
@@ -340,7 +358,7 @@ def thin_product(n, m, rank, rng, dtype, row_spread=0.0):
 def test_rank_of_rounded_thin_products(dtype, row_spread, n, m, rank):
     """By Weyl a true direction can be told from rounding where its eigenvalue is well above the noise's norm^2."""
     clear = 0
-    for seed in range(12):
+    for seed in range(4):
         X, noise = thin_product(n, m, rank, np.random.default_rng(seed), dtype, row_spread)
         found = fg.spectra.spectrum(X)
         values = slow.eigenvalues(X.astype(np.float64))
@@ -353,7 +371,7 @@ def test_rank_of_rounded_thin_products(dtype, row_spread, n, m, rank):
                 values[rank - 1] / noise,
                 values[rank - 1] / found.null_tolerance,
             )
-    assert clear >= 6 or dtype == "bfloat16"
+    assert clear >= 2 or dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

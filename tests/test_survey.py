@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from safetensors.numpy import save_file
 import featuregeom as fg
 from featuregeom.demo import SHIPPED
 from featuregeom.errors import DtypeError, NonFiniteError, OutputError, ParameterError, SourceError
+from processes import run
 
 TABLES = ("matrices.parquet", "features.parquet", "blocks.parquet")
 MATRIX_COLUMNS = """matrix n m rank lambda_min lambda_max tightness frame_potential coherence sum_capacity saturation
@@ -150,13 +149,6 @@ def test_the_answer_does_not_depend_on_threads(model, tmp_path):
         fg.analyze(model, out=tmp_path / str(threads), num_threads=threads)
     for name in TABLES:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
-
-
-def run(code):
-    """Run a program of its own and give what it prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 class StopError(Exception):

@@ -13,7 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from featuregeom import blocks, errors, features, frames, naming, pairs, sources, spectra, survey, toys
+    from featuregeom import (
+        blocks,
+        errors,
+        features,
+        frames,
+        naming,
+        pairs,
+        shapes,
+        sources,
+        spectra,
+        survey,
+        toys,
+    )
     from featuregeom._core import __version__
     from featuregeom.survey import Analysis, analyze, describe, estimate, load
 
@@ -24,6 +36,7 @@ _MODULES = (
     "frames",
     "naming",
     "pairs",
+    "shapes",
     "sources",
     "spectra",
     "survey",
@@ -44,6 +57,7 @@ __all__ = [
     "load",
     "naming",
     "pairs",
+    "shapes",
     "sources",
     "spectra",
     "survey",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom import spectra
+from featuregeom import _core, spectra
 from featuregeom.features import Features, as_features
 from featuregeom.frames import tightness
 from featuregeom.naming import distinct_values, name_geometry
@@ -91,6 +91,11 @@ def describe_block(
     Returns
     -------
     Block
+
+    Raises
+    ------
+    NonFiniteError
+        If the block holds NaN or infinity.
     """
     features = as_features(X)
     if len(index) > GRAM_LIMIT:
@@ -98,6 +103,8 @@ def describe_block(
         reason = f"{len(index)} features: names are looked for up to {GRAM_LIMIT}"
         return Block(index, found.rank, None, tightness(found.retained), "", reason, float("nan"), None)
     rows = features.widened(index)
+    if not np.isfinite(rows).all():
+        _core.check_finite(features.values)
     gram = rows @ rows.T
     norms = np.sqrt(gram.diagonal())
     cosines = np.clip(gram / np.outer(norms, norms), -1.0, 1.0)

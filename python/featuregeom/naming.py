@@ -17,6 +17,13 @@ __all__ = ["Name", "distinct_values", "name_geometry"]
 _TOLERANCE = 0.05
 """Largest deviation of a cosine from the ideal one."""
 
+_OUTSIDE = 0.25
+"""Largest eigenvalue of the cosines outside the geometry's own dimensions, times the number of features. Without
+it some vertices of a larger simplex would pass for a smaller one, which has one dimension less."""
+
+_OPPOSITE = 0.005
+"""Largest deviation of the cosine of two opposite features: it is quadratic in their angle."""
+
 _NORM_SPREAD = 0.1
 """Largest relative spread of norms within one geometry."""
 
@@ -93,9 +100,11 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
         return Name("", "a single feature", 1, float("nan"), order)
     spread = float(norms.max() / norms.min() - 1)
     candidates = [*_simplex(n), *_cross_polytope(cosines), *_polygon(cosines)]
+    eigenvalues = np.linalg.eigvalsh(cosines)[::-1]
     measured = [
         (float(np.abs(cosines[np.ix_(order, order)] - ideal).max()), limit, name, dim, order)
         for name, dim, ideal, order, limit in candidates
+        if dim == n or eigenvalues[dim] <= _OUTSIDE / n
     ]
     fitting = [found for found in measured if found[0] <= found[1]]
     if fitting and spread <= _NORM_SPREAD:
@@ -117,7 +126,8 @@ def _simplex(n: int) -> list[_Candidate]:
     ideal = np.full((n, n), -1 / (n - 1))
     np.fill_diagonal(ideal, 1.0)
     name = _SIMPLICES.get(n, f"simplex of {n} vertices")
-    return [(name, n - 1, ideal, np.arange(n), min(_TOLERANCE, 0.5 / (n - 1)))]
+    limit = _OPPOSITE if n == 2 else min(_TOLERANCE, 0.5 / (n - 1))
+    return [(name, n - 1, ideal, np.arange(n), limit)]
 
 
 def _cross_polytope(cosines: NDArray[np.float64]) -> list[_Candidate]:

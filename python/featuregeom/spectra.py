@@ -14,25 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.errors import ShapeError
-from featuregeom.features import DType, Features, as_features
+from featuregeom.errors import NonFiniteError, ShapeError
+from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
+from featuregeom.frames.null import noise
+from featuregeom.frames.rows import EPSILON
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Eigenspace", "Measures", "Persistence", "Spectrum", "measures", "spectrum"]
-
-_EPSILON: dict[DType, float] = {
-    "float64": 2.0**-52,
-    "float32": 2.0**-23,
-    "float16": 2.0**-10,
-    "bfloat16": 2.0**-7,
-}
-"""Distance from 1 to the next larger value."""
-
-_NULL_MARGIN = 2.0
-"""The null tolerance is this many times the larger of the two noises that it covers."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +82,7 @@ class Spectrum:
     eigenspaces : tuple of Eigenspace
         The retained eigenvalues, grouped.
     tolerance : float
-        Relative tolerance at which they were grouped.
+        The relative tolerance that was given, or the least that holds every eigenspace together (at least 1e-8).
     persistence : tuple of Persistence
         Every partition that single linkage passes through, finest first.
     null_tolerance : float
@@ -163,7 +154,9 @@ class Spectrum:
 class Measures:
     r"""How each feature's norm is spread over the eigenspaces; arrays of shape (n,).
 
-    A zero feature has ``capacity = leverage = 0``, ``eigenspace = -1``, and NaN elsewhere.
+    A feature that is zero, or lies in the null space, has ``capacity = leverage = 0``, ``eigenspace = -1``, and
+    NaN elsewhere. Of one that lies partly outside the retained eigenspaces, `masses` sum to the share inside, and
+    capacity and leverage are those of its projection.
 
     Attributes
     ----------
@@ -232,8 +225,9 @@ def spectrum(
         Features as rows.
     tolerance : float, optional
         Relative gap up to which neighbouring eigenvalues are one eigenspace, in [0, 1); an eigenspace is at
-        most four times as wide. By default the partition that persists over the most decades of tolerance
-        between 1e-8 and 1e-1 is taken, if that is one decade at least; else every eigenvalue stands alone.
+        most four times as wide. By default eigenvalues that single linkage groups are one eigenspace if the
+        group is clean: its relative width is at least a decade below the gap to the next eigenvalue, counted
+        up to 0.1, and no part of it is cleaner by two decades more. Every other eigenvalue stands alone.
     num_threads : int, optional
         Threads to use; by default ``RAYON_NUM_THREADS`` or all.
     progress : callable, optional
@@ -281,18 +275,21 @@ def _decompose(
     n, m = features.n, features.m
     side: Literal["frame", "gram"] = "gram" if n < m else "frame"
     rows = features.values.T if side == "gram" else features.values
-    operator = _core.frame_operator(rows, num_threads=num_threads, progress=progress)
+    try:
+        operator = _core.frame_operator(rows, num_threads=num_threads, progress=progress)
+    except NonFiniteError:
+        # Say where in terms of features, whichever side was read.
+        _core.check_finite(features.values, num_threads=num_threads)
+        raise
     # The diagonal holds the squared norms along one axis; the other axis takes one more pass.
     along, across = operator.diagonal(), _core.squared_norms(rows, num_threads=num_threads)
     trace = float(along.sum())
-    rounding = _EPSILON[features.dtype] ** 2 / 12 * (np.sqrt(along.max()) + np.sqrt(across.max())) ** 2
     eigenvalues, vectors = _core.eigh(operator, num_threads=num_threads)
-    largest = max(float(eigenvalues[0]), 0.0)
-    arithmetic = max(n, m) * 2.0**-52 * largest
-    null = _NULL_MARGIN * max(arithmetic, float(rounding))
+    limits = noise((n, m), EPSILON[features.dtype], float(eigenvalues[0]), along.max(), across.max())
+    null = limits.tolerance
     rank = int(np.count_nonzero(eigenvalues > null))
     retained = eigenvalues[:rank]
-    starts, tolerance, table = _core.eigenspaces(retained, noise=arithmetic, tolerance=tolerance)
+    starts, tolerance, table = _core.eigenspaces(retained, noise=limits.arithmetic, tolerance=tolerance)
     spaces = tuple(
         Eigenspace(
             value=float(retained[start:stop].mean()),
@@ -376,7 +373,8 @@ def measures(
     """
     features = as_features(X)
     if spectrum is None:
-        spectrum = _decompose(features, tolerance, num_threads, progress)
+        spectrum = _decompose(features, tolerance, num_threads, _half(progress, 0))
+        progress = _half(progress, 1)
     elif spectrum.shape[1] != features.m or (spectrum.side == "gram" and spectrum.shape[0] != features.n):
         raise ShapeError(
             f"a spectrum of shape {spectrum.shape} does not fit features of shape {(features.n, features.m)}"
@@ -393,3 +391,10 @@ def measures(
     )
     norm, kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy = table
     return Measures(np.sqrt(norm), kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy, top, kept)
+
+
+def _half(progress: Progress | None, passed: int) -> Progress | None:
+    """Progress of the first or second of two passes over the same work."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(done + passed * total, 2 * total)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +65,7 @@ def masses(X: Array, starts: Ints) -> Array:
     vectors = vectors[:, np.argsort(values)[::-1]]
     N = squared_norms(X)
     out = np.full((len(X), len(starts) - 1), np.nan)
-    for k, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for k, (start, stop) in enumerate(pairwise(starts)):
         P = vectors[:, start:stop] @ vectors[:, start:stop].T
         inside = ((X @ P) ** 2).sum(axis=1)
         np.divide(inside, N, out=out[:, k], where=N > 0)

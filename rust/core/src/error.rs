@@ -19,13 +19,13 @@ pub enum Error {
         /// The value: NaN, inf or -inf.
         value: f64,
     },
-    /// Finite values whose squares leave the range of `f64`.
+    /// Finite values whose powers would leave the range of `f64`.
     #[error(
-        "the largest magnitude is {largest:e}, whose square is out of the range of float64; \
-         rescale the matrix (all measures but lambda are invariant under scale)"
+        "the largest norm is {largest:e}, outside the range from 1e-71 to 1e71 in which float64 holds the \
+         powers that are needed; rescale the matrix (all measures but lambda are invariant under scale)"
     )]
     Range {
-        /// The largest magnitude in the matrix.
+        /// The largest norm of a row or column.
         largest: f64,
     },
     /// A parameter outside its range.

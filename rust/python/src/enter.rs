@@ -28,10 +28,12 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// is raised once the work has stopped, so borrowed arrays are never read after the call.
 pub fn enter<T: Send>(
     py: Python<'_>,
-    threads: Option<usize>,
+    threads: Option<i64>,
     progress: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(&Run) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
+    // Below zero is as wrong as zero, which the core refuses.
+    let threads = threads.map(|count| usize::try_from(count).unwrap_or(0));
     let run = Run::new(pool(threads).map_err(raise)?, Arc::default());
     let progress = progress.map(|callable| callable.clone().unbind());
     py.detach(|| {

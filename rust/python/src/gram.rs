@@ -28,7 +28,7 @@ pub fn frame_operator<'py>(
     py: Python<'py>,
     x: Rows<'py>,
     precision: &str,
-    num_threads: Option<usize>,
+    num_threads: Option<i64>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let (view, precision) = (x.view()?, self::precision(precision)?);
@@ -42,7 +42,7 @@ pub fn frame_operator<'py>(
 pub fn squared_norms<'py>(
     py: Python<'py>,
     x: Rows<'py>,
-    num_threads: Option<usize>,
+    num_threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let view = x.view()?;
     Ok(enter(py, num_threads, None, |run| gram::squared_norms(&view, run))?.into_pyarray(py))
@@ -51,7 +51,7 @@ pub fn squared_norms<'py>(
 /// Raise NonFiniteError at the first NaN or infinity.
 #[pyfunction]
 #[pyo3(signature = (x, *, num_threads = None))]
-pub fn check_finite(py: Python<'_>, x: Rows<'_>, num_threads: Option<usize>) -> PyResult<()> {
+pub fn check_finite(py: Python<'_>, x: Rows<'_>, num_threads: Option<i64>) -> PyResult<()> {
     let view = x.view()?;
     enter(py, num_threads, None, |run| gram::first_nonfinite(&view, run)?.map_or(Ok(()), Err))
 }
@@ -62,7 +62,7 @@ pub fn check_finite(py: Python<'_>, x: Rows<'_>, num_threads: Option<usize>) -> 
 pub fn nonfinite_rows<'py>(
     py: Python<'py>,
     x: Rows<'py>,
-    num_threads: Option<usize>,
+    num_threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let view = x.view()?;
     let rows = enter(py, num_threads, None, |run| gram::nonfinite_rows(&view, run))?;
@@ -89,13 +89,15 @@ type Swept<'py> = (
 pub fn sweep<'py>(
     py: Python<'py>,
     x: Rows<'py>,
-    neighbours: usize,
-    bins: usize,
+    neighbours: i64,
+    bins: i64,
     threshold: Option<f64>,
-    num_threads: Option<usize>,
+    num_threads: Option<i64>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Swept<'py>> {
     let view = x.view()?;
+    // Below zero is as wrong as zero, which the core refuses.
+    let [neighbours, bins] = [neighbours, bins].map(|count| usize::try_from(count).unwrap_or(0));
     let options = SweepOptions { neighbours, bins, threshold };
     let found = enter(py, num_threads, progress.as_ref(), |run| gram::sweep(&view, &options, run))?;
     let shape = [view.n(), neighbours];

@@ -17,7 +17,7 @@ type Decomposed<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>);
 pub fn eigh<'py>(
     py: Python<'py>,
     f: PyReadonlyArray2<'py, f64>,
-    num_threads: Option<usize>,
+    num_threads: Option<i64>,
 ) -> PyResult<Decomposed<'py>> {
     let owned = matrix(&f)?.to_owned();
     let eigen = enter(py, num_threads, None, |run| spectrum::self_adjoint(owned, run))?;
@@ -30,7 +30,7 @@ pub fn eigh<'py>(
 pub fn eigvalsh<'py>(
     py: Python<'py>,
     f: PyReadonlyArray2<'py, f64>,
-    num_threads: Option<usize>,
+    num_threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let owned = matrix(&f)?.to_owned();
     Ok(enter(py, num_threads, None, |run| spectrum::eigenvalues(owned, run))?.into_pyarray(py))
@@ -62,7 +62,7 @@ pub fn capacities<'py>(
     py: Python<'py>,
     x: Rows<'py>,
     precision: &str,
-    num_threads: Option<usize>,
+    num_threads: Option<i64>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let (view, precision) = (x.view()?, self::precision(precision)?);
@@ -87,7 +87,7 @@ pub fn measures<'py>(
     starts: PyReadonlyArray1<'py, i64>,
     gram: bool,
     masses: bool,
-    num_threads: Option<usize>,
+    num_threads: Option<i64>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Measured<'py>> {
     let view = x.view()?;

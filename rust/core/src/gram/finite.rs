@@ -29,6 +29,39 @@ pub fn first_nonfinite(x: &FeatureMatrix<'_>, run: &Run) -> Result<Option<Error>
     Ok(found)
 }
 
+/// Squared norms whose squares (the frame potential, the insides of the eigensolver) stay well inside `f64`.
+const SQUARES: std::ops::RangeInclusive<f64> = 1e-142..=1e142;
+
+/// Accept squared norms of rows or columns of `x` that can be computed with: finite, and the largest of them in
+/// range. Bad input shows here, so it costs no pass of its own.
+///
+/// # Errors
+/// [`Error::NonFinite`] at the first bad position, [`Error::Range`], [`Error::Interrupted`].
+pub fn check_squares(
+    x: &FeatureMatrix<'_>,
+    squares: impl Iterator<Item = f64> + Clone,
+    run: &Run,
+) -> Result<()> {
+    let largest = squares.clone().fold(0.0, f64::max);
+    if squares.clone().all(f64::is_finite) && SQUARES.contains(&largest) {
+        return Ok(());
+    }
+    if let Some(error) = first_nonfinite(x, run)? {
+        return Err(error);
+    }
+    // Zero squares of nonzero entries have underflowed.
+    let magnitude = if largest > 0.0 && largest.is_finite() { largest.sqrt() } else { largest_magnitude(x) };
+    if magnitude == 0.0 { Ok(()) } else { Err(Error::Range { largest: magnitude }) }
+}
+
+fn largest_magnitude(x: &FeatureMatrix<'_>) -> f64 {
+    let mut row = vec![0.0_f64; x.m()];
+    (0..x.n()).fold(0.0, |largest, i| {
+        x.read(i..i + 1, &mut row);
+        row.iter().fold(largest, |largest, value| value.abs().max(largest))
+    })
+}
+
 /// All rows that hold NaN or infinity, in order.
 ///
 /// # Errors

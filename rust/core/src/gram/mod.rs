@@ -7,8 +7,9 @@ mod linkage;
 mod sweep;
 mod unit;
 
-pub use finite::{first_nonfinite, nonfinite_rows};
+pub use finite::{check_squares, first_nonfinite, nonfinite_rows};
 pub use frame::{Precision, frame_operator};
 pub use linkage::{Blocks, Linkage};
 pub use sweep::{Sweep, SweepOptions, sweep};
+pub(crate) use unit::normalise;
 pub use unit::squared_norms;

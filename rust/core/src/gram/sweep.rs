@@ -28,6 +28,12 @@ const BLOCK: usize = 512;
 /// Cosines that are compared with thresholds at a time, before any is looked at alone.
 const GROUP: usize = 64;
 
+/// Neighbours of all features together: 64 GiB of indices and cosines.
+const MOST_SLOTS: usize = 1 << 32;
+
+/// More bins than this are a mistake: they would be a table of the pairs.
+const MOST_BINS: usize = 1 << 20;
+
 /// What a sweep should collect.
 #[derive(Debug, Clone, Copy)]
 pub struct SweepOptions {
@@ -91,10 +97,21 @@ impl<T: Real> Lists<T> {
 /// are computed again in `f64`.
 ///
 /// # Errors
-/// [`Error::Parameter`] for an option out of range, [`Error::Interrupted`]. The values must be finite.
+/// [`Error::Parameter`] for an option out of range; as [`squared_norms`].
 pub fn sweep(x: &FeatureMatrix<'_>, options: &SweepOptions, run: &Run) -> Result<Sweep> {
-    if options.neighbours == 0 || options.bins == 0 {
-        return Err(Error::Parameter("a sweep needs at least one neighbour and one bin".into()));
+    let slots = x.n().checked_mul(options.neighbours);
+    if options.neighbours == 0 || slots.is_none_or(|slots| slots > MOST_SLOTS) {
+        return Err(Error::Parameter(format!(
+            "k must be at least 1 and n k at most {MOST_SLOTS}, not k = {} for n = {}",
+            options.neighbours,
+            x.n()
+        )));
+    }
+    if !(1..=MOST_BINS).contains(&options.bins) {
+        return Err(Error::Parameter(format!(
+            "bins must lie between 1 and {MOST_BINS}, not {}",
+            options.bins
+        )));
     }
     if options.threshold.is_some_and(|value| !(value > 0.0 && value <= 1.0)) {
         return Err(Error::Parameter("the threshold of couplings must lie in (0, 1]".into()));
@@ -119,12 +136,13 @@ fn pass<T: Cosine>(
     run: &Run,
 ) -> Result<Sweep> {
     let (count, m) = (unit.len(), x.m());
+    let keep = options.neighbours.min(count.saturating_sub(1)).max(1);
     let block = |b: usize| b * BLOCK..count.min((b + 1) * BLOCK);
     let blocks = count.div_ceil(BLOCK);
     let tiles = blocks * (blocks + 1) / 2;
     run.control().expect(tiles as u64);
     let collected = Collected {
-        lists: (0..blocks).map(|b| Mutex::new(Lists::new(block(b).len(), options.neighbours))).collect(),
+        lists: (0..blocks).map(|b| Mutex::new(Lists::new(block(b).len(), keep))).collect(),
         linkage: Mutex::new(Linkage::new(count, options.threshold)),
     };
     let histogram = run.pool().install(|| {
@@ -374,7 +392,6 @@ mod tests {
     use proptest::prelude::*;
 
     const OPTIONS: SweepOptions = SweepOptions { neighbours: 3, bins: 199, threshold: None };
-
     fn random(n: usize, m: usize, seed: u64) -> Vec<f64> {
         let mut state = seed | 1;
         (0..n * m).map(|_| noise(&mut state)).collect()

@@ -1,5 +1,6 @@
 //! Features scaled to unit length, read in tiles: the cosine between two features is the product of two columns.
 
+use super::finite::check_squares;
 use crate::error::Result;
 use crate::matrix::{FeatureMatrix, Real};
 use crate::run::Run;
@@ -9,10 +10,16 @@ use std::ops::Range;
 /// Rows whose norms one thread computes at a time.
 const ROWS: usize = 64;
 
+/// Norms below this are lifted before they are inverted.
+const TINY: f64 = 1e-30;
+
+/// By this power of two, which is exact.
+const LIFT: f64 = (1_u128 << 100) as f64;
+
 /// `N_i`, the squared norm of each feature, in `f64`. Costs one pass.
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`].
+/// As [`check_squares`].
 pub fn squared_norms(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
     let m = x.m();
     let mut norms = vec![0.0; x.n()];
@@ -30,7 +37,19 @@ pub fn squared_norms(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
             },
         )
     })?;
+    check_squares(x, norms.iter().copied(), run)?;
     Ok(norms)
+}
+
+/// Divide a feature by its norm, which is not zero.
+pub(crate) fn normalise<T: Real>(row: &mut [T], norm: f64) {
+    // In two steps where the inverse of the norm is out of the range of `f32`.
+    let lift = if norm < TINY { LIFT } else { 1.0 };
+    let (lift, inverse) = (T::narrow(lift), T::narrow(norm.recip() / lift));
+    for value in row {
+        *value *= lift;
+        *value *= inverse;
+    }
 }
 
 /// The nonzero features of a matrix, each divided by its norm when it is read.
@@ -63,11 +82,8 @@ impl<'a> UnitFeatures<'a> {
             let (part, after) = rest.split_at_mut(run.len() * m);
             rest = after;
             self.x.read(run[0]..run[0] + run.len(), part);
-            for (row, norm) in part.chunks_exact_mut(m).zip(&self.norms[start..]) {
-                let inverse = T::narrow(norm.recip());
-                for value in row {
-                    *value *= inverse;
-                }
+            for (row, &norm) in part.chunks_exact_mut(m).zip(&self.norms[start..]) {
+                normalise(row, norm);
             }
             start += run.len();
         }
@@ -87,6 +103,18 @@ impl<'a> UnitFeatures<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tiny_features_have_unit_length_too() {
+        let values = [1.0, 0.0, 3e-42, 4e-42];
+        let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
+        let run = Run::quiet(1).expect("threads");
+        let unit = UnitFeatures::new(&x, &squared_norms(&x, &run).expect("in range"));
+        let mut tile = [0.0_f32; 4];
+        unit.read(0..2, &mut tile);
+        // 3e-42 and 4e-42 are subnormal in f32, with three digits left.
+        assert!((tile[2] - 0.6).abs() < 1e-3 && (tile[3] - 0.8).abs() < 1e-3);
+    }
 
     #[test]
     fn zero_features_are_left_out() {

@@ -4,7 +4,7 @@ mod control;
 mod pool;
 
 pub use control::Control;
-pub use pool::{Pool, pool};
+pub use pool::{Pool, pool, retire};
 
 use crate::error::Result;
 use std::sync::Arc;

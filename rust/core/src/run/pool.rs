@@ -47,6 +47,12 @@ pub fn pool(threads: Option<usize>) -> Result<Pool> {
     Ok(pool)
 }
 
+/// Hand out `busy` no more: something that cannot be stopped still runs on it. The next call starts another.
+pub fn retire(busy: &Pool) {
+    let mut pools = registry().pools.lock().unwrap_or_else(PoisonError::into_inner);
+    pools.retain(|_, pool| !Arc::ptr_eq(pool, busy));
+}
+
 fn default_threads() -> usize {
     std::env::var("RAYON_NUM_THREADS")
         .ok()
@@ -88,6 +94,13 @@ mod tests {
         let second = pool(Some(2)).expect("threads");
         assert!(Arc::ptr_eq(&first, &second));
         assert_eq!(first.current_num_threads(), 2);
+    }
+
+    #[test]
+    fn a_retired_pool_is_not_handed_out_again() {
+        let busy = pool(Some(7)).expect("threads");
+        retire(&busy);
+        assert!(!Arc::ptr_eq(&busy, &pool(Some(7)).expect("threads")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Capacity of every feature without an eigendecomposition, and never through the Gram matrix.
 
 use crate::error::Result;
-use crate::gram::{Precision, frame_operator};
+use crate::gram::{Precision, frame_operator, normalise};
 use crate::matrix::{FeatureMatrix, Real};
 use crate::run::Run;
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
@@ -19,8 +19,9 @@ const ROWS: usize = 256;
 /// # Errors
 /// As [`frame_operator`].
 pub fn capacities(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) -> Result<Vec<f64>> {
-    let f = frame_operator(x, precision, run)?;
+    // Announced before the operator is formed, so that progress never goes back.
     run.control().expect(x.n() as u64);
+    let f = frame_operator(x, precision, run)?;
     match precision {
         Precision::Double => quadratic::<f64>(x, &f, run),
         Precision::Single => quadratic::<f32>(x, &f, run),
@@ -29,7 +30,13 @@ pub fn capacities(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) -> Res
 
 fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<Vec<f64>> {
     let m = x.m();
-    let triangle = Mat::<T>::from_fn(m, m, |i, j| T::narrow(if i > j { 2.0 * f[(i, j)] } else { f[(i, j)] }));
+    // Features of unit length against an operator of order one: no product leaves the range of `f32`.
+    let scale = (0..m).map(|j| f[(j, j)]).fold(0.0, f64::max);
+    if scale == 0.0 {
+        return Ok(vec![0.0; x.n()]);
+    }
+    let triangle =
+        Mat::<T>::from_fn(m, m, |i, j| T::narrow(if i > j { 2.0 } else { 1.0 } * (f[(i, j)] / scale)));
     let mut capacities = vec![0.0; x.n()];
     run.pool().install(|| {
         capacities.par_chunks_mut(ROWS).enumerate().try_for_each_init(
@@ -37,6 +44,12 @@ fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<
             |(tile, image), (job, out)| {
                 let (tile, image) = (&mut tile[..out.len() * m], &mut image[..out.len() * m]);
                 x.read(job * ROWS..job * ROWS + out.len(), tile);
+                for (norm, w) in out.iter_mut().zip(tile.chunks_exact_mut(m)) {
+                    *norm = w.iter().map(|&value| value.into() * value.into()).sum::<f64>().sqrt();
+                    if *norm > 0.0 {
+                        normalise(w, *norm);
+                    }
+                }
                 matmul(
                     MatMut::from_column_major_slice_mut(&mut *image, m, out.len()),
                     BlockStructure::Rectangular,
@@ -48,12 +61,10 @@ fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<
                     T::narrow(1.0),
                     Par::Seq,
                 );
-                for ((capacity, w), fw) in out.iter_mut().zip(tile.chunks_exact(m)).zip(image.chunks_exact(m))
-                {
-                    let norm: f64 = w.iter().map(|&value| value.into() * value.into()).sum();
-                    let energy: f64 = w.iter().zip(fw).map(|(&a, &b)| a.into() * b.into()).sum();
-                    *capacity =
-                        if norm > 0.0 && energy > 0.0 { (norm * norm / energy).min(1.0) } else { 0.0 };
+                for ((slot, w), fw) in out.iter_mut().zip(tile.chunks_exact(m)).zip(image.chunks_exact(m)) {
+                    let kappa: f64 = w.iter().zip(fw).map(|(&a, &b)| a.into() * b.into()).sum();
+                    let norm = *slot;
+                    *slot = if norm > 0.0 { (norm * norm / scale / kappa).min(1.0) } else { 0.0 };
                 }
                 run.control().advance(out.len() as u64)
             },

@@ -1,7 +1,7 @@
 //! The self-adjoint eigensolver: faer's, made cancellable and independent of the number of threads.
 
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::run::{Run, retire};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
@@ -33,10 +33,11 @@ pub struct Eigen {
 /// Decompose a symmetric matrix, of which the lower triangle is read. Costs about `9 m^3` operations.
 ///
 /// The solver cannot be stopped half-way. When the run is cancelled this returns at once and the solver ends
-/// in the background, its result thrown away.
+/// in the background on the threads of the run, which later runs then do not wait for; its result is thrown
+/// away.
 ///
 /// # Errors
-/// [`Error::Convergence`], [`Error::Interrupted`].
+/// [`Error::Shape`], [`Error::NonFinite`], [`Error::Convergence`], [`Error::Interrupted`].
 pub fn self_adjoint(f: Mat<f64>, run: &Run) -> Result<Eigen> {
     let (values, vectors) = decompose(f, ComputeEigenvectors::Yes, run)?;
     Ok(Eigen { values, vectors: vectors.reverse_cols().to_owned() })
@@ -54,6 +55,13 @@ fn decompose(f: Mat<f64>, compute: ComputeEigenvectors, run: &Run) -> Result<(Ve
     if f.nrows() != f.ncols() {
         return Err(Error::Shape(format!("a {} x {} matrix is not square", f.nrows(), f.ncols())));
     }
+    for (column, entries) in f.col_iter().enumerate() {
+        for (row, &value) in entries.iter().enumerate().skip(column) {
+            if !value.is_finite() {
+                return Err(Error::NonFinite { row, column, value });
+            }
+        }
+    }
     run.control().check()?;
     let (sender, receiver) = sync_channel(1);
     run.pool().spawn(move || {
@@ -63,7 +71,7 @@ fn decompose(f: Mat<f64>, compute: ComputeEigenvectors, run: &Run) -> Result<(Ve
     loop {
         match receiver.recv_timeout(PATIENCE) {
             Ok(result) => return result,
-            Err(RecvTimeoutError::Timeout) => run.control().check()?,
+            Err(RecvTimeoutError::Timeout) => run.control().check().inspect_err(|_| retire(run.pool()))?,
             Err(RecvTimeoutError::Disconnected) => return Err(Error::Convergence("the eigensolver")),
         }
     }
@@ -117,6 +125,15 @@ mod tests {
             let alone = eigenvalues(f, &Run::quiet(2).expect("threads")).expect("converges");
             assert!(alone.iter().zip(&one.values).all(|(a, b)| (a - b).abs() < 1e-14 * scale));
         }
+    }
+
+    #[test]
+    fn bad_operators_are_refused() {
+        let run = Run::quiet(1).expect("threads");
+        let mut f = symmetric(3);
+        f[(2, 1)] = f64::NAN;
+        assert!(matches!(self_adjoint(f, &run), Err(Error::NonFinite { row: 2, column: 1, .. })));
+        assert!(matches!(self_adjoint(Mat::zeros(2, 3), &run), Err(Error::Shape(_))));
     }
 
     #[test]

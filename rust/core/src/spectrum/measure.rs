@@ -1,6 +1,7 @@
 //! How each feature's norm is spread over the eigenspaces, and the numbers that follow from it.
 
 use crate::error::{Error, Result};
+use crate::gram::check_squares;
 use crate::matrix::FeatureMatrix;
 use crate::run::Run;
 use faer::linalg::matmul::matmul;
@@ -10,8 +11,8 @@ use rayon::prelude::*;
 /// Features that one thread works on at a time.
 const ROWS: usize = 256;
 
-/// A feature that keeps less than this share of its norm in the retained eigenspaces has no measure.
-const SEEN: f64 = 0.5;
+/// A feature with no more than this share of its norm in the retained eigenspaces is as good as zero there.
+const UNSEEN: f64 = 1e-9;
 
 /// The retained eigenvectors, from whichever of the two operators was decomposed.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,9 @@ impl Basis<'_> {
 
 /// The spectral measure `mu_i(k) = |P_k w_i|^2 / N_i` of one feature in numbers.
 ///
-/// A zero feature has capacity and leverage 0, no top eigenspace, and NaN elsewhere.
+/// A feature that is zero, or lies in the null space, has capacity and leverage 0, no top eigenspace, and NaN
+/// elsewhere. One that lies partly outside the retained eigenspaces has masses that add up to the share inside;
+/// capacity and leverage are those of its projection, so that `D <= l <= 1` holds whatever was cut off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FeatureMeasure {
     /// `N = |w|^2`.
@@ -89,7 +92,7 @@ pub struct Measures {
 /// masses (`n` times the number of eigenspaces, only on demand).
 ///
 /// # Errors
-/// [`Error::Shape`] when the parts do not fit together, [`Error::Interrupted`].
+/// [`Error::Shape`] when the parts do not fit together; as [`check_squares`].
 pub fn measures(
     x: &FeatureMatrix<'_>,
     values: &[f64],
@@ -113,6 +116,8 @@ pub fn measures(
         )));
     }
     let spaces = starts.len() - 1;
+    let largest = values.first().copied().unwrap_or(1.0);
+    let relative: Vec<f64> = values.iter().map(|value| value / largest).collect();
     run.control().expect(n as u64);
     let jobs: Vec<(Vec<FeatureMeasure>, Vec<f64>)> = run.pool().install(|| {
         (0..n)
@@ -131,7 +136,7 @@ pub fn measures(
                     for (row, w) in tile.chunks_exact(m).enumerate() {
                         let norm: f64 = w.iter().map(|value| value * value).sum();
                         let energy = &energies[row * r..(row + 1) * r];
-                        features.push(measure(norm, energy, values, starts, mass));
+                        features.push(measure(norm, energy, &relative, largest, starts, mass));
                         if with_masses {
                             masses.extend_from_slice(mass);
                         }
@@ -143,7 +148,9 @@ pub fn measures(
             .collect::<Result<_>>()
     })?;
     let (features, masses): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-    Ok(Measures { features: features.concat(), masses: with_masses.then(|| masses.concat()) })
+    let features = features.concat();
+    check_squares(x, features.iter().map(|feature| feature.squared_norm), run)?;
+    Ok(Measures { features, masses: with_masses.then(|| masses.concat()) })
 }
 
 /// `|<v_k, w>|^2` for each retained eigenvector, one row of `energies` a feature.
@@ -178,33 +185,40 @@ fn energies_of(tile: &[f64], first: usize, basis: Basis<'_>, values: &[f64], ene
     }
 }
 
-/// The numbers of one feature, and its measure into `mass`.
-fn measure(norm: f64, energy: &[f64], values: &[f64], starts: &[usize], mass: &mut [f64]) -> FeatureMeasure {
+/// The numbers of one feature, and its measure into `mass`. `relative` are the eigenvalues over the largest one,
+/// so that powers of them stay in range.
+fn measure(
+    norm: f64,
+    energy: &[f64],
+    relative: &[f64],
+    largest: f64,
+    starts: &[usize],
+    mass: &mut [f64],
+) -> FeatureMeasure {
     let kept: f64 = energy.iter().sum();
-    if norm == 0.0 || kept < SEEN * norm {
-        mass.fill(f64::NAN);
+    for (mass, space) in mass.iter_mut().zip(starts.windows(2)) {
+        *mass = if norm > 0.0 { energy[space[0]..space[1]].iter().sum::<f64>() / norm } else { f64::NAN };
+    }
+    if norm == 0.0 || kept <= UNSEEN * norm {
         return FeatureMeasure { squared_norm: norm, ..FeatureMeasure::ZERO };
     }
-    let moment = |power: &dyn Fn(f64) -> f64| -> f64 {
-        energy.iter().zip(values).map(|(e, &lambda)| e * power(lambda)).sum::<f64>()
+    // Shares of the projection: a probability over single eigenvalues.
+    let mean = |of: &dyn Fn(f64) -> f64| -> f64 {
+        energy.iter().zip(relative).map(|(e, &lambda)| e / kept * of(lambda)).sum::<f64>()
     };
-    let kappa = moment(&|lambda| lambda) / norm;
-    let leverage = moment(&|lambda| lambda.recip());
-    let variance = moment(&|lambda| (lambda - kappa).powi(2)) / norm;
+    let kappa = mean(&|lambda| lambda);
+    let variance = mean(&|lambda| (lambda - kappa).powi(2));
     // kappa E[1/lambda] - 1 = E[(lambda - kappa)^2 / lambda] / kappa: a sum of squares, no cancellation.
-    let excess = moment(&|lambda| (lambda - kappa).powi(2) / lambda) / (kappa * norm);
-    for (mass, space) in mass.iter_mut().zip(starts.windows(2)) {
-        *mass = energy[space[0]..space[1]].iter().sum::<f64>() / norm;
-    }
+    let excess = mean(&|lambda| (lambda - kappa).powi(2) / lambda) / kappa;
     let top = mass
         .iter()
         .enumerate()
         .fold((0, f64::NEG_INFINITY), |best, (k, &value)| if value > best.1 { (k, value) } else { best });
     FeatureMeasure {
         squared_norm: norm,
-        kappa,
-        capacity: norm / kappa,
-        leverage,
+        kappa: kappa * largest * (kept / norm),
+        capacity: kept / largest / kappa,
+        leverage: kept / largest * mean(&f64::recip),
         slack: excess / (1.0 + excess),
         cv: variance.sqrt() / kappa,
         max_mass: top.1.min(1.0),

@@ -1,0 +1,64 @@
+"""What cannot be told from zero in the spectrum of a frame operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Noise", "noise"]
+
+_MARGIN = 2.0
+"""The null tolerance is this many times the larger of the two noises that it covers."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How far rounding may move the eigenvalues of a frame operator.
+
+    Attributes
+    ----------
+    arithmetic : float
+        From forming and decomposing the operator in double precision.
+    rounding : float
+        From the rounding of the input to its element type.
+    """
+
+    arithmetic: float
+    rounding: float
+
+    @property
+    def tolerance(self) -> float:
+        """Eigenvalues at or below it are null: twice the larger noise."""
+        return _MARGIN * max(self.arithmetic, self.rounding)
+
+
+def noise(shape: tuple[int, int], epsilon: float, largest: float, row: float, column: float) -> Noise:
+    r"""Noise of the eigenvalues of :math:`F = X^* X`, which are squared singular values of X.
+
+    .. math:: \max(n, m)\, 2^{-52} \lambda_{\max} \qquad \text{and} \qquad
+        \frac{\epsilon^2}{12} \Bigl(\max_i \lVert x_{i \cdot} \rVert + \max_j \lVert x_{\cdot j} \rVert\Bigr)^2
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (n, m).
+    epsilon : float
+        Distance from 1 to the next larger value of the element type of X.
+    largest : float
+        Largest eigenvalue; a negative one counts as zero.
+    row, column : float
+        Largest squared norm of a row and of a column of X; their order does not matter.
+
+    Returns
+    -------
+    Noise
+
+    References
+    ----------
+    Bandeira & van Handel, Ann. Probab. 44 (2016), for the norm of a random matrix with uneven variances.
+    """
+    return Noise(
+        arithmetic=max(shape) * 2.0**-52 * max(largest, 0.0),
+        rounding=float(epsilon**2 / 12 * (np.sqrt(row) + np.sqrt(column)) ** 2),
+    )
