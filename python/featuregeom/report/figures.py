@@ -316,6 +316,7 @@ def _cosines(row: Mapping[str, Any], picture: Picture) -> Figure:
     expected = pairs * cosine_probabilities(edges, m)
     most = max(float(np.nanmax(counts)), float(np.nanmax(expected)), 1)
     logarithmic = most > FEW
+    scaled = ", on a logarithmic scale" if logarithmic else ""
     if logarithmic:
         expected = np.where(expected >= 0.5, expected, np.nan)
     traces = [
@@ -323,7 +324,7 @@ def _cosines(row: Mapping[str, Any], picture: Picture) -> Figure:
         _outline(edges, expected),
     ]
     caption = (
-        f"Bars: the {plural(pairs, 'pair')} of features by the cosine between them{', on a logarithmic scale' if logarithmic else ''}. "
+        f"Bars: the {plural(pairs, 'pair')} of features by the cosine between them{scaled}. "
         f"Outline: as many pairs of random directions in {plural(m, 'dimension')}. Bars outside the outline "
         "are pairs that interfere more than chance would have it."
     )

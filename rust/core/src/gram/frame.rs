@@ -4,13 +4,17 @@ use super::finite::check_squares;
 use crate::error::Result;
 use crate::matrix::{FeatureMatrix, Real};
 use crate::run::Run;
-use faer::linalg::matmul::triangular::{BlockStructure, matmul};
-use faer::{Accum, Mat, MatRef, Par};
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
 
 /// Bytes of a tile of rows: it should stay in the second-level cache while it is multiplied.
 const TILE_BYTES: usize = 4 << 20;
+
+/// Most columns of `F` that one job updates.
+const PANEL: usize = 128;
 
 /// Rows that a thread widens at a time.
 const ROWS_PER_JOB: usize = 32;
@@ -64,49 +68,68 @@ pub fn frame_operator(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) ->
 /// The lower triangle of `F`.
 fn double(x: &FeatureMatrix<'_>, run: &Run) -> Result<Mat<f64>> {
     let mut f = Mat::zeros(x.m(), x.m());
-    accumulate::<f64>(x, run, |tile, par| add_square(&mut f, Accum::Add, tile, par))?;
+    let width = panel_width(x.m());
+    accumulate::<f64>(x, run, |tile| {
+        f.as_mut().par_col_chunks_mut(width).enumerate().for_each(|(k, panel)| {
+            multiply(below(panel, k * width), Accum::Add, tile, k * width);
+        });
+    })?;
     Ok(f)
 }
 
 /// The lower triangle of `F`, with products in `f32` and sums over tiles in `f64`.
 fn single(x: &FeatureMatrix<'_>, run: &Run) -> Result<Mat<f64>> {
-    let mut f = Mat::<f64>::zeros(x.m(), x.m());
-    let mut part = Mat::<f32>::zeros(x.m(), x.m());
-    accumulate::<f32>(x, run, |tile, par| {
-        add_square(&mut part, Accum::Replace, tile, par);
-        f.as_mut().par_col_iter_mut().enumerate().for_each(|(j, column)| {
-            for (sum, &new) in column.iter_mut().zip(part.col(j).iter()).skip(j) {
-                *sum += f64::from(new);
+    let mut f = Mat::zeros(x.m(), x.m());
+    let width = panel_width(x.m());
+    let part = || Mat::<f32>::zeros(x.m(), width);
+    accumulate::<f32>(x, run, |tile| {
+        f.as_mut().par_col_chunks_mut(width).enumerate().for_each_init(part, |part, (k, panel)| {
+            let panel = below(panel, k * width);
+            let mut part = part.as_mut().submatrix_mut(0, 0, panel.nrows(), panel.ncols());
+            multiply(part.as_mut(), Accum::Replace, tile, k * width);
+            for (j, (column, part)) in panel.col_iter_mut().zip(part.as_ref().col_iter()).enumerate() {
+                for (sum, &new) in column.iter_mut().zip(part.iter()).skip(j) {
+                    *sum += f64::from(new);
+                }
             }
         });
     })?;
     Ok(f)
 }
 
-/// The lower triangle of `tile tile^T`, features as columns, into or onto `f`.
-fn add_square<T: Real>(f: &mut Mat<T>, beta: Accum, tile: MatRef<'_, T>, par: Par) {
-    matmul(
-        f.as_mut(),
-        BlockStructure::TriangularLower,
-        beta,
-        tile,
-        BlockStructure::Rectangular,
-        tile.transpose(),
-        BlockStructure::Rectangular,
-        T::narrow(1.0),
-        par,
-    );
+/// Columns of a panel of `F`: each is one job, so there are enough to share, and few enough that a product pays.
+fn panel_width(m: usize) -> usize {
+    m.div_ceil(8).next_multiple_of(16).min(PANEL)
+}
+
+/// The rows of a panel from the diagonal down.
+fn below<T>(panel: MatMut<'_, T>, first: usize) -> MatMut<'_, T> {
+    let rows = panel.nrows() - first;
+    panel.subrows_mut(first, rows)
+}
+
+/// The products of one panel of `F`, which starts at column `first` and at the diagonal.
+///
+/// Panels are shared among threads, each product is sequential: threads that work on one product wait for each
+/// other at every step of it, which is slow wherever another process wants a core.
+fn multiply<T: Real>(panel: MatMut<'_, T>, accum: Accum, tile: MatRef<'_, T>, first: usize) {
+    let width = panel.ncols();
+    let (own, others) = tile.subrows(first, tile.nrows() - first).split_at_row(width);
+    let (diagonal, rest) = panel.split_at_row_mut(width);
+    let (whole, one) = (BlockStructure::Rectangular, T::narrow(1.0));
+    let lower = BlockStructure::TriangularLower;
+    triangular::matmul(diagonal, lower, accum, own, whole, own.transpose(), whole, one, Par::Seq);
+    matmul(rest, accum, others, own.transpose(), one, Par::Seq);
 }
 
 /// Hand the tiles of `x` to `add` one after another, features as columns.
 fn accumulate<T: Real>(
     x: &FeatureMatrix<'_>,
     run: &Run,
-    mut add: impl FnMut(MatRef<'_, T>, Par) + Send,
+    mut add: impl FnMut(MatRef<'_, T>) + Send,
 ) -> Result<()> {
     let (n, m) = (x.n(), x.m());
     let height = (TILE_BYTES / (m * size_of::<T>())).clamp(64, 2048).min(n);
-    let par = Par::rayon(run.pool().current_num_threads());
     let mut tile = vec![T::default(); height * m];
     run.pool().install(|| {
         for first in (0..n).step_by(height) {
@@ -116,7 +139,7 @@ fn accumulate<T: Real>(
                 let start = first + job * ROWS_PER_JOB;
                 x.read(start..start + part.len() / m, part);
             });
-            add(MatRef::from_column_major_slice(tile, m, rows), par);
+            add(MatRef::from_column_major_slice(tile, m, rows));
             run.control().advance(rows as u64)?;
         }
         Ok(())

@@ -238,56 +238,41 @@ impl<T: Cosine> Collected<T> {
         };
         let (row_filter, column_filter) = filter.split_at(rows.len());
         let norms = &unit.norms[columns.clone()];
-        let mut strengths = [T::default(); GROUP];
-        let mut couplings = [0.0_f32; GROUP];
+        let limit = |least: T, filter: f32| smaller(least, T::widen(filter));
+        let mut limits: Vec<T> = {
+            let theirs = other.as_deref().unwrap_or(&own);
+            theirs.least.iter().zip(column_filter).map(|(&least, &filter)| limit(least, filter)).collect()
+        };
         let mut joins: Vec<(usize, usize, f32)> = Vec::new();
         for (i, cosines) in tile.chunks_exact(columns.len()).enumerate() {
             let position = rows.start + i;
-            let norm = unit.norms[position];
             // On the diagonal each pair is met twice; it counts where the column comes later.
             let first = if b == c { i + 1 } else { 0 };
             histogram.add(&cosines[first..]);
             for start in (first..cosines.len()).step_by(GROUP) {
                 let group = start..cosines.len().min(start + GROUP);
-                let strengths = &mut strengths[..group.len()];
-                for (strength, cosine) in strengths.iter_mut().zip(&cosines[group.clone()]) {
-                    *strength = cosine.magnitude();
+                let (group_cosines, limits) = (&cosines[group.clone()], &mut limits[group.clone()]);
+                if !any_reaches(group_cosines, limits, limit(own.least[i], row_filter[i])) {
+                    continue;
                 }
-                let least = own.least[i];
-                if strengths.iter().any(|&strength| strength >= least) {
-                    for (offset, &strength) in strengths.iter().enumerate() {
-                        if strength >= own.least[i] {
-                            own.offer(i, strength, columns.start + group.start + offset);
-                        }
+                for (column, cosine) in group.clone().zip(group_cosines) {
+                    let strength = cosine.magnitude();
+                    if strength >= own.least[i] {
+                        own.offer(i, strength, columns.start + column);
                     }
-                }
-                let theirs = other.as_deref_mut().unwrap_or(&mut own);
-                if strengths
-                    .iter()
-                    .zip(&theirs.least[group.clone()])
-                    .any(|(strength, least)| strength >= least)
-                {
-                    for (offset, &strength) in strengths.iter().enumerate() {
-                        if strength >= theirs.least[group.start + offset] {
-                            theirs.offer(group.start + offset, strength, position);
-                        }
+                    let theirs = other.as_deref_mut().unwrap_or(&mut own);
+                    if strength >= theirs.least[column] {
+                        theirs.offer(column, strength, position);
                     }
-                }
-                let couplings = &mut couplings[..group.len()];
-                for ((coupling, &strength), &theirs) in
-                    couplings.iter_mut().zip(&*strengths).zip(&norms[group.clone()])
-                {
-                    *coupling = strength.single() * ratio(norm, theirs);
-                }
-                let own_filter = row_filter[i];
-                let passes = |coupling: f32, theirs: f32| coupling >= own_filter.min(theirs);
-                if couplings.iter().zip(&column_filter[group.clone()]).any(|(&c, &f)| passes(c, f)) {
-                    for (offset, &coupling) in couplings.iter().enumerate() {
-                        let column = group.start + offset;
-                        if passes(coupling, column_filter[column]) {
+                    let filter = row_filter[i].min(column_filter[column]);
+                    // The coupling is at most the cosine, and a division is slow.
+                    if strength.single() >= filter {
+                        let coupling = strength.single() * ratio(unit.norms[position], norms[column]);
+                        if coupling >= filter {
                             joins.push((position, columns.start + column, coupling));
                         }
                     }
+                    limits[column - start] = limit(theirs.least[column], column_filter[column]);
                 }
             }
         }
@@ -298,6 +283,19 @@ impl<T: Cosine> Collected<T> {
             }
         }
     }
+}
+
+/// Whether any |cosine| reaches its column's limit or the row's. There is no early exit, so that the compiler
+/// makes vector code of it: this is what nearly all pairs cost.
+fn any_reaches<T: Cosine>(cosines: &[T], limits: &[T], row_limit: T) -> bool {
+    cosines
+        .iter()
+        .zip(limits)
+        .fold(false, |any, (cosine, &limit)| any | (cosine.magnitude() >= smaller(limit, row_limit)))
+}
+
+fn smaller<T: PartialOrd>(a: T, b: T) -> T {
+    if a < b { a } else { b }
 }
 
 fn ratio(a: f64, b: f64) -> f32 {
@@ -315,7 +313,7 @@ trait Cosine: Real {
     const SINGLE: bool;
     fn magnitude(self) -> Self;
     fn single(self) -> f32;
-    /// `(value + 1) * half`, cut to `last`.
+    /// `(value + 1) * half`, cut to `last`. Through `i32`, which the processor converts vectors to.
     fn bin(self, half: f32, last: f32) -> u32;
 }
 
@@ -328,7 +326,7 @@ impl Cosine for f32 {
         self
     }
     fn bin(self, half: f32, last: f32) -> u32 {
-        ((self + 1.0) * half).clamp(0.0, last) as u32
+        ((self + 1.0) * half).max(0.0).min(last) as i32 as u32
     }
 }
 
@@ -341,7 +339,7 @@ impl Cosine for f64 {
         self as f32
     }
     fn bin(self, half: f32, last: f32) -> u32 {
-        ((self + 1.0) * Self::from(half)).clamp(0.0, Self::from(last)) as u32
+        ((self + 1.0) * Self::from(half)).max(0.0).min(Self::from(last)) as i32 as u32
     }
 }
 

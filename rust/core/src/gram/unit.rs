@@ -2,7 +2,7 @@
 
 use super::finite::check_squares;
 use crate::error::Result;
-use crate::matrix::{FeatureMatrix, Real};
+use crate::matrix::{FeatureMatrix, Real, dot};
 use crate::run::Run;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -31,7 +31,7 @@ pub fn squared_norms(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
                 let tile = &mut tile[..norms.len() * m];
                 x.read(chunk * ROWS..chunk * ROWS + norms.len(), tile);
                 for (norm, row) in norms.iter_mut().zip(tile.chunks_exact(m)) {
-                    *norm = row.iter().map(|value| value * value).sum();
+                    *norm = dot(row, row);
                 }
                 Ok(())
             },
@@ -95,8 +95,7 @@ impl<'a> UnitFeatures<'a> {
             row.resize(self.x.m(), 0.0);
             self.x.read(self.active[position]..self.active[position] + 1, row);
         }
-        let dot: f64 = rows[0].iter().zip(&rows[1]).map(|(a, b)| a * b).sum();
-        (dot / self.norms[i] / self.norms[j]).clamp(-1.0, 1.0)
+        (dot(&rows[0], &rows[1]) / self.norms[i] / self.norms[j]).clamp(-1.0, 1.0)
     }
 }
 

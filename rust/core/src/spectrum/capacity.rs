@@ -2,14 +2,18 @@
 
 use crate::error::Result;
 use crate::gram::{Precision, frame_operator, normalise};
-use crate::matrix::{FeatureMatrix, Real};
+use crate::matrix::{FeatureMatrix, Real, dot};
 use crate::run::Run;
-use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
+use std::cmp::Ordering;
 
 /// Features that one thread works on at a time.
 const ROWS: usize = 256;
+
+/// Rows of the triangle that are multiplied at a time.
+const PANEL: usize = 128;
 
 /// `D_i = N_i^2 / sum_j M_ij^2 = N_i^2 / (w_i^T F w_i)`; zero for zero features.
 ///
@@ -35,8 +39,13 @@ fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<
     if scale == 0.0 {
         return Ok(vec![0.0; x.n()]);
     }
-    let triangle =
-        Mat::<T>::from_fn(m, m, |i, j| T::narrow(if i > j { 2.0 } else { 1.0 } * (f[(i, j)] / scale)));
+    let triangle = Mat::<T>::from_fn(m, m, |i, j| {
+        T::narrow(match i.cmp(&j) {
+            Ordering::Less => 0.0,
+            Ordering::Equal => f[(i, j)] / scale,
+            Ordering::Greater => 2.0 * (f[(i, j)] / scale),
+        })
+    });
     let mut capacities = vec![0.0; x.n()];
     run.pool().install(|| {
         capacities.par_chunks_mut(ROWS).enumerate().try_for_each_init(
@@ -45,26 +54,28 @@ fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<
                 let (tile, image) = (&mut tile[..out.len() * m], &mut image[..out.len() * m]);
                 x.read(job * ROWS..job * ROWS + out.len(), tile);
                 for (norm, w) in out.iter_mut().zip(tile.chunks_exact_mut(m)) {
-                    *norm = w.iter().map(|&value| value.into() * value.into()).sum::<f64>().sqrt();
+                    *norm = dot(w, w).sqrt();
                     if *norm > 0.0 {
                         normalise(w, *norm);
                     }
                 }
-                matmul(
-                    MatMut::from_column_major_slice_mut(&mut *image, m, out.len()),
-                    BlockStructure::Rectangular,
-                    Accum::Replace,
-                    triangle.as_ref(),
-                    BlockStructure::TriangularLower,
-                    MatRef::from_column_major_slice(tile, m, out.len()),
-                    BlockStructure::Rectangular,
-                    T::narrow(1.0),
-                    Par::Seq,
-                );
+                let features = MatRef::from_column_major_slice(&*tile, m, out.len());
+                let mut images = MatMut::from_column_major_slice_mut(&mut *image, m, out.len());
+                // Below the diagonal by rectangles: what they take in above it is zero.
+                for first in (0..m).step_by(PANEL) {
+                    let height = PANEL.min(m - first);
+                    matmul(
+                        images.as_mut().subrows_mut(first, height),
+                        Accum::Replace,
+                        triangle.as_ref().submatrix(first, 0, height, first + height),
+                        features.subrows(0, first + height),
+                        T::narrow(1.0),
+                        Par::Seq,
+                    );
+                }
                 for ((slot, w), fw) in out.iter_mut().zip(tile.chunks_exact(m)).zip(image.chunks_exact(m)) {
-                    let kappa: f64 = w.iter().zip(fw).map(|(&a, &b)| a.into() * b.into()).sum();
                     let norm = *slot;
-                    *slot = if norm > 0.0 { (norm * norm / scale / kappa).min(1.0) } else { 0.0 };
+                    *slot = if norm > 0.0 { (norm * norm / scale / dot(w, fw)).min(1.0) } else { 0.0 };
                 }
                 run.control().advance(out.len() as u64)
             },

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gram::check_squares;
-use crate::matrix::FeatureMatrix;
+use crate::matrix::{FeatureMatrix, dot};
 use crate::run::Run;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -134,7 +134,7 @@ pub fn measures(
                     let mut features = Vec::with_capacity(rows);
                     let mut masses = Vec::with_capacity(if with_masses { rows * spaces } else { 0 });
                     for (row, w) in tile.chunks_exact(m).enumerate() {
-                        let norm: f64 = w.iter().map(|value| value * value).sum();
+                        let norm = dot(w, w);
                         let energy = &energies[row * r..(row + 1) * r];
                         features.push(measure(norm, energy, &relative, largest, starts, mass));
                         if with_masses {
