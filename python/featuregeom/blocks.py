@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,12 @@ from featuregeom import _core, spectra
 from featuregeom.features import Features, as_features
 from featuregeom.frames import tightness
 from featuregeom.naming import distinct_values, name_geometry
+from featuregeom.pairs import sweep
 
-__all__ = ["GRAM_LIMIT", "Block", "describe_block", "groups"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["GRAM_LIMIT", "Block", "Decomposition", "decompose", "describe_block", "groups"]
 
 GRAM_LIMIT = 512
 """A block's Gram matrix is formed up to this many features."""
@@ -51,6 +55,87 @@ class Block:
     reason: str
     residual: float
     gram: NDArray[np.float64] | None
+
+    @property
+    def capacity(self) -> float:
+        """Dimension over number of features: the capacity of each where the block is tight with equal norms."""
+        return self.dim / len(self.index)
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposition:
+    """A set of features as an orthogonal sum of blocks.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+        In the order of their first features.
+    labels : ndarray of int64, shape (n,)
+        Block of each feature; -1 for zero features.
+    threshold : float
+        Couplings below it do not connect; given or chosen.
+    ladder : tuple of (float, int)
+        Thresholds with the number of blocks at each, largest threshold first.
+    """
+
+    blocks: tuple[Block, ...]
+    labels: NDArray[np.int64]
+    threshold: float
+    ladder: tuple[tuple[float, int], ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the table of blocks, one row each."""
+        import pandas as pd
+
+        names = ("dim", "gram_values", "tightness", "capacity", "geometry", "reason", "residual")
+        rows = [
+            {"n": len(block.index)} | {name: getattr(block, name) for name in names} for block in self.blocks
+        ]
+        return pd.DataFrame(rows, columns=["n", *names])
+
+
+def decompose(X: Any, *, threshold: float | None = None, num_threads: int | None = None) -> Decomposition:
+    """Split features into blocks that are (nearly) orthogonal to each other, and say what each block is.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+    threshold : float, optional
+        Couplings ``|M_ij| / max(N_i, N_j)`` below it do not connect; by default chosen, see
+        :func:`featuregeom.pairs.sweep`.
+    num_threads : int, optional
+        Threads to use.
+
+    Returns
+    -------
+    Decomposition
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError, ParameterError
+        As in :func:`featuregeom.pairs.sweep`.
+
+    Notes
+    -----
+    Costs one sweep, n (n - 1) m operations, and b^2 m for each block of b features; the n x n Gram matrix is
+    never formed.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> X = fg.shapes.direct_sum(fg.shapes.polygon(5), 2 * fg.shapes.simplex(4), fg.shapes.simplex(2))
+    >>> [block.geometry for block in fg.blocks.decompose(X).blocks]
+    ['pentagon', 'tetrahedron', 'digon']
+    """
+    features = as_features(X)
+    swept = sweep(features, threshold=threshold, num_threads=num_threads)
+    whole = spectra.spectrum(features, num_threads=num_threads) if swept.n_blocks == 1 else None
+    blocks = tuple(
+        describe_block(features, index, whole=whole, num_threads=num_threads)
+        for index in groups(swept.blocks, swept.n_blocks)
+    )
+    return Decomposition(blocks, swept.blocks, swept.threshold, swept.ladder)
 
 
 def groups(labels: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
