@@ -20,6 +20,7 @@ from processes import run
 
 PREAMBLE = """
 import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 import numpy as np
 import featuregeom as fg
 from featuregeom import _core

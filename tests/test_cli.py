@@ -140,7 +140,14 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path):
     np.savez(tmp_path / "model.npz", **arrays)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "featuregeom", "analyze", str(tmp_path / "model.npz"), "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore the signal, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while len(list(out.glob("parts/*.npz"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -31,8 +31,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import MissingExtraError, ParameterError, ShapeError
+from featuregeom.toys.one_active import one_active_loss
 
-__all__ = ["HELD_OUT", "DType", "Progress", "Schedule", "Toy", "loss", "sample", "train"]
+__all__ = ["HELD_OUT", "DType", "Progress", "Schedule", "Toy", "loss", "one_active_loss", "sample", "train"]
 
 Schedule = Literal["cosine", "exponential", "constant"]
 """How the learning rate runs from `learning_rate`: half a cosine down to 0, exponentially down to a

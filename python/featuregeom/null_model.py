@@ -1,0 +1,275 @@
+"""Saturation and localisation held against random directions.
+
+Random frames saturate too: unit vectors in uniformly random directions have a saturation of about n / (n + m - 1).
+So a saturation, or a small slack, says something only by what it has beyond random features of the same number,
+dimensions and norms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import as_features
+from featuregeom.shapes.arguments import integer
+from featuregeom.spectra import Measures, Spectrum, measures
+from featuregeom.spectra import spectrum as spectrum_of
+
+__all__ = ["NUMBERS", "RandomFrameNull", "Saturation", "Score", "random_frame_null", "saturation"]
+
+NUMBERS = ("saturation", "cv", "slack", "max_mass", "ipr", "entropy")
+"""The numbers that are held against the null: saturation, and the means over features of the others."""
+
+_CONSTANT = 1e-12
+"""A standard deviation at or below this times the mean is rounding: the number does not vary at random."""
+
+
+class Score(NamedTuple):
+    """One number beside the same number of random frames.
+
+    Attributes
+    ----------
+    value : float
+        Of the features.
+    null_mean, null_sd : float
+        Mean and standard deviation over random frames.
+    z : float
+        ``(value - null_mean) / null_sd``; NaN where random frames do not vary (one dimension, one feature).
+    """
+
+    value: float
+    null_mean: float
+    null_sd: float
+    z: float
+
+
+@dataclass(frozen=True, eq=False)
+class RandomFrameNull:
+    """The numbers of random frames with given norms.
+
+    Attributes
+    ----------
+    values : mapping of str to ndarray of float64, shape (samples,)
+        For each of `NUMBERS` its value in every random frame; NaN where all norms are zero.
+    expected : float
+        Saturation in closed form, without sampling; see `random_frame_null`.
+    """
+
+    values: Mapping[str, NDArray[np.float64]]
+    expected: float
+
+    def score(self, name: str, value: float) -> Score:
+        """Hold `value` against the random values of the number `name`, one of `NUMBERS`."""
+        if name not in self.values:
+            raise ParameterError(f"{name!r} is none of the numbers of the null: {', '.join(self.values)}")
+        mean, sd = float(np.mean(self.values[name])), float(np.std(self.values[name], ddof=1))
+        varies = sd > _CONSTANT * abs(mean)
+        return Score(value, mean, sd, (value - mean) / sd if varies else math.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Saturation:
+    r"""Saturation of a set of features and its localisation, beside random frames.
+
+    Attributes
+    ----------
+    value : float
+        :math:`\rho = \sum_i D_i / \operatorname{rank} F`, in [0, 1]: 1 exactly when every feature lies in one
+        eigenspace. NaN where all features are zero, as is all else.
+    expected : float
+        :math:`\rho_0`, that of random directions with the same norms, in closed form.
+    excess : float
+        :math:`(\rho - \rho_0) / (1 - \rho_0)`: 1 when saturated, 0 at random, negative below; NaN where random
+        directions saturate.
+    z : float
+        Standard score of `value` among the sampled random frames.
+    per_number : mapping of str to Score
+        ``(value, null_mean, null_sd, z)`` of each of `NUMBERS`.
+    """
+
+    value: float
+    expected: float
+    excess: float
+    z: float
+    per_number: Mapping[str, Score]
+
+
+def random_frame_null(
+    norms: ArrayLike,
+    m: int,
+    *,
+    samples: int = 20,
+    seed: int = 0,
+    tolerance: float | None = None,
+    num_threads: int | None = None,
+) -> RandomFrameNull:
+    r"""Measure random frames: independent directions, uniform on the sphere, with the given norms.
+
+    The mean of :math:`w_i^\top F w_i` over random directions gives the saturation in closed form,
+
+    .. math:: \rho_0 = \frac{1}{\min(n', m)} \sum_i \frac{N_i}{N_i + (S - N_i) / m}
+
+    with :math:`N_i` the squared norms, S their sum and n' the number of nonzero ones; equal norms give
+    n / (n + m - 1) for n >= m. Capacity is convex in that product, so by Jensen's inequality the true mean is
+    no less, and hardly more when n m is large.
+
+    Parameters
+    ----------
+    norms : array_like, shape (n,)
+        Euclidean norms of the features. Zero ones stay zero features, which enter no mean.
+    m : int
+        Number of dimensions, at least 1.
+    samples : int
+        Number of random frames, at least 2.
+    seed : int
+        Seed, at least 0. Frame k has a stream of its own, so fewer samples are the first ones of more.
+    tolerance : float, optional
+        Passed to `spectra.spectrum`: localisation depends on what counts as one eigenspace.
+    num_threads : int, optional
+        Threads to use, by default ``RAYON_NUM_THREADS`` or all. The result does not depend on it.
+
+    Returns
+    -------
+    RandomFrameNull
+
+    Raises
+    ------
+    ShapeError
+        If `norms` is not one-dimensional or is empty.
+    ParameterError
+        If a norm is negative or not finite, or another argument is outside its range.
+
+    Notes
+    -----
+    Each sample costs what `spectra.measures` costs, about 2 n m s + 9 s^3 operations with s = min(n, m), and one
+    frame of n m doubles is held at a time.
+
+    References
+    ----------
+    Muller, Commun. ACM 2 (1959), for uniform directions; arXiv:2602.02224 for saturation.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> from featuregeom.null_model import random_frame_null
+    >>> null = random_frame_null([1.0] * 30, 3, samples=5)
+    >>> round(null.expected, 4) == round(30 / 32, 4)
+    True
+    >>> null.values["saturation"].shape
+    (5,)
+    """
+    lengths = _read_norms(norms)
+    m, samples, seed = integer("m", m, 1), integer("samples", samples, 2), integer("seed", seed, 0)
+    if not lengths.any():
+        return RandomFrameNull({name: np.full(samples, np.nan) for name in NUMBERS}, math.nan)
+    lengths = lengths / lengths.max()  # no number depends on the scale, and squares could overflow
+    table = np.empty((samples, len(NUMBERS)))
+    for row, stream in zip(table, np.random.SeedSequence(seed).spawn(samples), strict=True):
+        frame = np.random.default_rng(stream).standard_normal((len(lengths), m))
+        frame *= (lengths / np.linalg.norm(frame, axis=1))[:, None]
+        spectrum = spectrum_of(frame, tolerance=tolerance, num_threads=num_threads)
+        measured = measures(frame, spectrum, masses=False, num_threads=num_threads)
+        row[:] = _means(measured, spectrum.rank)
+    return RandomFrameNull(dict(zip(NUMBERS, table.T, strict=True)), _expected(lengths, m))
+
+
+def saturation(
+    X: Any,
+    spectrum: Spectrum | None = None,
+    *,
+    samples: int = 20,
+    seed: int = 0,
+    tolerance: float | None = None,
+    num_threads: int | None = None,
+) -> Saturation:
+    r"""Saturation and localisation of features, against random frames with the same n, m and norms.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+    spectrum : Spectrum, optional
+        Spectrum of `X`; computed when not given.
+    samples, seed
+        As in `random_frame_null`.
+    tolerance : float, optional
+        Of the eigenspaces of the random frames, and of `X` where `spectrum` is not given; a `spectrum` made with
+        an explicit tolerance needs the same one here.
+    num_threads : int, optional
+        As in `random_frame_null`.
+
+    Returns
+    -------
+    Saturation
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError, ParameterError
+        As in `spectra.measures` and `random_frame_null`.
+
+    Notes
+    -----
+    Costs `samples` + 1 times `spectra.measures`; the closed form `expected` needs no samples and is what large
+    dictionaries are held against. Random frames are in double precision and of full rank, whatever the rank of
+    `X`: features that fill a subspace alone are held against directions in the whole space.
+
+    References
+    ----------
+    arXiv:2602.02224; the null model is featuregeom's own.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> from featuregeom.null_model import saturation
+    >>> found = saturation(fg.shapes.icosahedron())
+    >>> round(found.value, 6), round(found.expected, 6), round(found.excess, 6), found.z > 2
+    (1.0, 0.857143, 1.0, True)
+    """
+    features = as_features(X)
+    if spectrum is None:
+        spectrum = spectrum_of(features, tolerance=tolerance, num_threads=num_threads)
+    measured = measures(features, spectrum, masses=False, num_threads=num_threads)
+    null = random_frame_null(
+        measured.norm, features.m, samples=samples, seed=seed, tolerance=tolerance, num_threads=num_threads
+    )
+    values = _means(measured, spectrum.rank)
+    scores = {name: null.score(name, value) for name, value in zip(NUMBERS, values, strict=True)}
+    rho = scores["saturation"]
+    room = 1 - null.expected
+    excess = (rho.value - null.expected) / room if room > _CONSTANT else math.nan
+    return Saturation(rho.value, null.expected, excess, rho.z, scores)
+
+
+def _read_norms(norms: ArrayLike) -> NDArray[np.float64]:
+    try:
+        lengths = np.asarray(norms, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"norms must be numbers, one a feature, got {norms!r}") from None
+    if lengths.ndim != 1 or not lengths.size:
+        raise ShapeError(f"norms must be one number a feature, at least one, got shape {lengths.shape}")
+    bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths >= 0)))
+    if bad.size:
+        raise ParameterError(f"norms must be finite and at least 0, but norm {bad[0]} is {lengths[bad[0]]}")
+    return lengths
+
+
+def _expected(lengths: NDArray[np.float64], m: int) -> float:
+    squares = lengths**2
+    squares = squares[squares > 0]
+    capacity = squares / (squares + (squares.sum() - squares) / m)
+    return float(capacity.sum() / min(len(squares), m))
+
+
+def _means(measured: Measures, rank: int) -> tuple[float, ...]:
+    """Saturation, and the means over the features that have a measure."""
+    if not rank:
+        return (math.nan,) * len(NUMBERS)
+    known = measured.eigenspace >= 0
+    means = (float(getattr(measured, name)[known].mean()) for name in NUMBERS[1:])
+    return (float(measured.capacity.sum() / rank), *means)
