@@ -227,9 +227,9 @@ def saturation(
     --------
     >>> import featuregeom as fg
     >>> from featuregeom.null_model import saturation
-    >>> found = saturation(fg.shapes.icosahedron())
-    >>> round(found.value, 6), round(found.expected, 6), round(found.excess, 6), found.z > 2
-    (1.0, 0.857143, 1.0, True)
+    >>> found = saturation(fg.shapes.cross_polytope(16))
+    >>> round(found.value, 6), round(found.expected, 6), round(found.excess, 6), found.z > 5
+    (1.0, 0.680851, 1.0, True)
     """
     features = as_features(X)
     if spectrum is None:

@@ -1,0 +1,531 @@
+"""Features against another operator, and the eigenspaces of two sets of features against each other.
+
+An operator, another layer or an earlier checkpoint is compared by what does not depend on a basis: spectral measures,
+overlaps of eigenspaces and principal angles between them, never single eigenvectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featuregeom import _core
+from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import Features, as_features
+from featuregeom.frames.rows import EPSILON
+from featuregeom.spectra import Eigenspace, Spectrum, measures
+from featuregeom.spectra import spectrum as spectrum_of
+
+__all__ = [
+    "Match",
+    "OperatorMeasures",
+    "Rays",
+    "js_distance",
+    "match_eigenspaces",
+    "measures_against",
+    "on_frame_side",
+    "principal_angles",
+    "rays",
+]
+
+Floats = NDArray[np.float64]
+
+_TILE = 2**22
+"""Numbers in a tile of rows: 32 MiB of doubles."""
+
+_ORTHOGONAL = 1e-12
+"""Eigenspaces with an overlap up to this are orthogonal, and no match."""
+
+
+@dataclass(frozen=True, eq=False)
+class OperatorMeasures:
+    r"""How each feature's norm is spread over the eigenspaces of an operator A; rows of zero features are NaN.
+
+    Attributes
+    ----------
+    masses : ndarray of float64, shape (n, n_eigenspaces)
+        :math:`\mu_i(k) = \lVert P_k w_i \rVert^2 / N_i`; rows sum to 1, for eigenvalue zero is no exception.
+    eigenspaces : tuple of Eigenspace
+        All of R^m, by decreasing eigenvalue. Their `spread` is relative to the largest absolute eigenvalue of A.
+    kappa : ndarray of float64, shape (n,)
+        Rayleigh quotient :math:`w_i^\top A w_i / N_i`.
+    """
+
+    masses: Floats
+    eigenspaces: tuple[Eigenspace, ...]
+    kappa: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    r"""Two eigenspaces, one of each spectrum, that go together.
+
+    Attributes
+    ----------
+    first, second : int
+        Their numbers in the two spectra.
+    overlap : float
+        :math:`\operatorname{tr}(P_a P_b) = \sum \cos^2 \theta`, at most the smaller dimension.
+    angles : ndarray of float64
+        Principal angles in radians, increasing, as many as the smaller dimension.
+    """
+
+    first: int
+    second: int
+    overlap: float
+    angles: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Rays:
+    r"""The plane of squared norm N and capacity D: features of one eigenspace lie on a ray :math:`D = N / \lambda`.
+
+    Attributes
+    ----------
+    slope : ndarray of float64, shape (n_eigenspaces,)
+        :math:`1 / \lambda_k`.
+    nearest : ndarray of int64, shape (n_eigenspaces,)
+        Number of features that have their largest mass in the eigenspace.
+    on : ndarray of int64, shape (n_eigenspaces,)
+        Number of those that lie on its ray, up to the tolerance.
+    residual : ndarray of float64, shape (n_eigenspaces,)
+        Root mean square of `distance` over the nearest features; NaN where there are none.
+    ray : ndarray of int64, shape (n,)
+        Ray of each feature, -1 for zero features.
+    distance : ndarray of float64, shape (n,)
+        :math:`D_i \lambda_k / N_i - 1` for the feature's own ray k; NaN for zero features.
+    """
+
+    slope: Floats
+    nearest: NDArray[np.int64]
+    on: NDArray[np.int64]
+    residual: Floats
+    ray: NDArray[np.int64]
+    distance: Floats
+
+
+def measures_against(X: Any, operator: Any, *, tolerance: float | None = None) -> OperatorMeasures:
+    r"""Spectral measures of features against any symmetric operator.
+
+    Such as a covariance of activations, a mixing matrix or the next layer's frame operator; it may be indefinite
+    or singular. Its eigenspaces are told apart by gaps relative to its largest absolute eigenvalue, not to the
+    local one as those of a frame operator: near zero a relative gap means nothing.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+    operator : array-like, shape (m, m)
+        Real and symmetric up to half of the digits of its type.
+    tolerance : float, optional
+        Gap, relative to the largest absolute eigenvalue, up to which neighbouring eigenvalues are one eigenspace,
+        in [0, 1). By default by persistence, as in `spectra.spectrum`.
+
+    Returns
+    -------
+    OperatorMeasures
+
+    Raises
+    ------
+    ShapeError
+        If `operator` is not m x m.
+    ParameterError
+        If it is not symmetric, or the tolerance is outside [0, 1).
+    DtypeError, NonFiniteError
+        As in `spectra.measures`, for both arguments.
+
+    Notes
+    -----
+    Costs 9 m^3 + 2 n m^2 operations, and n times the number of eigenspaces doubles.
+
+    References
+    ----------
+    arXiv:2602.02224.
+
+    Examples
+    --------
+    >>> from featuregeom.comparison import measures_against
+    >>> found = measures_against([[1.0, 1.0], [0.0, 2.0]], [[3.0, 0.0], [0.0, -1.0]])
+    >>> found.masses.round(6).tolist(), found.kappa.round(6).tolist()
+    ([[0.5, 0.5], [0.0, 1.0]], [1.0, -1.0])
+    """
+    features = as_features(X)
+    A = _symmetric(operator, features.m)
+    _core.check_finite(features.values)
+    values, vectors = _core.eigh(A)
+    scale = float(np.abs(values).max()) or 1.0
+    # exp turns differences relative to the largest eigenvalue into differences relative to the local one, which
+    # is what the grouping takes, and makes all eigenvalues positive.
+    noise = len(A) * 2.0**-52
+    starts, _, _ = _core.eigenspaces(
+        np.exp(values / scale), noise=noise * np.e, tolerance=_exponential(tolerance)
+    )
+    spaces = tuple(
+        Eigenspace(
+            value=float(values[start:stop].mean()),
+            dim=int(stop - start),
+            start=int(start),
+            stop=int(stop),
+            spread=float((values[start] - values[stop - 1]) / scale),
+        )
+        for start, stop in pairwise(starts)
+    )
+    masses, kappa = np.empty((features.n, len(spaces))), np.empty(features.n)
+    step = max(1, _TILE // features.m)
+    for first in range(0, features.n, step):
+        rows = features.widened(np.arange(first, min(first + step, features.n)))
+        largest = np.abs(rows).max(axis=1, keepdims=True)
+        rows = np.divide(rows, largest, out=np.full_like(rows, np.nan), where=largest > 0)
+        shares = (rows @ vectors) ** 2
+        shares /= shares.sum(axis=1, keepdims=True)
+        masses[first : first + len(rows)] = np.add.reduceat(shares, starts[:-1], axis=1)
+        kappa[first : first + len(rows)] = shares @ values
+    return OperatorMeasures(masses, spaces, kappa)
+
+
+def principal_angles(A: Any, B: Any) -> Floats:
+    r"""Principal angles between the spans of two sets of rows.
+
+    With orthonormal bases U_A and U_B the cosines are the singular values of :math:`U_A^\top U_B` and the sines
+    those of :math:`(I - U_A U_A^\top) U_B`; an angle is taken from both, for a cosine alone cannot tell angles
+    below 1e-8 from zero.
+
+    Parameters
+    ----------
+    A : array-like, shape (a, m)
+        Rows, orthonormal or not; directions below ``max(a, m) * eps`` of the largest singular value are not
+        in their span.
+    B : array-like, shape (b, m)
+        The same for the other span.
+
+    Returns
+    -------
+    ndarray of float64, shape (min(rank A, rank B),)
+        Radians in [0, pi/2], increasing.
+
+    Raises
+    ------
+    ShapeError
+        If the two have different dimensions, or either is no matrix.
+    DtypeError, NonFiniteError
+        As in `spectra.measures`.
+
+    References
+    ----------
+    Björck & Golub, Numerical methods for computing angles between linear subspaces, Math. Comp. 27 (1973).
+
+    Examples
+    --------
+    >>> from featuregeom.comparison import principal_angles
+    >>> principal_angles([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[2.0, 0.0, 2.0]]).round(6).tolist()
+    [0.785398]
+    """
+    first, second = as_features(A, tensor="A"), as_features(B, tensor="B")
+    if first.m != second.m:
+        raise ShapeError(f"the rows of A have {first.m} dimensions, those of B {second.m}: no common space")
+    return _angles(_basis(first), _basis(second))
+
+
+def on_frame_side(X: Any, spectrum: Spectrum) -> Spectrum:
+    r"""Give a spectrum its eigenvectors in the space of the dimensions, :math:`X^\top u / \sqrt\lambda`.
+
+    With fewer features than dimensions `spectra.spectrum` keeps those of the Gram matrix, which belong to these
+    features alone and are compared with nothing else.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        The features that `spectrum` is of.
+    spectrum : Spectrum
+        One of side "frame" is returned as it is.
+
+    Returns
+    -------
+    Spectrum
+        Of side "frame".
+
+    Raises
+    ------
+    ShapeError
+        If `spectrum` does not fit `X`.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> from featuregeom.comparison import on_frame_side
+    >>> X = [[3.0, 0.0, 4.0]]
+    >>> on_frame_side(X, fg.spectra.spectrum(X)).vectors.shape
+    (3, 1)
+    """
+    features = as_features(X)
+    if spectrum.shape != (features.n, features.m):
+        raise ShapeError(
+            f"a spectrum of shape {spectrum.shape} is not of features of shape {(features.n, features.m)}"
+        )
+    if spectrum.side == "frame":
+        return spectrum
+    vectors = features.widened(np.arange(features.n)).T @ (spectrum.vectors / np.sqrt(spectrum.retained))
+    # Those of small eigenvalues are orthogonal to the others up to rounding times the condition only.
+    return replace(spectrum, vectors=np.linalg.qr(vectors).Q, side="frame")
+
+
+def match_eigenspaces(spectrum_a: Spectrum, spectrum_b: Spectrum) -> tuple[Match, ...]:
+    r"""Pair the eigenspaces of two spectra by overlap, and give the principal angles of each pair.
+
+    The pair of largest :math:`\operatorname{tr}(P_a P_b)` is matched first, then the largest among the rest, and
+    so on: greedy, so the sum of overlaps need not be the largest that any assignment has. Orthogonal eigenspaces
+    are never matched, so there may be fewer pairs than eigenspaces.
+
+    Parameters
+    ----------
+    spectrum_a, spectrum_b : Spectrum
+        Of side "frame", in the same number of dimensions; see `on_frame_side`.
+
+    Returns
+    -------
+    tuple of Match
+        By decreasing overlap; equal ones by their numbers.
+
+    Raises
+    ------
+    ParameterError
+        If a spectrum is of side "gram".
+    ShapeError
+        If the dimensions differ.
+
+    Notes
+    -----
+    Costs 2 m r_a r_b operations for the overlaps, and O(r_a r_b) memory.
+
+    References
+    ----------
+    Björck & Golub, Math. Comp. 27 (1973), for the angles.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> from featuregeom.comparison import match_eigenspaces
+    >>> first = fg.spectra.spectrum([[2.0, 0.0], [0.0, 1.0]])
+    >>> second = fg.spectra.spectrum([[1.0, 0.0], [0.0, 2.0]])
+    >>> [(match.first, match.second, match.overlap) for match in match_eigenspaces(first, second)]
+    [(0, 1, 1.0), (1, 0, 1.0)]
+    """
+    for spectrum in (spectrum_a, spectrum_b):
+        if spectrum.side != "frame":
+            raise ParameterError(
+                f"a spectrum of shape {spectrum.shape} has the eigenvectors of its Gram matrix, which compare "
+                "with nothing else: pass comparison.on_frame_side(X, spectrum)"
+            )
+    if spectrum_a.shape[1] != spectrum_b.shape[1]:
+        raise ShapeError(f"spectra in {spectrum_a.shape[1]} and {spectrum_b.shape[1]} dimensions")
+    U, V = spectrum_a.vectors, spectrum_b.vectors
+    if not (spectrum_a.rank and spectrum_b.rank):
+        return ()
+    overlaps = np.add.reduceat((U.T @ V) ** 2, spectrum_a.starts[:-1], axis=0)
+    overlaps = np.add.reduceat(overlaps, spectrum_b.starts[:-1], axis=1)
+    found = []
+    for a, b in _greedy(overlaps):
+        space_a, space_b = spectrum_a.eigenspaces[a], spectrum_b.eigenspaces[b]
+        angles = _angles(U[:, space_a.start : space_a.stop], V[:, space_b.start : space_b.stop])
+        found.append(Match(a, b, float(overlaps[a, b]), angles))
+    return tuple(found)
+
+
+def js_distance(mu: ArrayLike, nu: ArrayLike) -> Floats:
+    r"""Jensen-Shannon distance of spectral measures on the same eigenspaces, feature by feature.
+
+    .. math:: d(\mu, \nu)^2 = \tfrac12 \sum_k \mu_k \log_2 \frac{2 \mu_k}{\mu_k + \nu_k}
+        + \tfrac12 \sum_k \nu_k \log_2 \frac{2 \nu_k}{\mu_k + \nu_k}
+
+    A metric, 0 for equal measures and 1 for disjoint ones.
+
+    Parameters
+    ----------
+    mu, nu : array_like, shape (n, K) or (K,)
+        Measures against one operator, such as `measures_against` gives. What a row lacks of 1 is its share in
+        the null space, and counts as one eigenspace more.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,) or ()
+        NaN where a measure is NaN.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ or are no rows of measures.
+    ParameterError
+        If a mass is negative or a row sums to more than 1.
+
+    References
+    ----------
+    Endres & Schindelin, A new metric for probability distributions, IEEE Trans. Inf. Theory 49 (2003).
+
+    Examples
+    --------
+    >>> from featuregeom.comparison import js_distance
+    >>> js_distance([[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]).tolist()
+    [1.0, 0.0]
+    """
+    p, q = _measure("mu", mu), _measure("nu", nu)
+    if p.shape != q.shape:
+        raise ShapeError(f"mu and nu are on different eigenspaces: shapes {_less_one(p)} and {_less_one(q)}")
+    both = p + q
+    contrast = np.divide(p - q, both, out=np.zeros_like(both), where=both > 0)
+    # (1 + c) log(1 + c) + (1 - c) log(1 - c) in a form that keeps its digits for small c.
+    inner = np.abs(contrast) < 1
+    c = np.where(inner, contrast, 0.0)
+    divergence = np.where(inner, np.log1p(-(c**2)) + 2 * c * np.arctanh(c), 2 * np.log(2.0))
+    total = np.sum(both * divergence, axis=-1) / (4 * np.log(2.0))
+    bad = np.isnan(both).any(axis=-1)
+    return np.asarray(np.where(bad, np.nan, np.sqrt(np.minimum(total, 1.0))))
+
+
+def rays(X: Any, spectrum: Spectrum | None = None, *, tolerance: float = 1e-2) -> Rays:
+    r"""Rays of capacity against squared norm: one of slope :math:`1 / \lambda_k` for each eigenspace.
+
+    A feature in one eigenspace has :math:`D_i = N_i / \lambda_k`, so saturated features lie on as many rays as
+    there are eigenspaces, whatever their norms.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+    spectrum : Spectrum, optional
+        Spectrum of `X`; computed when not given.
+    tolerance : float
+        Largest relative distance of a feature that counts as on its ray, at least 0.
+
+    Returns
+    -------
+    Rays
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError
+        As in `spectra.measures`.
+    ParameterError
+        If the tolerance is negative or NaN.
+
+    Notes
+    -----
+    Costs what `spectra.spectrum` and `spectra.measures` cost. A feature spread over eigenspaces may lie on the
+    ray of another one by accident: each is held against the ray of its largest mass only.
+
+    References
+    ----------
+    arXiv:2602.02224.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> from featuregeom.comparison import rays
+    >>> found = rays(fg.shapes.direct_sum(fg.shapes.polygon(5), fg.shapes.simplex(3)))
+    >>> found.slope.round(6).tolist(), found.on.tolist()
+    ([0.4, 0.666667], [5, 3])
+    """
+    if not tolerance >= 0:
+        raise ParameterError(f"the tolerance of rays is a relative distance of at least 0, got {tolerance!r}")
+    features = as_features(X)
+    if spectrum is None:
+        spectrum = spectrum_of(features)
+    measured = measures(features, spectrum, masses=False)
+    values = np.array([space.value for space in spectrum.eigenspaces])
+    ray, known = measured.eigenspace, measured.eigenspace >= 0
+    distance = np.full(features.n, np.nan)
+    distance[known] = values[ray[known]] / measured.kappa[known] - 1
+    K = len(values)
+    nearest = np.bincount(ray[known], minlength=K)
+    squares = np.bincount(ray[known], weights=distance[known] ** 2, minlength=K)
+    on = np.bincount(ray[known & (np.abs(distance) <= tolerance)], minlength=K)
+    residual = np.sqrt(np.divide(squares, nearest, out=np.full(K, np.nan), where=nearest > 0))
+    return Rays(1 / values, nearest, on, residual, ray, distance)
+
+
+def _symmetric(operator: Any, m: int) -> Floats:
+    """Give the operator as float64, exactly symmetric."""
+    given = as_features(operator, tensor="operator")
+    if (given.n, given.m) != (m, m):
+        raise ShapeError(
+            f"operator must be {m} x {m} for features of {m} dimensions, got {given.n} x {given.m}"
+        )
+    _core.check_finite(given.values)
+    A = given.widened(np.arange(m))
+    skew = np.abs(A - A.T)
+    if skew.max() > np.sqrt(EPSILON[given.dtype]) * np.abs(A).max():
+        i, j = np.unravel_index(int(skew.argmax()), skew.shape)
+        raise ParameterError(
+            f"operator must be symmetric, but entry ({i}, {j}) is {A[i, j]:g} and ({j}, {i}) is {A[j, i]:g}: "
+            "pass its symmetric part (A + A.T) / 2, or A.T @ A"
+        )
+    return np.ascontiguousarray((A + A.T) / 2)
+
+
+def _exponential(tolerance: float | None) -> float | None:
+    """Relative gap of exp(x) for the gap `tolerance` of x; what is outside [0, 1) stays outside."""
+    if tolerance is None or not 0 <= tolerance < 1:
+        return tolerance
+    return float(-np.expm1(-tolerance))
+
+
+def _basis(features: Features) -> Floats:
+    """Orthonormal basis of the span of the rows, as columns."""
+    _core.check_finite(features.values)
+    rows = features.widened(np.arange(features.n))
+    _, singular, right = np.linalg.svd(rows, full_matrices=False)
+    least = max(rows.shape) * EPSILON[features.dtype] * singular[0]
+    return np.asarray(right[singular > least].T)
+
+
+def _angles(U: Floats, V: Floats) -> Floats:
+    """Principal angles between the spans of orthonormal columns."""
+    if U.shape[1] < V.shape[1]:
+        U, V = V, U
+    if not V.shape[1]:
+        return np.zeros(0)
+    cross = U.T @ V
+    cosines = np.linalg.svd(cross, compute_uv=False)
+    sines = np.linalg.svd(V - U @ cross, compute_uv=False)[::-1]
+    return np.asarray(np.arctan2(sines, cosines))
+
+
+def _greedy(overlaps: Floats) -> list[tuple[int, int]]:
+    """Pairs of row and column, largest first, each row and column once."""
+    pairs: list[tuple[int, int]] = []
+    rows, columns = np.zeros(overlaps.shape[0], dtype=bool), np.zeros(overlaps.shape[1], dtype=bool)
+    for flat in np.argsort(-overlaps, axis=None, kind="stable"):
+        a, b = divmod(int(flat), overlaps.shape[1])
+        if len(pairs) == min(overlaps.shape) or overlaps[a, b] <= _ORTHOGONAL:
+            break
+        if not (rows[a] or columns[b]):
+            rows[a] = columns[b] = True
+            pairs.append((a, b))
+    return pairs
+
+
+def _measure(name: str, given: ArrayLike) -> Floats:
+    """Give measures with what they lack of 1 as one mass more."""
+    try:
+        masses = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{name} must be rows of masses, got {given!r}") from None
+    if masses.ndim not in (1, 2):
+        raise ShapeError(f"{name} must have shape (n, K) or (K,), got {masses.shape}")
+    if (masses < 0).any():
+        raise ParameterError(f"{name} has a negative mass, {np.nanmin(masses):g}")
+    rest = 1 - masses.sum(axis=-1, keepdims=True)
+    if (rest < -1e-6).any():
+        raise ParameterError(
+            f"{name} has a row that sums to {1 - np.nanmin(rest):g}: masses add up to 1 at most"
+        )
+    # A rest that is rounding must not count: the distance of measures is the root of what they differ by.
+    rest = np.where(rest <= 4 * 2.0**-52 * max(masses.shape[-1], 1), rest * 0.0, rest)
+    return np.concatenate([masses, np.abs(rest)], axis=-1)
+
+
+def _less_one(masses: Floats) -> tuple[int, ...]:
+    return (*masses.shape[:-1], masses.shape[-1] - 1)
