@@ -22,8 +22,9 @@ use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Features per block: a tile of cosines and the two tiles of features it comes from fit the caches.
-const BLOCK: usize = 512;
+/// Features per block: a tile of cosines and the two tiles of features it comes from fit the caches. A multiple
+/// of 96, the rows of the widest micro-kernel, leaves no products to the slower ones.
+const BLOCK: usize = 480;
 
 /// Cosines that are compared with thresholds at a time, before any is looked at alone.
 const GROUP: usize = 64;
@@ -313,7 +314,8 @@ trait Cosine: Real {
     const SINGLE: bool;
     fn magnitude(self) -> Self;
     fn single(self) -> f32;
-    /// `(value + 1) * half`, cut to `last`. Through `i32`, which the processor converts vectors to.
+    /// `(value + 1) * half`, cut to `0..=last`. Unchecked and through `i32`, since the processor converts vectors
+    /// to that and the compiler makes single steps of anything else; `last` is below [`MOST_BINS`].
     fn bin(self, half: f32, last: f32) -> u32;
 }
 
@@ -326,7 +328,9 @@ impl Cosine for f32 {
         self
     }
     fn bin(self, half: f32, last: f32) -> u32 {
-        ((self + 1.0) * half).max(0.0).min(last) as i32 as u32
+        let place = ((self + 1.0) * half).max(0.0).min(last);
+        // SAFETY: it lies in 0..=last, far inside `i32`; `max` takes 0 for NaN.
+        unsafe { place.to_int_unchecked::<i32>() as u32 }
     }
 }
 
@@ -339,7 +343,9 @@ impl Cosine for f64 {
         self as f32
     }
     fn bin(self, half: f32, last: f32) -> u32 {
-        ((self + 1.0) * Self::from(half)).max(0.0).min(Self::from(last)) as i32 as u32
+        let place = ((self + 1.0) * Self::from(half)).max(0.0).min(Self::from(last));
+        // SAFETY: as above.
+        unsafe { place.to_int_unchecked::<i32>() as u32 }
     }
 }
 
