@@ -15,32 +15,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from featuregeom import (
         blocks,
+        comparison,
         errors,
         features,
         frames,
         naming,
+        null_model,
+        operators,
         pairs,
         shapes,
         sources,
         spectra,
         survey,
         toys,
+        trajectory,
     )
     from featuregeom._core import __version__
     from featuregeom.survey import Analysis, analyze, describe, estimate, load
 
 _MODULES = (
     "blocks",
+    "comparison",
     "errors",
     "features",
     "frames",
     "naming",
+    "null_model",
+    "operators",
     "pairs",
     "shapes",
     "sources",
     "spectra",
     "survey",
     "toys",
+    "trajectory",
 )
 _FROM_SURVEY = ("Analysis", "analyze", "describe", "estimate", "load")
 
@@ -49,6 +57,7 @@ __all__ = [
     "__version__",
     "analyze",
     "blocks",
+    "comparison",
     "describe",
     "errors",
     "estimate",
@@ -56,12 +65,15 @@ __all__ = [
     "frames",
     "load",
     "naming",
+    "null_model",
+    "operators",
     "pairs",
     "shapes",
     "sources",
     "spectra",
     "survey",
     "toys",
+    "trajectory",
 ]
 
 

@@ -1,13 +1,12 @@
-"""Features against another operator, and the eigenspaces of two sets of features against each other.
+"""The eigenspaces of two sets of features against each other: two layers, or two checkpoints.
 
-An operator, another layer or an earlier checkpoint is compared by what does not depend on a basis: spectral measures,
-overlaps of eigenspaces and principal angles between them, never single eigenvectors.
+They are compared by what does not depend on a basis: overlaps of eigenspaces and principal angles between them,
+distances of spectral measures; never single eigenvectors.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,16 +16,14 @@ from featuregeom import _core
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames.rows import EPSILON
-from featuregeom.spectra import Eigenspace, Spectrum, measures
+from featuregeom.spectra import Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
 
 __all__ = [
     "Match",
-    "OperatorMeasures",
     "Rays",
     "js_distance",
     "match_eigenspaces",
-    "measures_against",
     "on_frame_side",
     "principal_angles",
     "rays",
@@ -34,30 +31,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_TILE = 2**22
-"""Numbers in a tile of rows: 32 MiB of doubles."""
-
 _ORTHOGONAL = 1e-12
 """Eigenspaces with an overlap up to this are orthogonal, and no match."""
-
-
-@dataclass(frozen=True, eq=False)
-class OperatorMeasures:
-    r"""How each feature's norm is spread over the eigenspaces of an operator A; rows of zero features are NaN.
-
-    Attributes
-    ----------
-    masses : ndarray of float64, shape (n, n_eigenspaces)
-        :math:`\mu_i(k) = \lVert P_k w_i \rVert^2 / N_i`; rows sum to 1, for eigenvalue zero is no exception.
-    eigenspaces : tuple of Eigenspace
-        All of R^m, by decreasing eigenvalue. Their `spread` is relative to the largest absolute eigenvalue of A.
-    kappa : ndarray of float64, shape (n,)
-        Rayleigh quotient :math:`w_i^\top A w_i / N_i`.
-    """
-
-    masses: Floats
-    eigenspaces: tuple[Eigenspace, ...]
-    kappa: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,85 +81,6 @@ class Rays:
     residual: Floats
     ray: NDArray[np.int64]
     distance: Floats
-
-
-def measures_against(X: Any, operator: Any, *, tolerance: float | None = None) -> OperatorMeasures:
-    r"""Spectral measures of features against any symmetric operator.
-
-    Such as a covariance of activations, a mixing matrix or the next layer's frame operator; it may be indefinite
-    or singular. Its eigenspaces are told apart by gaps relative to its largest absolute eigenvalue, not to the
-    local one as those of a frame operator: near zero a relative gap means nothing.
-
-    Parameters
-    ----------
-    X : array-like, shape (n, m)
-        Features as rows.
-    operator : array-like, shape (m, m)
-        Real and symmetric up to half of the digits of its type.
-    tolerance : float, optional
-        Gap, relative to the largest absolute eigenvalue, up to which neighbouring eigenvalues are one eigenspace,
-        in [0, 1). By default by persistence, as in `spectra.spectrum`.
-
-    Returns
-    -------
-    OperatorMeasures
-
-    Raises
-    ------
-    ShapeError
-        If `operator` is not m x m.
-    ParameterError
-        If it is not symmetric, or the tolerance is outside [0, 1).
-    DtypeError, NonFiniteError
-        As in `spectra.measures`, for both arguments.
-
-    Notes
-    -----
-    Costs 9 m^3 + 2 n m^2 operations, and n times the number of eigenspaces doubles.
-
-    References
-    ----------
-    arXiv:2602.02224.
-
-    Examples
-    --------
-    >>> from featuregeom.comparison import measures_against
-    >>> found = measures_against([[1.0, 1.0], [0.0, 2.0]], [[3.0, 0.0], [0.0, -1.0]])
-    >>> found.masses.round(6).tolist(), found.kappa.round(6).tolist()
-    ([[0.5, 0.5], [0.0, 1.0]], [1.0, -1.0])
-    """
-    features = as_features(X)
-    A = _symmetric(operator, features.m)
-    _core.check_finite(features.values)
-    values, vectors = _core.eigh(A)
-    scale = float(np.abs(values).max()) or 1.0
-    # exp turns differences relative to the largest eigenvalue into differences relative to the local one, which
-    # is what the grouping takes, and makes all eigenvalues positive.
-    noise = len(A) * 2.0**-52
-    starts, _, _ = _core.eigenspaces(
-        np.exp(values / scale), noise=noise * np.e, tolerance=_exponential(tolerance)
-    )
-    spaces = tuple(
-        Eigenspace(
-            value=float(values[start:stop].mean()),
-            dim=int(stop - start),
-            start=int(start),
-            stop=int(stop),
-            spread=float((values[start] - values[stop - 1]) / scale),
-        )
-        for start, stop in pairwise(starts)
-    )
-    masses, kappa = np.empty((features.n, len(spaces))), np.empty(features.n)
-    step = max(1, _TILE // features.m)
-    for first in range(0, features.n, step):
-        rows = features.widened(np.arange(first, min(first + step, features.n)))
-        largest = np.abs(rows).max(axis=1, keepdims=True)
-        rows = np.divide(rows, largest, out=np.full_like(rows, np.nan), where=largest > 0)
-        shares = (rows @ vectors) ** 2
-        shares /= shares.sum(axis=1, keepdims=True)
-        masses[first : first + len(rows)] = np.add.reduceat(shares, starts[:-1], axis=1)
-        kappa[first : first + len(rows)] = shares @ values
-    return OperatorMeasures(masses, spaces, kappa)
 
 
 def principal_angles(A: Any, B: Any) -> Floats:
@@ -292,10 +188,8 @@ def match_eigenspaces(spectrum_a: Spectrum, spectrum_b: Spectrum) -> tuple[Match
 
     Raises
     ------
-    ParameterError
-        If a spectrum is of side "gram".
-    ShapeError
-        If the dimensions differ.
+    ParameterError, ShapeError
+        If a spectrum is of side "gram", or the dimensions differ.
 
     Notes
     -----
@@ -356,10 +250,8 @@ def js_distance(mu: ArrayLike, nu: ArrayLike) -> Floats:
 
     Raises
     ------
-    ShapeError
-        If the shapes differ or are no rows of measures.
-    ParameterError
-        If a mass is negative or a row sums to more than 1.
+    ShapeError, ParameterError
+        If the shapes differ or are no rows of measures, a mass is negative, or a row sums to more than 1.
 
     References
     ----------
@@ -373,7 +265,7 @@ def js_distance(mu: ArrayLike, nu: ArrayLike) -> Floats:
     """
     p, q = _measure("mu", mu), _measure("nu", nu)
     if p.shape != q.shape:
-        raise ShapeError(f"mu and nu are on different eigenspaces: shapes {_less_one(p)} and {_less_one(q)}")
+        raise ShapeError(f"mu and nu must have one shape, got {np.shape(mu)} and {np.shape(nu)}")
     both = p + q
     contrast = np.divide(p - q, both, out=np.zeros_like(both), where=both > 0)
     # (1 + c) log(1 + c) + (1 - c) log(1 - c) in a form that keeps its digits for small c.
@@ -406,10 +298,8 @@ def rays(X: Any, spectrum: Spectrum | None = None, *, tolerance: float = 1e-2) -
 
     Raises
     ------
-    ShapeError, DtypeError, NonFiniteError
-        As in `spectra.measures`.
-    ParameterError
-        If the tolerance is negative or NaN.
+    ShapeError, DtypeError, NonFiniteError, ParameterError
+        As in `spectra.measures`; also for a tolerance below 0.
 
     Notes
     -----
@@ -446,32 +336,6 @@ def rays(X: Any, spectrum: Spectrum | None = None, *, tolerance: float = 1e-2) -
     return Rays(1 / values, nearest, on, residual, ray, distance)
 
 
-def _symmetric(operator: Any, m: int) -> Floats:
-    """Give the operator as float64, exactly symmetric."""
-    given = as_features(operator, tensor="operator")
-    if (given.n, given.m) != (m, m):
-        raise ShapeError(
-            f"operator must be {m} x {m} for features of {m} dimensions, got {given.n} x {given.m}"
-        )
-    _core.check_finite(given.values)
-    A = given.widened(np.arange(m))
-    skew = np.abs(A - A.T)
-    if skew.max() > np.sqrt(EPSILON[given.dtype]) * np.abs(A).max():
-        i, j = np.unravel_index(int(skew.argmax()), skew.shape)
-        raise ParameterError(
-            f"operator must be symmetric, but entry ({i}, {j}) is {A[i, j]:g} and ({j}, {i}) is {A[j, i]:g}: "
-            "pass its symmetric part (A + A.T) / 2, or A.T @ A"
-        )
-    return np.ascontiguousarray((A + A.T) / 2)
-
-
-def _exponential(tolerance: float | None) -> float | None:
-    """Relative gap of exp(x) for the gap `tolerance` of x; what is outside [0, 1) stays outside."""
-    if tolerance is None or not 0 <= tolerance < 1:
-        return tolerance
-    return float(-np.expm1(-tolerance))
-
-
 def _basis(features: Features) -> Floats:
     """Orthonormal basis of the span of the rows, as columns."""
     _core.check_finite(features.values)
@@ -494,17 +358,19 @@ def _angles(U: Floats, V: Floats) -> Floats:
 
 
 def _greedy(overlaps: Floats) -> list[tuple[int, int]]:
-    """Pairs of row and column, largest first, each row and column once."""
-    pairs: list[tuple[int, int]] = []
-    rows, columns = np.zeros(overlaps.shape[0], dtype=bool), np.zeros(overlaps.shape[1], dtype=bool)
-    for flat in np.argsort(-overlaps, axis=None, kind="stable"):
-        a, b = divmod(int(flat), overlaps.shape[1])
-        if len(pairs) == min(overlaps.shape) or overlaps[a, b] <= _ORTHOGONAL:
-            break
-        if not (rows[a] or columns[b]):
-            rows[a] = columns[b] = True
-            pairs.append((a, b))
-    return pairs
+    """Pairs of row and column, largest first, each row and column once.
+
+    A pair that is the largest of both its row and its column is taken whatever else is, so all such go at once.
+    """
+    left = np.where(overlaps > _ORTHOGONAL, overlaps, 0.0)
+    index, pairs = np.arange(len(left)), list[tuple[int, int]]()
+    while left.any():
+        best = left.argmax(axis=1)
+        rows = np.flatnonzero((left.argmax(axis=0)[best] == index) & (left[index, best] > 0))
+        pairs += zip(rows.tolist(), best[rows].tolist(), strict=True)
+        left[rows] = 0
+        left[:, best[rows]] = 0
+    return sorted(pairs, key=lambda pair: (-overlaps[pair], pair))
 
 
 def _measure(name: str, given: ArrayLike) -> Floats:
@@ -525,7 +391,3 @@ def _measure(name: str, given: ArrayLike) -> Floats:
     # A rest that is rounding must not count: the distance of measures is the root of what they differ by.
     rest = np.where(rest <= 4 * 2.0**-52 * max(masses.shape[-1], 1), rest * 0.0, rest)
     return np.concatenate([masses, np.abs(rest)], axis=-1)
-
-
-def _less_one(masses: Floats) -> tuple[int, ...]:
-    return (*masses.shape[:-1], masses.shape[-1] - 1)

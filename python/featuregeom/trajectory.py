@@ -1,0 +1,284 @@
+"""The spectral theory of one matrix over many checkpoints: what moves, when it jumps, and what stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featuregeom import _core
+from featuregeom.comparison import Match, js_distance, match_eigenspaces, on_frame_side
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import Features, as_features
+from featuregeom.spectra import Spectrum, measures, spectrum
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Jumps", "Trajectory"]
+
+Floats = NDArray[np.float64]
+
+_ROUNDING = 1e-12
+"""Least robust sigma: increments of log kappa below it are rounding, and no feature moves less."""
+
+
+@dataclass(frozen=True, eq=False)
+class Jumps:
+    """Jumps of log kappa, by checkpoint and then by feature; arrays of shape (n_jumps,).
+
+    Attributes
+    ----------
+    checkpoint : ndarray of int64
+        The checkpoint at which the jump shows: it lies between the one before and this one.
+    step : ndarray of float64
+        Step of that checkpoint.
+    feature : ndarray of int64
+        The feature that jumps.
+    increment : ndarray of float64
+        Its increment of log kappa there.
+    sigmas : ndarray of float64
+        Distance of the increment from the feature's median increment, in robust sigmas.
+    """
+
+    checkpoint: NDArray[np.int64]
+    step: Floats
+    feature: NDArray[np.int64]
+    increment: Floats
+    sigmas: Floats
+
+    def __len__(self) -> int:
+        return len(self.checkpoint)
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Trajectory:
+    r"""Spectra and measures of one feature matrix at T checkpoints.
+
+    Parameters
+    ----------
+    checkpoints : sequence of array-like, each of shape (n, m)
+        The same features, as rows, in order of training; at least two. They are read one at a time, the last
+        one first, and not kept: a sequence may load each when it is asked for.
+    steps : array_like, shape (T,), optional
+        Training steps, increasing; by default 0, 1, 2 ...
+    tolerance : float, optional
+        Passed to `spectra.spectrum`.
+    num_threads : int, optional
+        Threads to use; by default ``RAYON_NUM_THREADS`` or all.
+
+    Attributes
+    ----------
+    steps : ndarray of float64, shape (T,)
+        Training steps.
+    eigenvalues : ndarray of float64, shape (T, min(n, m))
+        Of the frame operator, decreasing.
+    rank : ndarray of int64, shape (T,)
+        How many of them are not null.
+    norms, kappa, capacity : ndarray of float64, shape (T, n)
+        As in `spectra.Measures`; kappa of a zero feature is NaN.
+    saturation : ndarray of float64, shape (T,)
+        :math:`\sum_i D_i / \operatorname{rank} F`; NaN for rank zero.
+    js : ndarray of float64, shape (T - 1, n)
+        Jensen-Shannon distance of each feature's measures at checkpoints t and t + 1, both against the
+        eigenspaces of the last checkpoint's frame operator (its null space is one more); NaN where the feature
+        is zero in either.
+    matches : tuple of tuple of Match, of length T - 1
+        Eigenspaces of checkpoints t and t + 1 that go together, with their principal angles.
+
+    Raises
+    ------
+    ShapeError
+        If checkpoints differ in shape, or `steps` does not fit them.
+    ParameterError
+        If there are fewer than two checkpoints, or steps do not increase; the tolerance as in `spectra.spectrum`.
+    DtypeError, NonFiniteError
+        As in `spectra.measures`; the error says which checkpoint.
+
+    Notes
+    -----
+    Costs T times `spectra.spectrum` and `spectra.measures`, with one more measure against the last operator.
+    Memory is O(T n) and two spectra.
+
+    References
+    ----------
+    arXiv:2602.02224.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> from featuregeom.trajectory import Trajectory
+    >>> X = fg.shapes.polygon(5)
+    >>> found = Trajectory([X, 2 * X, 2 * X], steps=[0, 10, 20])
+    >>> found.eigenvalues.round(6).tolist()
+    [[2.5, 2.5], [10.0, 10.0], [10.0, 10.0]]
+    >>> found.saturation.round(6).tolist(), len(found.kappa_jumps())
+    ([1.0, 1.0, 1.0], 0)
+    """
+
+    steps: Floats
+    eigenvalues: Floats
+    rank: NDArray[np.int64]
+    norms: Floats
+    kappa: Floats
+    capacity: Floats
+    saturation: Floats
+    js: Floats
+    matches: tuple[tuple[Match, ...], ...]
+
+    def __init__(
+        self,
+        checkpoints: Sequence[Any],
+        steps: ArrayLike | None = None,
+        *,
+        tolerance: float | None = None,
+        num_threads: int | None = None,
+    ) -> None:
+        T = len(checkpoints)
+        if T < 2:
+            raise ParameterError(f"a trajectory needs at least two checkpoints, got {T}")
+        at = _read_steps(steps, T)
+        last = _read(checkpoints, T - 1)
+        n, m = last.n, last.m
+        found = spectrum(last, tolerance=tolerance, num_threads=num_threads)
+        reference = on_frame_side(last, found)
+        eigenvalues, rank = np.empty((T, min(n, m))), np.empty(T, dtype=np.int64)
+        norms, kappa, capacity = np.empty((3, T, n))
+        js, matches = np.empty((T - 1, n)), []
+        before, masses_before = reference, np.empty((n, 0))
+        for t in range(T):
+            features = last if t == T - 1 else _read(checkpoints, t, (n, m))
+            now = (
+                found
+                if features is last
+                else spectrum(features, tolerance=tolerance, num_threads=num_threads)
+            )
+            measured = measures(features, now, masses=False, num_threads=num_threads)
+            eigenvalues[t], rank[t] = now.eigenvalues, now.rank
+            norms[t], kappa[t], capacity[t] = measured.norm, measured.kappa, measured.capacity
+            now = on_frame_side(features, now)
+            masses = _against(features, reference, num_threads)
+            if t:
+                present = (norms[t - 1] > 0) & (norms[t] > 0)
+                js[t - 1] = np.where(present, js_distance(masses_before, masses), np.nan)
+                matches.append(match_eigenspaces(before, now))
+            before, masses_before = now, masses
+        total = capacity.sum(axis=1)
+        saturation = np.divide(total, rank, out=np.full(T, np.nan), where=rank > 0)
+        values = (at, eigenvalues, rank, norms, kappa, capacity, saturation, js, tuple(matches))
+        for name, value in zip(self.__dataclass_fields__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def kappa_jumps(self, threshold: float = 4.0) -> Jumps:
+        r"""Find the jumps of each feature's log kappa.
+
+        With :math:`\delta_{ti} = \log \kappa_{t+1,i} - \log \kappa_{ti}`, feature i jumps where
+
+        .. math:: |\delta_{ti} - \operatorname{med}_t \delta_{ti}| > 4 \sigma_i, \qquad
+            \sigma_i = 1.4826 \operatorname{med}_t |\delta_{ti} - \operatorname{med}_t \delta_{ti}|
+
+        Parameters
+        ----------
+        threshold : float
+            In robust sigmas, above 0.
+
+        Returns
+        -------
+        Jumps
+
+        Raises
+        ------
+        ParameterError
+            If the threshold is not above 0.
+
+        Notes
+        -----
+        Increments to or from a zero feature are left out. Where over half of a feature's increments are the same
+        sigma is at least 1e-12, so any real change then is a jump. With fewer than three increments none can be.
+
+        References
+        ----------
+        arXiv:2602.02224; Rousseeuw & Croux, J. Am. Stat. Assoc. 88 (1993), for the factor.
+
+        Examples
+        --------
+        >>> from featuregeom.trajectory import Trajectory
+        >>> found = Trajectory([[[1.0]], [[1.1]], [[1.2]], [[3.0]], [[3.3]], [[3.6]]])
+        >>> jumps = found.kappa_jumps()
+        >>> jumps.checkpoint.tolist(), jumps.feature.tolist()
+        ([3], [0])
+        """
+        if not threshold > 0:
+            raise ParameterError(f"the threshold of jumps is a number of sigmas above 0, got {threshold!r}")
+        increments = np.diff(np.log(self.kappa), axis=0)
+        # All-NaN features have no median and no jumps.
+        moved = np.where(np.isfinite(increments).any(axis=0), increments, 0.0)
+        off = moved - np.nanmedian(moved, axis=0)
+        sigma = np.maximum(1.4826 * np.nanmedian(np.abs(off), axis=0), _ROUNDING)
+        sigmas = off / sigma
+        t, feature = np.nonzero(np.abs(sigmas) > threshold)
+        return Jumps(t + 1, self.steps[t + 1], feature, increments[t, feature], sigmas[t, feature])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the features of all checkpoints as one long table.
+
+        Returns
+        -------
+        DataFrame
+            One row for each checkpoint and feature: `checkpoint`, `step`, `feature`, `norm`, `kappa`, `capacity`,
+            and `js`, the distance from the checkpoint before (NaN at the first).
+        """
+        import pandas as pd
+
+        T, n = self.kappa.shape
+        js = np.vstack([np.full((1, n), np.nan), self.js])
+        return pd.DataFrame(
+            {
+                "checkpoint": np.repeat(np.arange(T), n),
+                "step": np.repeat(self.steps, n),
+                "feature": np.tile(np.arange(n), T),
+                "norm": self.norms.ravel(),
+                "kappa": self.kappa.ravel(),
+                "capacity": self.capacity.ravel(),
+                "js": js.ravel(),
+            }
+        )
+
+
+def _read_steps(steps: ArrayLike | None, T: int) -> Floats:
+    if steps is None:
+        return np.arange(T, dtype=np.float64)
+    try:
+        at = np.array(steps, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"steps must be numbers, one a checkpoint, got {steps!r}") from None
+    if at.shape != (T,):
+        raise ShapeError(f"steps must be one number for each of {T} checkpoints, got shape {at.shape}")
+    if not (np.isfinite(at).all() and (np.diff(at) > 0).all()):
+        raise ParameterError("steps must be finite and increase: put the checkpoints in order of training")
+    return at
+
+
+def _read(checkpoints: Sequence[Any], t: int, shape: tuple[int, int] | None = None) -> Features:
+    """Give one checkpoint, finite and of the wanted shape."""
+    features = as_features(checkpoints[t], tensor=f"checkpoint {t}")
+    found = (features.n, features.m)
+    if shape is not None and found != shape:
+        raise ShapeError(
+            f"checkpoint {t} has shape {found}, the last one {shape}: a trajectory is of one matrix"
+        )
+    try:
+        _core.check_finite(features.values)
+    except NonFiniteError as error:
+        raise NonFiniteError(f"checkpoint {t}: {error}", error.row, error.column) from None
+    return features
+
+
+def _against(features: Features, reference: Spectrum, num_threads: int | None) -> Floats:
+    """Masses of the features over the eigenspaces of another checkpoint."""
+    masses = measures(features, reference, num_threads=num_threads).masses
+    assert masses is not None  # they were asked for
+    return masses

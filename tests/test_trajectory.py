@@ -1,0 +1,177 @@
+"""Trajectories: each number against the one-matrix functions, and planted jumps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import featuregeom as fg
+from featuregeom.comparison import js_distance
+from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.operators import measures_against
+from featuregeom.trajectory import Trajectory
+from oracles.known_answers import rotation
+
+
+def walk(T: int, n: int, m: int, seed: int = 0, step: float = 0.01) -> list[np.ndarray]:
+    """Random features that drift."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, m))
+    moves = step * rng.standard_normal((T - 1, n, m))
+    return [X, *(X + np.cumsum(moves, axis=0))]
+
+
+@pytest.mark.parametrize(("n", "m"), [(12, 5), (4, 9)])
+def test_every_number_is_that_of_one_matrix(n, m):
+    checkpoints = walk(6, n, m)
+    found = Trajectory(checkpoints)
+    operator = checkpoints[-1].T @ checkpoints[-1]
+    for t, X in enumerate(checkpoints):
+        spectrum, measured = fg.spectra.spectrum(X), fg.spectra.measures(X)
+        np.testing.assert_allclose(found.eigenvalues[t], spectrum.eigenvalues, rtol=1e-12)
+        np.testing.assert_allclose(found.kappa[t], measured.kappa, rtol=1e-12)
+        np.testing.assert_allclose(found.capacity[t], measured.capacity, rtol=1e-12)
+        np.testing.assert_allclose(found.norms[t], np.linalg.norm(X, axis=1), rtol=1e-12)
+        assert found.rank[t] == spectrum.rank
+        assert found.saturation[t] == pytest.approx(measured.capacity.sum() / spectrum.rank, rel=1e-12)
+        if t:
+            masses = [measures_against(Y, operator).masses for Y in (checkpoints[t - 1], X)]
+            np.testing.assert_allclose(found.js[t - 1], js_distance(*masses), atol=1e-6)
+    assert found.steps.tolist() == [0, 1, 2, 3, 4, 5]
+    assert len(found.matches) == 5
+    assert all(match.overlap > 0.9 for match in found.matches[0])
+
+
+def test_standing_still_and_rotation():
+    X = fg.shapes.random_frame(10, 4, seed=0)
+    still = Trajectory([X, X, X], steps=[1, 10, 100])
+    assert not still.js.any()
+    assert all(match.angles.max() < 1e-14 for pairs in still.matches for match in pairs)
+    checkpoints = walk(5, 10, 4)
+    Q = rotation(4, np.random.default_rng(1))
+    found, turned = Trajectory(checkpoints), Trajectory([Y @ Q for Y in checkpoints], num_threads=1)
+    for name in ("eigenvalues", "kappa", "capacity", "norms", "saturation"):
+        np.testing.assert_allclose(getattr(turned, name), getattr(found, name), rtol=1e-9)
+    np.testing.assert_allclose(turned.js, found.js, atol=1e-7)
+
+
+def test_a_plane_that_turns_has_its_angle_and_its_distance():
+    """Three orthogonal axes of their own lengths; the first two turn by 45 degrees at the first step."""
+    X, c = np.diag([3.0, 2.0, 1.0]), math.sqrt(0.5)
+    turn = np.array([[c, c, 0], [-c, c, 0], [0, 0, 1]])
+    found = Trajectory([X @ turn, X])
+    assert found.matches[0][0].angles == pytest.approx([0], abs=1e-12)
+    assert [match.angles[0] for match in found.matches[0][1:]] == pytest.approx([math.pi / 4] * 2)
+    half = js_distance([0.5, 0.5], [1.0, 0.0])
+    np.testing.assert_allclose(found.js, [[half, half, 0]], atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_planted_jumps_are_found_and_no_others(seed):
+    """One feature a dimension, so kappa is its squared norm and its increments are what they are made to be."""
+    rng = np.random.default_rng(seed)
+    increments = rng.uniform(-0.01, 0.01, (80, 4)) + np.array([0, 0.02, -0.02, 0.01])
+    # Uniform noise of half width a has a MAD of a / 2, so nothing but a jump is beyond 2 / 1.4826 sigmas.
+    planted = {(10, 0): 0.5, (40, 0): -0.3, (40, 2): 0.2, (79, 3): -1.0}
+    for at, size in planted.items():
+        increments[at] += size
+    log_kappa = np.vstack([np.zeros(4), np.cumsum(increments, axis=0)])
+    found = Trajectory([np.diag(row) for row in np.exp(log_kappa / 2)], steps=np.arange(81) * 10)
+    jumps = found.kappa_jumps()
+    assert list(zip((jumps.checkpoint - 1).tolist(), jumps.feature.tolist(), strict=True)) == sorted(planted)
+    np.testing.assert_array_equal(jumps.step, jumps.checkpoint * 10)
+    np.testing.assert_allclose(jumps.increment, [increments[at] for at in sorted(planted)], rtol=1e-9)
+    off = increments - np.median(increments, axis=0)
+    sigmas = off / (1.4826 * np.median(np.abs(off), axis=0))
+    np.testing.assert_allclose(jumps.sigmas, [sigmas[at] for at in sorted(planted)], rtol=1e-6)
+    assert len(found.kappa_jumps(threshold=1e6)) == 0
+    assert len(found.kappa_jumps(threshold=0.5)) > 4
+
+
+def test_a_feature_that_moves_once_jumps():
+    sizes = [1.0, 1.0, 1.0, 1.5, 1.5, 1.5]
+    jumps = Trajectory([[[size, 0.0], [0.0, 1.0]] for size in sizes]).kappa_jumps()
+    assert (jumps.checkpoint.tolist(), jumps.feature.tolist()) == ([3], [0])
+    assert jumps.increment[0] == pytest.approx(2 * math.log(1.5))
+
+
+def test_zero_features_and_zero_matrices():
+    """A feature that is born is no jump, for it had no kappa before; one that is always zero is none either."""
+    X, born = np.diag([1.0, 0.0, 0.0]), np.diag([1.0, 1.0, 0.0])
+    found = Trajectory([np.zeros((3, 3)), X, X, born, born])
+    np.testing.assert_array_equal(np.isnan(found.kappa), found.norms == 0)
+    assert math.isnan(found.saturation[0])
+    np.testing.assert_allclose(found.saturation[1:], 1)
+    np.testing.assert_array_equal(found.js[:, 0], [np.nan, 0, 0, 0])
+    assert np.isnan(found.js[:, 2]).all()
+    assert len(found.kappa_jumps()) == 0
+    assert found.matches[0] == ()
+    gone = Trajectory([X, np.zeros((3, 3))])
+    assert np.isnan(gone.js).all()
+
+
+def test_null_space_of_the_last_operator():
+    """A feature that leaves the dimension which the last checkpoint has lost."""
+    found = Trajectory([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]]])
+    np.testing.assert_allclose(found.js, [[0, 1]], atol=1e-7)
+
+
+def test_checkpoints_are_read_one_at_a_time():
+    asked = []
+
+    class Stored:
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, t: int) -> np.ndarray:
+            asked.append(t)
+            return np.eye(3) * (t + 1)
+
+    found = Trajectory(Stored())
+    assert asked == [3, 0, 1, 2]
+    np.testing.assert_allclose(found.eigenvalues[:, 0], [1, 4, 9, 16])
+    np.testing.assert_allclose(Trajectory(np.stack([np.eye(2), np.eye(2)])).norms, 1)
+
+
+def test_the_table():
+    found = Trajectory(walk(3, 4, 2), steps=[0, 5, 7])
+    table = found.to_frame()
+    assert list(table.columns) == ["checkpoint", "step", "feature", "norm", "kappa", "capacity", "js"]
+    assert len(table) == 12
+    row = table[(table.step == 7) & (table.feature == 1)].iloc[0]
+    assert (row.kappa, row.js, row.checkpoint) == (found.kappa[2, 1], found.js[1, 1], 2)
+    assert table.js[:4].isna().all()
+
+
+def test_it_is_frozen():
+    with pytest.raises(AttributeError):
+        Trajectory([np.eye(2)] * 2).kappa = None
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "steps", "error", "message"),
+    [
+        ([], None, ParameterError, "at least two checkpoints, got 0"),
+        ([np.eye(2)], None, ParameterError, "got 1"),
+        ([np.eye(2), np.eye(3)], None, ShapeError, r"checkpoint 0 has shape \(2, 2\), the last one \(3, 3\)"),
+        ([np.eye(2)] * 2, [0], ShapeError, "one number for each of 2"),
+        ([np.eye(2)] * 2, [1, 1], ParameterError, "increase"),
+        ([np.eye(2)] * 2, [0, math.nan], ParameterError, "finite"),
+        ([np.eye(2)] * 2, ["a", "b"], ParameterError, "steps must be numbers"),
+        ([np.ones(2), np.eye(2)], None, ShapeError, "checkpoint 0 has shape"),
+        ([np.eye(2), np.eye(2) * 1j], None, DtypeError, "checkpoint 1 is complex"),
+        ([np.full((2, 2), np.nan), np.eye(2)], None, NonFiniteError, "checkpoint 0: .*row 0"),
+        ([np.eye(2), np.full((2, 2), np.inf)], None, NonFiniteError, "checkpoint 1: .*row 0"),
+    ],
+)
+def test_bad_input(checkpoints, steps, error, message):
+    with pytest.raises(error, match=message):
+        Trajectory(checkpoints, steps)
+
+
+@pytest.mark.parametrize("threshold", [0, -1, math.nan])
+def test_bad_threshold(threshold):
+    with pytest.raises(ParameterError, match="threshold of jumps"):
+        Trajectory([np.eye(2)] * 2).kappa_jumps(threshold)
