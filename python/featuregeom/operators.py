@@ -81,7 +81,7 @@ def measures_against(X: Any, operator: Any, *, tolerance: float | None = None) -
 
     Examples
     --------
-    >>> from featuregeom.comparison import measures_against
+    >>> from featuregeom.operators import measures_against
     >>> found = measures_against([[1.0, 1.0], [0.0, 2.0]], [[3.0, 0.0], [0.0, -1.0]])
     >>> found.masses.round(6).tolist(), found.kappa.round(6).tolist()
     ([[0.5, 0.5], [0.0, 1.0]], [1.0, -1.0])
