@@ -29,6 +29,10 @@ const BLOCK: usize = 480;
 /// Cosines that are compared with thresholds at a time, before any is looked at alone.
 const GROUP: usize = 64;
 
+/// Pairs that wait to be joined before the filters are drawn again: the first rows of a tile join most of its
+/// columns to the rest, and all others then pass by.
+const FLUSH: usize = 512;
+
 /// Neighbours of all features together: 64 GiB of indices and cosines.
 const MOST_SLOTS: usize = 1 << 32;
 
@@ -231,19 +235,13 @@ impl<T: Cosine> Collected<T> {
         // Blocks are locked in increasing order, so tiles cannot wait for each other in a circle.
         let mut own = lock(&self.lists[b]);
         let mut other = (b != c).then(|| lock(&self.lists[c]));
-        let filter: Vec<f32> = {
-            let mut linkage = lock(&self.linkage);
-            linkage.refresh(rows.clone());
-            linkage.refresh(columns.clone());
-            rows.clone().chain(columns.clone()).map(|position| linkage.filter()[position]).collect()
-        };
-        let (row_filter, column_filter) = filter.split_at(rows.len());
+        let (mut row_filter, mut column_filter) = self.filters(&rows, &columns);
         let norms = &unit.norms[columns.clone()];
         let limit = |least: T, filter: f32| smaller(least, T::widen(filter));
-        let mut limits: Vec<T> = {
-            let theirs = other.as_deref().unwrap_or(&own);
-            theirs.least.iter().zip(column_filter).map(|(&least, &filter)| limit(least, filter)).collect()
+        let limits_of = |theirs: &Lists<T>, filter: &[f32]| -> Vec<T> {
+            theirs.least.iter().zip(filter).map(|(&least, &filter)| limit(least, filter)).collect()
         };
+        let mut limits = limits_of(other.as_deref().unwrap_or(&own), &column_filter);
         let mut joins: Vec<(usize, usize, f32)> = Vec::new();
         for (i, cosines) in tile.chunks_exact(columns.len()).enumerate() {
             let position = rows.start + i;
@@ -276,10 +274,30 @@ impl<T: Cosine> Collected<T> {
                     limits[column - start] = limit(theirs.least[column], column_filter[column]);
                 }
             }
+            if joins.len() >= FLUSH {
+                self.join(&mut joins);
+                (row_filter, column_filter) = self.filters(&rows, &columns);
+                limits = limits_of(other.as_deref().unwrap_or(&own), &column_filter);
+            }
         }
+        self.join(&mut joins);
+    }
+
+    /// What the couplings of rows and of columns have to reach to join anything new.
+    fn filters(&self, rows: &Range<usize>, columns: &Range<usize>) -> (Vec<f32>, Vec<f32>) {
+        let mut linkage = lock(&self.linkage);
+        let mut filter = |positions: &Range<usize>| {
+            linkage.refresh(positions.clone());
+            linkage.filter()[positions.clone()].to_vec()
+        };
+        (filter(rows), filter(columns))
+    }
+
+    /// Hand over the pairs that may join something.
+    fn join(&self, joins: &mut Vec<(usize, usize, f32)>) {
         if !joins.is_empty() {
             let mut linkage = lock(&self.linkage);
-            for (i, j, coupling) in joins {
+            for (i, j, coupling) in joins.drain(..) {
                 linkage.join(i, j, f64::from(coupling));
             }
         }

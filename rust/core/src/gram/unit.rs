@@ -43,13 +43,15 @@ pub fn squared_norms(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
 
 /// Divide a feature by its norm, which is not zero.
 pub(crate) fn normalise<T: Real>(row: &mut [T], norm: f64) {
-    // In two steps where the inverse of the norm is out of the range of `f32`.
-    let lift = if norm < TINY { LIFT } else { 1.0 };
-    let (lift, inverse) = (T::narrow(lift), T::narrow(norm.recip() / lift));
-    for value in row {
-        *value *= lift;
-        *value *= inverse;
+    let mut norm = norm;
+    if norm < TINY {
+        // The inverse would be out of the range of `f32`.
+        let lift = T::narrow(LIFT);
+        row.iter_mut().for_each(|value| *value *= lift);
+        norm *= LIFT;
     }
+    let inverse = T::narrow(norm.recip());
+    row.iter_mut().for_each(|value| *value *= inverse);
 }
 
 /// The nonzero features of a matrix, each divided by its norm when it is read.
