@@ -113,7 +113,6 @@ def sweep(
     (1.0, [0, 0, 1])
     """
     values = as_features(X).values
-    _core.check_finite(values, num_threads=num_threads)
     neighbours, cosines, counts, coherence, blocks, n_blocks, chosen, ladder, dtype = _core.sweep(
         values, neighbours=k, bins=bins, threshold=threshold, num_threads=num_threads, progress=progress
     )
