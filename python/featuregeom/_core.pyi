@@ -1,22 +1,40 @@
 """featuregeom's compiled core. Its functions are private to the package; use the public modules."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Cells",
+    "PatternCounter",
+    "PatternSketch",
     "__version__",
     "capacities",
     "check_finite",
+    "code_fingerprints",
     "eigenspaces",
     "eigh",
     "eigvalsh",
     "frame_operator",
+    "hamming_distances",
+    "hamming_knn",
+    "hamming_range_counts",
+    "hamming_vote",
+    "k_majority",
     "measures",
+    "network_cells",
     "nonfinite_rows",
+    "pack_codes",
+    "pack_flags",
     "safetensors_header",
+    "scheme_blocks",
+    "scheme_certify_circulant",
+    "scheme_certify_features",
+    "scheme_check",
+    "scheme_closure",
+    "scheme_levels",
     "squared_norms",
     "sweep",
 ]
@@ -78,3 +96,189 @@ def measures(
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64] | None]: ...
+def scheme_check(
+    relations: NDArray[np.uint8] | NDArray[np.uint16],
+    *,
+    exact: bool = False,
+    rounds: int = 2,
+    seed: int = 0,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[
+    tuple[str, list[int]] | None,
+    NDArray[np.uint16],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    float,
+]: ...
+def scheme_closure(
+    relations: NDArray[np.uint32],
+    *,
+    seed: int = 0,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[NDArray[np.uint32], int, int, int]: ...
+def scheme_levels(
+    gram: NDArray[Any], *, max_levels: int = 24, num_threads: int | None = None
+) -> list[NDArray[np.float64]]: ...
+def scheme_certify_circulant(
+    row: NDArray[np.uint16],
+    *,
+    exact: bool = False,
+    rounds: int = 2,
+    seed: int = 0,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[
+    tuple[str, list[int]] | None,
+    NDArray[np.uint16],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    float,
+]: ...
+def scheme_certify_features(
+    x: NDArray[Any],
+    thresholds: NDArray[np.float64],
+    *,
+    exact: bool = False,
+    rounds: int = 2,
+    seed: int = 0,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[
+    tuple[str, list[int]] | None,
+    NDArray[np.uint16],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    float,
+]: ...
+def scheme_blocks(
+    x: NDArray[Any],
+    members: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    *,
+    tolerance: float = 1e-6,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[
+    NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]
+]: ...
+def pack_codes(
+    x: NDArray[Any],
+    *,
+    tolerance: float | None = None,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[NDArray[np.uint64], int, tuple[int, int] | None, int]: ...
+def pack_flags(x: NDArray[np.bool_], *, num_threads: int | None = None) -> NDArray[np.uint64]: ...
+def code_fingerprints(
+    words: NDArray[np.uint64], n_bits: int, boundaries: list[int]
+) -> NDArray[np.uint64]: ...
+def hamming_knn(
+    train: NDArray[np.uint64],
+    queries: NDArray[np.uint64],
+    n_bits: int,
+    k: int,
+    *,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]: ...
+def hamming_vote(
+    train: NDArray[np.uint64],
+    labels: NDArray[np.int64],
+    queries: NDArray[np.uint64],
+    n_bits: int,
+    k: int,
+    *,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> NDArray[np.int64]: ...
+def hamming_range_counts(
+    train: NDArray[np.uint64],
+    queries: NDArray[np.uint64],
+    n_bits: int,
+    radii: list[int],
+    *,
+    num_threads: int | None = None,
+) -> NDArray[np.uint64]: ...
+def hamming_distances(
+    train: NDArray[np.uint64], queries: NDArray[np.uint64], n_bits: int, *, num_threads: int | None = None
+) -> NDArray[np.uint32]: ...
+def k_majority(
+    words: NDArray[np.uint64],
+    n_bits: int,
+    k: int,
+    *,
+    rounds: int,
+    seed: int,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], int, int, bool]: ...
+
+@final
+class PatternCounter:
+    def __new__(cls, n_bits: int, start: int = 0, fingerprint_bits: int = 128) -> PatternCounter: ...
+    @staticmethod
+    def from_parts(
+        words: NDArray[np.uint64],
+        n_bits: int,
+        counts: NDArray[np.uint64],
+        first: NDArray[np.uint64],
+        next_row: int,
+        fingerprint_bits: int,
+    ) -> PatternCounter: ...
+    def update(
+        self,
+        words: NDArray[np.uint64],
+        n_bits: int,
+        *,
+        num_threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> NDArray[np.uint64]: ...
+    def merge(self, other: PatternCounter) -> None: ...
+    def layers(self, boundaries: list[int]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]: ...
+    def parts(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]: ...
+    def totals(self) -> tuple[int, int, int, int]: ...
+
+@final
+class PatternSketch:
+    def __new__(cls, n_bits: int, precision: int) -> PatternSketch: ...
+    def update(self, words: NDArray[np.uint64], n_bits: int) -> None: ...
+    def merge(self, other: PatternSketch) -> None: ...
+    def estimate(self) -> list[float]: ...
+
+@final
+class Cells:
+    @staticmethod
+    def rectangle(bounds: tuple[float, float, float, float]) -> Cells: ...
+    def split(
+        self,
+        values: NDArray[np.float64],
+        *,
+        tolerance: float,
+        max_regions: int,
+        num_threads: int | None = None,
+    ) -> Cells: ...
+    def points(self) -> NDArray[np.float64]: ...
+    def polygons(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+    def codes(self) -> NDArray[np.uint64]: ...
+    def areas(self) -> NDArray[np.float64]: ...
+    def edges(self) -> NDArray[np.int64]: ...
+    def borders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def degenerate(self) -> int: ...
+
+def network_cells(
+    layers: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    bounds: tuple[float, float, float, float],
+    *,
+    tolerance: float,
+    max_regions: int,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Cells: ...

@@ -17,7 +17,7 @@
 //!      frame: F      sweep: neighbours, coherence, histogram
 //!         |          forest: single linkage of the Gram graph
 //!      spectrum
-//!   eigen -> buckets -> measure
+//!   eigen -> buckets -> measure      scheme: labels of pairs, beside all this
 //! ```
 //!
 //! Every function that can take long receives a [`run::Run`]: the threads to use, and the handle through
@@ -25,11 +25,14 @@
 
 #![deny(missing_docs)]
 
+pub mod cells;
 pub mod error;
 pub mod gram;
 pub mod header;
 pub mod matrix;
+pub mod pattern;
 pub mod run;
+pub mod scheme;
 pub mod spectrum;
 
 #[cfg(test)]

@@ -8,13 +8,17 @@
 //! | 2-D array of float64, float32, float16, any strides | `FeatureMatrix` | no |
 //! | 2-D array of uint16 | `FeatureMatrix` of bfloat16 bit patterns | no |
 //! | 2-D array of float64 (eigenvectors) | `faer::MatRef` | no |
+//! | 2-D C-ordered array of uint64 | `CodeRows` | no |
 //! | `faer::Mat` | new 2-D array of float64 | once |
 //! | `Vec` | new 1-D array | no |
 
 mod arrays;
+mod cells;
 mod enter;
 mod gram;
 mod header;
+mod pattern;
+mod scheme;
 mod spectrum;
 
 /// featuregeom's compiled core. Its functions are private to the package; use the public modules.
@@ -25,9 +29,21 @@ mod _core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
+    use crate::cells::{Cells, network_cells};
+    #[pymodule_export]
     use crate::gram::{check_finite, frame_operator, nonfinite_rows, squared_norms, sweep};
     #[pymodule_export]
     use crate::header::safetensors_header;
+    #[pymodule_export]
+    use crate::pattern::{
+        PatternCounter, PatternSketch, code_fingerprints, hamming_distances, hamming_knn,
+        hamming_range_counts, hamming_vote, k_majority, pack_codes, pack_flags,
+    };
+    #[pymodule_export]
+    use crate::scheme::{
+        scheme_blocks, scheme_certify_circulant, scheme_certify_features, scheme_check, scheme_closure,
+        scheme_levels,
+    };
     #[pymodule_export]
     use crate::spectrum::{capacities, eigenspaces, eigh, eigvalsh, measures};
 }

@@ -1,0 +1,250 @@
+//! Exact searches by Hamming distance.
+
+use super::rows::CodeRows;
+use super::tiles::{BLOCK, Distances, GROUP, Searched};
+use crate::error::{Error, Result};
+use crate::run::Run;
+use rayon::prelude::*;
+
+/// Queries that a thread takes at a time.
+const SHARE: usize = 256;
+
+/// Bytes of searched rows that all queries of a share pass over before the next: half a second-level cache.
+const RESIDENT: usize = 1 << 18;
+
+/// Nearest rows of every query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbours {
+    /// Distances, increasing, `k` a query.
+    pub distances: Vec<u32>,
+    /// Their rows; of equally near ones, the first.
+    pub indices: Vec<u64>,
+}
+
+/// The `k` nearest of `rows` to every query, by distance and then by index.
+///
+/// # Errors
+/// [`Error::Shape`] when the bits differ, [`Error::Parameter`] unless `k` is from 1 to the number of rows,
+/// [`Error::Interrupted`].
+pub fn nearest(rows: &CodeRows<'_>, queries: &CodeRows<'_>, k: usize, run: &Run) -> Result<Neighbours> {
+    rows.comparable(queries)?;
+    if k == 0 || k > rows.n() {
+        return Err(Error::Parameter(format!(
+            "k must be from 1 to the {} rows that are searched, not {k}",
+            rows.n()
+        )));
+    }
+    let mut distances = vec![u32::MAX; queries.n() * k];
+    let mut indices = vec![0_u64; queries.n() * k];
+    let searched = Searched::new(*rows);
+    run.control().expect(queries.n() as u64);
+    run.pool().install(|| {
+        let shares = distances.par_chunks_mut(SHARE * k).zip(indices.par_chunks_mut(SHARE * k)).enumerate();
+        shares.try_for_each(|(share, (distances, indices))| {
+            let start = share * SHARE;
+            visit(&searched, queries, start, distances.len() / k, run, |query, block, found, least| {
+                let slots = (query - start) * k..(query - start + 1) * k;
+                let (distances, indices) = (&mut distances[slots.clone()], &mut indices[slots]);
+                if least >= distances[k - 1] {
+                    return;
+                }
+                for (lane, &distance) in found.iter().enumerate() {
+                    // Rows come in order, so an equal one that comes later is the farther.
+                    if distance < distances[k - 1] {
+                        let rank = distances.partition_point(|&kept| kept <= distance);
+                        distances.copy_within(rank..k - 1, rank + 1);
+                        indices.copy_within(rank..k - 1, rank + 1);
+                        distances[rank] = distance;
+                        indices[rank] = (block * BLOCK + lane) as u64;
+                    }
+                }
+            })
+        })
+    })?;
+    Ok(Neighbours { distances, indices })
+}
+
+/// The label that most of the `k` nearest rows have, for every query; of equally frequent ones, the least.
+///
+/// # Errors
+/// As [`nearest`], and [`Error::Shape`] unless there is a label for each row.
+pub fn vote(
+    rows: &CodeRows<'_>,
+    labels: &[i64],
+    queries: &CodeRows<'_>,
+    k: usize,
+    run: &Run,
+) -> Result<Vec<i64>> {
+    if labels.len() != rows.n() {
+        return Err(Error::Shape(format!("{} labels for {} rows", labels.len(), rows.n())));
+    }
+    let found = nearest(rows, queries, k, run)?;
+    let mut near = Vec::with_capacity(k);
+    Ok(found
+        .indices
+        .chunks_exact(k)
+        .map(|indices| {
+            near.clear();
+            near.extend(indices.iter().map(|&index| labels[index as usize]));
+            near.sort_unstable();
+            let mut best = (0, 0);
+            for same in near.chunk_by(|a, b| a == b) {
+                if same.len() > best.0 {
+                    best = (same.len(), same[0]);
+                }
+            }
+            best.1
+        })
+        .collect())
+}
+
+/// How many rows lie within each radius of every query, `radii.len()` numbers a query.
+///
+/// # Errors
+/// [`Error::Shape`] when the bits differ, [`Error::Interrupted`].
+pub fn range_counts(
+    rows: &CodeRows<'_>,
+    queries: &CodeRows<'_>,
+    radii: &[u32],
+    run: &Run,
+) -> Result<Vec<u64>> {
+    rows.comparable(queries)?;
+    let mut counts = vec![0_u64; queries.n() * radii.len()];
+    if radii.is_empty() {
+        return Ok(counts);
+    }
+    let farthest = radii.iter().copied().max().unwrap_or(0);
+    let searched = Searched::new(*rows);
+    run.control().expect(queries.n() as u64);
+    run.pool().install(|| {
+        counts.par_chunks_mut(SHARE * radii.len()).enumerate().try_for_each(|(share, counts)| {
+            let start = share * SHARE;
+            visit(&searched, queries, start, counts.len() / radii.len(), run, |query, _, found, least| {
+                if least <= farthest {
+                    let counts =
+                        &mut counts[(query - start) * radii.len()..(query - start + 1) * radii.len()];
+                    for (count, &radius) in counts.iter_mut().zip(radii) {
+                        *count += found.iter().filter(|&&distance| distance <= radius).count() as u64;
+                    }
+                }
+            })
+        })
+    })?;
+    Ok(counts)
+}
+
+/// All distances, `queries` by `rows`.
+///
+/// # Errors
+/// [`Error::Shape`] when the bits differ, [`Error::Interrupted`].
+pub fn distances(rows: &CodeRows<'_>, queries: &CodeRows<'_>, run: &Run) -> Result<Vec<u32>> {
+    rows.comparable(queries)?;
+    let n = rows.n();
+    let mut out = vec![0_u32; queries.n() * n];
+    if n == 0 {
+        return Ok(out);
+    }
+    let searched = Searched::new(*rows);
+    run.control().expect(queries.n() as u64);
+    run.pool().install(|| {
+        out.par_chunks_mut(SHARE * n).enumerate().try_for_each(|(share, out)| {
+            let start = share * SHARE;
+            visit(&searched, queries, start, out.len() / n, run, |query, block, found, _| {
+                let at = (query - start) * n + block * BLOCK;
+                out[at..at + found.len()].copy_from_slice(found);
+            })
+        })
+    })?;
+    Ok(out)
+}
+
+/// Show `see` the distances of each query of a share to each block, blocks in order:
+/// `see(query, block, distances, lower bound)`.
+fn visit(
+    searched: &Searched<'_>,
+    queries: &CodeRows<'_>,
+    start: usize,
+    count: usize,
+    run: &Run,
+    mut see: impl FnMut(usize, usize, &[u32], u32),
+) -> Result<()> {
+    let mut found: Distances = [[0; BLOCK]; GROUP];
+    let size = (searched.rows().width() * 8 * BLOCK).max(1);
+    let step = (RESIDENT / size).max(1);
+    for first in (0..searched.blocks()).step_by(step) {
+        for group in (start..start + count).step_by(GROUP) {
+            run.control().check()?;
+            let end = (group + GROUP).min(start + count);
+            let mut asked: [&[u64]; GROUP] = [&[]; GROUP];
+            for (slot, query) in asked.iter_mut().zip(group..end) {
+                *slot = queries.row(query);
+            }
+            for block in first..searched.blocks().min(first + step) {
+                let least = searched.distances(&asked[..end - group], block, &mut found);
+                let len = searched.len_of(block);
+                for ((query, found), least) in (group..end).zip(&found).zip(least) {
+                    see(query, block, &found[..len], least);
+                }
+            }
+        }
+    }
+    run.control().advance(count as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::tiles::distance;
+    use crate::testing::noise;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn searches_agree_with_sorting_all_distances(
+            n in 1_usize..300, q in 0_usize..9, m in 0_usize..150, k in 1_usize..12, seed: u64, few: bool,
+        ) {
+            let mut state = seed | 1;
+            let width = m.div_ceil(64);
+            let mask = if m % 64 == 0 { u64::MAX } else { (1 << (m % 64)) - 1 };
+            let mut draw = |count: usize| -> Vec<u64> {
+                (0..count * width).map(|_| { noise(&mut state); (if few { state & 5 } else { state }) & mask }).collect()
+            };
+            let (train, asked) = (draw(n), draw(q));
+            let rows = CodeRows::new(&train, n, m).expect("shape");
+            let queries = CodeRows::new(&asked, q, m).expect("shape");
+            let k = k.min(n);
+            let run = Run::quiet(2).expect("threads");
+            let found = nearest(&rows, &queries, k, &run).expect("runs");
+            let all = distances(&rows, &queries, &run).expect("runs");
+            let radii = [0, 1, 7, 200];
+            let within = range_counts(&rows, &queries, &radii, &run).expect("runs");
+            for i in 0..q {
+                let mut order: Vec<(u32, u64)> =
+                    (0..n).map(|j| (distance(queries.row(i), rows.row(j)), j as u64)).collect();
+                let row: Vec<u32> = order.iter().map(|pair| pair.0).collect();
+                prop_assert_eq!(&all[i * n..(i + 1) * n], &row);
+                for (at, &radius) in radii.iter().enumerate() {
+                    prop_assert_eq!(within[i * 4 + at], row.iter().filter(|&&d| d <= radius).count() as u64);
+                }
+                order.sort_unstable();
+                for (rank, &pair) in order.iter().take(k).enumerate() {
+                    let slot = i * k + rank;
+                    prop_assert_eq!((found.distances[slot], found.indices[slot]), pair);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn equal_votes_go_to_the_least_label() {
+        let train = [0b00, 0b01, 0b10, 0b11];
+        let rows = CodeRows::new(&train, 4, 2).expect("shape");
+        let query = CodeRows::new(&train[..1], 1, 2).expect("shape");
+        let run = Run::quiet(1).expect("threads");
+        assert_eq!(vote(&rows, &[5, 3, 3, 9], &query, 1, &run).expect("runs"), [5]);
+        assert_eq!(vote(&rows, &[5, 3, 3, 9], &query, 2, &run).expect("runs"), [3]);
+        assert_eq!(vote(&rows, &[5, 3, 5, 9], &query, 3, &run).expect("runs"), [5]);
+        assert!(vote(&rows, &[5], &query, 1, &run).is_err());
+        assert!(nearest(&rows, &query, 5, &run).is_err());
+    }
+}

@@ -1,0 +1,252 @@
+//! Hamming distances of a few queries to a block of rows: what every search is made of.
+//!
+//! With AVX2 the rows lie transposed, byte by byte, so that one vector holds the same byte of 32 rows. The
+//! distance of a half-byte to that of a query is one of five numbers, and the processor looks up 32 of them at a
+//! time; halves are cut out once for four queries. Elsewhere words are compared with `count_ones`.
+
+use super::rows::CodeRows;
+
+/// Rows of a block.
+pub(super) const BLOCK: usize = 64;
+
+/// Queries that share the halves of a block.
+pub(super) const GROUP: usize = 4;
+
+/// Distances of a group of queries to a block of rows.
+pub(super) type Distances = [[u32; BLOCK]; GROUP];
+
+/// More bits than this do not fit the 16-bit sums of the vector kernel.
+const MOST_BITS: usize = u16::MAX as usize;
+
+/// Rows to be searched, laid out for the kernel.
+pub(super) struct Searched<'a> {
+    rows: CodeRows<'a>,
+    /// Bytes of blocks: block, byte, row. Empty for the portable kernel.
+    bytes: Vec<u8>,
+    /// Bytes of a row that hold bits.
+    depth: usize,
+}
+
+impl<'a> Searched<'a> {
+    pub(super) fn new(rows: CodeRows<'a>) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let vector = is_x86_feature_detected!("avx2") && rows.n_bits() <= MOST_BITS;
+        #[cfg(not(target_arch = "x86_64"))]
+        let vector = false;
+        Self::with(rows, vector)
+    }
+
+    fn with(rows: CodeRows<'a>, vector: bool) -> Self {
+        let depth = rows.n_bits().div_ceil(8);
+        let mut bytes = Vec::new();
+        if vector {
+            bytes.resize(rows.n().div_ceil(BLOCK) * BLOCK * depth, 0);
+            if depth > 0 {
+                for (block, out) in bytes.chunks_exact_mut(BLOCK * depth).enumerate() {
+                    for lane in 0..BLOCK.min(rows.n() - block * BLOCK) {
+                        let row = rows.row(block * BLOCK + lane).iter().flat_map(|word| word.to_le_bytes());
+                        for (place, byte) in row.take(depth).enumerate() {
+                            out[place * BLOCK + lane] = byte;
+                        }
+                    }
+                }
+            }
+        }
+        Self { rows, bytes, depth }
+    }
+
+    pub(super) fn rows(&self) -> &CodeRows<'a> {
+        &self.rows
+    }
+
+    pub(super) fn blocks(&self) -> usize {
+        self.rows.n().div_ceil(BLOCK)
+    }
+
+    /// Rows of a block: all are full but the last.
+    pub(super) fn len_of(&self, block: usize) -> usize {
+        BLOCK.min(self.rows.n() - block * BLOCK)
+    }
+
+    /// Distances of up to four queries to the rows of a block, and a lower bound for each query on those to the
+    /// rows there are.
+    pub(super) fn distances(&self, queries: &[&[u64]], block: usize, out: &mut Distances) -> [u32; GROUP] {
+        #[cfg(target_arch = "x86_64")]
+        if !self.bytes.is_empty() {
+            let size = BLOCK * self.depth;
+            let bytes = &self.bytes[block * size..(block + 1) * size];
+            let of = |index: usize| queries[index.min(queries.len() - 1)];
+            // SAFETY: only `Self::new` and a test that has asked for AVX2 make bytes, and every query has the
+            // words of a row.
+            return unsafe { avx2::distances([of(0), of(1), of(2), of(3)], bytes, out) };
+        }
+        self.plain(queries, block, out)
+    }
+
+    fn plain(&self, queries: &[&[u64]], block: usize, out: &mut Distances) -> [u32; GROUP] {
+        let mut least = [u32::MAX; GROUP];
+        for lane in 0..self.len_of(block) {
+            let row = self.rows.row(block * BLOCK + lane);
+            for (query, (out, least)) in queries.iter().zip(out.iter_mut().zip(&mut least)) {
+                out[lane] = distance(query, row);
+                *least = (*least).min(out[lane]);
+            }
+        }
+        least
+    }
+}
+
+/// Bits in which two rows differ.
+pub(super) fn distance(a: &[u64], b: &[u64]) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("popcnt") {
+        // SAFETY: the processor has the instruction.
+        return unsafe { counted(a, b) };
+    }
+    differing(a, b)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "popcnt")]
+fn counted(a: &[u64], b: &[u64]) -> u32 {
+    differing(a, b)
+}
+
+#[inline(always)]
+fn differing(a: &[u64], b: &[u64]) -> u32 {
+    a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use super::{BLOCK, Distances, GROUP};
+    use std::arch::x86_64::*;
+
+    /// Bytes whose distances, at most 8 each, fit a byte together.
+    const RUN: usize = 31;
+
+    /// Distance of every half-byte to every other, twice over for the two halves of a vector.
+    static TABLE: [[u8; 32]; 16] = {
+        let mut table = [[0; 32]; 16];
+        let mut a = 0;
+        while a < 16 {
+            let mut b = 0;
+            while b < 32 {
+                table[a][b] = ((a ^ (b % 16)) as u8).count_ones() as u8;
+                b += 1;
+            }
+            a += 1;
+        }
+        table
+    };
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn distances(queries: [&[u64]; GROUP], bytes: &[u8], out: &mut Distances) -> [u32; GROUP] {
+        let half = _mm256_set1_epi8(15);
+        let zero = _mm256_setzero_si256();
+        // Sums of 16 bits: rows 0-7 and 16-23, then 8-15 and 24-31, of either half of the block.
+        let mut wide = [[zero; 4]; GROUP];
+        for (run, columns) in bytes.chunks(RUN * BLOCK).enumerate() {
+            let mut narrow = [[zero; 2]; GROUP];
+            for (offset, column) in columns.chunks_exact(BLOCK).enumerate() {
+                let place = run * RUN + offset;
+                // SAFETY: `column` holds 64 bytes, and unaligned loads are allowed.
+                let (a, b) = unsafe {
+                    (
+                        _mm256_loadu_si256(column.as_ptr().cast()),
+                        _mm256_loadu_si256(column.as_ptr().add(32).cast()),
+                    )
+                };
+                let low = [_mm256_and_si256(a, half), _mm256_and_si256(b, half)];
+                let high = [
+                    _mm256_and_si256(_mm256_srli_epi16::<4>(a), half),
+                    _mm256_and_si256(_mm256_srli_epi16::<4>(b), half),
+                ];
+                for (query, sums) in queries.iter().zip(&mut narrow) {
+                    let byte = (query[place / 8] >> (place % 8 * 8)) as usize & 255;
+                    // SAFETY: both tables hold 32 bytes.
+                    let (of_low, of_high) = unsafe {
+                        (
+                            _mm256_loadu_si256(TABLE[byte & 15].as_ptr().cast()),
+                            _mm256_loadu_si256(TABLE[byte >> 4].as_ptr().cast()),
+                        )
+                    };
+                    for part in 0..2 {
+                        let both = _mm256_add_epi8(
+                            _mm256_shuffle_epi8(of_low, low[part]),
+                            _mm256_shuffle_epi8(of_high, high[part]),
+                        );
+                        sums[part] = _mm256_add_epi8(sums[part], both);
+                    }
+                }
+            }
+            for (wide, narrow) in wide.iter_mut().zip(&narrow) {
+                for part in 0..2 {
+                    let [low, high] =
+                        [_mm256_unpacklo_epi8(narrow[part], zero), _mm256_unpackhi_epi8(narrow[part], zero)];
+                    wide[2 * part] = _mm256_add_epi16(wide[2 * part], low);
+                    wide[2 * part + 1] = _mm256_add_epi16(wide[2 * part + 1], high);
+                }
+            }
+        }
+        let mut least = [0; GROUP];
+        for ((wide, out), least) in wide.iter().zip(out).zip(&mut least) {
+            let either =
+                _mm256_min_epu16(_mm256_min_epu16(wide[0], wide[1]), _mm256_min_epu16(wide[2], wide[3]));
+            let eight = _mm_min_epu16(_mm256_castsi256_si128(either), _mm256_extracti128_si256::<1>(either));
+            *least = _mm_extract_epi16::<0>(_mm_minpos_epu16(eight)) as u32;
+            for part in 0..2 {
+                let [a, b] = [wide[2 * part], wide[2 * part + 1]];
+                let eights = [
+                    _mm256_castsi256_si128(a),
+                    _mm256_castsi256_si128(b),
+                    _mm256_extracti128_si256::<1>(a),
+                    _mm256_extracti128_si256::<1>(b),
+                ];
+                for (place, eight) in eights.into_iter().enumerate() {
+                    let slot = &mut out[part * 32 + place * 8..part * 32 + place * 8 + 8];
+                    // SAFETY: `slot` holds eight numbers of 32 bits.
+                    unsafe { _mm256_storeu_si256(slot.as_mut_ptr().cast(), _mm256_cvtepu16_epi32(eight)) };
+                }
+            }
+        }
+        least
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::noise;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn kernels_agree_with_counting_bits(n in 1_usize..200, m in 1_usize..1200, seed: u64, queries in 1_usize..=4) {
+            let mut state = seed | 1;
+            let width = m.div_ceil(64);
+            let mut words: Vec<u64> = (0..n * width).map(|_| { noise(&mut state); state }).collect();
+            if m % 64 > 0 {
+                for row in words.chunks_exact_mut(width) {
+                    row[width - 1] &= (1 << (m % 64)) - 1;
+                }
+            }
+            let rows = CodeRows::new(&words, n, m).expect("shape");
+            let asked: Vec<&[u64]> = (0..queries).map(|q| rows.row(q * 31 % n)).collect();
+            let (fast, slow) = (Searched::new(rows), Searched::with(rows, false));
+            for block in 0..fast.blocks() {
+                let (mut a, mut b) = ([[0; BLOCK]; GROUP], [[0; BLOCK]; GROUP]);
+                let (bound, least) = (fast.distances(&asked, block, &mut a), slow.distances(&asked, block, &mut b));
+                for (q, query) in asked.iter().enumerate() {
+                    prop_assert!(bound[q] <= least[q]);
+                    for lane in 0..fast.len_of(block) {
+                        let row = rows.row(block * BLOCK + lane);
+                        let expected = (0..m).filter(|j| (query[j / 64] ^ row[j / 64]) >> (j % 64) & 1 == 1).count();
+                        prop_assert_eq!((a[q][lane], b[q][lane]), (expected as u32, expected as u32));
+                        prop_assert_eq!(differing(query, row), expected as u32);
+                    }
+                }
+            }
+        }
+    }
+}
