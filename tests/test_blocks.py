@@ -36,7 +36,7 @@ SUMMANDS = {
     "cube": cube(3),
     "single": np.eye(1),
 }
-UNNAMED = {"square antiprism", "cube", "single"}
+UNNAMED = {"single"}
 
 
 def blocks_of(X) -> tuple[list[tuple[int, ...]], list[fg.blocks.Block]]:

@@ -32,6 +32,12 @@ PLANTED = {
     "octahedron": cross_polytope(3),
     "cross-polytope of 8 vertices": cross_polytope(4),
     "cross-polytope of 14 vertices": cross_polytope(7),
+    "square antiprism": antiprism(4, 1 / 4),
+    "pentagonal antiprism": antiprism(5, 1 / 3),
+    "cube": np.vstack([simplex(4), -simplex(4)]),
+    "tesseract": cube(4),
+    "icosahedron": icosahedron(),
+    "24-cell": cell24(),
 }
 
 
@@ -71,13 +77,17 @@ def test_the_order_shows_the_relations(name):
     C = X @ X.T
     found = named(X)
     ordered = C[np.ix_(found.order, found.order)]
-    if "gon" in name and n >= 5:
+    if name.endswith("gon") and n >= 5:
         steps = np.arange(n)
         np.testing.assert_allclose(ordered, np.cos(2 * np.pi * (steps[:, None] - steps) / n), atol=1e-12)
     elif name in ("square", "octahedron") or "cross" in name:
         np.testing.assert_allclose(ordered[::2, 1::2].diagonal(), -1, atol=1e-12)
-    else:
+    elif name in ("triangle", "tetrahedron", "digon") or "simplex" in name:
         np.testing.assert_allclose(ordered[~np.eye(n, dtype=bool)], -1 / (n - 1), atol=1e-12)
+    else:  # the order of the exact coordinates, whatever permutation of them came in
+        shuffled = ideal[np.random.default_rng(2).permutation(n)]
+        again = named(shuffled).order
+        np.testing.assert_allclose(ordered, (shuffled @ shuffled.T)[np.ix_(again, again)], atol=1e-12)
 
 
 @pytest.mark.parametrize("name", list(PLANTED))
@@ -95,14 +105,7 @@ def test_different_norms_refuse(name):
 @pytest.mark.parametrize(
     ("what", "X"),
     [
-        ("square antiprism", antiprism(4, 1 / 3)),
-        ("square antiprism, not tight", antiprism(4, 1 / 4)),
-        ("pentagonal antiprism", antiprism(5, 1 / 3)),
-        ("cube", cube(3)),
-        ("icosahedron", icosahedron()),
         ("six lines", icosahedral_lines()),
-        ("24-cell", cell24()),
-        ("tesseract", cube(4)),
         ("triangle (+) digon", direct_sum(polygon(3), digon())),
         ("pentagon with a copy", np.vstack([polygon(5), polygon(5)[:1]])),
         ("pentagon without a vertex", polygon(5)[:4]),
@@ -115,7 +118,6 @@ def test_different_norms_refuse(name):
         ("simplex of 25 without 5 vertices", simplex(25)[:20]),
         ("tetrahedron turned over once", np.vstack([simplex(4)[:3], -simplex(4)[3:]])),
         ("pentagram's half", polygon(10)[[0, 1, 2, 3, 4]]),
-        ("simplex and its negative", np.vstack([simplex(4), -simplex(4)])),
         ("orthonormal basis", np.eye(5)),
         ("five copies", np.ones((5, 1))),
         ("pair at a right angle", np.eye(2)),
@@ -153,9 +155,9 @@ def random_names(n: int, m: int, seeds: int) -> dict[str, int]:
 
 
 def test_random_frames_have_no_names():
-    """Five thousand random frames of 4 to 20 features: names are as good as never given by chance."""
-    false = {(n, m): found for n in range(4, 21) for m in range(2, 11) if (found := random_names(n, m, 35))}
-    assert sum(sum(found.values()) for found in false.values()) <= 1, false
+    """1 224 random frames of 4 to 20 features have no name. The slow tests of `schemes.detect` draw ten thousand."""
+    false = {(n, m): found for n in range(4, 21) for m in range(2, 11) if (found := random_names(n, m, 8))}
+    assert false == {}
 
 
 def test_a_single_feature():

@@ -13,6 +13,7 @@ from featuregeom.features import Features, as_features
 from featuregeom.frames import tightness
 from featuregeom.naming import distinct_values, name_geometry
 from featuregeom.pairs import sweep
+from featuregeom.schemes.detection import Detection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,8 @@ class Block:
         Largest deviation of a cosine from the ideal one; NaN without a name.
     gram : ndarray of float64, shape (n, n), or None
         Its Gram matrix, features in the order of `index`; None above `GRAM_LIMIT` features.
+    scheme : Detection or None
+        Its association scheme, where it has one; its features are `index` in increasing order.
     """
 
     index: NDArray[np.int64]
@@ -55,6 +58,7 @@ class Block:
     reason: str
     residual: float
     gram: NDArray[np.float64] | None
+    scheme: Detection | None = None
 
     @property
     def capacity(self) -> float:
@@ -205,6 +209,7 @@ def describe_block(
         reason=name.reason,
         residual=name.residual,
         gram=gram[np.ix_(name.order, name.order)],
+        scheme=name.scheme,
     )
 
 

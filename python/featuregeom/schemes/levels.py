@@ -1,0 +1,188 @@
+"""Candidates for the levels of a Gram matrix: where to cut its sorted values.
+
+No noise level is assumed. Cuts come from the largest gaps, from the valleys of smoothed histograms and from k-means
+on the line; which of them are right is for the algebra to say (`products.is_scheme`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["candidates", "clear_cuts", "colour"]
+
+Values = NDArray[np.float64]
+
+_MOST_LEVELS = 600
+_GAP_LEVELS = 12
+_KMEANS_LEVELS = 10
+_KMEANS_VALUES = 200
+_ONE_LEVEL = 1e-3
+"""Widest range of values that are one level, where no gap shows the scale."""
+
+_ROUNDING = 1e-8
+"""Gaps below this are as good as none."""
+
+_BINS = 1024
+_BANDWIDTHS = 14
+_SMOOTHED_VALUES = 100
+"""With fewer values than this a histogram says nothing that gaps do not."""
+
+
+def candidates(values: Values) -> list[Values]:
+    """Propose cuts between the levels of some values.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N,)
+        Values in [-1, 1], increasing.
+
+    Returns
+    -------
+    list of ndarray
+        Sets of cuts, each increasing, without repetition: those by the clearest gaps first.
+
+    Notes
+    -----
+    O(N) but for k-means, which runs on at most 200 weighted bins (Wang & Song, R Journal 2011).
+    """
+    found = [*_by_gaps(values)]
+    if len(values) >= _SMOOTHED_VALUES:
+        found += _by_valleys(values)
+    found += _by_kmeans(values)
+    seen: set[bytes] = set()
+    distinct = []
+    for places in found:
+        key = places.tobytes()
+        if key not in seen and len(places):
+            seen.add(key)
+            distinct.append((values[places - 1] + values[places]) / 2)
+    return distinct
+
+
+def clear_cuts(values: Values, ratio: float = 20.0) -> Values | None:
+    """Cut where the gaps fall into wide and narrow ones, a factor apart; None where they do not.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N,)
+        Increasing.
+    ratio : float
+        The least factor between the narrowest wide gap and the widest narrow one.
+
+    Returns
+    -------
+    ndarray or None
+        The cuts; empty where all values are one level.
+    """
+    gaps = np.diff(values)
+    ordered = np.maximum(np.sort(gaps)[::-1], _ROUNDING)
+    padded = np.concatenate([[_ONE_LEVEL * ratio], ordered])
+    if len(padded) == 1:
+        return np.zeros(0)
+    steps = padded[:-1] / padded[1:]
+    steps[_MOST_LEVELS:] = 0
+    best = int(steps.argmax())
+    if steps[best] < ratio:
+        return None
+    places = 1 + np.flatnonzero(gaps >= padded[best] * 0.999) if best else np.zeros(0, dtype=np.int64)
+    # Many narrow gaps in a row may be no level at all.
+    edges = np.concatenate([[0], places, [len(values)]])
+    widest = float((values[edges[1:] - 1] - values[edges[:-1]]).max())
+    if widest > (padded[best] / 4 if best else _ONE_LEVEL):
+        return None
+    return np.asarray((values[places - 1] + values[places]) / 2)
+
+
+def colour(cosines: Values, cuts: Values) -> NDArray[np.int64]:
+    """Label pairs by their level, the largest first: 0 on the diagonal, 1 for the highest level.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Symmetric.
+    cuts : ndarray
+        Increasing.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, n)
+    """
+    colours = len(cuts) + 1 - np.searchsorted(cuts, cosines)
+    np.fill_diagonal(colours, 0)
+    return np.asarray(np.minimum(colours, colours.T))
+
+
+def _by_gaps(values: Values) -> list[NDArray[np.int64]]:
+    """Cut at the k widest gaps, for small k, and for any k where the next gap is much narrower."""
+    gaps = np.maximum(np.diff(values), 1e-13)
+    widest = np.argsort(-gaps, kind="stable")[: _MOST_LEVELS + 1]
+    ratios = gaps[widest[:-1]] / gaps[widest[1:]]
+    clearest = (np.argsort(-ratios)[:3] + 1).tolist()
+    few = range(1, min(_GAP_LEVELS, len(widest)) + 1)
+    return [np.sort(widest[:k]) + 1 for k in dict.fromkeys([*clearest, *few])]
+
+
+@cache
+def _smoothing() -> NDArray[np.float64]:
+    frequencies = np.fft.rfftfreq(2 * _BINS)
+    widths = np.geomspace(0.002, 0.25, _BANDWIDTHS) * _BINS / 2
+    return np.asarray(np.exp(-2 * (np.pi * frequencies * widths[:, None]) ** 2))
+
+
+def _by_valleys(values: Values) -> list[NDArray[np.int64]]:
+    """Cut at the lowest places between the peaks of the histogram, smoothed over many bandwidths."""
+    bins = np.clip(((values + 1) * (_BINS / 2)).astype(np.int64), 0, _BINS - 1)
+    counts = np.bincount(bins, minlength=_BINS)
+    spectrum = np.fft.rfft(counts, 2 * _BINS)
+    smooth = np.fft.irfft(spectrum * _smoothing(), 2 * _BINS, axis=1)
+    # Values near the ends spill over both of them, into the padding.
+    padding = _BINS // 2
+    smooth = np.concatenate([smooth[:, -padding:], smooth[:, : _BINS + padding]], axis=1)
+    found = []
+    for density in smooth:
+        density = np.where(density > 1e-7 * density.max(), density, 0)
+        peaks = 1 + np.flatnonzero((density[1:-1] > density[:-2]) & (density[1:-1] >= density[2:]))
+        if not 2 <= len(peaks) <= 24:
+            continue
+        valleys = [a + int(density[a:b].argmin()) for a, b in pairwise(peaks)]
+        places = np.searchsorted(values, (np.array(valleys) + 0.5 - padding) * (2 / _BINS) - 1)
+        found.append(np.unique(places[(places > 0) & (places < len(values))]))
+    return found
+
+
+def _by_kmeans(values: Values) -> list[NDArray[np.int64]]:
+    """Cut into k clusters of least variance, exactly, on weighted bins where there are many values."""
+    if len(values) <= _KMEANS_VALUES:
+        starts = np.arange(len(values))
+    else:
+        bins = ((values - values[0]) * (_KMEANS_VALUES / max(values[-1] - values[0], 1e-12))).astype(np.int64)
+        starts = np.flatnonzero(np.diff(bins, prepend=-1))
+    ends = np.append(starts[1:], len(values))
+    size = len(starts)
+    zero = np.zeros(1)
+    weight = np.concatenate([zero, ends]).astype(np.float64)
+    moment = np.concatenate([zero, np.cumsum(values)[ends - 1]])
+    square = np.concatenate([zero, np.cumsum(values**2)[ends - 1]])
+    # cost[a, b]: sum of squares within bins a..b-1
+    counts = np.maximum(weight[None, :] - weight[:, None], 1)
+    cost = square[None, :] - square[:, None] - (moment[None, :] - moment[:, None]) ** 2 / counts
+    cost[np.tril_indices(size + 1)] = np.inf
+    best = cost[0]
+    back: list[NDArray[np.int64]] = []
+    found = []
+    for _ in range(2, min(_KMEANS_LEVELS, size) + 1):
+        total = best[:, None] + cost
+        previous = total.argmin(axis=0)
+        best = total[previous, np.arange(size + 1)]
+        back.append(previous)
+        place, cuts = size, []
+        for step in reversed(back):
+            place = int(step[place])
+            cuts.append(int(starts[place]) if place < size else len(values))
+        places = np.unique(np.array(cuts[::-1], dtype=np.int64))
+        found.append(places[(places > 0) & (places < len(values))])
+    return found

@@ -1,0 +1,281 @@
+"""The verdict on some distinct directions: which scheme, which name, or why none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.schemes.defect import NULL_LIMIT, defect, null_p_value
+from featuregeom.schemes.levels import clear_cuts
+from featuregeom.schemes.names import Classical, Match, classical, fits_dimension, matches
+from featuregeom.schemes.partitions import REFINEMENTS, Partition, Search, search
+from featuregeom.schemes.products import class_counts, class_means
+
+__all__ = ["TOLERANCE", "Verdict", "judge"]
+
+TOLERANCE = 0.05
+"""Largest deviation of a cosine from the ideal one."""
+
+_NOISY_ETA2 = 0.75
+"""Above 8 features a scheme of two and more classes is no accident. A name is given through noise, then, as long as
+the ideal cosines explain this share of the variance."""
+
+_NOISY_OUTSIDE = 0.2
+"""Share of the trace that noise may have outside the geometry's dimensions."""
+
+_LEVELS_ETA2 = 0.95
+"""Share of the variance that the classes of a scheme without a name must explain. Two halves of a random set that lie
+roughly opposite each other are a scheme too."""
+
+_CHANCE = 0.05
+"""Up to 8 features, a scheme that chance gives more often than this is not reported as one."""
+
+_ONE_LEVEL = 0.005
+"""Largest spread of the cosines that are called one level, where they are no simplex."""
+
+_FREE = 4
+"""A free height, and the finer relations that come with it, must fit this much better than a fixed geometry."""
+
+_RESEMBLES = 0.5
+"""Share of the variance that a geometry must explain to be called the nearest."""
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What some distinct directions are. Attributes as in `Detection`, of which this is the core."""
+
+    partition: Partition | None
+    exact: bool
+    is_scheme: bool
+    name: str
+    reason: str
+    also: tuple[str, ...]
+    nearest: str
+    order: NDArray[np.int64]
+    residual: float
+    dim: int
+    height: float | None
+    search: Search | None
+
+
+def judge(
+    cosines: NDArray[np.float64],
+    *,
+    tolerance: float = TOLERANCE,
+    refinements: int = REFINEMENTS,
+    seed: int = 0,
+) -> Verdict:
+    """Judge distinct directions.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Normalised Gram matrix, no two features alike.
+    tolerance : float
+        Largest deviation of a cosine from the ideal one that a name allows.
+    refinements : int
+        Proposals of relations to refine; 0 for none.
+    seed : int
+        Seed of checks and refinement.
+
+    Returns
+    -------
+    Verdict
+    """
+    n = len(cosines)
+    if n == 1:
+        return _nothing(cosines, "a single feature")
+    values, vectors = np.linalg.eigh(cosines)
+    eigenvalues = values[::-1].astype(np.float64)
+    laid = classical(cosines, eigenvalues, vectors[:, -2:].astype(np.float64))
+    if laid and laid[0].residual <= min(laid[0].limit, tolerance):
+        return _classical(cosines, laid[0])
+    if n == 2:
+        return _nothing(cosines, f"2 features at cosine {cosines[0, 1]:.3f}")
+    found = search(cosines, refinements=0, seed=seed)
+    best = _named(cosines, found, eigenvalues, tolerance)
+    if best is None and refinements and not (found.clear and found.partitions):
+        found = search(cosines, refinements=refinements, seed=seed)
+        best = _named(cosines, found, eigenvalues, tolerance)
+    if best is not None:
+        return _matched(cosines, *best, found)
+    return _unnamed(cosines, found, laid, eigenvalues, tolerance)
+
+
+def _nothing(cosines: NDArray[np.float64], reason: str) -> Verdict:
+    order = np.arange(len(cosines))
+    return Verdict(None, False, False, "", reason, (), "", order, math.nan, 0, None, None)
+
+
+def _classical(cosines: NDArray[np.float64], one: Classical) -> Verdict:
+    partition = Partition.of(cosines, one.relations, "ideal")
+    return Verdict(
+        partition, True, True, one.name, "", (), one.name, one.order, one.residual, one.dim, None, None
+    )
+
+
+def _named(
+    cosines: NDArray[np.float64], found: Search, eigenvalues: NDArray[np.float64], tolerance: float
+) -> tuple[Match, Partition] | None:
+    """Choose among the geometries that the schemes found allow."""
+    allowed = [
+        (match, partition)
+        for partition in found.partitions
+        if partition.classes >= 2
+        for match in matches(cosines, partition.relations)
+        if _allowed(match, eigenvalues, tolerance)
+    ]
+    return min(allowed, key=_misfit, default=None)
+
+
+def _misfit(found: tuple[Match, Partition]) -> float:
+    match, _ = found
+    return match.residual * (1 if match.height is None else _FREE)
+
+
+def _allowed(match: Match, eigenvalues: NDArray[np.float64], tolerance: float) -> bool:
+    n = len(eigenvalues)
+    if match.residual <= tolerance:
+        return fits_dimension(eigenvalues, match.dim)
+    if n <= NULL_LIMIT or match.height is not None:
+        return False
+    outside = float(eigenvalues[match.dim :].sum()) / n
+    return match.explained >= _NOISY_ETA2 and outside <= _NOISY_OUTSIDE
+
+
+def _matched(cosines: NDArray[np.float64], match: Match, partition: Partition, found: Search) -> Verdict:
+    distinct = _levels_differ(cosines, partition)
+    rank = partition.classes + 1
+    reason = "" if distinct else f"levels are not a scheme; closure has rank {rank}"
+    return Verdict(
+        partition,
+        True,
+        distinct,
+        match.name,
+        reason,
+        match.also,
+        match.name,
+        match.order,
+        match.residual,
+        match.dim,
+        match.height,
+        found,
+    )
+
+
+def _levels_differ(cosines: NDArray[np.float64], partition: Partition) -> bool:
+    """Say whether each relation has a level of its own, as far as the noise lets one see."""
+    if partition.source in ("levels", "ideal"):
+        return True
+    relations = partition.relations
+    levels = class_means(cosines, relations)
+    variances = class_means((cosines - levels[relations]) ** 2, relations)
+    errors = variances / (np.bincount(relations.ravel()) / 2)
+    steps = levels[1:-1] - levels[2:]
+    return bool((steps > np.maximum(1e-7, 3 * np.sqrt(errors[1:-1] + errors[2:]))).all())
+
+
+def _unnamed(
+    cosines: NDArray[np.float64],
+    found: Search,
+    laid: list[Classical],
+    eigenvalues: NDArray[np.float64],
+    tolerance: float,
+) -> Verdict:
+    partition = _scheme(cosines, found, eigenvalues, tolerance)
+    nearest, residual = _nearest(cosines, found, laid)
+    is_scheme = partition is not None and _levels_differ(cosines, partition)
+    n = len(cosines)
+    if partition is not None:
+        counts = class_counts(partition.relations)[0]
+        kind = f"a scheme of {n} points with valencies {', '.join(map(str, counts[1:]))}"
+        reason = f"{kind}, without a name" if is_scheme else f"levels are not a scheme; closure is {kind}"
+    elif found.closure is not None:
+        cells, sizes = np.unique(found.closure.diagonal(), return_counts=True)
+        rank = int(found.closure.max()) + 1
+        reason = f"levels are not a scheme; closure has rank {rank}"
+        if len(cells) > 1:
+            reason += f" and {len(cells)} fibres of {', '.join(map(str, sizes))} features"
+    else:
+        count = _distinct_cosines(cosines)
+        reason = f"{n} features with {count} distinct cosines: no scheme (defect {defect(found.levels):.2f})"
+    return Verdict(
+        partition,
+        partition is not None,
+        is_scheme,
+        "",
+        reason,
+        (),
+        nearest,
+        _by_similarity(cosines),
+        residual,
+        0,
+        None,
+        found,
+    )
+
+
+def _scheme(
+    cosines: NDArray[np.float64], found: Search, eigenvalues: NDArray[np.float64], tolerance: float
+) -> Partition | None:
+    """Choose the finest scheme that its cosines support, finer ones only where they explain much more."""
+    n = len(cosines)
+    chosen: Partition | None = None
+    rank = int((eigenvalues > 0.05 * n).sum())
+    for partition in sorted(found.partitions, key=lambda one: one.classes):
+        if partition.classes == 1:
+            good = partition.spread <= _ONE_LEVEL
+        elif n > NULL_LIMIT:
+            good = partition.eta2 >= _LEVELS_ETA2
+        else:
+            good = partition.spread <= tolerance and partition.eta2 >= _LEVELS_ETA2
+            if good and not found.clear:
+                valencies = tuple(class_counts(partition.relations)[0].tolist())
+                good = null_p_value(n, max(rank, 1), valencies, partition.eta2) <= _CHANCE
+        if not good:
+            continue
+        if chosen is None or chosen.classes == 1:
+            better = chosen is None or partition.spread < 0.2 * chosen.spread
+        else:
+            better = 1 - partition.eta2 < 0.5 * (1 - chosen.eta2)
+        chosen = partition if better else chosen
+    return chosen
+
+
+def _nearest(cosines: NDArray[np.float64], found: Search, laid: list[Classical]) -> tuple[str, float]:
+    """Name the geometry that explains most of the cosines, though not enough for a name of its own."""
+    off = ~np.eye(len(cosines), dtype=bool)
+    total = float(((cosines[off] - cosines[off].mean()) ** 2).sum())
+    options = []
+    for one in laid:
+        if len(one.levels) > 2 and total > 0:
+            missing = float(((cosines - one.levels[one.relations])[off] ** 2).sum()) / total
+            options.append((missing, one.name, one.residual))
+    for partition in found.partitions:
+        if partition.classes >= 2:
+            for match in matches(cosines, partition.relations):
+                weight = 1 if match.height is None else _FREE
+                options.append((weight * (1 - match.explained), match.name, match.residual))
+    missing, name, residual = min(options, default=(1.0, "", math.nan))
+    return (name, residual) if missing <= 1 - _RESEMBLES else ("", math.nan)
+
+
+def _distinct_cosines(cosines: NDArray[np.float64]) -> int:
+    values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
+    cuts = clear_cuts(values)
+    return len(cuts) + 1 if cuts is not None else int((np.diff(values) > 0.02).sum()) + 1
+
+
+def _by_similarity(cosines: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Walk from each feature to its nearest unvisited one."""
+    order = [0]
+    free = np.ones(len(cosines), dtype=bool)
+    free[0] = False
+    while free.any():
+        nearest = int(np.where(free, cosines[order[-1]], -np.inf).argmax())
+        order.append(nearest)
+        free[nearest] = False
+    return np.array(order, dtype=np.int64)
