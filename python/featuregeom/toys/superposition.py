@@ -8,10 +8,7 @@ where row i of W (n x m) is the direction of feature i (the papers write one fea
 I_j is its importance. The features are independent: x_j is uniform on [0, 1] with probability 1 - S and
 else 0, with S the sparsity.
 
-One uniform number gives a feature both its state and its value. With u uniform on [0, 1) and p = 1 - S, the
-event u < p has probability p, and given it u / p is uniform on [0, 1). All instances of a run see the same u,
-each cut at its own p (common random numbers): restarts then differ in their initial weights alone, a sweep
-over S compares like with like, and a step draws batch_size x n numbers however many instances there are.
+Other outputs are in `featuregeom.toys.models`, features that depend on each other in `featuregeom.toys.inputs`.
 
 References
 ----------
@@ -21,19 +18,45 @@ Elhage et al. (2022), "Toy Models of Superposition", Transformer Circuits Thread
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.errors import MissingExtraError, ParameterError, ShapeError
+from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.toys.arguments import (
+    choice,
+    importances,
+    integer,
+    positive,
+    real,
+    sparsities,
+    step_list,
+    torch_module,
+)
+from featuregeom.toys.course import Plateau, compiled_step
+from featuregeom.toys.inputs import Inputs, Sets, sample
+from featuregeom.toys.models import Kind, is_signed, predict, predict_batch, target
 from featuregeom.toys.one_active import one_active_loss
 
-__all__ = ["HELD_OUT", "DType", "Progress", "Schedule", "Toy", "loss", "one_active_loss", "sample", "train"]
+if TYPE_CHECKING:
+    from featuregeom.trajectory import Trajectory
+
+__all__ = [
+    "HELD_OUT",
+    "Checkpoints",
+    "DType",
+    "Kind",
+    "Progress",
+    "Schedule",
+    "Toy",
+    "loss",
+    "one_active_loss",
+    "sample",
+    "train",
+]
 
 Schedule = Literal["cosine", "exponential", "constant"]
 """How the learning rate runs from `learning_rate`: half a cosine down to 0, exponentially down to a
@@ -47,6 +70,31 @@ Progress = Callable[[int, int], object]
 
 HELD_OUT: Final = 1 << 18
 """Number of held-out inputs on which the loss of a trained toy is evaluated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoints:
+    """The parameters of all instances at some steps of a run.
+
+    Attributes
+    ----------
+    steps : ndarray of int64, shape (T,)
+        Steps taken by then, increasing; 0 is the initial state.
+    W : ndarray of float32, shape (T, n_instances, n_features, n_hidden)
+        One feature per row.
+    b : ndarray of float32, shape (T, n_instances, n_features)
+        Biases.
+    """
+
+    steps: NDArray[np.int64]
+    W: NDArray[np.float32]
+    b: NDArray[np.float32]
+
+    def trajectory(self, instance: int = 0, *, tolerance: float | None = None) -> Trajectory:
+        """Measure one instance at every checkpoint; see `featuregeom.trajectory.Trajectory`."""
+        from featuregeom.trajectory import Trajectory
+
+        return Trajectory(list(self.W[:, instance]), self.steps, tolerance=tolerance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +117,13 @@ class Toy:
     seed : int
         Seed of the run.
     steps : int
-        Number of steps taken.
+        Number of steps taken: fewer than asked for where the run stopped early.
+    kind : str
+        What the toys compute; see `featuregeom.toys.models`.
+    V : ndarray of float32, shape (n_instances, n_features, n_hidden), or None
+        The second matrix of the kind "abs".
+    checkpoints : Checkpoints or None
+        The parameters along the way, where they were asked for.
     """
 
     W: NDArray[np.float32]
@@ -79,39 +133,20 @@ class Toy:
     importance: NDArray[np.float64]
     seed: int
     steps: int
+    kind: Kind = "relu"
+    V: NDArray[np.float32] | None = None
+    checkpoints: Checkpoints | None = None
 
 
-def sample(n_features: int, sparsity: float, size: int, *, seed: int = 0) -> NDArray[np.float64]:
-    """Draw sparse inputs: x_j = u / (1 - S) where u < 1 - S, else 0, with u uniform on [0, 1).
-
-    Parameters
-    ----------
-    n_features : int
-        Number of features, at least 1.
-    sparsity : float
-        Probability S that a feature is 0, in [0, 1).
-    size : int
-        Number of inputs, at least 1.
-    seed : int
-        Seed of the draw, at least 0. The same seed gives the same u for every sparsity.
-
-    Returns
-    -------
-    ndarray, shape (size, n_features)
-        One input per row.
-
-    Raises
-    ------
-    ParameterError
-        If an argument is outside its range.
-    """
-    shape = (_integer("size", size, 1), _integer("n_features", n_features, 1))
-    density = 1.0 - float(_sparsity(sparsity, 1)[0])
-    u = np.random.default_rng(_integer("seed", seed, 0)).random(shape)
-    return np.where(u < density, u / density, 0.0)
-
-
-def loss(W: ArrayLike, b: ArrayLike, x: ArrayLike, importance: ArrayLike | None = None) -> float:
+def loss(
+    W: ArrayLike,
+    b: ArrayLike,
+    x: ArrayLike,
+    importance: ArrayLike | None = None,
+    *,
+    kind: Kind = "relu",
+    V: ArrayLike | None = None,
+) -> float:
     """Loss of one toy, mean over the inputs of sum_j I_j (x_j - ReLU(W W^T x + b)_j)^2, in float64.
 
     Two exact values, for features of importance 1: a dropped feature (row of W zero, bias at the mean
@@ -128,6 +163,10 @@ def loss(W: ArrayLike, b: ArrayLike, x: ArrayLike, importance: ArrayLike | None 
         Inputs, one per row.
     importance : array_like, shape (n_features,), optional
         Weight of each feature; 1 unless given.
+    kind : {"relu", "linear", "relu_hidden", "abs"}
+        What the toy computes; see `featuregeom.toys.models`.
+    V : array_like, shape (n_features, n_hidden), optional
+        The second matrix, which the kind "abs" needs and no other has.
 
     Returns
     -------
@@ -138,12 +177,18 @@ def loss(W: ArrayLike, b: ArrayLike, x: ArrayLike, importance: ArrayLike | None 
     ------
     ShapeError
         If the shapes do not fit together.
+    ParameterError
+        If the kind is unknown, or V is missing or out of place.
 
     References
     ----------
     Elhage et al. (2022), "Toy Models of Superposition".
     """
+    choice("kind", kind, get_args(Kind))
+    if (V is None) == (kind == "abs"):
+        raise ParameterError(f"V must be given for the kind abs and for no other, got kind {kind!r}")
     weights, bias, inputs = (np.asarray(array, dtype=np.float64) for array in (W, b, x))
+    second = None if V is None else np.asarray(V, dtype=np.float64)
     scale = np.ones_like(bias) if importance is None else np.asarray(importance, dtype=np.float64)
     n = weights.shape[0] if weights.ndim == 2 else -1
     if (
@@ -152,13 +197,15 @@ def loss(W: ArrayLike, b: ArrayLike, x: ArrayLike, importance: ArrayLike | None 
         or inputs.ndim != 2
         or inputs.shape[1] != n
         or not len(inputs)
+        or (second is not None and second.shape != weights.shape)
     ):
         raise ShapeError(
             "W (n, m), b (n,), x (size, n) and importance (n,) do not fit together: "
             f"{weights.shape}, {bias.shape}, {inputs.shape} and {scale.shape}"
+            + ("" if second is None else f"; V {second.shape} must have the shape of W")
         )
-    output = np.maximum(inputs @ (weights @ weights.T) + bias, 0.0)
-    return float(np.mean((inputs - output) ** 2, axis=0) @ scale)
+    error = target(kind, inputs) - predict(kind, weights, bias, inputs, second)
+    return float(np.mean(error**2, axis=0) @ scale)
 
 
 def train(
@@ -174,8 +221,17 @@ def train(
     weight_decay: float = 0.0,
     schedule: Schedule = "cosine",
     seed: int = 0,
-    device: str | None = None,
+    device: Any = None,
     dtype: DType = "float32",
+    kind: Kind = "relu",
+    bias: Literal["trained"] | float | None = "trained",
+    together: Sets | None = None,
+    apart: Sets | None = None,
+    checkpoints: Sequence[int] | None = None,
+    tolerance: float | None = None,
+    window: int = 500,
+    held_out: int = HELD_OUT,
+    compile: bool | str = False,  # noqa: A002
     progress: Progress | None = None,
 ) -> Toy:
     """Train `n_instances` toy models of one shape together, by AdamW on freshly drawn batches.
@@ -213,10 +269,30 @@ def train(
         the gallery's toys it halves the gaps that a cosine leaves. It travels less far, so start it higher.
     seed : int
         Seed of everything that is drawn, at least 0.
-    device : str, optional
-        A torch device; the CPU unless given. Each kind of device has its own random stream.
+    device : str or torch.device, optional
+        Any torch device; the CPU unless given. Each kind of device has its own random stream.
     dtype : {"float32", "float64"}
         Element type of the training; the result is float32 either way.
+    kind : {"relu", "linear", "relu_hidden", "abs"}
+        What the toys compute; see `featuregeom.toys.models`.
+    bias : "trained", float or None
+        Biases are trained from 0, or all held at a number; None is no bias, which is 0.
+    together, apart : sequence of sequences of int, optional
+        Sets of features that occur only together, or never two at once; see `sample`.
+    checkpoints : sequence of int, optional
+        Steps, from 0 to `steps`, after which the parameters are kept; a run that stops early has no later ones.
+    tolerance : float, optional
+        Stop when no instance's loss has fallen by more than this share of it from one `window` to the next,
+        each a mean over its steps. All instances stop together. A mean over the window still has sampling
+        noise: a tolerance below it stops the run early or late by chance. By default no run stops early.
+    window : int
+        Steps over which the loss is averaged for `tolerance`, at least 1.
+    held_out : int
+        Number of held-out inputs on which the final loss is taken.
+    compile : bool or str
+        Compile the step by ``torch.compile``, with the backend that a string names. It pays on accelerators
+        and in long runs of wide toys. Bits may then differ from those without. Where there is no compiler the
+        run goes on without, with a warning.
     progress : callable, optional
         Called as ``progress(done, steps)`` about a hundred times; what it raises ends the run.
 
@@ -232,25 +308,36 @@ def train(
     MissingExtraError
         If torch is not installed.
 
+    Notes
+    -----
+    A step costs about 12 n m operations for each instance and input; memory is about six arrays of
+    n_instances x n x batch_size.
+
     References
     ----------
     Elhage et al. (2022), "Toy Models of Superposition"; Loshchilov & Hutter (2019), "Decoupled Weight Decay
     Regularization" (AdamW) and (2017) "SGDR" (the cosine schedule).
     """
-    n, m = _integer("n_features", n_features, 1), _integer("n_hidden", n_hidden, 1)
-    n_instances = _integer("n_instances", n_instances, 1)
-    steps, batch_size = _integer("steps", steps, 1), _integer("batch_size", batch_size, 1)
-    seed = _integer("seed", seed, 0)
-    sparsities = _sparsity(sparsity, n_instances)
-    importances = _importance(importance, n_instances, n)
-    if not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise ParameterError(f"learning_rate must be finite and above 0, got {learning_rate!r}")
-    if not (math.isfinite(weight_decay) and weight_decay >= 0):
-        raise ParameterError(f"weight_decay must be finite and at least 0, got {weight_decay!r}")
-    _choice("schedule", schedule, get_args(Schedule))
-    _choice("dtype", dtype, get_args(DType))
+    n, m = integer("n_features", n_features, 1), integer("n_hidden", n_hidden, 1)
+    n_instances = integer("n_instances", n_instances, 1)
+    steps, batch_size = integer("steps", steps, 1), integer("batch_size", batch_size, 1)
+    seed, window = integer("seed", seed, 0), integer("window", window, 1)
+    held_out = integer("held_out", held_out, 1)
+    sparsity = sparsities(sparsity, n_instances)
+    importance = importances(importance, n_instances, n)
+    positive("learning_rate", learning_rate)
+    positive("weight_decay", weight_decay, zero=True)
+    if tolerance is not None:
+        positive("tolerance", tolerance)
+    choice("schedule", schedule, get_args(Schedule))
+    choice("dtype", dtype, get_args(DType))
+    choice("kind", kind, get_args(Kind))
+    held_bias = _held_bias(bias)
+    keep = step_list("checkpoints", checkpoints, steps)
+    inputs = Inputs.read(n, together, apart, signed=is_signed(kind))
+    inputs.check(sparsity)
 
-    torch = _torch()
+    torch = torch_module()
     try:
         where = torch.device("cpu" if device is None else device)
         init, batches = torch.Generator(), torch.Generator(where)
@@ -258,41 +345,87 @@ def train(
         raise ParameterError(
             f"device must name a torch device of this machine, got {device!r}: {error}"
         ) from error
-    kind: dict[str, Any] = {"dtype": getattr(torch, dtype), "device": where}
+    options: dict[str, Any] = {"dtype": getattr(torch, dtype), "device": where}
     init_seed, batch_seed, held_out_seed = map(int, np.random.SeedSequence(seed).generate_state(3))
     init.manual_seed(init_seed)
     batches.manual_seed(batch_seed)
 
     # One draw per instance, for the reason that the docstring gives.
-    W = torch.stack([torch.randn(n, m, generator=init) for _ in range(n_instances)])
-    W = (W * math.sqrt(2 / (n + m))).to(**kind).requires_grad_()
-    b = torch.zeros(n_instances, n, **kind).requires_grad_()
-    density = torch.tensor(1 - sparsities, **kind)[:, None, None]
-    if np.ptp(sparsities) == 0:
+    n_matrices = 2 if kind == "abs" else 1
+    drawn = torch.stack([torch.randn(n_matrices, n, m, generator=init) for _ in range(n_instances)], dim=1)
+    matrices = [(A * math.sqrt(2 / (n + m))).to(**options).requires_grad_() for A in drawn]
+    W, V = matrices[0], matrices[1] if n_matrices == 2 else None
+    b = torch.full((n_instances, n), held_bias or 0.0, **options).requires_grad_(held_bias is None)
+    density = torch.tensor(1 - sparsity, **options)[:, None, None]
+    if np.ptp(sparsity) == 0:
         density = density[0]  # Every instance sees the same x: one (n, batch_size) matrix serves them all.
-    weight = torch.tensor(importances, **kind)[:, :, None] / batch_size
-    optimizer = torch.optim.AdamW([W, b], lr=learning_rate, weight_decay=weight_decay)
-    stride = max(1, steps // 100)
+    weight = torch.tensor(importance, **options)[:, :, None] / batch_size
+    optimizer = torch.optim.AdamW(
+        [*matrices, *([b] if held_bias is None else [])], lr=learning_rate, weight_decay=weight_decay
+    )
+
+    def weighted(W: Any, b: Any, x: Any, V: Any) -> Any:
+        return weight * (target(kind, x) - predict_batch(torch, kind, W, b, x, V)).square()
+
+    if compile:
+        weighted = compiled_step(torch, weighted, compile)
+    stop = None if tolerance is None else Plateau(tolerance, window, torch.zeros(n_instances, **options))
+    kept = [_arrays(W, b)] if 0 in keep else []
+    stride, taken = max(1, steps // 100), steps
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = learning_rate * _decay(schedule, step / steps)
         # Inputs as columns: the inner loops of the products and of their gradients then run along the batch.
-        u = torch.rand(n, batch_size, generator=batches, **kind)
-        x = torch.where(u < density, u / density, 0.0)
-        output = torch.relu(torch.baddbmm(b[:, :, None], W, W.mT @ x))
-        (weight * (x - output).square()).sum().backward()
+        u = torch.rand(n, batch_size, generator=batches, **options)
+        errors = weighted(W, b, inputs.cut(u, density, torch), V)
+        errors.sum().backward()
         optimizer.step()
         optimizer.zero_grad()
-        if progress is not None and ((step + 1) % stride == 0 or step + 1 == steps):
+        if step + 1 in keep:
+            kept.append(_arrays(W, b))
+        stopping = stop is not None and stop.after(errors.detach().sum((1, 2)))
+        if progress is not None and ((step + 1) % stride == 0 or step + 1 == steps or stopping):
             progress(step + 1, steps)
+        if stopping:
+            taken = step + 1
+            break
 
-    weights: NDArray[np.float32] = W.detach().cpu().numpy().astype(np.float32)
-    biases: NDArray[np.float32] = b.detach().cpu().numpy().astype(np.float32)
-    losses = np.empty(n_instances)
-    for value in np.unique(sparsities):
-        inputs = sample(n, value, HELD_OUT, seed=held_out_seed)
-        for k in np.flatnonzero(sparsities == value):
-            losses[k] = loss(weights[k], biases[k], inputs, importances[k])
-    return Toy(weights, biases, losses, sparsities, importances, seed, steps)
+    weights, biases = _arrays(W, b)
+    second = None if V is None else _array(V)
+    losses = np.zeros(n_instances)
+    for value in np.unique(sparsity):
+        for x in inputs.blocks(value, held_out, held_out_seed):
+            for k in np.flatnonzero(sparsity == value):
+                other = None if second is None else second[k]
+                part = loss(weights[k], biases[k], x, importance[k], kind=kind, V=other)
+                losses[k] += part * (len(x) / held_out)
+    along = None
+    if keep:
+        along = Checkpoints(
+            np.array(keep[: len(kept)], dtype=np.int64),
+            np.array([pair[0] for pair in kept]),
+            np.array([pair[1] for pair in kept]),
+        )
+    return Toy(weights, biases, losses, sparsity, importance, seed, taken, kind, second, along)
+
+
+def _held_bias(bias: Literal["trained"] | float | None) -> float | None:
+    """Return the number at which biases are held, or None where they are trained."""
+    if isinstance(bias, str) and bias == "trained":
+        return None
+    value = real("bias", 0.0 if bias is None else bias)
+    if value.ndim or not np.isfinite(value):
+        raise ParameterError(f'bias must be "trained", a finite number or None, got {bias!r}')
+    return float(value)
+
+
+def _arrays(W: Any, b: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return _array(W), _array(b)
+
+
+def _array(tensor: Any) -> NDArray[np.float32]:
+    # A copy: on the CPU the tensor's memory would go on changing under a checkpoint.
+    values: NDArray[np.float32] = tensor.detach().cpu().numpy().astype(np.float32, copy=True)
+    return values
 
 
 def _decay(schedule: Schedule, progress: float) -> float:
@@ -302,59 +435,3 @@ def _decay(schedule: Schedule, progress: float) -> float:
     if schedule == "exponential":
         return math.exp(-math.log(1000) * progress)
     return 1.0
-
-
-def _torch() -> ModuleType:
-    """Import torch, or say which extra brings it."""
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("training toy models needs torch: pip install featuregeom[torch]") from error
-    return torch
-
-
-def _integer(name: str, value: int, least: int) -> int:
-    """Return `value` as an int of at least `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ParameterError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return number
-
-
-def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Check that `value` is one of `choices`."""
-    if value not in choices:
-        raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
-def _sparsity(sparsity: ArrayLike, n_instances: int) -> NDArray[np.float64]:
-    """Return one sparsity per instance."""
-    values = _real("sparsity", sparsity)
-    if values.shape not in {(), (n_instances,)}:
-        raise ParameterError(f"sparsity must be a number or {n_instances} numbers, got shape {values.shape}")
-    if not np.all((values >= 0) & (values < 1)):
-        raise ParameterError(f"sparsity must be at least 0 and below 1, got {sparsity!r}")
-    return np.broadcast_to(values, (n_instances,)).copy()
-
-
-def _importance(importance: ArrayLike | None, n_instances: int, n_features: int) -> NDArray[np.float64]:
-    """Return one importance per instance and feature."""
-    values = np.ones(n_features) if importance is None else _real("importance", importance)
-    if values.shape not in {(n_features,), (n_instances, n_features)}:
-        raise ParameterError(
-            f"importance must have shape ({n_features},) or ({n_instances}, {n_features}), got {values.shape}"
-        )
-    if not np.all(np.isfinite(values) & (values >= 0)):
-        raise ParameterError(f"importance must be finite and at least 0, got {importance!r}")
-    return np.broadcast_to(values, (n_instances, n_features)).copy()
-
-
-def _real(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """Return `value` as an array of float64."""
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"{name} must be real numbers, got {value!r}") from error

@@ -1,0 +1,97 @@
+"""Arguments of the toys: read, checked, and broadcast to one value an instance."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featuregeom.errors import MissingExtraError, ParameterError
+
+__all__ = [
+    "choice",
+    "importances",
+    "integer",
+    "positive",
+    "real",
+    "sparsities",
+    "step_list",
+    "torch_module",
+]
+
+Floats = NDArray[np.float64]
+
+
+def torch_module() -> ModuleType:
+    """Import torch, or say which extra brings it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError("training toy models needs torch: pip install featuregeom[torch]") from error
+    return torch
+
+
+def integer(name: str, value: int, least: int) -> int:
+    """Return `value` as an int of at least `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ParameterError(f"{name} must be an integer of at least {least}, got {value!r}")
+    return number
+
+
+def positive(name: str, value: float, *, zero: bool = False) -> float:
+    """Check that `value` is finite and above 0, or at least 0 where `zero` may be."""
+    if not (math.isfinite(value) and (value > 0 or (zero and value == 0))):
+        raise ParameterError(f"{name} must be finite and {'at least' if zero else 'above'} 0, got {value!r}")
+    return value
+
+
+def choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Check that `value` is one of `choices`."""
+    if value not in choices:
+        raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def real(name: str, value: ArrayLike) -> Floats:
+    """Return `value` as an array of float64."""
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{name} must be real numbers, got {value!r}") from error
+
+
+def sparsities(sparsity: ArrayLike, n_instances: int) -> Floats:
+    """Return one sparsity per instance."""
+    values = real("sparsity", sparsity)
+    if values.shape not in {(), (n_instances,)}:
+        raise ParameterError(f"sparsity must be a number or {n_instances} numbers, got shape {values.shape}")
+    if not np.all((values >= 0) & (values < 1)):
+        raise ParameterError(f"sparsity must be at least 0 and below 1, got {sparsity!r}")
+    return np.broadcast_to(values, (n_instances,)).copy()
+
+
+def importances(importance: ArrayLike | None, n_instances: int, n_features: int) -> Floats:
+    """Return one importance per instance and feature."""
+    values = np.ones(n_features) if importance is None else real("importance", importance)
+    if values.shape not in {(n_features,), (n_instances, n_features)}:
+        raise ParameterError(
+            f"importance must have shape ({n_features},) or ({n_instances}, {n_features}), got {values.shape}"
+        )
+    if not np.all(np.isfinite(values) & (values >= 0)):
+        raise ParameterError(f"importance must be finite and at least 0, got {importance!r}")
+    return np.broadcast_to(values, (n_instances, n_features)).copy()
+
+
+def step_list(name: str, values: Sequence[int] | None, last: int) -> list[int]:
+    """Return steps in order, each once, from 0 (before the first) to `last`."""
+    steps = sorted({integer(name, value, 0) for value in values or ()})
+    if steps and steps[-1] > last:
+        raise ParameterError(f"{name} must lie in the run of {last} steps, got {steps[-1]}")
+    return steps

@@ -1,0 +1,48 @@
+"""The course of a training run: when to stop, and compiling its step."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Plateau", "compiled_step"]
+
+
+class Plateau:
+    """Tells when the losses of all instances have stopped falling."""
+
+    def __init__(self, tolerance: float, window: int, zeros: Any) -> None:
+        self.tolerance, self.window = tolerance, window
+        self.total, self.seen, self.before = zeros, 0, None
+
+    def after(self, losses: Any) -> bool:
+        """Take the losses of one step. They are looked at once a window: a device need not wait for the rest."""
+        self.total, self.seen = self.total + losses, self.seen + 1
+        if self.seen < self.window:
+            return False
+        before, self.before = self.before, self.total
+        self.total, self.seen = self.total * 0, 0
+        return before is not None and bool((before - self.before <= self.tolerance * before).all())
+
+
+def compiled_step(torch: Any, function: Callable[..., Any], backend: bool | str) -> Callable[..., Any]:
+    """Compile a function, and go back to it as it is if that fails at the first call, where compiling happens."""
+    compiled = torch.compile(function, **({} if backend is True else {"backend": backend}))
+    works: list[bool] = []
+
+    def call(*arguments: Any) -> Any:
+        if works == [False]:
+            return function(*arguments)
+        if works:
+            return compiled(*arguments)
+        try:
+            result = compiled(*arguments)
+        except Exception as error:  # torch raises what its backends raise, which is of no one class
+            works.append(False)
+            warnings.warn(f"torch.compile failed, training goes on without it: {error}", stacklevel=3)
+            return function(*arguments)
+        works.append(True)
+        return result
+
+    return call

@@ -1,0 +1,60 @@
+"""Finished cells of an experiment as files, so that a stopped one can go on."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.atomic import create_folder, replacing
+
+__all__ = ["Arrays", "finished"]
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def finished(
+    folder: Path | None, name: str, settings: Mapping[str, Any], compute: Callable[[], Arrays]
+) -> Arrays:
+    """Give a cell's arrays: from its file, or computed and then written.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where cells are kept; without one nothing is read or written.
+    name : str
+        The cell's file, without its suffix.
+    settings : mapping
+        What the cell depends on, in JSON's terms. A file with other settings, or that cannot be read, is
+        replaced.
+    compute : callable
+        Gives the arrays.
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    if folder is None:
+        return compute()
+    create_folder(folder)
+    path, key = folder / f"{name}.npz", json.dumps(settings, sort_keys=True)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["settings"]) == key:
+                return {part: file[part] for part in file.files if part != "settings"}
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        pass
+    arrays = compute()
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, settings=np.array(key), **arrays)
+    return arrays

@@ -1,0 +1,108 @@
+"""One toy over its training: when eigenvalues and the Rayleigh quotients of features jump."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from featuregeom.errors import ParameterError
+from featuregeom.toys.arguments import integer
+from featuregeom.toys.superposition import Progress, Toy, train
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from featuregeom.trajectory import Jumps, Trajectory
+
+__all__ = ["Dynamics", "dynamics"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dynamics:
+    """A toy and its trajectory.
+
+    Attributes
+    ----------
+    toy : Toy
+        The trained toy, one instance, with its checkpoints.
+    trajectory : Trajectory
+        Its spectra and measures at every checkpoint.
+    jumps : Jumps
+        Jumps of log kappa beyond 4 robust sigmas.
+    """
+
+    toy: Toy
+    trajectory: Trajectory
+    jumps: Jumps
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row for each checkpoint and feature; `jump` says where log kappa jumped."""
+        frame = self.trajectory.to_frame()
+        n = self.trajectory.kappa.shape[1]
+        jump = np.zeros(len(frame), dtype=bool)
+        jump[self.jumps.checkpoint * n + self.jumps.feature] = True
+        return frame.assign(jump=jump)
+
+
+def dynamics(
+    n_features: int = 20,
+    n_hidden: int = 5,
+    *,
+    sparsity: float = 0.9,
+    steps: int = 4000,
+    n_checkpoints: int = 80,
+    batch_size: int = 1024,
+    learning_rate: float = 2e-3,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Dynamics:
+    """Train one toy at a constant learning rate, with checkpoints at even distances, and measure them.
+
+    Parameters
+    ----------
+    n_features, n_hidden : int
+        Number of features and of dimensions, each at least 1.
+    sparsity : float
+        Probability that a feature is 0, in [0, 1).
+    steps, batch_size, learning_rate, seed
+        As in `superposition.train`.
+    n_checkpoints : int
+        Number of checkpoints after the first, from 1 to `steps`.
+    progress : callable, optional
+        Called as ``progress(done, total)`` in steps.
+
+    Returns
+    -------
+    Dynamics
+
+    Raises
+    ------
+    ParameterError
+        If an argument is outside its range.
+    MissingExtraError
+        If torch is not installed.
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition", on learning dynamics; arXiv:2602.02224.
+    """
+    steps = integer("steps", steps, 1)
+    if not 1 <= integer("n_checkpoints", n_checkpoints, 1) <= steps:
+        raise ParameterError(f"n_checkpoints must be at most the {steps} steps, got {n_checkpoints}")
+    toy = train(
+        n_features,
+        n_hidden,
+        sparsity=sparsity,
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule="constant",
+        seed=seed,
+        checkpoints=np.linspace(0, steps, n_checkpoints + 1).astype(int).tolist(),
+        progress=progress,
+    )
+    assert toy.checkpoints is not None  # they were asked for
+    trajectory = toy.checkpoints.trajectory()
+    return Dynamics(toy, trajectory, trajectory.kappa_jumps())
