@@ -18,7 +18,9 @@ PATIENCE = {"smoke": 0.0, "iterate": 20.0, "full": 60.0}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", default="a1,a2,a3,b1,b2,e1,e3,f1", help="rows to run, with commas between")
+    parser.add_argument(
+        "--rows", default="a1,a2,a3,b1,b2,d1,d2,d3,e1,e3,f1", help="rows to run, with commas between"
+    )
     parser.add_argument("--scale", choices=ROUNDS, default="iterate", help="size of the workloads")
     parser.add_argument("--threads", type=int, default=2, help="threads of ours and of every peer")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -33,7 +35,10 @@ def main() -> None:
         os.environ["WEIGHTWATCHER_PYTHON"] = options.weightwatcher_python
 
     import harness
-    from rows import ROWS
+    from codes import ROWS as CODES
+    from rows import ROWS as MATRICES
+
+    ROWS = {**MATRICES, **CODES}
 
     if options.worker:
         import numpy as np

@@ -1,0 +1,95 @@
+"""Clusters of codes about the majority of their bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom import _core
+from featuregeom.codes.packed import Codes, as_words
+from featuregeom.errors import ParameterError
+from featuregeom.frames import Progress
+
+__all__ = ["Clusters", "k_majority"]
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Clusters of codes.
+
+    Attributes
+    ----------
+    centres : Codes
+        The majority of each cluster, bit by bit (0 on a tie).
+    labels : ndarray of uint64, shape (N,)
+        Cluster of each code; of equally near centres, the first.
+    cost : int
+        Sum of the Hamming distances of the codes to their centres.
+    n_rounds : int
+        Rounds that were run.
+    converged : bool
+        Whether the last round moved no code.
+    """
+
+    centres: Codes
+    labels: NDArray[np.uint64]
+    cost: int
+    n_rounds: int
+    converged: bool
+
+
+def k_majority(
+    codes: Codes,
+    k: int,
+    *,
+    seed: int = 0,
+    max_rounds: int = 100,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Clusters:
+    """Cluster codes by Lloyd's algorithm in Hamming distance, whose best centres are majorities.
+
+    This is not the Euclidean k-means with real centroids of the hash-encoder paper.
+
+    Parameters
+    ----------
+    codes : Codes
+        N codes of m bits.
+    k : int
+        Clusters, from 1 to N.
+    seed : int
+        Draws the first centres, each next with odds of its distance to the nearest before it.
+    max_rounds : int
+        Rounds at most.
+    num_threads : int, optional
+        Threads to use; the result does not depend on it.
+    progress : callable, optional
+        Called with rounds done and rounds at most.
+
+    Returns
+    -------
+    Clusters
+        A local optimum; the same for the same seed on every machine.
+
+    Raises
+    ------
+    ParameterError
+        If `k`, `seed` or `max_rounds` is out of range.
+
+    Notes
+    -----
+    O(N k m / 64) word operations a round.
+    """
+    words = as_words(codes)
+    if not 1 <= k <= len(codes):
+        raise ParameterError(f"k must be from 1 to the {len(codes)} codes, not {k}")
+    if max_rounds < 1 or not 0 <= seed < 2**64:
+        raise ParameterError(
+            f"max_rounds must be at least 1 and seed from 0 below 2**64, not {max_rounds} and {seed}"
+        )
+    centres, labels, cost, rounds, converged = _core.k_majority(
+        words, codes.n_bits, k, rounds=max_rounds, seed=seed, num_threads=num_threads, progress=progress
+    )
+    return Clusters(Codes(centres, codes.n_bits, codes.layers, k), labels, cost, rounds, converged)

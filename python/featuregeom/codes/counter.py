@@ -1,0 +1,318 @@
+"""Distinct codes counted exactly in a stream, and what their counts say."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featuregeom import _core
+from featuregeom.atomic import replacing
+from featuregeom.codes.packed import Codes, as_words
+from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError, SourceError
+from featuregeom.frames import Progress
+
+__all__ = ["CodeCounter", "label_purity"]
+
+_FORMAT = "featuregeom code counter"
+_VERSION = 1
+_ARRAYS = {"words": 2, "counts": 1, "first_index": 1}
+
+
+class CodeCounter:
+    """Exact counts of distinct codes; memory grows with the distinct ones, not with the rows.
+
+    Codes are found by a 128-bit fingerprint (XXH3) and then compared bit by bit with the one copy that is kept of
+    each, so a collision costs time and nothing else. Distinct codes stand in the order of their first row.
+
+    Parameters
+    ----------
+    n_bits : int
+        Bits of a code.
+    layers : sequence of int, optional
+        Where each layer's bits end, for counts by layer; one layer unless given.
+    start : int
+        Index of the first row. Give each shard of a data set its own, and merging them in any order is one pass.
+    fingerprint_bits : int
+        Bits of the fingerprints that are looked at; few of them force collisions, for tests.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> counter = fg.codes.CodeCounter(2)
+    >>> counter.update(fg.codes.pack([[1.0, -1.0], [1.0, 1.0], [2.0, -1.0]])).tolist()
+    [0, 1, 0]
+    >>> counter.n_distinct, counter.counts.tolist()
+    (2, [2, 1])
+    """
+
+    def __init__(
+        self, n_bits: int, *, layers: Sequence[int] | None = None, start: int = 0, fingerprint_bits: int = 128
+    ) -> None:
+        if n_bits < 0 or start < 0 or not 1 <= fingerprint_bits <= 128:
+            raise ParameterError(
+                "n_bits and start must be at least 0 and fingerprint_bits from 1 to 128, "
+                f"not {n_bits}, {start} and {fingerprint_bits}"
+            )
+        self._inner = _core.PatternCounter(n_bits, start, fingerprint_bits)
+        self._n_bits = int(n_bits)
+        self._fingerprint_bits = int(fingerprint_bits)
+        self._layers = (self._n_bits,) if layers is None else tuple(int(end) for end in layers)
+        self._inner.layers(list(self._layers))  # Refuses ends that are none.
+
+    @property
+    def n_bits(self) -> int:
+        """Bits of a code."""
+        return self._n_bits
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Where each layer's bits end."""
+        return self._layers
+
+    @property
+    def n_rows(self) -> int:
+        """Rows counted, N."""
+        return self._inner.totals()[0]
+
+    @property
+    def n_distinct(self) -> int:
+        """Distinct codes, U."""
+        return self._inner.totals()[1]
+
+    @property
+    def collisions(self) -> int:
+        """Comparisons of unequal codes with equal fingerprints so far; they change no count."""
+        return self._inner.totals()[3]
+
+    @property
+    def redundancy(self) -> float:
+        """Redundancy ratio (N - U) / N; NaN without rows (He, Lei, Ji & Tao 2021)."""
+        rows, distinct = self._inner.totals()[:2]
+        return (rows - distinct) / rows if rows else math.nan
+
+    @property
+    def saturated(self) -> bool:
+        """Whether all rows are distinct: then U says how many rows were read and nothing of the network."""
+        rows, distinct = self._inner.totals()[:2]
+        return rows > 0 and rows == distinct
+
+    @property
+    def counts(self) -> NDArray[np.uint64]:
+        """How often each distinct code was seen, shape (U,)."""
+        return self._inner.parts()[1]
+
+    @property
+    def first_index(self) -> NDArray[np.uint64]:
+        """Index of the first row of each, shape (U,)."""
+        return self._inner.parts()[2]
+
+    @property
+    def words(self) -> NDArray[np.uint64]:
+        """The distinct codes, packed, shape (U, ceil(n_bits / 64))."""
+        return self._inner.parts()[0]
+
+    def update(
+        self, codes: Codes, *, num_threads: int | None = None, progress: Progress | None = None
+    ) -> NDArray[np.uint64]:
+        """Count more rows, O(rows x words); gives the position of each among the distinct codes.
+
+        Parameters
+        ----------
+        codes : Codes
+            N packed codes of `n_bits` bits.
+        num_threads : int, optional
+            Threads for the fingerprints; the counts do not depend on it.
+        progress : callable, optional
+            Called with rows done and rows in all.
+
+        Returns
+        -------
+        ndarray of uint64, shape (N,)
+            As the inverse of `numpy.unique`, but in the order of first appearance. A later merge renumbers.
+
+        Raises
+        ------
+        ShapeError
+            If the codes have another number of bits, or layers that end elsewhere.
+        KeyboardInterrupt
+            If interrupted; `n_rows` then tells how many rows were counted.
+        """
+        words = as_words(codes)
+        if codes.n_bits == self._n_bits and len(codes.layers) > 1 and codes.boundaries != self._layers:
+            raise ShapeError(
+                f"the counter's layers end at {self._layers}, those of the codes at {codes.boundaries}"
+            )
+        return self._inner.update(words, codes.n_bits, num_threads=num_threads, progress=progress)
+
+    def merge(self, other: CodeCounter) -> None:
+        """Add the counts of a shard, O(U log U).
+
+        Parameters
+        ----------
+        other : CodeCounter
+            A counter of codes of the same layers; it is not changed. First rows are compared as absolute indices.
+
+        Raises
+        ------
+        ShapeError
+            If the layers differ.
+        """
+        if other.layers != self._layers:
+            raise ShapeError(f"layers that end at {self._layers} cannot be merged with {other.layers}")
+        self._inner.merge(other._inner)
+
+    def occupancy(self) -> dict[int, int]:
+        """Histogram of counts: f_c, the distinct codes seen c times. sum f_c = U, sum c f_c = N."""
+        sizes, times = np.unique(self.counts, return_counts=True)
+        return dict(zip(sizes.tolist(), times.tolist(), strict=True))
+
+    def layer_counts(self) -> NDArray[np.uint64]:
+        """Distinct codes of each layer alone, shape (L,)."""
+        return self._inner.layers(list(self._layers))[0]
+
+    def prefix_counts(self) -> NDArray[np.uint64]:
+        """Distinct codes of the first l layers, shape (L,): never decreasing, the last is U.
+
+        Prefixes are compared by chained 128-bit fingerprints.
+        """
+        return self._inner.layers(list(self._layers))[1]
+
+    def summary(self) -> dict[str, Any]:
+        """Numbers of the whole, by name.
+
+        Returns
+        -------
+        dict
+            ``n_rows``, ``n_distinct``, ``redundancy``, ``saturated``; ``singleton_fraction`` f_1 / U;
+            ``entropy`` H in nats and ``effective_codes`` exp(H); ``simpson`` sum p^2; ``max_count``;
+            ``good_turing_coverage`` 1 - f_1 / N, the estimated share of the data's distribution that lies in the
+            codes seen; and ``chao1_lower_bound`` U + f_1 (f_1 - 1) / (2 (f_2 + 1)), which estimates a *lower bound*
+            on the codes there are (Chao 1984), never their number. NaN without rows.
+        """
+        counts = self.counts.astype(np.float64)
+        rows, distinct = float(counts.sum()), len(counts)
+        once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+        shares = counts / rows if distinct else counts
+        entropy = float(-(shares * np.log(shares)).sum()) + 0.0 if distinct else math.nan
+        return {
+            "n_rows": self.n_rows,
+            "n_distinct": distinct,
+            "redundancy": self.redundancy,
+            "saturated": self.saturated,
+            "singleton_fraction": once / distinct if distinct else math.nan,
+            "entropy": entropy,
+            "effective_codes": math.exp(entropy) if distinct else math.nan,
+            "simpson": float((shares**2).sum()) if distinct else math.nan,
+            "max_count": int(counts.max(initial=0)),
+            "good_turing_coverage": 1 - once / rows if distinct else math.nan,
+            "chao1_lower_bound": distinct + once * (once - 1) / (2 * (twice + 1)),
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the counter to one file, which appears whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        words, counts, first = self._inner.parts()
+        header = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "n_bits": self._n_bits,
+            "layers": self._layers,
+            "n_rows": self.n_rows,
+            "next_row": self._inner.totals()[2],
+            "fingerprint_bits": self._fingerprint_bits,
+        }
+        with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+            np.savez(file, header=np.array(json.dumps(header)), words=words, counts=counts, first_index=first)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CodeCounter:
+        """Read a counter that `save` wrote.
+
+        Raises
+        ------
+        SourceError
+            If the file is missing, damaged, no saved counter, or of a later version.
+        """
+        try:
+            # NumPy leaves a file open that it cannot read.
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                header = json.loads(str(file["header"]))
+                arrays = {name: file[name] for name in _ARRAYS}
+            if header["format"] != _FORMAT:
+                raise ValueError(f"its format is {header['format']!r}")
+            if header["version"] != _VERSION:
+                raise ValueError(f"its version is {header['version']}, and this release reads {_VERSION}")
+            for name, axes in _ARRAYS.items():
+                if arrays[name].dtype != np.uint64 or arrays[name].ndim != axes:
+                    raise ValueError(f"{name} is {arrays[name].dtype} with {arrays[name].ndim} axes")
+            made = cls(header["n_bits"], layers=header["layers"], fingerprint_bits=header["fingerprint_bits"])
+            made._inner = _core.PatternCounter.from_parts(
+                np.ascontiguousarray(arrays["words"]),
+                made._n_bits,
+                arrays["counts"],
+                arrays["first_index"],
+                header["next_row"],
+                made._fingerprint_bits,
+            )
+            if made.n_rows != header["n_rows"]:
+                raise ValueError(f"its counts add up to {made.n_rows}, not {header['n_rows']}")
+        except (
+            OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError,
+            zipfile.BadZipFile, FeatureGeometryError,
+        ) as error:  # fmt: skip
+            raise SourceError(f"cannot read {os.fspath(path)} as a saved code counter: {error}") from error
+        return made
+
+
+def label_purity(inverse: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], float]:
+    """Share of the most frequent label within each distinct code, and in all.
+
+    Parameters
+    ----------
+    inverse : array_like of int, shape (N,)
+        Position of each row's code, as `CodeCounter.update` gives it.
+    labels : array_like of int, shape (N,)
+        Label of each row.
+
+    Returns
+    -------
+    purity : ndarray of float64, shape (U,)
+        max_j n_uj / n_u for each code u up to the largest position; NaN for one without rows here.
+    overall : float
+        sum_u max_j n_uj / N: the accuracy of answering each code with its majority label. NaN without rows.
+
+    Raises
+    ------
+    ShapeError
+        If the lengths differ.
+    """
+    places, classes = np.asarray(inverse).astype(np.int64), np.asarray(labels)
+    if places.ndim != 1 or places.shape != classes.shape:
+        raise ShapeError(f"{places.shape} positions and {classes.shape} labels do not go together")
+    if not len(places):
+        return np.zeros(0), math.nan
+    _, classes = np.unique(classes, return_inverse=True)
+    pairs, times = np.unique(np.stack([places, classes]), axis=1, return_counts=True)
+    largest = np.zeros(places.max() + 1)
+    np.maximum.at(largest, pairs[0], times)
+    sizes = np.bincount(places).astype(np.float64)
+    purity = np.divide(largest, sizes, out=np.full(len(sizes), np.nan), where=sizes > 0)
+    return purity, float(largest.sum() / len(places))

@@ -1,0 +1,196 @@
+"""Exact searches and means by Hamming distance on packed codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featuregeom import _core
+from featuregeom.codes.packed import Codes, as_words
+from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.frames import Progress
+
+__all__ = ["class_distances", "hamming_distances", "hamming_knn", "hamming_vote", "range_counts"]
+
+
+def hamming_knn(
+    train: Codes,
+    queries: Codes,
+    k: int,
+    *,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
+    """Find the k nearest training codes of every query, exactly.
+
+    Parameters
+    ----------
+    train, queries : Codes
+        N and Q codes of the same number of bits m.
+    k : int
+        Neighbours of each query, from 1 to N.
+    num_threads : int, optional
+        Threads to use; by default ``RAYON_NUM_THREADS`` or all.
+    progress : callable, optional
+        Called with queries done and queries in all.
+
+    Returns
+    -------
+    distances : ndarray of uint32, shape (Q, k)
+        Bits that differ, increasing.
+    indices : ndarray of uint64, shape (Q, k)
+        Their rows; of equally near codes, those that come first. The same for any number of threads.
+
+    Raises
+    ------
+    ShapeError
+        If the codes have different numbers of bits.
+    ParameterError
+        If `k` is out of range.
+
+    Notes
+    -----
+    O(Q N m / 64) word operations, N m / 8 bytes for a transposed copy.
+    """
+    words = as_words(train), as_words(queries)
+    _check(train, queries)
+    if not 1 <= k <= len(train):
+        raise ParameterError(f"k must be from 1 to the {len(train)} training codes, not {k}")
+    return _core.hamming_knn(*words, train.n_bits, k, num_threads=num_threads, progress=progress)
+
+
+def hamming_vote(
+    train: Codes,
+    labels: ArrayLike,
+    queries: Codes,
+    k: int,
+    *,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> NDArray[np.int64]:
+    """Classify every query by the most frequent label of its k nearest training codes.
+
+    Parameters
+    ----------
+    train, queries : Codes
+        N and Q codes of the same number of bits.
+    labels : array_like of int, shape (N,)
+        Labels of the training codes.
+    k, num_threads, progress
+        As for `hamming_knn`.
+
+    Returns
+    -------
+    ndarray of int64, shape (Q,)
+        Labels; of equally frequent ones, the least.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        As `hamming_knn`, and if there is not one integer label for each training code.
+    """
+    given = np.asarray(labels)
+    if given.shape != (len(train),) or not np.issubdtype(given.dtype, np.integer):
+        raise ShapeError(
+            f"there must be {len(train)} integer labels, one for each code, not {given.dtype} of shape {given.shape}"
+        )
+    words = as_words(train), as_words(queries)
+    _check(train, queries)
+    if not 1 <= k <= len(train):
+        raise ParameterError(f"k must be from 1 to the {len(train)} training codes, not {k}")
+    return _core.hamming_vote(
+        words[0],
+        given.astype(np.int64),
+        words[1],
+        train.n_bits,
+        k,
+        num_threads=num_threads,
+        progress=progress,
+    )
+
+
+def hamming_distances(
+    a: Codes, b: Codes | None = None, *, num_threads: int | None = None
+) -> NDArray[np.uint32]:
+    """All distances between two sets of codes, shape (len(a), len(b)); of `a` with itself unless `b` is given.
+
+    Raises
+    ------
+    ShapeError
+        If the codes have different numbers of bits.
+
+    Notes
+    -----
+    4 bytes a pair.
+    """
+    other = a if b is None else b
+    words = as_words(a), as_words(other)
+    _check(a, other)
+    return _core.hamming_distances(words[1], words[0], a.n_bits, num_threads=num_threads)
+
+
+def range_counts(
+    train: Codes, queries: Codes, radii: Sequence[int], *, num_threads: int | None = None
+) -> NDArray[np.uint64]:
+    """Count the training codes within each radius of every query, shape (Q, len(radii)).
+
+    Raises
+    ------
+    ShapeError
+        If the codes have different numbers of bits.
+    ParameterError
+        If a radius is negative.
+    """
+    words = as_words(train), as_words(queries)
+    _check(train, queries)
+    if any(radius < 0 for radius in radii):
+        raise ParameterError(f"radii must be at least 0, not {list(radii)}")
+    most = [min(int(radius), 2**32 - 1) for radius in radii]
+    return _core.hamming_range_counts(*words, train.n_bits, most, num_threads=num_threads)
+
+
+def class_distances(codes: Codes, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Mean Hamming distance between the codes of every two classes, from the share of ones of each bit.
+
+    With p_aj the share of class a in which bit j is on, the mean over all ordered pairs, a code with itself
+    included, is sum_j p_aj (1 - p_bj) + (1 - p_aj) p_bj.
+
+    Parameters
+    ----------
+    codes : Codes
+        N codes of m bits.
+    labels : array_like, shape (N,)
+        Class of each.
+
+    Returns
+    -------
+    means : ndarray of float64, shape (C, C)
+        Mean distances; the diagonal has those within the classes.
+    classes : ndarray
+        The classes, sorted.
+
+    Raises
+    ------
+    ShapeError
+        If there is not one label for each code.
+
+    Notes
+    -----
+    O(N m + C^2 m), no pairs of codes are formed.
+    """
+    given = np.asarray(labels)
+    if given.shape != (len(codes),):
+        raise ShapeError(f"labels must have shape ({len(codes)},), one for each code, not {given.shape}")
+    classes, place = np.unique(given, return_inverse=True)
+    bits = codes.unpack()
+    on = np.array([bits[place == index].mean(axis=0) for index in range(len(classes))]).reshape(
+        -1, codes.n_bits
+    )
+    return on @ (1 - on).T + (1 - on) @ on.T, classes
+
+
+def _check(a: Codes, b: Codes) -> None:
+    if a.n_bits != b.n_bits:
+        raise ShapeError(f"codes of {a.n_bits} bits cannot be compared with codes of {b.n_bits}")

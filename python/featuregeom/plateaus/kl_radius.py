@@ -1,0 +1,165 @@
+r"""How far a pre-logit activation can move before the prediction does.
+
+With logits z = W h + b and p their softmax, a step r u moves them by r W u, and
+
+.. math:: \mathrm{KL}(p(h) \,\|\, p(h + r u)) = \tfrac12 r^2 \, u^\top F u + O(r^3), \qquad
+    u^\top F u = u^\top W^\top (\operatorname{diag} p - p p^\top) W u = \operatorname{Var}_p (W u),
+
+so the divergence reaches :math:`\varepsilon` near :math:`r^* = \sqrt{2 \varepsilon / u^\top F u}`. It increases with
+r > 0 (the log-partition function is convex), so the true radius is found by bisection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.shapes.arguments import number_between
+
+__all__ = ["KLRadius", "kl_radius"]
+
+Floats = NDArray[np.float64]
+
+_DOUBLINGS = 200
+"""Factors of two above the closed form within which the exact radius is looked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class KLRadius:
+    """Radii at which the prediction has moved by `eps` nats.
+
+    Attributes
+    ----------
+    closed : ndarray of float64, shape (P,)
+        The closed form; infinite where no logit moves against another.
+    exact : ndarray of float64, shape (P,)
+        By bisection, to rounding; infinite where the divergence never reaches `eps`.
+    error : ndarray of float64, shape (P,)
+        ``closed / exact - 1``: how much the quadratic approximation is off; NaN where either is infinite.
+    eps : float
+        The divergence, in nats.
+    """
+
+    closed: Floats
+    exact: Floats
+    error: Floats
+    eps: float
+
+
+def kl_radius(
+    W_U: ArrayLike, h: ArrayLike, u: ArrayLike, eps: float = 1e-2, *, bias: ArrayLike = 0.0
+) -> KLRadius:
+    r"""Distance along a direction at which KL(p(h) || p(h + r u)) reaches `eps` nats, closed form and exact.
+
+    Parameters
+    ----------
+    W_U : array_like, shape (V, m)
+        Unembedding: one row per token.
+    h : array_like, shape (P, m) or (m,)
+        Activations just before it. A final LayerNorm is not part of this: pass what it puts out.
+    u : array_like, shape (P, m) or (m,)
+        Directions; scaled to length 1.
+    eps : float
+        Divergence in nats, above 0.
+    bias : array_like, shape (V,) or ()
+        Added to the logits.
+
+    Returns
+    -------
+    KLRadius
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, ParameterError
+        If shapes do not fit, a value is not finite, a direction is zero or eps is not above 0.
+
+    Notes
+    -----
+    Costs O(P V m), and some 60 softmaxes of P x V for the bisection; O(P V) memory.
+
+    References
+    ----------
+    The Fisher information of the softmax; Amari, Information Geometry and Its Applications (2016), section 2.
+
+    Examples
+    --------
+    Two tokens of equal probability whose logits part by 2 r: the variance of +-1 is 1.
+
+    >>> from featuregeom.plateaus import kl_radius
+    >>> found = kl_radius([[1.0], [-1.0]], [0.0], [1.0], eps=0.005)
+    >>> round(float(found.closed[0]), 6)
+    0.1
+    """
+    W = _finite("W_U", W_U)
+    start, direction = (np.atleast_2d(_finite(name, value)) for name, value in (("h", h), ("u", u)))
+    offset = _finite("bias", bias)
+    if W.ndim != 2 or start.ndim != 2 or direction.ndim != 2 or not W.size:
+        raise ShapeError(
+            f"W_U must be (V, m), h and u (P, m), got {W.shape}, {start.shape}, {direction.shape}"
+        )
+    try:
+        start, direction = np.broadcast_arrays(start, direction)
+        np.broadcast_to(offset, (len(W),))
+    except ValueError:
+        start = start[:, :0]
+    if start.shape[1] != W.shape[1]:
+        raise ShapeError(
+            f"W_U (V, m), h and u (P, m) and bias (V,) do not fit: {W.shape}, {np.shape(h)}, {np.shape(u)}, "
+            f"{offset.shape}"
+        )
+    eps = number_between("eps", eps, 0)
+    length = np.linalg.norm(direction, axis=1)
+    if not length.all():
+        raise ParameterError(f"direction {int(np.flatnonzero(length == 0)[0])} is zero")
+    logits, slope = start @ W.T + offset, (direction / length[:, None]) @ W.T
+    slope = slope - slope.mean(axis=1, keepdims=True)  # The softmax does not see what all logits share.
+    log_p = logits - _logsumexp(logits)[:, None]
+    p = np.exp(log_p)
+    mean = (p * slope).sum(axis=1)
+    variance = (p * (slope - mean[:, None]) ** 2).sum(axis=1)
+    # Rounding of the products above leaves this much where all logits move alike.
+    noise = (W.shape[1] + 8) * np.finfo(np.float64).eps * np.abs(W).max() * np.sqrt(W.shape[1])
+    still = np.sqrt(variance) <= noise
+    closed = np.full(len(p), np.inf)
+    closed[~still] = np.sqrt(2 * eps / variance[~still])
+
+    def divergence(r: Floats) -> Floats:
+        # KL = log sum_v p_v exp(r (s_v - mean)), without forming the second distribution.
+        return _logsumexp(log_p + r[:, None] * (slope - mean[:, None]))
+
+    low = np.zeros(len(p))
+    high = np.where(still, 1.0, closed)
+    for _ in range(_DOUBLINGS):
+        short = ~still & (divergence(high) < eps)
+        if not short.any():
+            break
+        low, high = np.where(short, high, low), np.where(short, 2 * high, high)
+    reached = ~still & (divergence(high) >= eps)
+    while True:
+        middle = (low + high) / 2
+        inside = reached & (low < middle) & (middle < high)
+        if not inside.any():
+            break
+        below = divergence(middle) < eps
+        low, high = np.where(inside & below, middle, low), np.where(inside & ~below, middle, high)
+    exact = np.where(reached, high, np.inf)
+    error = np.full(len(p), np.nan)
+    both = np.isfinite(closed) & np.isfinite(exact)
+    error[both] = closed[both] / exact[both] - 1
+    return KLRadius(closed, exact, error, eps)
+
+
+def _logsumexp(values: Floats) -> Floats:
+    top = values.max(axis=1)
+    return np.asarray(top + np.log(np.exp(values - top[:, None]).sum(axis=1)))
+
+
+def _finite(name: str, value: ArrayLike) -> Floats:
+    array = np.asarray(value, dtype=np.float64)
+    if not np.isfinite(array).all():
+        bad = [0, 0, *map(int, np.argwhere(~np.isfinite(array))[0])]
+        raise NonFiniteError(f"{name} is not finite at {tuple(bad[2:])}", bad[-2], bad[-1])
+    return array

@@ -1,0 +1,156 @@
+"""Samplers of directions: moments, spans, and what the base has to do with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.plateaus import directions as d
+
+P, M = 4000, 5
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((300, M)) @ rng.standard_normal((M, M)) + [3, 0, -1, 2, 5]
+
+
+@pytest.fixture(scope="module")
+def base(data):
+    return data[np.random.default_rng(1).integers(0, 300, P)]
+
+
+def samplers(data):
+    return {
+        "isotropic": lambda A, **o: d.isotropic(A, **o),
+        "covariance": lambda A, **o: d.covariance(A, data, **o),
+        "real_difference": lambda A, **o: d.real_difference(A, data, **o),
+        "real_mixture": lambda A, **o: d.real_mixture(A, data, **o),
+        "cov_mixture": lambda A, **o: d.cov_mixture(A, data, **o),
+        "sae_feature": lambda A, **o: d.sae_feature(A, data, **o),
+        "pca": lambda A, **o: d.pca(A, data, **o),
+    }
+
+
+def test_seeds_and_prefixes(data, base):
+    for kind, sampler in samplers(data).items():
+        for exclude in (True, False):
+            found = sampler(base[:20], seed=3, exclude_base=exclude)
+            assert (found.kind, found.exclude_base, found.seed) == (kind, exclude, 3)
+            assert found.vectors.shape == (20, M)
+            np.testing.assert_array_equal(
+                found.vectors, sampler(base[:20], seed=3, exclude_base=exclude).vectors
+            )
+            assert not np.array_equal(found.vectors, sampler(base[:20], seed=4, exclude_base=exclude).vectors)
+
+
+def test_pairs_do_not_depend_on_their_number(data, base):
+    for kind, sampler in samplers(data).items():
+        if kind == "isotropic":  # Its size is the mean one of all bases.
+            continue
+        np.testing.assert_allclose(
+            sampler(base[:7], seed=2).vectors,
+            sampler(base[:20], seed=2).vectors[:7],
+            rtol=1e-10,
+            err_msg=kind,
+        )
+
+
+def test_the_base_is_in_directions_only_when_asked(data, base):
+    """Move the base: D without it stays, D with it moves by as much the other way."""
+    shift = np.full(M, 100.0)
+    for kind in ("covariance", "cov_mixture"):
+        sampler = samplers(data)[kind]
+        np.testing.assert_allclose(
+            sampler(base[:9] + shift, exclude_base=True).vectors, sampler(base[:9], exclude_base=True).vectors
+        )
+        np.testing.assert_allclose(
+            sampler(base[:9] + shift, exclude_base=False).vectors,
+            sampler(base[:9], exclude_base=False).vectors - shift,
+        )
+
+
+def test_covariance_has_the_moments_of_the_data(data, base):
+    Sigma = np.cov(data.T)
+    scale = np.abs(Sigma).max()
+    D = d.covariance(base, data).vectors
+    np.testing.assert_allclose(D.mean(axis=0), 0, atol=5 * np.sqrt(scale / P))
+    np.testing.assert_allclose(np.cov(D.T), Sigma, atol=6 * scale / np.sqrt(P))
+    np.testing.assert_allclose(
+        np.cov(d.cov_mixture(base, data).vectors.T), 2 * Sigma, atol=12 * scale / np.sqrt(P)
+    )
+    np.testing.assert_allclose(
+        np.cov(d.real_mixture(base, data).vectors.T), 2 * Sigma, atol=12 * scale / np.sqrt(P)
+    )
+    T = d.covariance(base, data, exclude_base=False).vectors + base
+    np.testing.assert_allclose(T.mean(axis=0), data.mean(axis=0), atol=5 * np.sqrt(scale / P))
+
+
+@pytest.mark.parametrize("s", [0.0, 0.3])
+def test_the_factor_is_a_root_of_the_covariance(data, s):
+    Sigma = np.cov(data.T)
+    expected = (1 - s) * Sigma + s * np.trace(Sigma) / M * np.eye(M)
+    factor = d.normal(data, s).factor
+    np.testing.assert_allclose(factor.T @ factor, expected, atol=1e-10)
+    few = d.normal(data[:3], s).factor
+    assert np.linalg.matrix_rank(few) == (2 if s == 0 else M)
+
+
+def test_isotropic_has_no_preferred_direction(base):
+    D = d.isotropic(base).vectors
+    size = np.mean(base**2)
+    np.testing.assert_allclose(D.T @ D / P, size * np.eye(M), atol=6 * size / np.sqrt(P))
+
+
+def test_real_targets_are_other_rows(data):
+    base = data[:50]
+    T = d.real_difference(base, data, exclude_base=False).vectors + base
+    distance = np.linalg.norm(T[:, None] - data[None], axis=2)
+    assert (distance.min(axis=1) < 1e-9).all()
+    assert (distance.argmin(axis=1) != np.arange(50)).all()
+    two = np.array([[1.0, 0.0], [0.0, 1.0], [5.0, 5.0]])
+    D = d.real_mixture(np.tile(two[2], (20, 1)), two, seed=1).vectors
+    assert {tuple(row) for row in D.tolist()} == {(1.0, -1.0), (-1.0, 1.0)}
+    with pytest.raises(ParameterError, match="1 rows other than base 0; 2 are needed"):
+        d.real_mixture(two[:1], two[:2])
+
+
+def test_features_and_principal_directions(data, base):
+    W = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 2.0]])
+    A = np.array([[1.0, 1.0], [2.0, 0.0]])
+    assert d.sae_feature(A, W, index=[1, 2]).vectors.tolist() == [[3, 4], [0, 2]]
+    np.testing.assert_allclose(
+        d.sae_feature(A, W, index=[1, 2], exclude_base=False).vectors + A,
+        [[0.6 * 2**0.5, 0.8 * 2**0.5], [0, 2]],
+    )
+    assert d.sae_feature(np.ones((50, 2)), W).vectors.any(axis=1).all(), "never a dead feature"
+    values, vectors = np.linalg.eigh(np.cov(data.T))
+    for k in range(M):
+        D = d.pca(base[:30], data, k).vectors
+        expected = np.sqrt(values[-1 - k]) * vectors[:, -1 - k]
+        np.testing.assert_allclose(np.abs(D), np.tile(np.abs(expected), (30, 1)), atol=1e-9)
+        assert len(np.unique(np.sign(D[:, 0]))) == 2
+    with pytest.raises(ParameterError, match="below the rank 5"):
+        d.pca(base, data, 5)
+
+
+def test_bad_data(data):
+    A = data[:2]
+    with pytest.raises(ShapeError, match="data of 2 dimensions, base of 5"):
+        d.real_difference(A, np.ones((3, 2)))
+    with pytest.raises(ShapeError, match="data of 2 dimensions, base of 5"):
+        d.covariance(A, np.ones((3, 2)))
+    with pytest.raises(ShapeError, match="at least two rows"):
+        d.covariance(A, data[:1])
+    with pytest.raises(ParameterError, match="shrinkage"):
+        d.covariance(A, data, shrinkage=1.0)
+    with pytest.raises(ParameterError, match="every decoder row is zero"):
+        d.sae_feature(A, np.zeros((2, 5)))
+    with pytest.raises(ParameterError, match="index must"):
+        d.sae_feature(A, data, index=[0, 300])
+    with pytest.raises(ParameterError, match="seed"):
+        d.isotropic(A, seed=-1)
+    with pytest.raises(NonFiniteError, match="row 0, column 2"):
+        d.isotropic([[0.0, 1.0, np.inf]])
