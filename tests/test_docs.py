@@ -8,9 +8,11 @@ import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import featuregeom
+import featuregeom as fg
 
 ROOT = Path(__file__).parents[1]
 MODULES = [
@@ -27,6 +29,29 @@ def test_the_readme_s_example_gives_what_it_says(tmp_path, monkeypatch, capsys):
     promised = re.findall(r"print\(.*\)  # (.*)", code)
     assert capsys.readouterr().out.splitlines() == promised
     assert (tmp_path / "pentagon.html").exists()
+
+
+@pytest.mark.parametrize("shape", ["icosahedron", "D5 roots", "600-cell", "square antiprism"])
+def test_the_script_that_checks_certificates(shape, tmp_path, monkeypatch, capsys):
+    X = {
+        "icosahedron": lambda: fg.shapes.icosahedron(),
+        "D5 roots": lambda: fg.shapes.root_system("D5"),
+        "600-cell": lambda: fg.shapes.cell600(),
+        "square antiprism": lambda: fg.shapes.antiprism(4, 0.29),
+    }[shape]()
+    np.save(tmp_path / "X.npy", X)
+    found = fg.schemes.certify(fg.schemes.detect(X))
+    fg.schemes.save(found, tmp_path / "c.json")
+    document = (ROOT / "docs" / "theory" / "2-schemes.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", document, flags=re.S)
+    monkeypatch.setattr("sys.argv", ["check.py", str(tmp_path / "c.json"), str(tmp_path / "X.npy")])
+    script = compile(code, "check.py", "exec")
+    exec(script, {})
+    assert capsys.readouterr().out == f"{shape} with {len(X)} points: verified\n"
+    found["intersection_numbers"][1][1][1] += 1
+    fg.schemes.save(found, tmp_path / "c.json")
+    with pytest.raises(AssertionError, match="A_1 A_1"):
+        exec(script, {})
 
 
 @pytest.mark.parametrize("name", ["featuregeom", *MODULES])

@@ -212,7 +212,9 @@ def test_coherence_across_tiles():
     assert fg.frames.coherence(X) == pytest.approx(expected.max(), rel=1e-12)
     X[2400] = 1j * X[3] + 0.01 * X[4]
     expected = abs(np.vdot(X[3], X[2400])) / np.linalg.norm(X[3]) / np.linalg.norm(X[2400])
-    assert fg.frames.coherence(X) == fg.frames.coherence(X[::-1]) == pytest.approx(expected, rel=1e-12)
+    # Another order puts the pair into tiles of other shapes, which may round otherwise.
+    assert fg.frames.coherence(X) == pytest.approx(expected, rel=1e-12)
+    assert fg.frames.coherence(X[::-1]) == pytest.approx(expected, rel=1e-12)
 
 
 def test_coherence_of_real_features_is_that_of_the_sweep():

@@ -231,7 +231,7 @@ ANTIPRISM_QUARTER = Known(
     0.780330086,
     {-1 / 2: 1, 1 / 4: 2, -0.780330086: 2, 0.280330086: 2},
     partition(8),
-    ("",),
+    ("square antiprism",),
 )
 
 _R5 = float(1 / np.sqrt(5))
@@ -247,13 +247,18 @@ KNOWN: tuple[Known, ...] = (
         antiprism(4, 1 / 3),
         0.804737854,
         {-1 / 3: 1, 1 / 3: 2, -0.804737854: 2, 0.138071187: 2},
+        "square antiprism",
     ),
     ANTIPRISM_QUARTER,
     _tight(
-        "pentagonal antiprism z^2 = 1/3", antiprism(5, 1 / 3), 1.0, {_A: 2, -_A: 2, _B: 2, -_B: 2, -1.0: 1}
+        "pentagonal antiprism z^2 = 1/3",
+        antiprism(5, 1 / 3),
+        1.0,
+        {_A: 2, -_A: 2, _B: 2, -_B: 2, -1.0: 1},
+        "pentagonal antiprism",
     ),
-    _tight("cube", cube(3), 1.0, {1 / 3: 3, -1 / 3: 3, -1.0: 1}),
-    _tight("icosahedron", icosahedron(), 1.0, {_R5: 5, -_R5: 5, -1.0: 1}),
+    _tight("cube", cube(3), 1.0, {1 / 3: 3, -1 / 3: 3, -1.0: 1}, "cube"),
+    _tight("icosahedron", icosahedron(), 1.0, {_R5: 5, -_R5: 5, -1.0: 1}, "icosahedron"),
     Known(
         "six icosahedral lines",
         icosahedral_lines(),
@@ -270,11 +275,12 @@ KNOWN: tuple[Known, ...] = (
         dodecahedron(),
         1.0,
         {0.745355992: 3, -0.745355992: 3, 1 / 3: 6, -1 / 3: 6, -1.0: 1},
+        "dodecahedron",
     ),
-    _tight("tesseract", cube(4), 1.0, {1 / 2: 4, -1 / 2: 4, 0.0: 6, -1.0: 1}),
-    _tight("24-cell", cell24(), 1.0, {1 / 2: 8, -1 / 2: 8, 0.0: 6, -1.0: 1}),
-    _tight("E8 roots", e8(), 1.0, {1 / 2: 56, -1 / 2: 56, 0.0: 126, -1.0: 1}),
-    _tight("ETF (7, 28)", etf_7_28(), 1 / 3, {-1 / 3: 15, 1 / 3: 12}),
+    _tight("tesseract", cube(4), 1.0, {1 / 2: 4, -1 / 2: 4, 0.0: 6, -1.0: 1}, "tesseract"),
+    _tight("24-cell", cell24(), 1.0, {1 / 2: 8, -1 / 2: 8, 0.0: 6, -1.0: 1}, "24-cell"),
+    _tight("E8 roots", e8(), 1.0, {1 / 2: 56, -1 / 2: 56, 0.0: 126, -1.0: 1}, "E8 roots"),
+    _tight("ETF (7, 28)", etf_7_28(), 1 / 3, {-1 / 3: 15, 1 / 3: 12}, "J(8,2)"),
     Known(
         "triangle (+) digon",
         direct_sum(polygon(3), digon()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,20 @@ from featuregeom.report.figures import Figure, axis, line, numbers, subsample
 from featuregeom.report.words import known, number, plural, text
 from featuregeom.survey.result import BlockPicture
 
-__all__ = ["BlockDrawing", "block_drawings", "block_groups", "neighbours"]
+__all__ = [
+    "BlockDrawing",
+    "block_drawings",
+    "block_groups",
+    "gram_figure",
+    "neighbours",
+    "vectors_figure",
+]
 
 BLOCKS = 12
 GRAM_ROWS = 90
 GRAM_CELLS = 9000
 GROUPS = 20
+CERTIFICATE = 20_000
 SIGNED = [[0, "--below"], [0.5, "--paper"], [1, "--above"]]
 
 Floats = NDArray[np.float64]
@@ -35,12 +44,34 @@ class BlockDrawing:
     size : str
         How many features in how many dimensions.
     figures : list of Figure
-        Gram matrix, then the vectors if they have at most three dimensions.
+        Gram matrix, then the vectors: all of them in up to three dimensions, else along the leading two.
+    scheme : SchemeFacts or None
+        Its association scheme, where it has one.
     """
 
     title: str
     size: str
     figures: list[Figure]
+    scheme: SchemeFacts | None = None
+
+
+@dataclass(frozen=True)
+class SchemeFacts:
+    """The association scheme of a block.
+
+    Attributes
+    ----------
+    relations : list of (float, int)
+        Cosine and valency of each relation.
+    eigenmatrix : list of (int, list of float)
+        Multiplicity and row of P for each eigenspace.
+    certificate : str
+        JSON.
+    """
+
+    relations: list[tuple[float, int]]
+    eigenmatrix: list[tuple[int, list[float]]]
+    certificate: str
 
 
 @dataclass(frozen=True)
@@ -163,14 +194,37 @@ def _drawing(row: Mapping[str, Any], picture: BlockPicture) -> BlockDrawing:
     size = f"block {picture.block}: {plural(len(picture.index), 'feature')} in {plural(dim, 'dimension')}"
     if not geometry and known(row.get("reason")):
         size += f"; no name: {text(row['reason'])}"
-    figures = [_gram(row, picture)]
+    figures = [gram_figure(row, picture)]
     if len(picture.index) and 1 <= picture.coordinates.shape[1] <= 3:
-        draw = _space if picture.coordinates.shape[1] == 3 else _plane
-        figures.append(draw(picture))
-    return BlockDrawing(geometry or "unnamed geometry", size, figures)
+        figures.append(vectors_figure(picture, dim))
+    scheme = _facts(picture.certificate) if picture.certificate else None
+    return BlockDrawing(geometry or "unnamed geometry", size, figures, scheme)
 
 
-def _gram(row: Mapping[str, Any], picture: BlockPicture) -> Figure:
+def _facts(certificate: str) -> SchemeFacts:
+    claim = json.loads(certificate)
+    rows = [[round(value, 9) + 0.0 for value in row] for row in claim["P"]]
+    return SchemeFacts(
+        relations=list(zip(claim["levels"], claim["valencies"], strict=True)),
+        eigenmatrix=list(zip(claim["multiplicities"], rows, strict=True)),
+        certificate=certificate if len(certificate) <= CERTIFICATE else "",
+    )
+
+
+def gram_figure(row: Mapping[str, Any], picture: BlockPicture) -> Figure:
+    """Draw a block's Gram matrix.
+
+    Parameters
+    ----------
+    row : mapping
+        Its row of the blocks table; only ``gram_values`` is used.
+    picture : BlockPicture
+        The block.
+
+    Returns
+    -------
+    Figure
+    """
     shown = subsample(len(picture.gram), GRAM_ROWS)
     gram = picture.gram[np.ix_(shown, shown)]
     labels = [str(int(i)) for i in picture.index[shown]]
@@ -191,12 +245,32 @@ def _gram(row: Mapping[str, Any], picture: BlockPicture) -> Figure:
     return Figure("gram", "Gram matrix", caption, [trace], layout)
 
 
-def _caption(edges: list[tuple[int, int]], where: str) -> str:
-    shown = f"The features as arrows from the origin, {where}, in coordinates of their own span"
-    return shown + ("; thin lines join neighbours." if edges else ".")
+def vectors_figure(picture: BlockPicture, dim: int) -> Figure:
+    """Draw a block's vectors.
+
+    Parameters
+    ----------
+    picture : BlockPicture
+        The block, with coordinates in 1 to 3 dimensions.
+    dim : int
+        Dimensions of the block. Where there are more than coordinates, these are along the leading eigenvectors.
+
+    Returns
+    -------
+    Figure
+    """
+    return _space(picture, dim) if picture.coordinates.shape[1] == 3 else _plane(picture, dim)
 
 
-def _plane(picture: BlockPicture) -> Figure:
+def _caption(edges: list[tuple[int, int]], where: str, shown: int, dim: int) -> str:
+    axes = "coordinates of their own span"
+    if dim > shown:
+        axes = f"the {shown} leading of their {dim} dimensions"
+    said = f"The features as arrows from the origin, {where}, in {axes}"
+    return said + ("; thin lines join neighbours." if edges else ".")
+
+
+def _plane(picture: BlockPicture, dim: int) -> Figure:
     places = np.asarray(picture.coordinates, dtype=np.float64)
     flat = places.shape[1] == 1
     points = np.column_stack([places, np.zeros(len(places))]) if flat else places
@@ -235,10 +309,16 @@ def _plane(picture: BlockPicture) -> Figure:
         "showlegend": False,
     }  # fmt: skip
     where = "on a line" if flat else "in the plane"
-    return Figure("vectors", f"Vectors {where}", _caption(edges, where), traces, layout)
+    return Figure(
+        "vectors",
+        f"Vectors {where}",
+        _caption(edges, where, picture.coordinates.shape[1], dim),
+        traces,
+        layout,
+    )
 
 
-def _space(picture: BlockPicture) -> Figure:
+def _space(picture: BlockPicture, dim: int) -> Figure:
     points = np.asarray(picture.coordinates, dtype=np.float64)
     norms = np.linalg.norm(points, axis=1)
     reach = 1.05 * float(norms.max(initial=0)) or 1.0
@@ -265,7 +345,7 @@ def _space(picture: BlockPicture) -> Figure:
         },
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "showlegend": False,
     }  # fmt: skip
-    caption = _caption(edges, "in space") + " Drag to turn."
+    caption = _caption(edges, "in space", 3, dim) + " Drag to turn."
     return Figure("vectors", "Vectors in space", caption, traces, layout)
 
 

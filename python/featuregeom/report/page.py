@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from featuregeom.atomic import replacing
 from featuregeom.report.drawings import block_drawings, block_groups
 from featuregeom.report.figures import matrix_figures
-from featuregeom.report.words import COLUMNS, Column, known, number, plural, reading, text
+from featuregeom.report.html import render, write
+from featuregeom.report.words import COLUMNS, Column, number, plural, reading, text
 from featuregeom.survey.result import Analysis
 
 if TYPE_CHECKING:
@@ -24,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["render_page", "write_page"]
 
-HERE = Path(__file__).parent
 USED = ("index", "norm", "capacity", "eigenspace")
 
 
@@ -48,10 +40,7 @@ def write_page(analysis: Analysis, path: Path) -> Path:
     OutputError
         If the file cannot be written; nothing is left behind then.
     """
-    page = render_page(analysis).encode("utf-8", "backslashreplace")
-    with replacing(path) as temporary:
-        temporary.write_bytes(page)
-    return path
+    return write(render_page(analysis), path)
 
 
 def render_page(analysis: Analysis) -> str:
@@ -68,61 +57,15 @@ def render_page(analysis: Analysis) -> str:
         A whole HTML document. The same analysis gives the same page.
     """
     matrices = analysis.matrices.to_dict("records")
-    scripts = {"plotly": _plotly(), "page": _asset("page.js")}
-    return _environment().get_template("template.html.j2").render(
-        provenance=_provenance(analysis.provenance),
-        source=text(analysis.provenance.get("source")),
+    return render(
+        "analysis.html.j2",
+        provenance={key: value for key, value in analysis.provenance.items() if key != "source"},
         totals=_totals(analysis),
+        source=text(analysis.provenance.get("source")),
         columns=_columns(analysis.matrices),
         sections=list(_sections(analysis, matrices)),
         skipped=analysis.skipped.to_dict("records"),
-        scripts=scripts,
-        style=Markup(_asset("page.css")),
-        script_hashes=[_hash(script) for script in scripts.values()],
-    )  # fmt: skip
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "text": text, "json": _json}
-    environment.tests["known"] = known
-    return environment
-
-
-def _asset(name: str) -> Markup:
-    return Markup((HERE / name).read_text(encoding="utf-8"))
-
-
-@cache
-def _plotly() -> Markup:
-    from plotly.offline import get_plotlyjs
-
-    return Markup(get_plotlyjs().replace("\r\n", "\n"))
-
-
-def _hash(script: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _json(value: Any) -> Markup:
-    """Write JSON that nothing can break out of: no "<" at all, and no number that JSON does not have."""
-    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
-
-
-def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    flat = {key: value for key, value in provenance.items() if not isinstance(value, Mapping)}
-    for value in provenance.values():
-        if isinstance(value, Mapping):
-            flat |= value
-    flat.pop("source", None)
-    return [(text(key).replace("_", " "), text(value)) for key, value in flat.items() if known(value)]
 
 
 def _totals(analysis: Analysis) -> list[str]:

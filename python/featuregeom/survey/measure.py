@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from featuregeom import _core, frames, pairs, spectra
 from featuregeom.blocks import Block, describe_block, groups
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import Features
+from featuregeom.schemes.certificate import certify
 from featuregeom.survey.progress import Meter
 from featuregeom.survey.result import BlockPicture, MatrixResult, Picture
 
@@ -107,7 +109,8 @@ def measure(features: Features, options: Options, num_threads: int | None, meter
         "cosine": swept.cosines[:, 0],
         "block": swept.blocks,
     }
-    picture = _picture(features, spectrum, measured, swept, blocks, kept, options.seed)
+    drawn = _block_pictures(features, blocks, kept, len(kept) + dropped)
+    picture = _picture(features, spectrum, measured, swept, drawn, kept, options.seed)
     meter.finish(name)
     return MatrixResult(row, columns, _block_rows(name, blocks), picture, time.perf_counter() - begin)
 
@@ -224,7 +227,7 @@ def _picture(
     spectrum: spectra.Spectrum,
     measured: spectra.Measures,
     swept: pairs.Pairs,
-    blocks: list[Block],
+    blocks: tuple[BlockPicture, ...],
     kept: NDArray[np.int64],
     seed: int,
 ) -> Picture:
@@ -244,7 +247,7 @@ def _picture(
         heat_spaces=borders,
         cosine_edges=swept.edges,
         cosine_counts=swept.counts.astype(np.int64),
-        blocks=_block_pictures(features, blocks, kept),
+        blocks=blocks,
     )
 
 
@@ -271,7 +274,7 @@ def _heat(
 
 
 def _block_pictures(
-    features: Features, blocks: list[Block], kept: NDArray[np.int64]
+    features: Features, blocks: list[Block], kept: NDArray[np.int64], n: int
 ) -> tuple[BlockPicture, ...]:
     drawable = [
         (number, block)
@@ -282,9 +285,12 @@ def _block_pictures(
     pictures = []
     for number, block in drawable[:_DRAWN_BLOCKS]:
         assert block.gram is not None
-        coordinates = np.zeros((len(block.index), 0))
-        if block.dim <= 3:
-            left, scale, _ = np.linalg.svd(features.widened(block.index), full_matrices=False)
-            coordinates = left[:, : block.dim] * scale[: block.dim]
-        pictures.append(BlockPicture(number, kept[block.index], block.gram, coordinates))
+        keep = block.dim if block.dim <= 3 else 2
+        left, scale, _ = np.linalg.svd(features.widened(block.index), full_matrices=False)
+        coordinates = left[:, :keep] * scale[:keep]
+        certificate = ""
+        if block.scheme is not None:
+            rows = kept[np.sort(block.index)]
+            certificate = json.dumps(certify(block.scheme, features=rows, n_features=n))
+        pictures.append(BlockPicture(number, kept[block.index], block.gram, coordinates, certificate))
     return tuple(pictures)

@@ -27,13 +27,17 @@ class BlockPicture:
     gram : ndarray of float64, shape (n, n)
         Gram matrix of the features.
     coordinates : ndarray of float64, shape (n, dim)
-        The features in an orthonormal basis of their span; ``dim`` is at most 3, else shape (n, 0).
+        The features in an orthonormal basis of their span, where that has at most 3 dimensions; else along the
+        two leading eigenvectors of their Gram matrix.
+    certificate : str
+        Certificate of their association scheme as JSON (`schemes.certificate`); empty where there is none.
     """
 
     block: int
     index: NDArray[Any]
     gram: NDArray[Any]
     coordinates: NDArray[Any]
+    certificate: str = ""
 
 
 @dataclass(frozen=True, eq=False)

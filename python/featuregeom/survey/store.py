@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Store", "assemble", "load"]
 
 _INDEX = "analysis.json"
+_CERTIFICATES = "certificates"
 _PARTS = "parts"
 _TABLES = ("matrices", "features", "blocks")
 
@@ -64,6 +65,7 @@ class Store:
     def __init__(self, folder: Path, plan: Plan, *, resume: bool) -> None:
         self.folder = folder
         self._parts = folder / _PARTS
+        self._certificates = folder / _CERTIFICATES
         self._names: list[str] = plan["matrices"]
         index = folder / _INDEX
         if resume and index.exists():
@@ -72,8 +74,8 @@ class Store:
         create_folder(self._parts)
         for name in (*(f"{table}.parquet" for table in _TABLES), "report.html"):
             (folder / name).unlink(missing_ok=True)
-        for part in self._parts.glob("*.npz"):
-            part.unlink()
+        for old in (*self._parts.glob("*.npz"), *self._certificates.glob("*.json")):
+            old.unlink()
         with replacing(index) as temporary:
             temporary.write_text(json.dumps(plan, indent=1), encoding="utf-8")
 
@@ -98,7 +100,7 @@ class Store:
         return _read_part(self._path(name))
 
     def write_tables(self, analysis: Analysis) -> None:
-        """Write the three tables.
+        """Write the three tables, and the certificates of the schemes that the page shows.
 
         Raises
         ------
@@ -109,6 +111,13 @@ class Store:
             frame: pd.DataFrame = getattr(analysis, table)
             with replacing(self.folder / f"{table}.parquet") as temporary:
                 frame.drop(columns="seconds", errors="ignore").to_parquet(temporary, index=False)
+        for name, picture in analysis.pictures.items():
+            for block in picture.blocks:
+                if block.certificate:
+                    create_folder(self._certificates)
+                    path = self._certificates / f"{self._names.index(name):04d}-{block.block}.json"
+                    with replacing(path) as temporary:
+                        temporary.write_text(block.certificate, encoding="utf-8")
 
     def _path(self, name: str) -> Path:
         return self._parts / f"{self._names.index(name):04d}.npz"
@@ -219,7 +228,7 @@ def _pack(result: MatrixResult) -> dict[str, Any]:
     }
     packed["drawn"] = [block.block for block in result.picture.blocks]
     for block in result.picture.blocks:
-        for name in ("index", "gram", "coordinates"):
+        for name in ("index", "gram", "coordinates", "certificate"):
             packed[f"block/{block.block}/{name}"] = getattr(block, name)
     return packed
 
@@ -234,7 +243,11 @@ def _read_part(path: Path) -> MatrixResult:
             }
             drawn = tuple(
                 BlockPicture(
-                    int(block), *(part[f"block/{block}/{name}"] for name in ("index", "gram", "coordinates"))
+                    int(block),
+                    part[f"block/{block}/index"],
+                    part[f"block/{block}/gram"],
+                    part[f"block/{block}/coordinates"],
+                    str(part[f"block/{block}/certificate"]),
                 )
                 for block in part["drawn"]
             )

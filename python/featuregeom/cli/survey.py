@@ -1,46 +1,34 @@
-"""The command line: ``featuregeom describe | analyze | demo | report``.
-
-Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 1 an error that the
-message explains, 2 wrong usage, 130 interrupted (Ctrl-C; what was finished is kept).
-"""
+"""``featuregeom describe | analyze | demo | report``: the main job."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from featuregeom.errors import FeatureGeometryError
+from featuregeom.cli.terminal import (
+    Json,
+    Threads,
+    messages,
+    output,
+    print_json,
+    records,
+    reporting,
+    step_bar,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from featuregeom.survey import Analysis
     from featuregeom.survey.progress import Listener
 
-__all__ = ["app", "main"]
-
-INTERRUPTED = 130
-
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Measure the geometry of what a neural network has learned.",
-    epilog="Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 130 interrupted.",
-)
-# Where nobody sees a terminal, lines need not be broken for one.
-output = Console(width=None if sys.stdout.isatty() else 160)
-messages = Console(stderr=True)
+__all__ = ["analyze", "demo", "describe", "report"]
 
 
 class Axis(StrEnum):
@@ -73,13 +61,8 @@ AxisOption = Annotated[
     Axis, typer.Option(help="The axis that indexes features; auto: what the format says, else rows.")
 ]
 Mmap = Annotated[bool, typer.Option(help="Map files into memory; switch off on network disks.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads; by default RAYON_NUM_THREADS or all cores.")
-]
 
 
-@app.command()
 def describe(
     source: Source,
     include: Include = None,
@@ -91,16 +74,16 @@ def describe(
     """Show what is inside a source, and what an analysis will cost, from headers alone."""
     from featuregeom import survey
 
-    with _reporting():
+    with reporting():
         found = survey.describe(source, axis=axis.value, mmap=mmap)
         cost = survey.estimate(source, include=include, exclude=exclude, axis=axis.value, mmap=mmap)
         if as_json:
-            _print_json(
+            print_json(
                 {
                     "source": found.source,
                     "format": found.format,
-                    "tensors": _records(found.to_frame()),
-                    "cost": _records(cost.to_frame()),
+                    "tensors": records(found.to_frame()),
+                    "cost": records(cost.to_frame()),
                     "operations": cost.operations,
                     "bytes": cost.read,
                     "memory": cost.memory,
@@ -128,7 +111,6 @@ def describe(
         )
 
 
-@app.command()
 def analyze(
     source: Source,
     out: Annotated[
@@ -158,7 +140,7 @@ def analyze(
     """Measure every weight matrix of a source: three tables and one page."""
     from featuregeom import survey
 
-    with _reporting():
+    with reporting():
         out = out or Path(f"{_stem(source)}.featuregeom")
         with _bar(hidden=as_json) as listener:
             try:
@@ -185,7 +167,6 @@ def analyze(
         _show(analysis, as_json=as_json)
 
 
-@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for tables and page.")] = Path("featuregeom-demo"),
     train: Annotated[
@@ -197,13 +178,15 @@ def demo(
     """Analyse toy models of superposition and print the names of the shapes that they learned."""
     from featuregeom import demo as demonstration
 
-    with _reporting():
-        with _bar(hidden=as_json) as listener, _training_bar(hidden=as_json or not train) as training:
+    with reporting():
+        with (
+            _bar(hidden=as_json) as listener,
+            step_bar("training toy models", hidden=as_json or not train) as training,
+        ):
             analysis = demonstration.run(out, train=train, seed=seed, training=training, progress=listener)
         _show(analysis, as_json=as_json)
 
 
-@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder that an analysis wrote.")],
     out: Annotated[Path | None, typer.Option(help="The page; by default report.html in the folder.")] = None,
@@ -211,24 +194,8 @@ def report(
     """Write the page of an analysis again."""
     from featuregeom.survey import load
 
-    with _reporting():
+    with reporting():
         output.print(str(load(folder).report(out or folder / "report.html")), soft_wrap=True, highlight=False)
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    try:
-        yield
-    except FeatureGeometryError as error:
-        messages.print(Text(f"error: {error}"), style="red", soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager
@@ -260,22 +227,15 @@ def _bar(*, hidden: bool) -> Iterator[Listener]:
         yield listen
 
 
-@contextmanager
-def _training_bar(*, hidden: bool) -> Iterator[Callable[[int, int], None]]:
-    with Progress(console=messages, disable=hidden) as bar:
-        task = bar.add_task("training toy models", visible=not hidden)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def _show(analysis: Analysis, *, as_json: bool) -> None:
-    rows = _records(analysis.matrices)
+    rows = records(analysis.matrices)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "out": str(analysis.out),
                 "provenance": analysis.provenance,
                 "matrices": rows,
-                "skipped": _records(analysis.skipped),
+                "skipped": records(analysis.skipped),
             }
         )
         return
@@ -295,21 +255,6 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
     output.print(table)
     if analysis.out is not None:
         output.print(f"tables and page: {analysis.out / 'report.html'}", soft_wrap=True, highlight=False)
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows with NaN, which is no JSON, and missing values as None."""
-    rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
-    return [{str(key): value for key, value in row.items()} for row in rows]
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, allow_nan=False, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    """Give NumPy scalars as Python's."""
-    return value.item()
 
 
 def _size(count: float) -> str:

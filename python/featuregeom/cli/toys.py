@@ -1,0 +1,247 @@
+"""``featuregeom toy phase | geometry | saturation | dynamics``: experiments on toys, each a table and a page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from featuregeom.cli.terminal import Json, messages, output, print_json, records, reporting, step_bar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from featuregeom.report.sheet import Section
+
+__all__ = ["app", "dynamics", "geometry", "phase", "saturation"]
+
+app = typer.Typer(no_args_is_help=True, help="Train toy models of superposition and measure their geometry.")
+
+Out = Annotated[Path, typer.Option(help="Folder for the table and the page.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped experiment in the folder.")]
+Seed = Annotated[int, typer.Option(help="Seed of the training.")]
+Full = Annotated[bool, typer.Option("--full", help="The size of the papers: hours without an accelerator.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Steps of training, instead of the experiment's own.")]
+
+
+@app.command()
+def phase(
+    out: Out = Path("toy-phase"),
+    resume: Resume = False,
+    seed: Seed = 0,
+    full: Full = False,
+    steps: Steps = None,
+    as_json: Json = False,
+) -> None:
+    """Train phase diagrams of 2 features in 1 dimension and 3 in 2: dropped, dedicated or antipodal."""
+    import pandas as pd
+
+    from featuregeom.report.sheet import Section
+    from featuregeom.report.toy_figures import crossing_figure, phase_figures
+    from featuregeom.toys import experiments
+
+    with reporting():
+        cells = _cells(out, resume)
+        options: dict[str, Any] = {"seed": seed, "folder": cells} | ({"steps": steps} if steps else {})
+        if full:
+            options |= {"restarts": 10, "steps": steps or 10_000, "batch_size": 1024}
+        crossing = experiments.held_crossing(seed=seed)
+        found = []
+        for m in (1, 2):
+            with step_bar(f"phase diagram, m = {m}", hidden=as_json) as bar:
+                found.append(experiments.phase(m, **options, progress=bar))
+        sections = [
+            Section(
+                "Held solutions",
+                (
+                    "With norms held at 1 and biases at 0, an antipodal pair costs (1 - S)²/3, and keeping one of two "
+                    "features of importance 1 costs (1 - S)(1 + 3S)/12. They cross at S = 3/7.",
+                ),
+                (crossing_figure(crossing),),
+            ),
+            *(
+                Section(
+                    f"m = {one.n_hidden}",
+                    (
+                        "With norms and biases free, as in training, the boundary at 3/7 is not there: a trained pair "
+                        "costs less than dropping one of two equal features at every S between 0 and 1, if only just "
+                        "for dense inputs. The theory beside the measurement is that of held solutions.",
+                    ),
+                    tuple(phase_figures(one)),
+                )
+                for one in found
+            ),
+        ]
+        _finish(
+            out,
+            "phase",
+            "Phase diagrams: what a toy keeps",
+            pd.concat([one.to_frame() for one in found], ignore_index=True),
+            sections,
+            {"seed": seed, "full": full, "steps": steps or "default"},
+            {"crossing": crossing.crossing, "theory": 3 / 7},
+            as_json,
+        )
+
+
+@app.command()
+def geometry(
+    out: Out = Path("toy-geometry"),
+    resume: Resume = False,
+    seed: Seed = 0,
+    full: Full = False,
+    steps: Steps = None,
+    as_json: Json = False,
+) -> None:
+    """Train 400 features in 30 dimensions at growing sparsity, and show the capacity of each."""
+    import numpy as np
+
+    from featuregeom.report.sheet import Section
+    from featuregeom.report.toy_figures import geometry_figure
+    from featuregeom.toys import experiments
+
+    with reporting():
+        options: dict[str, Any] = {"n_features": 200, "n_hidden": 20, "steps": 2000, "batch_size": 256}
+        if full:
+            options = {
+                "n_features": 400, "n_hidden": 30, "steps": 20_000, "batch_size": 1024,
+                "sparsity": 1 - np.geomspace(1, 0.01, 30),
+            }  # fmt: skip
+        options |= {"steps": steps} if steps else {}
+        with step_bar("training", hidden=as_json) as bar:
+            found = experiments.geometry(**options, seed=seed, folder=_cells(out, resume), progress=bar)
+        text = (
+            "Elhage et al. (2022) found that the capacities of features stick at those of regular geometries."
+        )
+        _finish(
+            out,
+            "geometry",
+            "Capacities against sparsity",
+            found.to_frame(),
+            [Section("Capacity", (text,), (geometry_figure(found),))],
+            {"seed": seed, "full": full, "steps": options["steps"], "n": options["n_features"]},
+            {"dimensions_per_feature": found.dimensions_per_feature.tolist()},
+            as_json,
+        )
+
+
+@app.command()
+def saturation(
+    out: Out = Path("toy-saturation"),
+    resume: Resume = False,
+    seed: Seed = 0,
+    full: Full = False,
+    steps: Steps = None,
+    as_json: Json = False,
+) -> None:
+    """Train toys over dimensions and sparsities, and show how near they come to capacity saturation."""
+    import numpy as np
+
+    from featuregeom.report.sheet import Section
+    from featuregeom.report.toy_figures import saturation_figures
+    from featuregeom.toys import experiments
+
+    with reporting():
+        options: dict[str, Any] = {"steps": steps} if steps else {}
+        if full:
+            options = {
+                "n_features": 1024, "n_hidden": tuple(range(16, 513, 16)), "restarts": 2,
+                "sparsity": np.linspace(0, 0.99, 50), "steps": steps or 25_000, "batch_size": 1024,
+                "learning_rate": 1e-3,
+            }  # fmt: skip
+        with step_bar("training", hidden=as_json) as bar:
+            found = experiments.saturation(**options, seed=seed, folder=_cells(out, resume), progress=bar)
+        ranges = found.by_range()
+        text = (
+            "Means over ranges of S, with the figures of arXiv:2602.02224 at its own size (1024 features, 25 000 "
+            "steps) and random frames with the same norms. The theorem is conditional: nothing says that training "
+            "must saturate, and shorter training of smaller toys need not reach the paper's figures."
+        )
+        _finish(
+            out,
+            "saturation",
+            "Capacity saturation of trained toys",
+            found.to_frame(),
+            [Section("By sparsity", (text,), tuple(saturation_figures(found)), ranges)],
+            {"seed": seed, "full": full, "n": found.n_features, "steps": options.get("steps", "default")},
+            {"ranges": records(ranges)},
+            as_json,
+        )
+
+
+@app.command()
+def dynamics(
+    out: Out = Path("toy-dynamics"),
+    resume: Resume = False,
+    seed: Seed = 0,
+    full: Full = False,
+    steps: Steps = None,
+    as_json: Json = False,
+) -> None:
+    """Train one toy with checkpoints, and show when eigenvalues and Rayleigh quotients jump.
+
+    It takes seconds, so --resume trains anew, and gives the same.
+    """
+    from featuregeom.report.sheet import Section
+    from featuregeom.report.toy_figures import dynamics_figures
+    from featuregeom.toys import experiments
+
+    with reporting():
+        _cells(out, resume)
+        options: dict[str, Any] = {"steps": steps, "n_checkpoints": min(80, steps)} if steps else {}
+        if full:
+            options |= {"n_features": 64, "n_hidden": 16, "steps": steps or 20_000}
+        with step_bar("training", hidden=as_json) as bar:
+            found = experiments.dynamics(**options, seed=seed, progress=bar)
+        text = f"{len(found.jumps)} jumps of kappa beyond 4 robust sigmas over {found.toy.steps} steps."
+        _finish(
+            out,
+            "dynamics",
+            "Energy levels over training",
+            found.to_frame(),
+            [Section("Over training", (text,), tuple(dynamics_figures(found)))],
+            {"seed": seed, "full": full, "steps": found.toy.steps},
+            {"jumps": len(found.jumps)},
+            as_json,
+        )
+
+
+def _cells(out: Path, resume: bool) -> Path:
+    """Give the folder of finished cells; what an earlier run left there goes, unless it is resumed."""
+    from featuregeom.atomic import create_folder
+
+    create_folder(out)
+    cells = out / "cells"
+    if not resume and cells.is_dir():
+        shutil.rmtree(cells)
+    return cells
+
+
+def _finish(
+    out: Path,
+    name: str,
+    title: str,
+    frame: pd.DataFrame,
+    sections: Sequence[Section],
+    provenance: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    as_json: bool,
+) -> None:
+    """Write table and page, and say where they are."""
+    from featuregeom.atomic import replacing
+    from featuregeom.report.sheet import Sheet, write_sheet
+
+    table, page = out / f"{name}.parquet", out / f"{name}.html"
+    with replacing(table) as temporary:
+        frame.to_parquet(temporary, index=False)
+    write_sheet(Sheet("Toy models of superposition", title, tuple(sections), provenance=provenance), page)
+    shown = dict(facts) | {"table": str(table), "page": str(page)}
+    if as_json:
+        print_json(shown)
+        return
+    for key, value in shown.items():
+        output.print(f"{key}: {value}", soft_wrap=True, highlight=False)
+    messages.print(f"{len(frame)} rows")

@@ -1,0 +1,122 @@
+"""What every page is made of: templates, style, scripts, and a policy that lets it fetch nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from featuregeom.atomic import replacing
+from featuregeom.report.words import known, number, text
+
+__all__ = ["render", "write"]
+
+HERE = Path(__file__).parent
+
+
+def render(template: str, *, provenance: Mapping[str, Any], totals: list[str], **values: Any) -> str:
+    """Render a page that needs no network and that no text in it can break.
+
+    Parameters
+    ----------
+    template : str
+        A template of this folder that extends ``base.html.j2``.
+    provenance : mapping
+        What was measured, from what, with what; mappings inside it are laid flat.
+    totals : list of str
+        The line below the heading.
+    **values
+        What the template itself needs.
+
+    Returns
+    -------
+    str
+        A whole HTML document. The same values give the same page.
+    """
+    scripts = {"plotly": _plotly(), "page": _asset("page.js")}
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            provenance=_provenance(provenance),
+            totals=totals,
+            scripts=scripts,
+            style=Markup(_asset("page.css")),
+            script_hashes=[_hash(script) for script in scripts.values()],
+            **values,
+        )
+    )
+
+
+def write(page: str, path: Path) -> Path:
+    """Write a page, replacing the file only once the new one is complete.
+
+    Parameters
+    ----------
+    page : str
+        HTML.
+    path : Path
+        File to write.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; nothing is left behind then.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(page.encode("utf-8", "backslashreplace"))
+    return path
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "text": text, "json": _json}
+    environment.tests["known"] = known
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    return Markup((HERE / name).read_text(encoding="utf-8"))
+
+
+@cache
+def _plotly() -> Markup:
+    from plotly.offline import get_plotlyjs
+
+    return Markup(get_plotlyjs().replace("\r\n", "\n"))
+
+
+def _hash(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _json(value: Any) -> Markup:
+    """Write JSON that nothing can break out of: no "<" at all, and no number that JSON does not have."""
+    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    flat = {key: value for key, value in provenance.items() if not isinstance(value, Mapping)}
+    for value in provenance.values():
+        if isinstance(value, Mapping):
+            flat |= value
+    return [(text(key).replace("_", " "), text(value)) for key, value in flat.items() if known(value)]

@@ -1,0 +1,124 @@
+"""Figures of the phase chart of hash encoders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from featuregeom.encoder.phase import PhaseChart
+from featuregeom.encoder.regimes import REGIMES
+from featuregeom.report.figures import Figure, Trace, axis, line
+from featuregeom.report.sheet import Section, Sheet
+from featuregeom.report.words import number, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["phase_figures", "phase_sheet"]
+
+OTHER = {"epochs": "epochs of training", "samples": "training samples"}
+COLOURS = ("--c1", "--c3", "--c2")
+
+
+def phase_figures(chart: PhaseChart) -> list[Figure]:
+    """Draw the regimes on both grids, and redundancy and accuracies over width at the far corner of both."""
+    return [*(_regimes(chart, kind) for kind in OTHER), _widths(chart)]
+
+
+def phase_sheet(chart: PhaseChart) -> Sheet:
+    """Lay out a phase chart as a page: regimes, curves, the averaged grid and the plan."""
+    figures = phase_figures(chart)
+    counts = chart.regimes["regime"].value_counts()
+    lead = (
+        "A network is a hash encoder: each sample has the code of its linear region. Codes that coincide cannot be "
+        "told apart; codes that differ may still keep what the labels say.",
+        "Regimes are by thresholds, not by eye: " + _limits(chart) + ".",
+    )
+    return Sheet(
+        kicker="hash encoders",
+        title=f"Phase chart of {chart.plan['data']}",
+        lead=lead,
+        totals=(plural(len(chart.cells), "network"), *(f"{counts.get(name, 0)} {name}" for name in REGIMES)),
+        provenance=chart.plan,
+        sections=(
+            Section("Regimes", figures=tuple(figures[:2])),
+            Section("Over width", figures=tuple(figures[2:])),
+            Section("The grid", text=("Means over repeats.",), table=chart.regimes),
+        ),
+    )
+
+
+def _limits(chart: PhaseChart) -> str:
+    limits = chart.thresholds
+    return (
+        f"{REGIMES[0]} from redundancy {limits.tau_hi:g} on; {REGIMES[2]} up to {limits.tau_lo:g} where the accuracy "
+        f"({limits.score}) moves by at most {limits.eps:g} for e times the width, epochs or samples; "
+        f"{REGIMES[1]} between"
+    )
+
+
+def _regimes(chart: PhaseChart, kind: str) -> Figure:
+    part = chart.regimes[chart.regimes["chart"] == kind]
+
+    def grid(column: str) -> pd.DataFrame:
+        return part.pivot_table(index="value", columns="width", values=column, aggfunc="first", sort=True)
+
+    names, R, score = grid("regime"), grid("redundancy"), grid("score")
+    z = names.map(REGIMES.index).to_numpy(dtype=int)
+    text = [
+        [f"R {number(r, 2)}<br>{number(s, 2)}" for r, s in zip(*rows, strict=True)]
+        for rows in zip(R.to_numpy(), score.to_numpy(), strict=True)
+    ]
+    trace: Trace = {
+        "type": "heatmap", "x": [str(width) for width in names.columns], "y": [str(value) for value in names.index],
+        "z": z.tolist(), "zmin": -0.5, "zmax": 2.5, "showscale": False, "xgap": 1, "ygap": 1, "opacity": 0.7,
+        "colorscale": [[k / 3 + end / 3, COLOURS[k]] for k in range(3) for end in (0, 1)],
+        "text": text, "texttemplate": "%{text}",
+        "hovertemplate": f"width %{{x}}, %{{y}} {OTHER[kind]}<br>%{{text}}<extra></extra>",
+    }  # fmt: skip
+    there = [
+        f"{plural(int(np.sum(z == k)), 'cell')} {name}" for k, name in enumerate(REGIMES) if (z == k).any()
+    ]
+    caption = (
+        f"Width against {OTHER[kind]}: {', '.join(there)}. In each cell: redundancy R, and the accuracy "
+        f"({chart.thresholds.score}). {_limits(chart).capitalize()}."
+    )
+    layout = {
+        "xaxis": axis("width of the hidden layers", type="category"),
+        "yaxis": axis(OTHER[kind], type="category"),
+    }
+    return Figure(f"phase-{kind}", f"Regimes over width and {OTHER[kind]}", caption, [trace], layout)
+
+
+def _widths(chart: PhaseChart) -> Figure:
+    cells = chart.cells
+    full = cells[
+        (cells["n_samples"] == cells["n_samples"].max()) & (cells["epochs"] == cells["epochs"].max())
+    ]
+    means = full.groupby("width").mean(numeric_only=True)
+    shown: dict[str, str] = {
+        "redundancy_train": "redundancy, training",
+        "redundancy_test": "redundancy, test",
+        "redundancy_random": "redundancy, random inputs",
+        "knn": "9 nearest codes",
+        "kmeans_accuracy_test": "k-means, matched",
+        "logistic": "logistic regression",
+        "network": "the network itself",
+    }
+    traces: list[Any] = [
+        line(means.index.to_numpy(), means[column].to_numpy(), f"--c{k}", name, width=2)
+        | {"showlegend": True}
+        for k, (column, name) in enumerate(shown.items())
+        if column in means
+    ]
+    caption = (
+        "Redundancy of codes and accuracies from codes over width, after all epochs on all samples; means over "
+        f"{plural(int(chart.plan['repeats']), 'network')}."
+    )
+    layout = {
+        "xaxis": axis("width of the hidden layers", type="log"),
+        "yaxis": axis("share", range=[0, 1.02]),
+        "showlegend": True,
+    }
+    return Figure("phase-widths", "Redundancy and accuracy over width", caption, traces, layout)

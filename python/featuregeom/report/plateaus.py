@@ -1,0 +1,143 @@
+"""Figures of response curves and stable slices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.errors import ParameterError
+from featuregeom.plateaus.curves import Plateaus
+from featuregeom.plateaus.intervals import median
+from featuregeom.plateaus.slice2d import StableSlice
+from featuregeom.report.figures import SERIES, Figure, Trace, axis, line, numbers
+from featuregeom.report.words import number, plural
+
+__all__ = ["curve_figure", "slice_figure", "slope_figure"]
+
+POINTS = 101
+
+
+def curve_figure(
+    kinds: Mapping[str, Plateaus], *, which: str = "r", confidence: float = 0.95, seed: int = 0
+) -> Figure:
+    """Draw the median curve of each kind of direction with its bootstrap interval.
+
+    Parameters
+    ----------
+    kinds : mapping of str to Plateaus
+        Curves by kind of direction, of one metric and scale; seven kinds at most.
+    which : {"r", "d", "rho"}
+        Relative curves, distances or ratios.
+    confidence, seed
+        Of the interval; see `plateaus.median`.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ParameterError
+        If there are no kinds or too many, or they differ in metric or scale.
+    """
+    _comparable(kinds)
+    ends = [float(np.nanmax(found.alphas, axis=1).min()) for found in kinds.values()]
+    grid = np.linspace(0, min(ends), POINTS)
+    traces: list[Trace] = []
+    for colour, (name, found) in zip(SERIES, kinds.items(), strict=False):
+        curves = found.on_grid(grid, which)
+        medians = [median(column, confidence=confidence, n_resamples=400, seed=seed) for column in curves.T]
+        low, high = ([getattr(each, end) for each in medians] for end in ("low", "high"))
+        traces.append(
+            {
+                "type": "scatter", "mode": "lines", "name": name, "showlegend": False, "hoverinfo": "skip",
+                "x": numbers(np.concatenate([grid, grid[::-1]])), "y": numbers(high + low[::-1]),
+                "fill": "toself", "fillcolor": colour, "opacity": 0.2, "line": {"width": 0},
+            }
+        )  # fmt: skip
+        traces.append(
+            line(grid, [each.value for each in medians], colour, name, width=2) | {"showlegend": True}
+        )
+    first = next(iter(kinds.values()))
+    meaning = {
+        "r": "the distance of the output from that at the base, over its value at the end",
+        "d": f"the distance of the output from that at the base ({first.out})",
+        "rho": "the share of the way from the output at the base to that at the end",
+    }[which]
+    pairs = plural(min(len(found.r) for found in kinds.values()), "pair")
+    caption = (
+        f"Lines: medians over {pairs} of {meaning}. Bands: their {100 * confidence:g} % bootstrap intervals. "
+        "A flat start is a plateau: the output does not feel the step. A straight line is no boundary at all."
+    )
+    layout = {"xaxis": axis(_alpha(first)), "yaxis": axis(which), "showlegend": True}
+    return Figure("response-curves", "Response to a step", caption, traces, layout)
+
+
+def slope_figure(kinds: Mapping[str, Plateaus], *, confidence: float = 0.95, seed: int = 0) -> Figure:
+    """Draw the median of the largest slope of each kind of direction with its bootstrap interval."""
+    _comparable(kinds)
+    found = [median(each.max_slope, confidence=confidence, seed=seed) for each in kinds.values()]
+    values = np.array([each.value for each in found])
+    trace = {
+        "type": "scatter", "mode": "markers", "name": "largest slope", "x": list(kinds), "y": numbers(values),
+        "marker": {"color": "--c0", "size": 9},
+        "error_y": {
+            "type": "data", "symmetric": False,
+            "array": numbers([each.high - each.value for each in found]),
+            "arrayminus": numbers([each.value - each.low for each in found]),
+        },
+        "hovertemplate": "%{x}: %{y}<extra></extra>",
+    }  # fmt: skip
+    limited = int(sum(each.limited.sum() for each in kinds.values()))
+    unsettled = f" Of all curves {limited} are lower bounds: their slope had not settled." if limited else ""
+    caption = (
+        f"Medians of the largest slope of the relative curve, with {100 * confidence:g} % bootstrap intervals; "
+        f"{number(1.0, 2)} is a straight line.{unsettled}"
+    )
+    layout = {"xaxis": axis("direction"), "yaxis": axis("largest dr/dalpha", rangemode="tozero")}
+    return Figure("largest-slopes", "How sharp the boundary is", caption, [trace], layout)
+
+
+def slice_figure(found: StableSlice) -> Figure:
+    """Draw which of three outputs each point of the plane is nearest to."""
+    scale = [[k / 3 + end / 3, SERIES[k]] for k in range(3) for end in (0, 1)]
+    traces: list[Trace] = [
+        {
+            "type": "heatmap", "x": numbers(found.a), "y": numbers(found.b), "z": found.label.tolist(),
+            "zmin": -0.5, "zmax": 2.5, "colorscale": scale, "showscale": False, "opacity": 0.6,
+            "hovertemplate": "a %{x:.3f}, b %{y:.3f}<extra></extra>",
+        },
+        {
+            "type": "scatter", "mode": "markers+text", "x": numbers(found.points[:, 0]),
+            "y": numbers(found.points[:, 1]), "text": ["A", "B", "C"], "textposition": "top center",
+            "marker": {"color": "--ink", "size": 8}, "hoverinfo": "skip", "showlegend": False,
+        },
+    ]  # fmt: skip
+    shares: NDArray[np.float64] = np.bincount(found.label.ravel(), minlength=3) / found.label.size
+    caption = (
+        "Each point of the plane through three activations has the colour of the one whose output its own output "
+        f"is nearest to ({', '.join(f'{name} {number(share, 3)}' for name, share in zip('ABC', shares, strict=True))} "
+        "of the area). A sharp border between wide regions is a boundary of stable regions."
+    )
+    layout = {"xaxis": axis("a, along B - A"), "yaxis": axis("b, along C - P")}
+    return Figure("stable-slice", "Stable regions on a plane", caption, traces, layout)
+
+
+def _alpha(found: Plateaus) -> str:
+    unit = {
+        "target": "of the way",
+        "norm": "in norms of the base",
+        "absolute": "in activation units",
+        "sigma": "in sigma",
+    }
+    return f"alpha, {unit[found.scale]}"
+
+
+def _comparable(kinds: Mapping[str, Plateaus]) -> None:
+    if not 1 <= len(kinds) <= len(SERIES):
+        raise ParameterError(f"a figure shows 1 to {len(SERIES)} kinds, got {len(kinds)}")
+    said = {(found.out, found.path, found.scale) for found in kinds.values()}
+    if len(said) > 1:
+        raise ParameterError(f"curves of different metric, path or scale are not comparable: {sorted(said)}")

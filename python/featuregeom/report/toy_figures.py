@@ -1,0 +1,227 @@
+"""The figures of the experiments on toys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.report.figures import MASS, SERIES, Figure, axis, line, numbers, space_colours, subsample
+from featuregeom.toys.anchors import antipodal_threshold
+from featuregeom.toys.experiments.dynamics import Dynamics
+from featuregeom.toys.experiments.geometry import PLATEAUS, Geometry
+from featuregeom.toys.experiments.phase import OUTCOMES, Crossing, Phase
+from featuregeom.toys.experiments.saturation import Saturations
+
+__all__ = ["crossing_figure", "dynamics_figures", "geometry_figure", "phase_figures", "saturation_figures"]
+
+Floats = NDArray[np.float64]
+POINTS = 4000
+
+
+def crossing_figure(found: Crossing) -> Figure:
+    """Draw the measured costs of the two held solutions."""
+    threshold = antipodal_threshold()
+    return Figure(
+        "crossing",
+        "Held solutions of two features in one dimension",
+        "Measured losses of an antipodal pair of unit vectors at bias 0, and of one feature kept with the other at "
+        f"its best constant. They cross at S = {found.crossing:.4f}; theory (dotted) says 3/7 = {threshold:.4f}.",
+        [
+            line(found.sparsity, found.antipodal, SERIES[0], "antipodal pair", 2),
+            line(found.sparsity, found.dropped, SERIES[1], "one dropped", 2),
+            line([threshold] * 2, [0, float(found.antipodal.max())], "--muted", "3/7", 1)
+            | {"line": {"color": "--muted", "dash": "dot", "width": 1}},
+        ],
+        {"xaxis": axis("sparsity S"), "yaxis": axis("loss"), "showlegend": True},
+    )
+
+
+def phase_figures(found: Phase) -> list[Figure]:
+    """Draw what becomes of the last feature, in training and in theory, and the loss."""
+    size = f"{found.n_hidden + 1} features in {found.n_hidden} dimension{'s' * (found.n_hidden > 1)}"
+    figures = []
+    for kind, title, outcome, caption in (
+        (
+            "trained",
+            "trained",
+            found.outcome,
+            "Norms and biases are free; the best restart of each point counts.",
+        ),
+        (
+            "held",
+            "held solutions (theory)",
+            found.theory_outcome,
+            "The held solution of least exact cost, norms 1 and biases 0 or, where dropped, the best.",
+        ),
+    ):
+        colours = [(k / len(OUTCOMES), (k + 1) / len(OUTCOMES), SERIES[k]) for k in range(len(OUTCOMES))]
+        scale = [[edge, colour] for low, high, colour in colours for edge in (low, high)]
+        figures.append(
+            Figure(
+                f"phase-{kind}",
+                f"{size}: {title}",
+                f"What becomes of the last feature, whose importance is r. {caption}",
+                [
+                    _heat(found, outcome)
+                    | {
+                        "colorscale": scale,
+                        "zmin": -0.5,
+                        "zmax": len(OUTCOMES) - 0.5,
+                        "colorbar": {"tickvals": list(range(len(OUTCOMES))), "ticktext": list(OUTCOMES)},
+                    }
+                ],
+                _phase_axes(),
+            )
+        )
+    ratio = found.loss / np.maximum(found.theory, 1e-300)
+    figures.append(
+        Figure(
+            "phase-loss",
+            f"{size}: trained loss over the best held solution's",
+            "At most 1 up to sampling noise where training finds its minimum; what is below 1 was gained by free "
+            "norms and biases.",
+            [_heat(found, ratio) | {"colorscale": MASS}],
+            _phase_axes(),
+        )
+    )
+    return figures
+
+
+def _heat(found: Phase, z: NDArray[Any]) -> dict[str, Any]:
+    return {
+        "type": "heatmap", "x": numbers(1 - found.sparsity), "y": numbers(found.importance),
+        "z": [numbers(row) for row in z],
+        "hovertemplate": "1 - S = %{x}<br>r = %{y}<br>%{z}<extra></extra>",
+    }  # fmt: skip
+
+
+def _phase_axes() -> dict[str, Any]:
+    return {
+        "xaxis": axis("1 - S (sparser to the left)", type="log"),
+        "yaxis": axis("importance r of the last feature", type="log"),
+    }
+
+
+def geometry_figure(found: Geometry) -> Figure:
+    """Draw every feature's capacity against 1 / (1 - S), with the values of geometries."""
+    s, n = found.capacity.shape
+    dense = 1 / (1 - found.sparsity)
+    kept = np.flatnonzero(found.norm.ravel() > 0.1)
+    kept = kept[subsample(len(kept), POINTS)]
+    # Features of one toy would lie on one line: they are spread over a tenth of the way to the next.
+    spread = np.tile(np.linspace(0.95, 1.05, n), s) * np.repeat(dense, n)
+    ends = [float(dense.min()), float(dense.max())]
+    plateaus = [
+        line(ends, [value] * 2, "--muted", f"{name} {value:.3g}", 1) | {"showlegend": False}
+        for name, value in PLATEAUS.items()
+    ]
+    points = {
+        "type": "scatter", "mode": "markers", "name": "feature", "x": numbers(spread[kept]),
+        "y": numbers(found.capacity.ravel()[kept]), "marker": {"size": 3, "color": SERIES[0], "opacity": 0.6},
+        "hovertemplate": "D = %{y}<extra></extra>",
+    }  # fmt: skip
+    notes = [
+        {"x": 1, "xref": "paper", "xanchor": "left", "y": v, "text": name, "showarrow": False,
+         "font": {"size": 10}}
+        for name, v in PLATEAUS.items()
+    ]  # fmt: skip
+    mean = line(dense, found.dimensions_per_feature, SERIES[1], "m / ||W||²", 2)
+    return Figure(
+        "capacities",
+        "Capacity of every feature against sparsity",
+        "One point a feature; the line is m / ||W||², the dimensions per feature. Horizontal lines are the "
+        "capacities of regular geometries, at which features gather. Dropped features are left out.",
+        [*plateaus, points, mean],
+        {
+            "xaxis": axis("1 / (1 - S)", type="log"),
+            "yaxis": axis("capacity D", range=[0, 1.05]),
+            "annotations": notes,
+            "margin": {"r": 110},
+        },
+    )
+
+
+def saturation_figures(found: Saturations) -> list[Figure]:
+    """Draw saturation and cv against sparsity, one colour a number of dimensions, random frames dotted."""
+    dims = np.unique(found.n_hidden)
+    colours = space_colours(len(dims))
+    rho: list[dict[str, Any]] = []
+    cv: list[dict[str, Any]] = []
+    for m, colour in zip(dims, colours, strict=True):
+        mine = np.flatnonzero(found.n_hidden == m)
+        mine = mine[np.argsort(found.sparsity[mine], kind="stable")]
+        S = found.sparsity[mine]
+        marker = {"mode": "lines+markers", "marker": {"size": 5, "color": colour}}
+        rho.append(line(S, found.saturation[mine], colour, f"m = {m}") | marker)
+        rho.append(
+            line(S, found.null[mine], colour, f"random, m = {m}", 1)
+            | {"line": {"color": colour, "dash": "dot", "width": 1}}
+        )
+        cv.append(line(S, found.cv[mine], colour, f"m = {m}") | marker)
+    x = {"xaxis": axis("sparsity S"), "showlegend": True}
+    return [
+        Figure(
+            "saturation",
+            "Saturation",
+            "Sum of capacities over rank, 1 when every feature lies in one eigenspace; dotted: random frames with "
+            "the same norms.",
+            rho,
+            x | {"yaxis": axis("saturation")},
+        ),
+        Figure(
+            "cv",
+            "Localisation",
+            "Mean coefficient of variation of the features' spectral measures: 0 when saturated.",
+            cv,
+            x | {"yaxis": axis("mean cv", rangemode="tozero")},
+        ),
+    ]
+
+
+def dynamics_figures(found: Dynamics) -> list[Figure]:
+    """Draw eigenvalues, kappa and capacities over the steps, and where kappa jumps."""
+    at = found.trajectory
+    shown = subsample(at.kappa.shape[1], 40)
+    x = {"xaxis": axis("step"), "showlegend": False}
+
+    def curves(values: Floats, columns: NDArray[np.int64], what: str) -> list[dict[str, Any]]:
+        colours = space_colours(len(columns))
+        return [
+            line(at.steps, values[:, k], colour, f"{what} {k}", 1.2)
+            for k, colour in zip(columns, colours, strict=True)
+        ]
+
+    jumps = found.jumps
+    marks = {
+        "type": "scatter", "mode": "markers", "name": "jump", "x": numbers(jumps.step),
+        "y": numbers(at.kappa[jumps.checkpoint, jumps.feature]),
+        "marker": {"symbol": "x", "size": 6, "color": "--ink"},
+        "text": [f"feature {k}, {z:+.1f} sigma" for k, z in zip(jumps.feature, jumps.sigmas, strict=True)],
+        "hovertemplate": "step %{x}: %{text}<extra></extra>",
+    }  # fmt: skip
+    return [
+        Figure(
+            "eigenvalues",
+            "Energy levels",
+            "Eigenvalues of the frame operator over training. Levels that come together form an eigenspace.",
+            curves(at.eigenvalues, subsample(at.eigenvalues.shape[1], 40), "eigenvalue"),
+            x | {"yaxis": axis("eigenvalue")},
+        ),
+        Figure(
+            "kappa",
+            "Rayleigh quotients and their jumps",
+            "Kappa of each feature. A cross marks an increment of its logarithm beyond 4 robust sigmas of the "
+            "feature's own increments. Early growth, fast against a long rest, counts as jumps, too.",
+            [*curves(at.kappa, shown, "feature"), marks],
+            x | {"yaxis": axis("kappa")},
+        ),
+        Figure(
+            "capacity",
+            "Capacities",
+            "Capacity D of each feature over training.",
+            curves(at.capacity, shown, "feature"),
+            x | {"yaxis": axis("D", range=[0, 1.05])},
+        ),
+    ]
