@@ -7,6 +7,7 @@ an order that turns round from one round to the next, and only ratios within a r
 from __future__ import annotations
 
 import gc
+import importlib.util
 import json
 import os
 import platform
@@ -34,8 +35,9 @@ class Way:
     """One way of doing a case's work.
 
     `arrays` turns what `call` gives into named arrays to compare, outside the clock. `counted` ways decide
-    the ratio: ours, and peers that do as much as accurately; the others are shown beside them. A way with
-    `environment` or `command` runs in a worker process.
+    the ratio: ours, and peers that do as much as accurately; the others are shown beside them. A peer with a
+    `target` of its own is to take so many times our time. One that does a `share` of the work alone is charged for
+    the whole. A way with `environment` or `command` runs in a worker process.
     """
 
     name: str
@@ -45,6 +47,13 @@ class Way:
     arrays: Callable[[Any], Arrays] = lambda result: {"result": result}
     environment: Mapping[str, str] | None = None
     command: Sequence[str] | None = None
+    target: float | None = None
+    share: float = 1.0
+
+
+def installed(*modules: str) -> bool:
+    """Whether peers can be measured here; a case leaves out those that cannot."""
+    return all(importlib.util.find_spec(module) is not None for module in modules)
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,8 @@ def deviation(found: Arrays, expected: Arrays) -> float:
 def measure(case: Case, worker: Sequence[str], rounds: int, patience: float) -> list[Timing]:
     """Run every way of a case in turn, `rounds` times or until `patience` seconds went by (thrice at least).
 
-    `worker` is the command that serves a way of this case, less the way's name.
+    `worker` is the command that serves a way of this case, less the way's name. A way whose first run alone takes
+    longer than `patience` is not run again.
     """
     timings = [Timing(way) for way in case.ways]
     workers: dict[int, Worker] = {}
@@ -141,21 +151,29 @@ def measure(case: Case, worker: Sequence[str], rounds: int, patience: float) -> 
             way = timing.way
             if way.call is None or way.environment is not None:
                 workers[number] = Worker(way.command or [*worker, way.name], way.environment or {})
-                workers[number].go()
+                first = workers[number].go()
                 found = workers[number].result()
             else:
-                found = way.arrays(way.call())
+                begun = time.perf_counter()
+                result = way.call()
+                first = time.perf_counter() - begun
+                found = way.arrays(result)
+                del result
             timing.deviation = deviation(found, expected)
+            if first > patience > 0:
+                timing.seconds.append(first / way.share)
         del found
+        once = {number for number, timing in enumerate(timings) if timing.seconds}
         started, least = time.perf_counter(), min(3, rounds)
         for turn in range(rounds):
             if turn >= least and time.perf_counter() - started > patience:
                 break
             order = list(range(len(timings)))
             for number in order if turn % 2 == 0 else reversed(order):
-                timings[number].seconds.append(
-                    workers[number].go() if number in workers else clock(timings[number].way)
-                )
+                if number not in once:
+                    way = timings[number].way
+                    seconds = workers[number].go() if number in workers else clock(way)
+                    timings[number].seconds.append(seconds / way.share)
     finally:
         for worker in workers.values():
             worker.close()
@@ -220,8 +238,10 @@ def summary(row: str, case: Case, timings: Sequence[Timing], *, judged: bool = T
     """The figures of one case; `ratio` is the best counted peer's median over that of ours."""
     ours = next(timing for timing in timings if timing.way.ours and timing.way.counted)
     peers = [timing for timing in timings if timing.way.counted and not timing.way.ours]
-    best = min(peers, key=lambda timing: timing.median)
+    best = min(peers, key=lambda timing: timing.median, default=ours)
     ratio = best.median / ours.median
+    wanted = [(ratio, case.target), *((t.median / ours.median, t.way.target) for t in timings)]
+    wanted = [(found, target) for found, target in wanted if target is not None]
     return {
         "row": row,
         "case": case.title,
@@ -229,7 +249,7 @@ def summary(row: str, case: Case, timings: Sequence[Timing], *, judged: bool = T
         "best_peer": best.way.name,
         "ratio": ratio,
         "target": case.target,
-        "met": ratio >= case.target if judged and case.target is not None else None,
+        "met": all(found >= target for found, target in wanted) if judged and wanted else None,
         "noisy": any(timing.median > NOISE * min(timing.seconds) for timing in [ours, *peers]),
         "ways": [
             {
@@ -241,6 +261,7 @@ def summary(row: str, case: Case, timings: Sequence[Timing], *, judged: bool = T
                 "max": max(timing.seconds),
                 "rounds": len(timing.seconds),
                 "ratio": timing.median / ours.median,
+                "target": timing.way.target,
                 "deviation": timing.deviation,
             }
             for timing in timings
@@ -262,5 +283,6 @@ def show(figures: Mapping[str, Any]) -> str:
         lines.append(
             f" {mark} {way['name']:40} {way['median']:9.4f} {way['min']:9.4f} {way['max']:9.4f} "
             f"{way['ratio']:7.2f} {way['deviation']:10.1e}"
+            + (f"  target {way['target']:g}" if way["target"] is not None else "")
         )
     return "\n".join([*lines, f"   {figures['note']}"] if figures["note"] else lines)

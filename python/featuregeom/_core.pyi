@@ -120,8 +120,16 @@ def scheme_closure(
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[NDArray[np.uint32], int, int, int]: ...
 def scheme_levels(
-    gram: NDArray[Any], *, max_levels: int = 24, num_threads: int | None = None
+    values: NDArray[Any], *, max_levels: int = 24, num_threads: int | None = None
 ) -> list[NDArray[np.float64]]: ...
+def scheme_spread(
+    x: NDArray[Any],
+    thresholds: NDArray[np.float64],
+    *,
+    alike: float,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]: ...
 def scheme_certify_circulant(
     row: NDArray[np.uint16],
     *,

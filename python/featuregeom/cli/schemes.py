@@ -13,7 +13,7 @@ from rich.text import Text
 from featuregeom.cli.terminal import Json, output, print_json, reporting
 
 if TYPE_CHECKING:
-    from featuregeom.schemes import Detection
+    from featuregeom.schemes import Detection, LargeDetection
 
 __all__ = ["scheme", "verify"]
 
@@ -127,7 +127,7 @@ def verify(
             raise typer.Exit(1)
 
 
-def _facts(name: str, what: str, detection: Detection) -> dict[str, Any]:
+def _facts(name: str, what: str, detection: Detection | LargeDetection) -> dict[str, Any]:
     def plain(values: Any) -> Any:
         return None if values is None else values.tolist()
 
@@ -158,7 +158,7 @@ def _facts(name: str, what: str, detection: Detection) -> dict[str, Any]:
     }
 
 
-def _show(facts: dict[str, Any], detection: Detection) -> None:
+def _show(facts: dict[str, Any], detection: Detection | LargeDetection) -> None:
     from featuregeom.report.schemes import eigenmatrix_table, relations_table
 
     if detection.name:

@@ -12,22 +12,23 @@ from featuregeom.report.drawings import gram_figure, vectors_figure
 from featuregeom.report.figures import Figure
 from featuregeom.report.sheet import Section, Sheet
 from featuregeom.report.words import number, plural
+from featuregeom.schemes.detection import Detection
 from featuregeom.survey.result import BlockPicture
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from featuregeom.schemes import Detection
+    from featuregeom.schemes.large import LargeDetection
 
 __all__ = ["eigenmatrix_table", "relations_table", "scheme_sheet"]
 
 
-def relations_table(detection: Detection) -> pd.DataFrame:
+def relations_table(detection: Detection | LargeDetection) -> pd.DataFrame:
     """Give the table of relations, one row each.
 
     Parameters
     ----------
-    detection : Detection
+    detection : Detection or LargeDetection
         What was detected.
 
     Returns
@@ -37,24 +38,22 @@ def relations_table(detection: Detection) -> pd.DataFrame:
     """
     import pandas as pd
 
-    pairs = np.bincount(detection.relations.ravel(), minlength=len(detection.levels))
-    pairs[1:] //= 2
     return pd.DataFrame(
         {
             "relation": [f"R{k}" for k in range(len(detection.levels))],
             "cosine": detection.levels,
             "valency": np.nan if detection.valencies is None else detection.valencies.astype(float),
-            "pairs": pairs,
+            "pairs": detection.pairs,
         }
     )
 
 
-def eigenmatrix_table(detection: Detection) -> pd.DataFrame | None:
+def eigenmatrix_table(detection: Detection | LargeDetection) -> pd.DataFrame | None:
     """Give the first eigenmatrix as a table, one row an eigenspace.
 
     Parameters
     ----------
-    detection : Detection
+    detection : Detection or LargeDetection
         What was detected.
 
     Returns
@@ -75,12 +74,12 @@ def eigenmatrix_table(detection: Detection) -> pd.DataFrame | None:
     )
 
 
-def scheme_sheet(detection: Detection, title: str, provenance: Mapping[str, Any]) -> Sheet:
+def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: Mapping[str, Any]) -> Sheet:
     """Compose the page of one detection.
 
     Parameters
     ----------
-    detection : Detection
+    detection : Detection or LargeDetection
         What was detected.
     title : str
         Name of what was looked at.
@@ -120,16 +119,20 @@ def scheme_sheet(detection: Detection, title: str, provenance: Mapping[str, Any]
                 table=table,
             )
         )
-    sections.append(Section("Pictures", figures=tuple(_figures(detection))))
+    if isinstance(detection, Detection):
+        sections.append(Section("Pictures", figures=tuple(_figures(detection))))
     totals = [
-        plural(len(detection.order), "feature"),
+        plural(
+            len(set(detection.points.tolist())) + sum(len(group) - 1 for group in detection.duplicates),
+            "feature",
+        ),
         plural(detection.dim, "dimension"),
         plural(len(detection.levels) - 1, "class", "classes"),
     ]
     return Sheet("Association scheme", title, tuple(sections), tuple(lead), tuple(totals), provenance)
 
 
-def _verdict(detection: Detection) -> str:
+def _verdict(detection: Detection | LargeDetection) -> str:
     reason = f": {detection.reason}" if detection.reason else ""
     if detection.name:
         return f"This is the {detection.name}{reason}."

@@ -14,15 +14,24 @@ from featuregeom import _core
 from featuregeom.atomic import replacing
 from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.features import as_features
+from featuregeom.schemes.check import failure_text
 from featuregeom.schemes.detection import Detection
+from featuregeom.schemes.entry import LARGEST
+from featuregeom.schemes.large import LargeDetection
 
 __all__ = ["FORMAT", "Finding", "Verification", "certify", "load", "save", "verify"]
 
 FORMAT = "featuregeom association scheme 1"
 """What the field ``format`` of a certificate says."""
 
+_EXACT = "exact: every product of two relations was formed in integers"
+_RANDOMISED = "randomised: two passes over the relations, wrong with a probability of at most error_bound"
+
 _SLACK = 1e-9
 """Rounding that a cosine may have gained on the way to a file and back."""
+
+_STREAMED_SLACK = 1e-6
+"""The same for many features, whose cosines may have been formed in float32."""
 
 _ALGEBRA = 1e-8
 """Largest deviation of a product of the eigenmatrices."""
@@ -73,13 +82,16 @@ class Verification:
 
 
 def certify(
-    detection: Detection, *, features: NDArray[np.int64] | None = None, n_features: int | None = None
+    detection: Detection | LargeDetection,
+    *,
+    features: NDArray[np.int64] | None = None,
+    n_features: int | None = None,
 ) -> dict[str, Any]:
     """Write down a detected scheme so that it can be checked again from the features alone.
 
     Parameters
     ----------
-    detection : Detection
+    detection : Detection or LargeDetection
         Of a symmetric scheme.
     features : ndarray of int64, optional
         The rows of a larger matrix that were looked at, in the same order.
@@ -107,11 +119,13 @@ def certify(
     size = int(detection.points.max()) + 1
     size = max(size, *(max(group) + 1 for group in detection.duplicates)) if detection.duplicates else size
     rows = np.arange(size) if features is None else features
-    nearest = _nearest(detection.cosines, detection.levels)
-    i, j = np.nonzero(np.triu(nearest != detection.relations, 1))
-    signs = np.ones(detection.n, dtype=np.int64)
-    if detection.mode == "line":
-        signs[detection.n // 2 :] = -1
+    exceptions, proof = np.zeros((0, 3), dtype=np.int64), _RANDOMISED
+    spread = detection.spread
+    if isinstance(detection, Detection):
+        nearest = _nearest(detection.cosines, detection.levels)
+        i, j = np.nonzero(np.triu(nearest != detection.relations, 1))
+        exceptions, proof = np.stack([i, j, detection.relations[i, j]], axis=1), _EXACT
+        spread = float(np.abs(detection.cosines - detection.levels[detection.relations]).max())
     return {
         "format": FORMAT,
         "featuregeom": _core.__version__,
@@ -122,19 +136,21 @@ def certify(
         "features": rows.tolist(),
         "mode": detection.mode,
         "points": detection.points.tolist(),
-        "signs": signs.tolist(),
+        "signs": detection.signs.tolist(),
         "duplicates": [list(group) for group in detection.duplicates],
         "levels": detection.levels.tolist(),
-        "exceptions": np.stack([i, j, detection.relations[i, j]], axis=1).tolist(),
+        "exceptions": exceptions.tolist(),
         "valencies": valencies.tolist(),
         "intersection_numbers": numbers.tolist(),
         "P": P.tolist(),
         "Q": Q.tolist(),
         "multiplicities": multiplicities.tolist(),
-        "spread": float(np.abs(detection.cosines - detection.levels[detection.relations]).max()),
+        "spread": spread,
         "eta2": _finite(detection.eta2),
         "residual": _finite(detection.residual),
-        "proof": "exact: every product of two relations was formed in integers",
+        "proof": proof,
+        "error_bound": 0.0 if isinstance(detection, Detection) else detection.error_bound,
+        "seed": 0 if isinstance(detection, Detection) else detection.seed,
     }
 
 
@@ -224,7 +240,8 @@ def verify(certificate: dict[str, Any], features: Any) -> Verification:
     -----
     Relations are read off the cosines anew. That they are a scheme is then decided by all products of two
     relations, in integers: r^2 / 2 products of n x n, for r relations. Nothing is taken from the certificate
-    but what is being checked.
+    but what is being checked. Above 4096 points, the products are certified by two passes over the cosines instead,
+    in memory of O(n m), with a new seed: relations that are no scheme pass with a probability below 2^-86.
     """
     fields = _fields(certificate)
     given = as_features(features)
@@ -242,6 +259,8 @@ def verify(certificate: dict[str, Any], features: Any) -> Verification:
     unit = rows / norms[:, None]
     findings = [_duplicates(unit, certificate, fields)]
     points = unit[fields["points"]] * fields["signs"][:, None]
+    if len(points) > LARGEST:
+        return Verification((*findings, *_streamed(points, certificate, fields), *_algebra(fields)))
     cosines = points @ points.T
     levels = fields["levels"]
     relations = _nearest(cosines, levels)
@@ -364,6 +383,34 @@ def _scheme(relations: NDArray[np.int64], fields: dict[str, NDArray[Any]]) -> Fi
                 )
                 return Finding(what, False, f"A_{i} A_{j} is not, {place}")
     return Finding(what, True, f"{r * (r - 1) // 2} products of {len(relations)} x {len(relations)}")
+
+
+def _streamed(
+    points: NDArray[np.float64], certificate: dict[str, Any], fields: dict[str, NDArray[Any]]
+) -> list[Finding]:
+    """Check levels and products a tile at a time."""
+    levels, spread = fields["levels"], float(certificate["spread"])
+    what = f"no cosine is further than {spread:.3g} from the level of its relation"
+    if len(fields["exceptions"]) or (np.diff(levels) >= 0).any():
+        return [Finding(what, False, f"above {LARGEST} points levels have to decrease, without exceptions")]
+    cuts = (levels[1:-1] + levels[2:])[::-1] / 2
+    numbers = _core.scheme_spread(points, cuts, alike=2.0)[1]
+    worst = float(np.maximum(np.abs(numbers[:, 2] - levels[1:]), np.abs(numbers[:, 3] - levels[1:])).max())
+    findings = [Finding(what, worst <= spread + _STREAMED_SLACK, f"{worst:.3g}")]
+    seed = int(np.random.default_rng().integers(2**32))
+    failure, _, _, _, p, bound = _core.scheme_certify_features(points, cuts, seed=seed)
+    what = "every product A_i A_j is the sum of p_ij^k A_k, and relations have the valencies stated"
+    if failure is not None:
+        findings.append(Finding(what, False, failure_text(*failure, list(range(len(levels))))))
+    elif not np.array_equal(p, fields["intersection_numbers"]):
+        i, j, k = (int(index) for index in np.argwhere(p != fields["intersection_numbers"])[0])
+        detail = f"p_{i},{j}^{k} is {p[i, j, k]}, not {fields['intersection_numbers'][i, j, k]}"
+        findings.append(Finding(what, False, detail))
+    else:
+        valencies = p[np.arange(len(p)), np.arange(len(p)), 0]
+        same = np.array_equal(valencies, fields["valencies"])
+        findings.append(Finding(what, same, f"wrong with a probability of at most {bound:.1e}, seed {seed}"))
+    return findings
 
 
 def _algebra(fields: dict[str, NDArray[Any]]) -> list[Finding]:

@@ -10,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.errors import ParameterError
+from featuregeom.errors import DtypeError, ParameterError, ShapeError
 from featuregeom.frames import Progress
 from featuregeom.schemes.eigenmatrices import Eigenmatrices, eigenmatrices
 from featuregeom.schemes.order import canonical_order
 from featuregeom.schemes.relations import Labelled, as_labels
 from featuregeom.shapes.arguments import integer
 
-__all__ = ["Check", "check"]
+__all__ = ["Check", "check", "check_circulant", "failure_text"]
 
 Ints = NDArray[np.int64]
+_Found = tuple[tuple[str, list[int]] | None, NDArray[np.uint16], Ints, Ints, Ints, float]
+"""What the core gives: failure, fibre of each point, transposes, valencies, intersection numbers, error bound."""
 
 _MOST_CLASSES = 512
 """Of the core: the intersection numbers of so many fill 1 GiB."""
@@ -172,16 +174,26 @@ def check(
     rounds, seed = integer("rounds", rounds, 1, 64), integer("seed", seed, 0, 2**64 - 1)
     labelled = as_labels(relations)
     rank = len(labelled.classes)
+    _check_rank(rank)
+    few = rank <= 2**8
+    compact = labelled.labels.astype(np.uint8) if few else labelled.labels.astype(np.uint16)
+    found = _core.scheme_check(
+        compact, exact=exact, rounds=rounds, seed=seed, num_threads=num_threads, progress=progress
+    )
+    return _result(found, labelled, order, seed)
+
+
+def _check_rank(rank: int) -> None:
     if rank > _MOST_CLASSES:
         raise ParameterError(
             f"relations have {rank} classes, and at most {_MOST_CLASSES} can be checked; values that should be one "
             "relation must have one label"
         )
-    few = rank <= 2**8
-    compact = labelled.labels.astype(np.uint8) if few else labelled.labels.astype(np.uint16)
-    failure, diagonal, transpose, valencies, numbers, bound = _core.scheme_check(
-        compact, exact=exact, rounds=rounds, seed=seed, num_threads=num_threads, progress=progress
-    )
+
+
+def _result(found: _Found, labelled: Labelled, order: str, seed: int) -> Check:
+    failure, diagonal, transpose, valencies, numbers, bound = found
+    rank = len(labelled.classes)
     if failure is not None:
         return Check(
             is_scheme=False,
@@ -189,7 +201,7 @@ def check(
             is_symmetric=False,
             is_commutative=False,
             is_primitive=False,
-            reason=_failure(*failure, labelled.classes.tolist()),
+            reason=failure_text(*failure, labelled.classes.tolist()),
             labels=labelled.labels,
             classes=labelled.classes,
             fibres=None,
@@ -229,6 +241,69 @@ def check(
     )
 
 
+def check_circulant(
+    row: Any,
+    *,
+    exact: bool = False,
+    rounds: int = 2,
+    seed: int = 0,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Check:
+    """Check relations of n points around a circle, in which the class of (x, y) is that of y - x modulo n.
+
+    Paley's and the cyclotomic schemes of prime order are so. Labels are made as they are read, so n may be far
+    beyond what a matrix of pairs allows.
+
+    Parameters
+    ----------
+    row : array-like of integers, shape (n,)
+        Class of the pairs (0, y).
+    exact, rounds, seed, num_threads, progress
+        As in `check`.
+
+    Returns
+    -------
+    Check
+        Its `labels` are the given row, shape (1, n), renumbered.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ParameterError
+        As `check`.
+
+    Notes
+    -----
+    Memory of 8 n r bytes for r classes, time as `check`.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> fg.schemes.check_circulant([0, 1, 2, 2, 1]).P.round(3).tolist()
+    [[1.0, 2.0, 2.0], [1.0, 0.618, -1.618], [1.0, -1.618, 0.618]]
+    """
+    rounds, seed = integer("rounds", rounds, 1, 64), integer("seed", seed, 0, 2**64 - 1)
+    given = np.asarray(row)
+    if given.ndim != 1 or len(given) == 0:
+        raise ShapeError(f"row must hold the class of each difference; its shape is {given.shape}")
+    if given.dtype.kind not in "iub":
+        raise DtypeError(f"row must be integers, not {given.dtype}")
+    classes, labels = np.unique(given, return_inverse=True)
+    own = int(labels[0])
+    order = np.array([own, *np.delete(np.arange(len(classes)), own)])
+    labels = np.argsort(order)[labels]
+    _check_rank(len(classes))
+    found = _core.scheme_certify_circulant(
+        labels.astype(np.uint16),
+        exact=exact,
+        rounds=rounds,
+        seed=seed,
+        num_threads=num_threads,
+        progress=progress,
+    )
+    return _result(found, Labelled(labels[None].astype(np.uint32), classes[order]), "given", seed)
+
+
 def _is_primitive(numbers: Ints) -> bool:
     """Whether every class of a scheme but the diagonal reaches all classes by its powers."""
     rank = len(numbers)
@@ -261,7 +336,7 @@ def _listed(values: list[int]) -> str:
     return shown if len(values) <= 8 else f"{shown}, ..."
 
 
-def _failure(kind: str, found: list[int], given: list[Any]) -> str:
+def failure_text(kind: str, found: list[int], given: list[Any]) -> str:
     """Say why relations are not coherent, in the labels that were given."""
     match kind, found:
         case "diagonal", [k, point, x, y]:

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError
+from featuregeom.features import as_features
 from featuregeom.schemes.detection import Detection, Mode
 from featuregeom.schemes.eigenspaces import eigenspaces
 from featuregeom.schemes.entry import LARGEST, cosines_of, features_gram, gram_matrix, relation_matrix
+from featuregeom.schemes.large import LargeDetection, detect_large
 from featuregeom.schemes.partitions import REFINEMENTS
 from featuregeom.schemes.products import canonical, class_means, intersection_numbers, is_scheme, stable
 from featuregeom.schemes.verdict import TOLERANCE, Verdict, judge
@@ -38,7 +40,7 @@ def detect(
     mode: Mode = "signed",
     tolerance: float = TOLERANCE,
     seed: int = 0,
-) -> Detection:
+) -> Detection | LargeDetection:
     """Find the association scheme of some features, and the name of their geometry.
 
     Give features, or their Gram matrix, or the relations between them.
@@ -62,14 +64,15 @@ def detect(
 
     Returns
     -------
-    Detection
-        With the name, or with the reason why there is none. A name is never forced.
+    Detection or LargeDetection
+        With the name, or with the reason why there is none. A name is never forced. The second for more than 4096
+        features (2048 in line mode), from tiles: it has no matrices of pairs; see `large.detect_large`.
 
     Raises
     ------
     ParameterError
-        If not one matrix is given, it is not symmetric, a feature is zero, there are more than 4096 features
-        (2048 in line mode), or an option is out of range.
+        If not one matrix is given, it is not symmetric, a feature is zero, a Gram or relation matrix has more than
+        4096 rows (2048 in line mode), or an option is out of range.
     ShapeError, DtypeError, NonFiniteError
         If it is no (square) finite matrix of real numbers.
 
@@ -107,7 +110,11 @@ def detect(
         if mode == "line":
             raise ParameterError("relations have no lines: leave mode out")
         return _from_relations(relation_matrix(relations), tolerance, seed)
-    cosines, norms = cosines_of(features_gram(features) if features is not None else gram_matrix(gram))
+    if features is not None:
+        taken = as_features(features)
+        if taken.n * (2 if mode == "line" else 1) > LARGEST:
+            return detect_large(taken, mode=mode, tolerance=tolerance, seed=seed)
+    cosines, norms = cosines_of(features_gram(taken) if features is not None else gram_matrix(gram))
     if mode == "line":
         return _lines(cosines, norms, tolerance, seed)
     return detect_cosines(cosines, norms, tolerance=tolerance, seed=seed)
@@ -302,6 +309,7 @@ def _lines(
             "nearest": name or found.nearest,
             "mode": "line",
             "points": lines,
+            "signs": np.where(found.points < n, 1, -1),
             "order": order,
             "duplicates": tuple(sorted(group for group in groups if len(group) > 1)),
         }

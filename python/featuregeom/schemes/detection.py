@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.schemes.defect import defect, null_p_value
-from featuregeom.schemes.eigenspaces import eigenspaces
+from featuregeom.schemes.eigenspaces import eigenspaces, krein_parameters, second_eigenmatrix, support_of
 from featuregeom.schemes.products import class_counts, class_means, intersection_numbers
 from featuregeom.schemes.refinement import denoised
 
@@ -68,8 +68,8 @@ class Detection:
         Squared height of a prism or antiprism.
     parts : tuple of Detection
         Summands of a direct sum.
-    certificate : object or None
-        Proof of the scheme, where one was asked for.
+    signs : ndarray of int64, shape (n,)
+        -1 where a point is the negative of its feature, which is so in line mode only.
     """
 
     is_scheme: bool
@@ -91,13 +91,31 @@ class Detection:
     fibres: NDArray[np.int64] | None = None
     height: float | None = None
     parts: tuple[Detection, ...] = ()
-    certificate: object | None = None
+    signs: NDArray[np.int64] = field(default_factory=lambda: np.ones(0, dtype=np.int64))
     _exact: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.signs) != len(self.points):
+            object.__setattr__(self, "signs", np.ones(len(self.points), dtype=np.int64))
 
     @property
     def n(self) -> int:
         """Number of points: the size of `relations`."""
         return len(self.relations)
+
+    @cached_property
+    def certificate(self) -> dict[str, Any] | None:
+        """What has to be kept so that anyone can check the scheme again (`certify`); None without a scheme."""
+        from featuregeom.schemes.certificate import certify
+
+        return None if self.intersection_numbers is None else certify(self)
+
+    @cached_property
+    def pairs(self) -> NDArray[np.int64]:
+        """Number of pairs of points in each relation, shape (d + 1,)."""
+        counts = np.bincount(self.relations.ravel(), minlength=int(self.relations.max()) + 1)
+        counts[1:] //= 2
+        return counts
 
     @cached_property
     def levels(self) -> NDArray[np.float64]:
@@ -133,19 +151,12 @@ class Detection:
     @cached_property
     def Q(self) -> NDArray[np.float64] | None:  # noqa: N802
         """Second eigenmatrix: P Q = n I."""
-        if self._spaces is None or self.valencies is None:
-            return None
-        P, multiplicities = self._spaces
-        return np.asarray((P / self.valencies).T * multiplicities)
+        return None if self._spaces is None else second_eigenmatrix(*self._spaces)
 
     @cached_property
     def krein(self) -> NDArray[np.float64] | None:
         """Krein parameters q[i, j, k], shape (d + 1, d + 1, d + 1)."""
-        if self._spaces is None or self.valencies is None:
-            return None
-        P, m = self._spaces
-        products = np.einsum("il,jl,kl->ijk", P, P, P / self.valencies.astype(np.float64) ** 2, optimize=True)
-        return np.asarray(products * m[:, None, None] * m[None, :, None] / self.n)
+        return None if self._spaces is None else krein_parameters(*self._spaces)
 
     @cached_property
     def eigenvalues(self) -> NDArray[np.float64] | None:
@@ -159,7 +170,7 @@ class Detection:
         Its eigenvalues below 5 % of the largest count as zero, for noise fills all eigenspaces.
         """
         values = self.eigenvalues
-        return None if values is None else np.flatnonzero(values > 0.05 * values.max())
+        return None if values is None else support_of(values)
 
     @cached_property
     def frame_eigenvalue(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["eigenspaces"]
+__all__ = ["eigenspaces", "krein_parameters", "second_eigenmatrix", "support_of"]
 
 
 def eigenspaces(
@@ -55,3 +55,43 @@ def eigenspaces(
     rest.sort(key=lambda t: (-round(float(theta[t]), 6), multiplicities[t], *(-np.round(P[t], 6))))
     order = [first, *rest]
     return P[order], multiplicities[order]
+
+
+def second_eigenmatrix(P: NDArray[np.float64], multiplicities: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give Q with P Q = n I: ``Q_ji = m_i P_ij / k_j`` (Delsarte 1973).
+
+    Parameters
+    ----------
+    P : ndarray, shape (d + 1, d + 1)
+        First eigenmatrix, the valencies in its first row.
+    multiplicities : ndarray of int64, shape (d + 1,)
+
+    Returns
+    -------
+    ndarray of float64, shape (d + 1, d + 1)
+    """
+    return np.asarray((P / P[0]).T * multiplicities)
+
+
+def krein_parameters(P: NDArray[np.float64], multiplicities: NDArray[np.int64]) -> NDArray[np.float64]:
+    r"""Give the Krein parameters of a symmetric scheme.
+
+    :math:`q_{ij}^k = \frac{m_i m_j}{n} \sum_l P_{il} P_{jl} P_{kl} / k_l^2` (Bannai & Ito 1984, section II.3).
+
+    Parameters
+    ----------
+    P : ndarray, shape (d + 1, d + 1)
+        First eigenmatrix, the valencies in its first row.
+    multiplicities : ndarray of int64, shape (d + 1,)
+
+    Returns
+    -------
+    ndarray of float64, shape (d + 1, d + 1, d + 1)
+    """
+    products = np.einsum("il,jl,kl->ijk", P, P, P / P[0] ** 2, optimize=True)
+    return np.asarray(products * multiplicities[:, None, None] * multiplicities[None, :, None] / P[0].sum())
+
+
+def support_of(eigenvalues: NDArray[np.float64]) -> NDArray[np.int64]:
+    """List the eigenspaces on which a Gram matrix is not zero; noise fills all of them, up to 5 % of the largest."""
+    return np.flatnonzero(eigenvalues > 0.05 * eigenvalues.max())

@@ -144,16 +144,16 @@ pub fn scheme_closure<'py>(
     Ok((found.labels.into_pyarray(py).reshape([n, n])?, found.rank, found.fibres, found.rounds))
 }
 
-/// Thresholds of candidate partitions of the entries above the diagonal.
+/// Thresholds of candidate partitions of the entries of a matrix.
 #[pyfunction]
-#[pyo3(signature = (gram, *, max_levels = 24, num_threads = None))]
+#[pyo3(signature = (values, *, max_levels = 24, num_threads = None))]
 pub fn scheme_levels<'py>(
     py: Python<'py>,
-    gram: Rows<'py>,
+    values: Rows<'py>,
     max_levels: i64,
     num_threads: Option<i64>,
 ) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
-    let view = gram.view()?;
+    let view = values.view()?;
     let most = usize::try_from(max_levels).unwrap_or(0);
     let found = enter(py, num_threads, None, |run| scheme::levels(&view, most, run))?;
     Ok(found.into_iter().map(|thresholds| thresholds.into_pyarray(py)).collect())
@@ -198,6 +198,34 @@ pub fn scheme_certify_features<'py>(
         _ => scheme::check(&CosineLevels::<f32>::new(&view, thresholds, run)?, &options, run),
     })?;
     checked(py, found)
+}
+
+/// Counts, means, sums of squared deviations, smallest and largest cosine of each level, and pairs (p, 2) alike.
+type SpreadArrays<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<i64>>);
+
+/// How the cosines of features lie in the levels that thresholds cut, and which features are alike.
+#[pyfunction]
+#[pyo3(signature = (x, thresholds, *, alike, num_threads = None, progress = None))]
+pub fn scheme_spread<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    thresholds: PyReadonlyArray1<'py, f64>,
+    alike: f64,
+    num_threads: Option<i64>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<SpreadArrays<'py>> {
+    let (view, thresholds) = (x.view()?, thresholds.as_slice()?);
+    let found = enter(py, num_threads, progress.as_ref(), |run| match view.element() {
+        Element::F64 => scheme::spread(&CosineLevels::<f64>::new(&view, thresholds, run)?, alike, run),
+        _ => scheme::spread(&CosineLevels::<f32>::new(&view, thresholds, run)?, alike, run),
+    })?;
+    let numbers = found.levels.iter().flat_map(|level| [level.mean, level.squares, level.least, level.most]);
+    let pairs = found.alike.iter().flat_map(|&(x, y)| [int(x), int(y)]);
+    Ok((
+        PyArray1::from_iter(py, found.levels.iter().map(|level| count(level.count))),
+        PyArray1::from_iter(py, numbers).reshape([found.levels.len(), 4])?,
+        PyArray1::from_iter(py, pairs).reshape([found.alike.len(), 2])?,
+    ))
 }
 
 /// Offsets of levels, levels, valencies, signature of each block (-1 for no scheme), first block of each signature.

@@ -17,6 +17,7 @@ use crate::matrix::{Element, FeatureMatrix, Real};
 use crate::run::Run;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use pulp::Arch;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -150,6 +151,7 @@ fn pass<T: Cosine>(
         lists: (0..blocks).map(|b| Mutex::new(Lists::new(block(b).len(), keep))).collect(),
         linkage: Mutex::new(Linkage::new(count, options.threshold)),
     };
+    let arch = Arch::new();
     let histogram = run.pool().install(|| {
         (0..blocks)
             .into_par_iter()
@@ -175,7 +177,10 @@ fn pass<T: Cosine>(
                         T::narrow(1.0),
                         Par::Seq,
                     );
-                    collected.read_tile(tile, (b, rows.clone()), (c, columns), unit, &mut histogram);
+                    // Compiled once more for each set of vector instructions, of which wheels assume the least.
+                    arch.dispatch(|| {
+                        collected.read_tile(tile, (b, rows.clone()), (c, columns), unit, &mut histogram);
+                    });
                     run.control().advance(1)?;
                 }
                 Ok(histogram)
@@ -224,6 +229,7 @@ fn pass<T: Cosine>(
 
 impl<T: Cosine> Collected<T> {
     /// Update everything from the cosines of a block of rows with a block of columns.
+    #[inline(always)]
     fn read_tile(
         &self,
         tile: &[T],
@@ -306,6 +312,7 @@ impl<T: Cosine> Collected<T> {
 
 /// Whether any |cosine| reaches its column's limit or the row's. There is no early exit, so that the compiler
 /// makes vector code of it: this is what nearly all pairs cost.
+#[inline(always)]
 fn any_reaches<T: Cosine>(cosines: &[T], limits: &[T], row_limit: T) -> bool {
     cosines
         .iter()
@@ -313,6 +320,7 @@ fn any_reaches<T: Cosine>(cosines: &[T], limits: &[T], row_limit: T) -> bool {
         .fold(false, |any, (cosine, &limit)| any | (cosine.magnitude() >= smaller(limit, row_limit)))
 }
 
+#[inline(always)]
 fn smaller<T: PartialOrd>(a: T, b: T) -> T {
     if a < b { a } else { b }
 }
@@ -339,12 +347,14 @@ trait Cosine: Real {
 
 impl Cosine for f32 {
     const SINGLE: bool = true;
+    #[inline(always)]
     fn magnitude(self) -> Self {
         self.abs()
     }
     fn single(self) -> f32 {
         self
     }
+    #[inline(always)]
     fn bin(self, half: f32, last: f32) -> u32 {
         let place = ((self + 1.0) * half).max(0.0).min(last);
         // SAFETY: it lies in 0..=last, far inside `i32`; `max` takes 0 for NaN.
@@ -354,12 +364,14 @@ impl Cosine for f32 {
 
 impl Cosine for f64 {
     const SINGLE: bool = false;
+    #[inline(always)]
     fn magnitude(self) -> Self {
         self.abs()
     }
     fn single(self) -> f32 {
         self as f32
     }
+    #[inline(always)]
     fn bin(self, half: f32, last: f32) -> u32 {
         let place = ((self + 1.0) * Self::from(half)).max(0.0).min(Self::from(last));
         // SAFETY: as above.
@@ -377,6 +389,7 @@ impl Histogram {
         Self { copies: std::array::from_fn(|_| vec![0; bins]) }
     }
 
+    #[inline(always)]
     fn add<T: Cosine>(&mut self, values: &[T]) {
         let bins = self.copies[0].len();
         let (half, last) = (bins as f32 / 2.0, (bins - 1) as f32);

@@ -46,6 +46,24 @@ impl<T: Real> CosineLevels<T> {
         Ok(Self { n, m, thresholds: thresholds.iter().map(|&value| T::narrow(value)).collect(), unit })
     }
 
+    /// Where the levels are cut, increasing.
+    pub(super) fn thresholds(&self) -> &[T] {
+        &self.thresholds
+    }
+
+    /// The cosines of `rows` with `columns`, row-major.
+    pub(super) fn multiply(&self, rows: Range<usize>, columns: Range<usize>, cosines: &mut [T]) {
+        // Column x of the product holds the cosines of feature x.
+        matmul(
+            MatMut::from_column_major_slice_mut(cosines, columns.len(), rows.len()),
+            Accum::Replace,
+            self.rows(columns).transpose(),
+            self.rows(rows),
+            T::narrow(1.0),
+            Par::Seq,
+        );
+    }
+
     fn rows(&self, rows: Range<usize>) -> MatRef<'_, T> {
         MatRef::from_column_major_slice(
             &self.unit[rows.start * self.m..rows.end * self.m],
@@ -87,15 +105,7 @@ impl<T: Scratch> Relations for CosineLevels<T> {
     fn fill(&self, rows: Range<usize>, columns: Range<usize>, labels: &mut [u16]) {
         T::with(|cosines| {
             cosines.resize(labels.len(), T::default());
-            // Column x of the product holds the cosines of feature x.
-            matmul(
-                MatMut::from_column_major_slice_mut(cosines, columns.len(), rows.len()),
-                Accum::Replace,
-                self.rows(columns.clone()).transpose(),
-                self.rows(rows.clone()),
-                T::narrow(1.0),
-                Par::Seq,
-            );
+            self.multiply(rows.clone(), columns.clone(), cosines);
             labels.fill(1);
             for &threshold in &self.thresholds {
                 for (label, &cosine) in labels.iter_mut().zip(&*cosines) {

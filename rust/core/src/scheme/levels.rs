@@ -41,31 +41,26 @@ impl Bin {
     }
 }
 
-/// Thresholds, increasing, of each candidate partition of the entries above the diagonal of a square matrix.
+/// Thresholds, increasing, of each candidate partition of the entries of a matrix.
 ///
 /// Candidates have from 1 to `most` levels; coarser ones come first, and no two divide the entries the same way. A
 /// threshold lies halfway between the entries on its sides. Costs two passes over the entries and a few
-/// milliseconds.
+/// milliseconds. The points of a scheme all have the same levels, so the cosines of a few of them are entries enough.
 ///
 /// # Errors
-/// [`Error::Shape`] for a matrix that is not square, [`Error::Parameter`] for no levels, [`Error::NonFinite`],
-/// [`Error::Interrupted`].
-pub fn levels(gram: &FeatureMatrix<'_>, most: usize, run: &Run) -> Result<Vec<Vec<f64>>> {
-    let n = gram.n();
-    if gram.m() != n {
-        return Err(Error::Shape(format!("a Gram matrix is square, but the shape is ({n}, {})", gram.m())));
-    }
+/// [`Error::Parameter`] for no levels, [`Error::NonFinite`], [`Error::Interrupted`].
+pub fn levels(values: &FeatureMatrix<'_>, most: usize, run: &Run) -> Result<Vec<Vec<f64>>> {
     if most == 0 {
         return Err(Error::Parameter("max_levels must be at least 1, not 0".into()));
     }
-    if let Some(error) = crate::gram::first_nonfinite(gram, run)? {
+    if let Some(error) = crate::gram::first_nonfinite(values, run)? {
         return Err(error);
     }
-    let (least, width) = range(gram, run)?;
-    if n < 3 || width <= 0.0 {
+    let (least, width) = range(values, run)?;
+    if width.is_nan() || width <= 0.0 {
         return Ok(vec![vec![]]);
     }
-    let bins = histogram(gram, least, width, run)?;
+    let bins = histogram(values, least, width, run)?;
     let full: Vec<(usize, Bin)> = bins.iter().copied().enumerate().filter(|(_, bin)| bin.count > 0).collect();
     let mut cuts: BTreeSet<(usize, Vec<usize>)> = BTreeSet::from([(0, vec![])]);
     let mut offer = |found: Vec<usize>| {
@@ -85,18 +80,17 @@ pub fn levels(gram: &FeatureMatrix<'_>, most: usize, run: &Run) -> Result<Vec<Ve
         .collect())
 }
 
-/// Smallest entry above the diagonal, and how far the largest is from it.
-fn range(gram: &FeatureMatrix<'_>, run: &Run) -> Result<(f64, f64)> {
+/// Smallest entry, and how far the largest is from it.
+fn range(values: &FeatureMatrix<'_>, run: &Run) -> Result<(f64, f64)> {
     let whole = run.pool().install(|| {
-        (0..gram.n())
+        (0..values.n())
             .into_par_iter()
             .map_init(
-                || vec![0.0_f64; gram.n()],
+                || vec![0.0_f64; values.m()],
                 |row, i| {
                     run.control().check()?;
-                    gram.read(i..i + 1, row);
-                    let above = row[i + 1..].iter();
-                    Ok(above.fold(EMPTY, |bin, &v| Bin {
+                    values.read(i..i + 1, row);
+                    Ok(row.iter().fold(EMPTY, |bin, &v| Bin {
                         least: bin.least.min(v),
                         most: bin.most.max(v),
                         ..bin
@@ -108,19 +102,18 @@ fn range(gram: &FeatureMatrix<'_>, run: &Run) -> Result<(f64, f64)> {
     Ok((whole.least, whole.most - whole.least))
 }
 
-fn histogram(gram: &FeatureMatrix<'_>, least: f64, width: f64, run: &Run) -> Result<Vec<Bin>> {
+fn histogram(values: &FeatureMatrix<'_>, least: f64, width: f64, run: &Run) -> Result<Vec<Bin>> {
     const ROWS: usize = 256;
-    let n = gram.n();
     let scale = (BINS - 1) as f64 / width;
     let parts = run.pool().install(|| {
-        (0..n.div_ceil(ROWS))
+        (0..values.n().div_ceil(ROWS))
             .into_par_iter()
             .map(|job| {
-                let (mut bins, mut row) = (vec![EMPTY; BINS], vec![0.0_f64; n]);
-                for i in job * ROWS..n.min((job + 1) * ROWS) {
+                let (mut bins, mut row) = (vec![EMPTY; BINS], vec![0.0_f64; values.m()]);
+                for i in job * ROWS..values.n().min((job + 1) * ROWS) {
                     run.control().check()?;
-                    gram.read(i..i + 1, &mut row);
-                    for &value in &row[i + 1..] {
+                    values.read(i..i + 1, &mut row);
+                    for &value in &row {
                         let bin = &mut bins[(((value - least) * scale) as usize).min(BINS - 1)];
                         *bin = bin.joined(Bin { count: 1, sum: value, least: value, most: value });
                     }
@@ -276,13 +269,10 @@ mod tests {
     fn a_rare_level_is_found() {
         // The cross-polytope: 0 for nearly all pairs, -1 for one pair a point.
         let n = 40;
-        let gram: Vec<f64> = (0..n * n)
-            .map(|place| {
-                let (i, j) = (place / n, place % n);
-                if i == j { 1.0 } else { -f64::from(u8::from(i / 2 == j / 2)) }
-            })
+        let cosines: Vec<f64> = (0..n)
+            .flat_map(|i| (0..n).filter(move |&j| j != i).map(move |j| -f64::from(u8::from(i / 2 == j / 2))))
             .collect();
-        let x = FeatureMatrix::from_slice(&gram, n).expect("shape");
+        let x = FeatureMatrix::from_slice(&cosines, n - 1).expect("shape");
         let found = levels(&x, 8, &Run::quiet(1).expect("threads")).expect("finite");
         assert_eq!(found, [vec![], vec![-0.5]]);
     }

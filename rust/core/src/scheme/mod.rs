@@ -22,6 +22,7 @@ mod levels;
 mod numbers;
 mod random;
 mod relations;
+mod spread;
 mod sums;
 
 pub use blocks::{BlockSchemes, MOST_FEATURES, blocks};
@@ -31,3 +32,4 @@ pub use closure::{Closure, closure};
 pub use cosines::CosineLevels;
 pub use levels::levels;
 pub use relations::{Dense, Label, MOST_CLASSES, Relations};
+pub use spread::{Level, Spread, spread};

@@ -1,0 +1,150 @@
+"""Names that follow from parameters: of the families that their intersection numbers determine."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.schemes.names.words import cross_polytope_name, cube_name, simplex_name
+
+__all__ = ["Parametric", "eberlein", "krawtchouk", "parametric_name"]
+
+_LEECH = (1, 4600, 47104, 93150, 47104, 4600, 1)
+
+
+@dataclass(frozen=True)
+class Parametric:
+    """A name, other names, and the largest deviation of a cosine from the ideal one."""
+
+    name: str
+    also: tuple[str, ...]
+    residual: float
+
+
+def krawtchouk(d: int, q: int) -> NDArray[np.float64]:
+    r"""First eigenmatrix of the Hamming scheme H(d, q).
+
+    :math:`P_{ji} = \sum_t (-1)^t (q-1)^{i-t} \binom{j}{t} \binom{d-j}{i-t}` (Delsarte 1973).
+
+    Parameters
+    ----------
+    d, q : int
+        Length and size of the alphabet.
+
+    Returns
+    -------
+    ndarray of float64, shape (d + 1, d + 1)
+    """
+    return np.array(
+        [
+            [
+                sum(
+                    (-1) ** t * (q - 1) ** (i - t) * math.comb(j, t) * math.comb(d - j, i - t)
+                    for t in range(i + 1)
+                )
+                for i in range(d + 1)
+            ]
+            for j in range(d + 1)
+        ],
+        dtype=np.float64,
+    )
+
+
+def eberlein(v: int, k: int) -> NDArray[np.float64]:
+    r"""First eigenmatrix of the Johnson scheme J(v, k).
+
+    :math:`P_{ji} = \sum_t (-1)^t \binom{j}{t} \binom{k-j}{i-t} \binom{v-k-j}{i-t}` (Delsarte 1973).
+
+    Parameters
+    ----------
+    v, k : int
+        Sizes of the set and of its subsets, v at least 2 k.
+
+    Returns
+    -------
+    ndarray of float64, shape (k + 1, k + 1)
+    """
+    return np.array(
+        [
+            [
+                sum(
+                    (-1) ** t * math.comb(j, t) * math.comb(k - j, i - t) * math.comb(v - k - j, i - t)
+                    for t in range(i + 1)
+                )
+                for i in range(k + 1)
+            ]
+            for j in range(k + 1)
+        ],
+        dtype=np.float64,
+    )
+
+
+def parametric_name(
+    P: NDArray[np.float64],
+    multiplicities: NDArray[np.int64],
+    support: NDArray[np.int64],
+    extremes: tuple[NDArray[np.float64], NDArray[np.float64]],
+    neighbours: Callable[[], Counter[int]],
+) -> Parametric:
+    """Name a scheme whose parameters have one geometry only.
+
+    Parameters
+    ----------
+    P : ndarray, shape (d + 1, d + 1)
+        First eigenmatrix, relations by decreasing cosine.
+    multiplicities : ndarray of int64, shape (d + 1,)
+        Dimensions of the eigenspaces.
+    support : ndarray of int64
+        Eigenspaces that the geometry lies in.
+    extremes : (ndarray, ndarray), each of shape (d,)
+        Smallest and largest cosine of each relation.
+    neighbours : callable
+        Gives the sizes of the connected components among the neighbours of a point.
+
+    Returns
+    -------
+    Parametric
+        With an empty name where there is none.
+    """
+    nothing = Parametric("", (), math.nan)
+    if len(support) != 1 or support[0] == 0:
+        return nothing
+    valencies, n, d = P[0], round(float(P[0].sum())), len(P) - 1
+    ideal = P[support[0], 1:] / valencies[1:]
+    residual = float(np.maximum(np.abs(extremes[0] - ideal), np.abs(extremes[1] - ideal)).max())
+
+    def same(expected: NDArray[np.float64]) -> bool:
+        """Whether these are its eigenmatrix and its second eigenspace, in which the named geometry lies."""
+        fits = expected.shape == P.shape and np.allclose(expected[0], valencies)
+        if not fits or not np.allclose(expected[1], P[support[0]], atol=1e-6 * n):
+            return False
+        order = np.lexsort(np.round(P, 6).T), np.lexsort(np.round(expected, 6).T)
+        return bool(np.allclose(P[order[0]], expected[order[1]], atol=1e-6 * n))
+
+    if d == 1:
+        return Parametric(simplex_name(n), (), residual)
+    if d == 2 and np.allclose(valencies[1:], [n - 2, 1]) and np.allclose(ideal, [0, -1]):
+        return Parametric(cross_polytope_name(n), (), residual)
+    q = round(n ** (1 / d))
+    if q >= 2 and q**d == n and same(krawtchouk(d, q)):
+        # Doob's graphs have the parameters of H(d, 4), and hexagons among the neighbours of a point.
+        if q == 4 and set(neighbours()) != {3}:
+            return nothing
+        return (
+            Parametric(cube_name(d), (f"H({d},2)",), residual)
+            if q == 2
+            else Parametric(f"H({d},{q})", (), residual)
+        )
+    v = 2 * d
+    while math.comb(v, d) < n:
+        v += 1
+    if math.comb(v, d) == n and (v, d) != (8, 2) and same(eberlein(v, d)):
+        return Parametric(f"J({v},{d})", (f"T({v})",) if d == 2 else (), residual)
+    if tuple(np.rint(valencies).astype(int)) == _LEECH and multiplicities[support[0]] == 24:
+        return Parametric("minimal vectors of the Leech lattice", (), residual)
+    return nothing
