@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -14,11 +14,19 @@ from featuregeom.errors import ParameterError
 from featuregeom.features import as_features
 from featuregeom.schemes.detection import Detection, Mode
 from featuregeom.schemes.eigenspaces import eigenspaces
-from featuregeom.schemes.entry import LARGEST, cosines_of, features_gram, gram_matrix, relation_matrix
+from featuregeom.schemes.entry import (
+    LARGEST,
+    check_definite,
+    cosines_of,
+    features_gram,
+    gram_matrix,
+    relation_matrix,
+)
 from featuregeom.schemes.large import LargeDetection, detect_large
 from featuregeom.schemes.partitions import REFINEMENTS
 from featuregeom.schemes.products import canonical, class_means, intersection_numbers, is_scheme, stable
 from featuregeom.schemes.verdict import TOLERANCE, Verdict, judge
+from featuregeom.shapes.arguments import integer
 
 __all__ = ["NORM_SPREAD", "detect", "detect_cosines"]
 
@@ -27,6 +35,12 @@ NORM_SPREAD = 0.1
 
 _SAME = 5e-7
 """Features whose cosine is nearer to 1 than this are one direction: an angle of a thousandth."""
+
+_NOISE = 5.0
+"""Cosines between summands may be so many times the root mean square of the noise within them."""
+
+_SAME_HEIGHT = 0.05
+"""Squared heights of prisms that are further apart than this make them different summands."""
 
 _COUPLED = (0.02, 0.1)
 """Summands of a direct sum have cosines below one of these with each other."""
@@ -102,10 +116,9 @@ def detect(
         raise ParameterError(f"give one of features, gram and relations, got {len(given)}")
     if mode not in get_args(Mode):
         raise ParameterError(f"mode must be 'signed' or 'line', not {mode!r}")
-    if not 0 < tolerance <= 0.5:
-        raise ParameterError(f"tolerance must be above 0 and at most 0.5, got {tolerance}")
-    if seed < 0:
-        raise ParameterError(f"seed must be at least 0, got {seed}")
+    if not isinstance(tolerance, int | float) or not 0 < tolerance <= 0.5:
+        raise ParameterError(f"tolerance must be above 0 and at most 0.5, got {tolerance!r}")
+    seed = integer("seed", seed, 0, 2**64 - 1)
     if relations is not None:
         if mode == "line":
             raise ParameterError("relations have no lines: leave mode out")
@@ -114,7 +127,12 @@ def detect(
         taken = as_features(features)
         if taken.n * (2 if mode == "line" else 1) > LARGEST:
             return detect_large(taken, mode=mode, tolerance=tolerance, seed=seed)
-    cosines, norms = cosines_of(features_gram(taken) if features is not None else gram_matrix(gram))
+        products = features_gram(taken)
+    else:
+        products = gram_matrix(gram)
+    cosines, norms = cosines_of(products)
+    if features is None:
+        check_definite(products)
     if mode == "line":
         return _lines(cosines, norms, tolerance, seed)
     return detect_cosines(cosines, norms, tolerance=tolerance, seed=seed)
@@ -162,12 +180,21 @@ def detect_cosines(
                 inside, norms[points[index]], tolerance=tolerance, refinements=refinements, seed=seed
             )
 
-        parts, members = _direct_sum(distinct, part)
+        parts, members = _direct_sum(distinct, part, tolerance)
         if parts:
-            name, reason = _sum_name(parts), ""
+            name = _sum_name(parts)
+            reason = "" if verdict.is_scheme else "a direct sum: its levels together are no scheme"
             order = np.concatenate([m[p.order] for m, p in zip(members, parts, strict=True)])
             return _detection(
-                verdict, distinct, points, groups, name=name, reason=reason, order=order, parts=parts
+                verdict,
+                distinct,
+                points,
+                groups,
+                name=name,
+                reason=reason,
+                order=order,
+                parts=parts,
+                members=members,
             )
     spread = float(norms.max() / norms.min() - 1)
     if name and spread > max(NORM_SPREAD, _noise_of_norms(verdict, distinct)):
@@ -199,6 +226,7 @@ def _detection(
     also: tuple[str, ...] = (),
     order: NDArray[np.int64] | None = None,
     parts: tuple[Detection, ...] = (),
+    members: Sequence[NDArray[np.int64]] = (),
 ) -> Detection:
     partition, found = verdict.partition, verdict.search
     closure = None if found is None else found.closure
@@ -213,6 +241,9 @@ def _detection(
     ordered = verdict.order if order is None else order
     all_features = np.array([i for point in ordered for i in groups[point]], dtype=np.int64)
     dim = sum(one.dim for one in parts) if parts else verdict.dim
+    residual = verdict.residual
+    if parts:
+        residual = max(*(one.residual for one in parts), _coupling(cosines, list(members)))
     return Detection(
         is_scheme=verdict.is_scheme,
         name=name,
@@ -227,11 +258,12 @@ def _detection(
         duplicates=tuple(tuple(group) for group in groups if len(group) > 1),
         eta2=eta2,
         spread=spread,
-        residual=max(one.residual for one in parts) if parts else verdict.residual,
+        residual=residual,
         dim=dim or _rank(cosines),
         rank_of_closure=None if closure is None else int(closure.max()) + 1,
         fibres=None if closure is None else np.unique(closure.diagonal(), return_inverse=True)[1],
         height=verdict.height,
+        nearest_relations=verdict.nearest_relations,
         parts=parts,
         _exact=verdict.exact,
     )
@@ -252,16 +284,30 @@ def _duplicates(cosines: NDArray[np.float64]) -> list[list[int]]:
 
 
 def _direct_sum(
-    cosines: NDArray[np.float64], part: Callable[[NDArray[np.int64]], Detection]
+    cosines: NDArray[np.float64], part: Callable[[NDArray[np.int64]], Detection], tolerance: float
 ) -> tuple[tuple[Detection, ...], list[NDArray[np.int64]]]:
-    """Judge the summands, where there are several and all have a name."""
+    """Judge the summands, where there are several, all have a name, and none has more to do with another than noise."""
     for threshold in _COUPLED:
         members = _components(np.abs(cosines) > threshold)
         if len(members) > 1 and min(map(len, members)) > 1:
             parts = tuple(part(index) for index in members)
-            if all(one.name for one in parts):
+            limit = max(tolerance, _NOISE * max(map(_deviation, parts)))
+            if all(one.name for one in parts) and _coupling(cosines, members) <= limit:
                 return parts, members
     return (), []
+
+
+def _deviation(found: Detection) -> float:
+    """Root mean square of the deviations of cosines from their levels."""
+    return math.sqrt(float(((found.cosines - found.denoised) ** 2).mean()))
+
+
+def _coupling(cosines: NDArray[np.float64], members: list[NDArray[np.int64]]) -> float:
+    """Largest absolute cosine between different summands."""
+    place = np.empty(len(cosines), dtype=np.int64)
+    for number, index in enumerate(members):
+        place[index] = number
+    return float(np.abs(cosines[place[:, None] != place]).max())
 
 
 def _components(joined: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
@@ -279,7 +325,14 @@ def _components(joined: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
 
 
 def _sum_name(parts: tuple[Detection, ...]) -> str:
-    counts = Counter(one.name for one in parts)
+    names = Counter(one.name for one in parts)
+    heights = {name: [one.height or 0.0 for one in parts if one.name == name] for name in names}
+    counts = Counter(
+        one.name
+        if np.ptp(heights[one.name]) <= _SAME_HEIGHT
+        else f"{one.name} of squared height {one.height:.2f}"
+        for one in parts
+    )
     return " (+) ".join(f"{count} x {name}" if count > 1 else name for name, count in sorted(counts.items()))
 
 
@@ -295,7 +348,8 @@ def _lines(
     reason = found.reason
     equiangular = _equiangular(cosines, tolerance)
     names = [f"lines of the {found.name}"] if found.name else []
-    names += [equiangular] if equiangular else []
+    # A real equiangular tight frame is a regular two-graph (Holmes & Paulsen 2004).
+    names += [equiangular, f"regular two-graph of {n} points"] if equiangular else []
     name = names[0] if names else ""
     lines = found.points % n
     order = np.array(list(dict.fromkeys((found.order % n).tolist())), dtype=np.int64)
@@ -361,8 +415,9 @@ def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -
     for space in sorted(faithful, key=lambda i: (multiplicities[i], *(-P[i]))):
         cosines = (P[space] / valencies)[closure]
         found = detect_cosines(cosines, np.ones(n), tolerance=tolerance, seed=seed)
-        best = best or found
-        if found.name:
+        best = best or _with(found, name="", also=())
+        # Several relations at one cosine are those of another geometry.
+        if found.name and found.relations.max() == closure.max():
             best = found
             break
     if best is None:

@@ -57,6 +57,9 @@ class Detection:
         Largest deviation of a cosine from the mean of its class.
     residual : float
         Largest deviation of a cosine from the ideal one of `nearest`; NaN where there is none.
+    nearest_relations : ndarray of int64, shape (n, n), or None
+        Relations of `nearest`, laid over the points: an exact scheme, whether the cosines support it or not. None
+        where there is no such geometry.
     dim : int
         Dimension of the geometry; the numerical rank where there is no name.
     rank_of_closure : int or None
@@ -91,6 +94,7 @@ class Detection:
     fibres: NDArray[np.int64] | None = None
     height: float | None = None
     parts: tuple[Detection, ...] = ()
+    nearest_relations: NDArray[np.int64] | None = None
     signs: NDArray[np.int64] = field(default_factory=lambda: np.ones(0, dtype=np.int64))
     _exact: bool = field(default=False, repr=False)
 

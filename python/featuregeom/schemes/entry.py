@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import as_features
+from featuregeom.schemes.relations import as_labels
 
-__all__ = ["LARGEST", "cosines_of", "features_gram", "gram_matrix", "relation_matrix"]
+__all__ = ["LARGEST", "check_definite", "cosines_of", "features_gram", "gram_matrix", "relation_matrix"]
 
 LARGEST = 4096
 """Matrices of pairs are formed up to this many features."""
 
 _ASYMMETRY = 1e-6
+
+_NEGATIVE = 0.25
+"""Share of the trace that a negative eigenvalue may have: a few wrong pairs give less, and are judged as they are."""
 
 
 def features_gram(X: Any) -> NDArray[np.float64]:
@@ -87,6 +91,19 @@ def gram_matrix(gram: Any) -> NDArray[np.float64]:
     return np.asarray((values + values.T) / 2)
 
 
+def check_definite(gram: NDArray[np.float64]) -> None:
+    """Refuse a matrix that is far from a Gram matrix.
+
+    Raises
+    ------
+    ParameterError
+        If an eigenvalue is far below zero.
+    """
+    least = float(np.linalg.eigvalsh(gram)[0])
+    if least < -_NEGATIVE * float(gram.trace()):
+        raise ParameterError(f"gram is no Gram matrix: it has the eigenvalue {least:g}")
+
+
 def relation_matrix(relations: Any) -> NDArray[np.int64]:
     """Take a symmetric relation matrix.
 
@@ -102,20 +119,15 @@ def relation_matrix(relations: Any) -> NDArray[np.int64]:
 
     Raises
     ------
-    ShapeError
-        If it is not square.
+    ShapeError, DtypeError, NonFiniteError
+        If it is not square, or not of integers.
     ParameterError
-        If it is not symmetric, not of integers, has the diagonal's class elsewhere or several on the diagonal,
+        If it is not symmetric, has the diagonal's class elsewhere or several on the diagonal,
         or is too large.
     """
-    taken = as_features(relations, tensor="relations")
-    if taken.n != taken.m:
-        raise ShapeError(f"relations has shape ({taken.n}, {taken.m}): a relation matrix is square")
-    _check_size(taken.n)
-    values = taken.widened(np.arange(taken.n))
-    if not (np.isfinite(values) & (values == np.rint(values))).all():
-        i, j = map(int, np.argwhere(~(np.isfinite(values) & (values == np.rint(values))))[0])
-        raise ParameterError(f"relations must be integers, got {values[i, j]} at ({i}, {j})")
+    labelled = as_labels(relations)
+    values, classes = labelled.labels.astype(np.int64), labelled.classes
+    _check_size(len(values))
     if not np.array_equal(values, values.T):
         i, j = map(int, np.argwhere(values != values.T)[0])
         raise ParameterError(
@@ -125,15 +137,17 @@ def relation_matrix(relations: Any) -> NDArray[np.int64]:
     diagonal = values.diagonal()
     if (diagonal != diagonal[0]).any():
         i = int((diagonal != diagonal[0]).argmax())
-        raise ParameterError(f"relations have {diagonal[0]:g} at (0, 0), but {diagonal[i]:g} at ({i}, {i})")
-    off = (values == diagonal[0]) & ~np.eye(taken.n, dtype=bool)
+        raise ParameterError(
+            f"relations have {classes[diagonal[0]]} at (0, 0), but {classes[diagonal[i]]} at ({i}, {i}): points of "
+            "several kinds have no geometry of one scheme; schemes.check and closure tell their fibres"
+        )
+    off = (values == diagonal[0]) & ~np.eye(len(values), dtype=bool)
     if off.any():
         i, j = map(int, np.argwhere(off)[0])
         raise ParameterError(
             f"points {i} and {j} are in the relation of a point with itself: merge them first"
         )
-    shifted = np.where(np.eye(taken.n, dtype=bool), values.min() - 1, values)
-    return np.unique(shifted, return_inverse=True)[1].reshape(values.shape).astype(np.int64)
+    return values
 
 
 def cosines_of(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -18,7 +18,7 @@ from featuregeom.frames import Progress
 from featuregeom.schemes.check import failure_text
 from featuregeom.schemes.detection import Mode
 from featuregeom.schemes.eigenspaces import eigenspaces, krein_parameters, second_eigenmatrix, support_of
-from featuregeom.schemes.names.parametric import Parametric, parametric_name
+from featuregeom.schemes.names.parametric import Parametric, component_sizes, parametric_name
 
 __all__ = ["LargeDetection", "detect_large"]
 
@@ -427,16 +427,4 @@ def _neighbours(features: Features, thresholds: NDArray[np.float64] | None) -> C
     near = np.flatnonzero((first > thresholds[-1]) & (np.arange(features.n) > 0))
     inside = features.take(near)
     joined = _sampled_cosines(inside, np.arange(len(near))) > thresholds[-1]
-    sizes: Counter[int] = Counter()
-    free = np.ones(len(near), dtype=bool)
-    while free.any():
-        reached = np.zeros(len(near), dtype=bool)
-        reached[int(free.argmax())] = True
-        while True:
-            more = joined[reached].any(axis=0) | reached
-            if np.array_equal(more, reached):
-                break
-            reached = more
-        sizes[int(reached.sum())] += 1
-        free &= ~reached
-    return sizes
+    return component_sizes(joined)

@@ -23,6 +23,7 @@ _KMEANS_VALUES = 200
 _ONE_LEVEL = 1e-3
 """Widest range of values that are one level, where no gap shows the scale."""
 
+_EQUAL = 1e-14
 _ROUNDING = 1e-8
 """Gaps below this are as good as none."""
 
@@ -55,7 +56,9 @@ def candidates(values: Values) -> list[Values]:
     found += _by_kmeans(values)
     seen: set[bytes] = set()
     distinct = []
-    for places in found:
+    for given in found:
+        # Equal values are one level: a cut between them would leave one empty.
+        places = given[values[given - 1] < values[given] - _EQUAL]
         key = places.tobytes()
         if key not in seen and len(places):
             seen.add(key)

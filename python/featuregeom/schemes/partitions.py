@@ -96,7 +96,9 @@ class Search:
     closure: NDArray[np.int64] | None
 
 
-def search(cosines: NDArray[np.float64], *, refinements: int = REFINEMENTS, seed: int = 0) -> Search:
+def search(
+    cosines: NDArray[np.float64], *, refinements: int = REFINEMENTS, seed: int = 0, clear: bool = True
+) -> Search:
     """Look for schemes among partitions of the pairs of features.
 
     Parameters
@@ -107,6 +109,8 @@ def search(cosines: NDArray[np.float64], *, refinements: int = REFINEMENTS, seed
         Proposals to refine by the algebra: those whose points are most alike.
     seed : int
         Seed of checks and refinement.
+    clear : bool
+        Whether to look for clear levels first; without it all levels count as noisy.
 
     Returns
     -------
@@ -118,7 +122,7 @@ def search(cosines: NDArray[np.float64], *, refinements: int = REFINEMENTS, seed
     asked; each check is two matrix products and each refinement at most 30.
     """
     values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
-    cuts = clear_cuts(values)
+    cuts = clear_cuts(values) if clear else None
     found: dict[bytes, Partition] = {}
     closure = None
     if cuts is not None and len(cuts) < max(len(cosines) - 1, 1) + 1:

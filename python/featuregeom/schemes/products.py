@@ -6,6 +6,8 @@ random integer combinations of classes, in float64, where they are exact.
 
 from __future__ import annotations
 
+from itertools import chain, groupby, islice, permutations, product
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,7 +53,7 @@ def is_scheme(relations: Colours, seed: int = 0) -> bool:
     degree 2 in the weights (Schwartz-Zippel). Two rounds; two matrix products of n x n.
     """
     counts = class_counts(relations)
-    if (counts != counts[0]).any():
+    if (counts != counts[0]).any() or not counts[0].all():
         return False
     rank = counts.shape[1]
     if rank <= 2:
@@ -60,8 +62,8 @@ def is_scheme(relations: Colours, seed: int = 0) -> bool:
     rng = np.random.default_rng(seed)
     for _ in range(2):
         weights = rng.integers(0, _WEIGHTS, size=(2, rank)).astype(np.float64)
-        product = weights[0][relations] @ weights[1][relations]
-        if (product != product.ravel()[first][relations]).any():
+        both = weights[0][relations] @ weights[1][relations]
+        if (both != both.ravel()[first][relations]).any():
             return False
     return True
 
@@ -105,8 +107,8 @@ def stable(relations: Colours, *, seed: int = 0, most: int | None = None) -> Col
         if most is not None and count > most:
             return None
         weights = rng.integers(0, _WEIGHTS, size=(2, count)).astype(np.float64)
-        product = weights[0][colours] @ weights[1][colours]
-        keys = np.stack([colours.ravel().astype(np.float64), colours.T.ravel(), product.ravel()])
+        both = weights[0][colours] @ weights[1][colours]
+        keys = np.stack([colours.ravel().astype(np.float64), colours.T.ravel(), both.ravel()])
         order = np.lexsort(keys[::-1])
         change = (np.diff(keys[:, order], axis=1) != 0).any(axis=0)
         flat = np.empty(n * n, dtype=np.int64)
@@ -117,13 +119,25 @@ def stable(relations: Colours, *, seed: int = 0, most: int | None = None) -> Col
 
 
 def canonical(relations: Colours, values: NDArray[np.float64]) -> Colours:
-    """Renumber colours by decreasing mean value, the diagonal first; equal means by how many there are."""
+    """Renumber the classes of a scheme by decreasing mean value, the diagonal first.
+
+    Classes of equal mean, to six decimals, come by how many pairs they have, then so that the intersection numbers
+    come first in the order of words: by nothing that depends on rounding or on the order of the points.
+    """
     means = class_means(values, relations)
     counts = np.bincount(relations.ravel())
-    rest = [k for k in range(len(means)) if k != relations[0, 0]]
-    rest.sort(key=lambda k: (-round(float(means[k]), 6), counts[k], -means[k]))
+    keys = {
+        k: (-round(float(means[k]), 6), int(counts[k])) for k in range(len(means)) if k != relations[0, 0]
+    }
+    tied = [list(group) for _, group in groupby(sorted(keys, key=keys.__getitem__), key=keys.__getitem__)]
+    orders = [
+        [int(relations[0, 0]), *chain(*choice)] for choice in islice(product(*map(permutations, tied)), 5040)
+    ]
+    if len(orders) > 1:
+        numbers = intersection_numbers(relations)
+        orders.sort(key=lambda order: numbers[np.ix_(order, order, order)].ravel().tolist())
     rank = np.empty(len(means), dtype=np.int64)
-    rank[[relations[0, 0], *rest]] = np.arange(len(means))
+    rank[orders[0]] = np.arange(len(means))
     return np.asarray(rank[relations])
 
 

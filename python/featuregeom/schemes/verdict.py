@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.schemes.defect import NULL_LIMIT, defect, null_p_value
+from featuregeom.schemes.eigenspaces import eigenspaces, support_of
 from featuregeom.schemes.levels import clear_cuts
 from featuregeom.schemes.names import Classical, Match, classical, fits_dimension, matches
+from featuregeom.schemes.names.catalogue import LARGEST
+from featuregeom.schemes.names.parametric import component_sizes, parametric_name
 from featuregeom.schemes.partitions import REFINEMENTS, Partition, Search, search
-from featuregeom.schemes.products import class_counts, class_means
+from featuregeom.schemes.products import class_counts, class_means, intersection_numbers
 
 __all__ = ["TOLERANCE", "Verdict", "judge"]
 
@@ -22,6 +26,12 @@ TOLERANCE = 0.05
 _NOISY_ETA2 = 0.75
 """Above 8 features a scheme of two and more classes is no accident. A name is given through noise, then, as long as
 the ideal cosines explain this share of the variance."""
+
+_OUTLIER = 8.0
+"""Noise turns no cosine by so many root mean squares, not among millions; a pair that is wrong does."""
+
+_EXACT = 1e-6
+"""Deviations of cosines up to this are rounding."""
 
 _NOISY_OUTSIDE = 0.2
 """Share of the trace that noise may have outside the geometry's dimensions."""
@@ -59,6 +69,7 @@ class Verdict:
     dim: int
     height: float | None
     search: Search | None
+    nearest_relations: NDArray[np.int64] | None = None
 
 
 def judge(
@@ -98,10 +109,14 @@ def judge(
     found = search(cosines, refinements=0, seed=seed)
     best = _named(cosines, found, eigenvalues, tolerance)
     if best is None and refinements and not (found.clear and found.partitions):
-        found = search(cosines, refinements=refinements, seed=seed)
-        best = _named(cosines, found, eigenvalues, tolerance)
+        # Levels may look clear only because the input was rounded to a few digits.
+        noisy = search(cosines, refinements=refinements, seed=seed, clear=False)
+        best = _named(cosines, noisy, eigenvalues, tolerance)
+        found = noisy if best is not None or not found.clear else found
     if best is not None:
         return _matched(cosines, *best, found)
+    if n > LARGEST and found.partitions and (known := _by_parameters(cosines, found, tolerance)):
+        return known
     return _unnamed(cosines, found, laid, eigenvalues, tolerance)
 
 
@@ -113,7 +128,19 @@ def _nothing(cosines: NDArray[np.float64], reason: str) -> Verdict:
 def _classical(cosines: NDArray[np.float64], one: Classical) -> Verdict:
     partition = Partition.of(cosines, one.relations, "ideal")
     return Verdict(
-        partition, True, True, one.name, "", (), one.name, one.order, one.residual, one.dim, None, None
+        partition,
+        True,
+        True,
+        one.name,
+        "",
+        (),
+        one.name,
+        one.order,
+        one.residual,
+        one.dim,
+        None,
+        None,
+        partition.relations,
     )
 
 
@@ -121,12 +148,13 @@ def _named(
     cosines: NDArray[np.float64], found: Search, eigenvalues: NDArray[np.float64], tolerance: float
 ) -> tuple[Match, Partition] | None:
     """Choose among the geometries that the schemes found allow."""
+    few = _few(cosines)
     allowed = [
         (match, partition)
         for partition in found.partitions
         if partition.classes >= 2
         for match in matches(cosines, partition.relations)
-        if _allowed(match, eigenvalues, tolerance)
+        if _allowed(match, eigenvalues, tolerance, few)
     ]
     return min(allowed, key=_misfit, default=None)
 
@@ -136,11 +164,11 @@ def _misfit(found: tuple[Match, Partition]) -> float:
     return match.residual * (1 if match.height is None else _FREE)
 
 
-def _allowed(match: Match, eigenvalues: NDArray[np.float64], tolerance: float) -> bool:
+def _allowed(match: Match, eigenvalues: NDArray[np.float64], tolerance: float, few: bool) -> bool:
     n = len(eigenvalues)
     if match.residual <= tolerance:
         return fits_dimension(eigenvalues, match.dim)
-    if n <= NULL_LIMIT or match.height is not None:
+    if few or match.height is not None or match.residual > _OUTLIER * match.deviation:
         return False
     outside = float(eigenvalues[match.dim :].sum()) / n
     return match.explained >= _NOISY_ETA2 and outside <= _NOISY_OUTSIDE
@@ -163,6 +191,7 @@ def _matched(cosines: NDArray[np.float64], match: Match, partition: Partition, f
         match.dim,
         match.height,
         found,
+        match.relations,
     )
 
 
@@ -186,7 +215,7 @@ def _unnamed(
     tolerance: float,
 ) -> Verdict:
     partition = _scheme(cosines, found, eigenvalues, tolerance)
-    nearest, residual = _nearest(cosines, found, laid)
+    nearest, residual, laid_over = _nearest(cosines, found, laid)
     is_scheme = partition is not None and _levels_differ(cosines, partition)
     n = len(cosines)
     if partition is not None:
@@ -201,7 +230,13 @@ def _unnamed(
             reason += f" and {len(cells)} fibres of {', '.join(map(str, sizes))} features"
     else:
         count = _distinct_cosines(cosines)
-        reason = f"{n} features with {count} distinct cosines: no scheme (defect {defect(found.levels):.2f})"
+        far = defect(found.levels)
+        verdict = (
+            f"no scheme (defect {far:.2f})" if far > 0 else "no scheme that noise and chance would not give"
+        )
+        reason = f"{n} features with {count} distinct cosines: {verdict}"
+        if nearest:
+            reason += f"; nearest is the {nearest}, {residual:.2f} off"
     return Verdict(
         partition,
         partition is not None,
@@ -215,6 +250,7 @@ def _unnamed(
         0,
         None,
         found,
+        laid_over,
     )
 
 
@@ -224,15 +260,16 @@ def _scheme(
     """Choose the finest scheme that its cosines support, finer ones only where they explain much more."""
     n = len(cosines)
     chosen: Partition | None = None
+    few = _few(cosines)
     rank = int((eigenvalues > 0.05 * n).sum())
     for partition in sorted(found.partitions, key=lambda one: one.classes):
         if partition.classes == 1:
             good = partition.spread <= _ONE_LEVEL
-        elif n > NULL_LIMIT:
-            good = partition.eta2 >= _LEVELS_ETA2
+        elif not few:
+            good = partition.eta2 >= _LEVELS_ETA2 and not _outlier(cosines, partition)
         else:
             good = partition.spread <= tolerance and partition.eta2 >= _LEVELS_ETA2
-            if good and not found.clear:
+            if good and not found.clear and n <= NULL_LIMIT:
                 valencies = tuple(class_counts(partition.relations)[0].tolist())
                 good = null_p_value(n, max(rank, 1), valencies, partition.eta2) <= _CHANCE
         if not good:
@@ -245,22 +282,64 @@ def _scheme(
     return chosen
 
 
-def _nearest(cosines: NDArray[np.float64], found: Search, laid: list[Classical]) -> tuple[str, float]:
+def _few(cosines: NDArray[np.float64]) -> bool:
+    """Say whether chance makes schemes of so many features. Of an antipodal set half were free."""
+    n = len(cosines)
+    antipodal = n <= 2 * NULL_LIMIT and bool((cosines.min(axis=1) <= _EXACT - 1).all())
+    return n <= NULL_LIMIT or antipodal
+
+
+def _outlier(cosines: NDArray[np.float64], partition: Partition) -> bool:
+    """Say whether some cosine is further from its level than noise explains."""
+    levels = class_means(cosines, partition.relations)
+    deviation = math.sqrt(float(((cosines - levels[partition.relations]) ** 2).mean()))
+    return partition.spread > max(_OUTLIER * deviation, _EXACT)
+
+
+def _by_parameters(cosines: NDArray[np.float64], found: Search, tolerance: float) -> Verdict | None:
+    """Name what is beyond the catalogue, where parameters alone determine it."""
+    partition = found.partitions[0]
+    relations, n = partition.relations, len(cosines)
+    levels = class_means(cosines, relations)
+    P, multiplicities = eigenspaces(intersection_numbers(relations), levels)
+    support = support_of(P @ levels)
+
+    def neighbours() -> Counter[int]:
+        near = np.flatnonzero(relations[0] == 1)
+        return component_sizes(relations[np.ix_(near, near)] == 1)
+
+    lowest, highest = np.full(len(levels), np.inf), np.full(len(levels), -np.inf)
+    np.minimum.at(lowest, relations, cosines)
+    np.maximum.at(highest, relations, cosines)
+    name = parametric_name(P, multiplicities, support, (lowest[1:], highest[1:]), neighbours)
+    if not name.name or not name.residual <= tolerance:
+        return None
+    dim = int(multiplicities[support].sum())
+    order = np.arange(n)
+    return Verdict(
+        partition, True, True, name.name, "", name.also, name.name, order, name.residual, dim, None, found
+    )
+
+
+def _nearest(
+    cosines: NDArray[np.float64], found: Search, laid: list[Classical]
+) -> tuple[str, float, NDArray[np.int64] | None]:
     """Name the geometry that explains most of the cosines, though not enough for a name of its own."""
     off = ~np.eye(len(cosines), dtype=bool)
     total = float(((cosines[off] - cosines[off].mean()) ** 2).sum())
-    options = []
+    options: list[tuple[float, str, float, NDArray[np.int64]]] = []
     for one in laid:
         if len(one.levels) > 2 and total > 0:
             missing = float(((cosines - one.levels[one.relations])[off] ** 2).sum()) / total
-            options.append((missing, one.name, one.residual))
+            options.append((missing, one.name, one.residual, one.relations))
     for partition in found.partitions:
         if partition.classes >= 2:
             for match in matches(cosines, partition.relations):
                 weight = 1 if match.height is None else _FREE
-                options.append((weight * (1 - match.explained), match.name, match.residual))
-    missing, name, residual = min(options, default=(1.0, "", math.nan))
-    return (name, residual) if missing <= 1 - _RESEMBLES else ("", math.nan)
+                options.append((weight * (1 - match.explained), match.name, match.residual, match.relations))
+    nothing = (1.0, "", math.nan, None)
+    missing, name, residual, relations = min(options, key=lambda one: one[:2], default=nothing)
+    return (name, residual, relations) if missing <= 1 - _RESEMBLES else nothing[1:]
 
 
 def _distinct_cosines(cosines: NDArray[np.float64]) -> int:

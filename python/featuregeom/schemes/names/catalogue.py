@@ -73,8 +73,6 @@ def _solids(n: int) -> Iterator[_Entry]:
         yield "Gosset polytope 3_21", shapes.gosset(), ("Gosset graph",)
     elif n == 120:
         yield "600-cell", shapes.cell600(), ("H4 roots",)
-    elif n == 600:
-        yield "120-cell", shapes.cell120(), ()
 
 
 def _roots(n: int) -> Iterator[_Entry]:

@@ -46,6 +46,8 @@ class Match:
         Largest deviation of a cosine from the ideal one.
     explained : float
         Share of the variance of the cosines that the ideal ones explain.
+    deviation : float
+        Root mean square of the deviations from the ideal cosines.
     height : float or None
         Squared height of a prism or antiprism.
     """
@@ -58,6 +60,7 @@ class Match:
     order: NDArray[np.int64]
     residual: float
     explained: float
+    deviation: float
     height: float | None = None
 
 
@@ -141,5 +144,6 @@ def _compare(
         order,
         float(np.abs(difference).max()),
         explained,
+        float(np.sqrt((difference**2).mean())),
         height,
     )

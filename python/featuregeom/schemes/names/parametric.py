@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featuregeom.schemes.names.words import cross_polytope_name, cube_name, simplex_name
 
-__all__ = ["Parametric", "eberlein", "krawtchouk", "parametric_name"]
+__all__ = ["Parametric", "component_sizes", "eberlein", "krawtchouk", "parametric_name"]
 
 _LEECH = (1, 4600, 47104, 93150, 47104, 4600, 1)
 
@@ -24,6 +24,34 @@ class Parametric:
     name: str
     also: tuple[str, ...]
     residual: float
+
+
+def component_sizes(joined: NDArray[np.bool_]) -> Counter[int]:
+    """Count the connected components of a graph by their sizes.
+
+    Parameters
+    ----------
+    joined : ndarray of bool, shape (n, n)
+        Which vertices are joined.
+
+    Returns
+    -------
+    Counter
+        Number of components of each size.
+    """
+    sizes: Counter[int] = Counter()
+    free = np.ones(len(joined), dtype=bool)
+    while free.any():
+        reached = np.zeros(len(joined), dtype=bool)
+        reached[int(free.argmax())] = True
+        while True:
+            more = joined[reached].any(axis=0) | reached
+            if np.array_equal(more, reached):
+                break
+            reached = more
+        sizes[int(reached.sum())] += 1
+        free &= ~reached
+    return sizes
 
 
 def krawtchouk(d: int, q: int) -> NDArray[np.float64]:

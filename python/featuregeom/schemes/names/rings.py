@@ -18,6 +18,9 @@ from featuregeom.schemes.products import canonical, class_counts, class_means
 
 __all__ = ["HEIGHTS", "Rings", "heights", "rings"]
 
+_MOST = 256
+"""Vertices of the largest prisms that are looked for."""
+
 HEIGHTS = (0.1, 0.9)
 """Squared heights that are told apart from a flat polygon, and from two points."""
 
@@ -109,7 +112,7 @@ def rings(n: int) -> tuple[Rings, ...]:
     -------
     tuple of Rings
     """
-    return tuple(_rings(n)) if n % 2 == 0 and 6 <= n <= 64 else ()
+    return tuple(_rings(n)) if n % 2 == 0 and 6 <= n <= _MOST else ()
 
 
 def _rings(n: int) -> Iterator[Rings]:
