@@ -58,8 +58,9 @@ class Detection:
     residual : float
         Largest deviation of a cosine from the ideal one of `nearest`; NaN where there is none.
     nearest_relations : ndarray of int64, shape (n, n), or None
-        Relations of `nearest`, laid over the points: an exact scheme, whether the cosines support it or not. None
-        where there is no such geometry.
+        Relations of the geometry that comes nearest, laid over the points: an exact scheme, whether the cosines
+        support it or not, and even where they resemble it too little for `nearest`. None where no geometry of so many
+        points was tried.
     dim : int
         Dimension of the geometry; the numerical rank where there is no name.
     rank_of_closure : int or None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featuregeom.schemes.defect import NULL_LIMIT, defect, null_p_value
 from featuregeom.schemes.eigenspaces import eigenspaces, support_of
 from featuregeom.schemes.levels import clear_cuts
-from featuregeom.schemes.names import Classical, Match, classical, fits_dimension, matches
+from featuregeom.schemes.names import Classical, Match, classical, fits_dimension, laid_over, matches
 from featuregeom.schemes.names.catalogue import LARGEST
 from featuregeom.schemes.names.parametric import component_sizes, parametric_name
 from featuregeom.schemes.partitions import REFINEMENTS, Partition, Search, search
@@ -48,6 +48,9 @@ _ONE_LEVEL = 0.005
 
 _FREE = 4
 """A free height, and the finer relations that come with it, must fit this much better than a fixed geometry."""
+
+_FREE_VARIANCE = 3.0
+"""What a free height leaves of the variance counts so many times: of about twenty degrees of freedom it takes one."""
 
 _RESEMBLES = 0.5
 """Share of the variance that a geometry must explain to be called the nearest."""
@@ -156,7 +159,13 @@ def _named(
         for match in matches(cosines, partition.relations)
         if _allowed(match, eigenvalues, tolerance, few)
     ]
-    return min(allowed, key=_misfit, default=None)
+    best = min(allowed, key=_misfit, default=None)
+    if best is not None and best[0].height is not None:
+        # Its free height may have followed the noise of a fixed geometry.
+        rivals = [match.residual for match in laid_over(cosines) if match.height is None]
+        if min(rivals, default=math.inf) <= _misfit(best):
+            return None
+    return best
 
 
 def _misfit(found: tuple[Match, Partition]) -> float:
@@ -324,7 +333,7 @@ def _by_parameters(cosines: NDArray[np.float64], found: Search, tolerance: float
 def _nearest(
     cosines: NDArray[np.float64], found: Search, laid: list[Classical]
 ) -> tuple[str, float, NDArray[np.int64] | None]:
-    """Name the geometry that explains most of the cosines, though not enough for a name of its own."""
+    """Name the geometry that explains most of the cosines, though not enough for a name, and give its relations."""
     off = ~np.eye(len(cosines), dtype=bool)
     total = float(((cosines[off] - cosines[off].mean()) ** 2).sum())
     options: list[tuple[float, str, float, NDArray[np.int64]]] = []
@@ -332,14 +341,18 @@ def _nearest(
         if len(one.levels) > 2 and total > 0:
             missing = float(((cosines - one.levels[one.relations])[off] ** 2).sum()) / total
             options.append((missing, one.name, one.residual, one.relations))
-    for partition in found.partitions:
-        if partition.classes >= 2:
-            for match in matches(cosines, partition.relations):
-                weight = 1 if match.height is None else _FREE
-                options.append((weight * (1 - match.explained), match.name, match.residual, match.relations))
+    found_by_algebra = [
+        match
+        for partition in found.partitions
+        if partition.classes >= 2
+        for match in matches(cosines, partition.relations)
+    ]
+    for match in [*found_by_algebra, *laid_over(cosines)]:
+        weight = 1 if match.height is None else _FREE_VARIANCE
+        options.append((weight * (1 - match.explained), match.name, match.residual, match.relations))
     nothing = (1.0, "", math.nan, None)
     missing, name, residual, relations = min(options, key=lambda one: one[:2], default=nothing)
-    return (name, residual, relations) if missing <= 1 - _RESEMBLES else nothing[1:]
+    return (name, residual, relations) if missing <= 1 - _RESEMBLES else ("", math.nan, relations)
 
 
 def _distinct_cosines(cosines: NDArray[np.float64]) -> int:

@@ -9,16 +9,20 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.schemes.names.alignment import aligned
 from featuregeom.schemes.names.catalogue import catalogue
 from featuregeom.schemes.names.ideal import Ideal
 from featuregeom.schemes.names.isomorphism import isomorphism
 from featuregeom.schemes.names.rings import HEIGHTS, heights, rings
 from featuregeom.schemes.products import class_counts, class_means
 
-__all__ = ["Match", "matches"]
+__all__ = ["Match", "laid_over", "matches"]
 
 _LEVEL_TOLERANCE = 0.1
 """Largest deviation of a mean cosine from the ideal one. Noise averages out of means, but for shrinking them."""
+
+_FEW = 16
+"""Up to so many features every geometry is laid over them."""
 
 _MOST_ORDERS = 24
 """Ways to try in which close levels may have changed places."""
@@ -95,6 +99,32 @@ def matches(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> list[
                     free.append(_compare(cosines, family.at(z2), order, z2))
                 break
     return sorted(fixed, key=lambda one: one.residual) + sorted(free, key=lambda one: one.residual)
+
+
+def laid_over(cosines: NDArray[np.float64]) -> list[Match]:
+    """Lay every geometry of so few points over the features, whether it fits or not.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Normalised Gram matrix.
+
+    Returns
+    -------
+    list of Match
+        None above 16 features.
+    """
+    n = len(cosines)
+    if n > _FEW:
+        return []
+    found = [_compare(cosines, ideal, aligned(cosines, ideal.gram)) for ideal in catalogue(n)]
+    for family in rings(n):
+        for guess in heights(cosines):
+            order = aligned(cosines, family.at(guess).gram)
+            z2 = family.height(cosines, order)
+            if HEIGHTS[0] <= z2 <= HEIGHTS[1]:
+                found.append(_compare(cosines, family.at(z2), order, z2))
+    return found
 
 
 def _order(
