@@ -19,13 +19,14 @@ PATIENCE = {"smoke": 0.0, "iterate": 20.0, "full": 60.0}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--rows", default="a1,a2,a3,b1,b2,d1,d2,d3,e1,e3,f1,s1,s2", help="rows to run, with commas between"
+        "--rows", default="a1,a2,a3,b1,b2,d1,d2,d3,e1,e3,f1,g1,s1,s2", help="rows to run, with commas between"
     )
     parser.add_argument("--scale", choices=ROUNDS, default="iterate", help="size of the workloads")
     parser.add_argument("--threads", type=int, default=2, help="threads of ours and of every peer")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--weightwatcher-python", help="a Python that has weightwatcher, for row f1")
     parser.add_argument("--sage-python", help="a Python that has passagemath-graphs, for row s1")
+    parser.add_argument("--relucent-python", help="a Python that has relucent, for row g1")
     parser.add_argument("--worker", nargs=3, metavar=("ROW", "INDEX", "WAY"), help=argparse.SUPPRESS)
     options = parser.parse_args()
 
@@ -38,12 +39,16 @@ def main() -> None:
     if options.sage_python:
         os.environ["SAGE_PYTHON"] = options.sage_python
 
+    if options.relucent_python:
+        os.environ["RELUCENT_PYTHON"] = options.relucent_python
+
     import harness
     from codes import ROWS as CODES
+    from regions import ROWS as REGIONS
     from rows import ROWS as MATRICES
     from schemes import ROWS as SCHEMES
 
-    ROWS = {**MATRICES, **CODES, **SCHEMES}
+    ROWS = {**MATRICES, **CODES, **REGIONS, **SCHEMES}
 
     if options.worker:
         import numpy as np

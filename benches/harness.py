@@ -51,6 +51,12 @@ class Way:
     share: float = 1.0
 
 
+def avx512() -> bool:
+    """Whether the processor has AVX-512: kernels made for it end elsewhere with an illegal instruction."""
+    info = Path("/proc/cpuinfo")
+    return info.exists() and "avx512f" in info.read_text()
+
+
 def installed(*modules: str) -> bool:
     """Whether peers can be measured here; a case leaves out those that cannot."""
     return all(importlib.util.find_spec(module) is not None for module in modules)
@@ -210,7 +216,7 @@ def header(threads: int) -> dict[str, Any]:
         cpu = names[0] if names else cpu
     return {
         "cpu": cpu,
-        "avx512": "avx512f" in info.read_text() if info.exists() else None,
+        "avx512": avx512(),
         "cores": os.cpu_count(),
         "threads": threads,
         "load": os.getloadavg()[0],

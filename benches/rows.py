@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 import featuregeom as fg
 from featuregeom import _core
-from harness import HERE, Arrays, Case, Way
+from harness import HERE, Arrays, Case, Way, avx512
 
 Builders = Sequence[Callable[[], Case]]
 Matrix = NDArray[Any]
@@ -28,7 +28,7 @@ Matrix = NDArray[Any]
 THREADS = int(os.environ["OMP_NUM_THREADS"])
 torch.set_num_threads(THREADS)
 
-KERNELS = ("Haswell", "SkylakeX")
+KERNELS = ("Haswell", "SkylakeX") if avx512() else ("Haswell",)
 """The OpenBLAS kernels without and with AVX-512. Which one a wheel picks by itself depends on the host."""
 
 

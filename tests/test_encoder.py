@@ -6,9 +6,11 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from featuregeom.codes import CodeCounter, capture, pack
 from featuregeom.encoder import contingency, evaluate, hungarian_accuracy, purity, regions
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 
@@ -44,6 +46,36 @@ def test_random_codes_are_near_chance():
     assert found.train.coverage == 0
     assert len(found.warnings()) == 2
     assert "saturated" in found.warnings()[0]
+
+
+def test_packed_codes_are_as_good_as_bits():
+    """And what `capture` gives goes straight in."""
+    rng = np.random.default_rng(2)
+    train, test, random = (rng.random((60, 70)) < 0.3 for _ in range(3))
+    y, y_test = rng.integers(0, 3, 60), rng.integers(0, 3, 60)
+    bits = evaluate(train, y, test, y_test, random_codes=random)
+    packed = evaluate(pack(train), y, pack(test), y_test, random_codes=pack(random))
+    assert packed == bits
+    assert regions(pack(train)) == regions(train)
+    net = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.ReLU())
+    x = torch.randn(50, 5)
+    with torch.no_grad():
+        assert regions(capture(net, x)) == regions((net[0](x) > 0).numpy())
+    streamed = capture(net, x, counter=CodeCounter(4))
+    with pytest.raises(ShapeError, match=r"at least one row \(they went to a counter"):
+        regions(streamed)
+    with pytest.raises(ShapeError, match=r"one number of bits, got shapes \[\(60, 70\), \(60, 69\)\]"):
+        evaluate(pack(train), y, pack(test[:, 1:]), y_test)
+
+
+def test_a_saturated_control_is_said_to_be():
+    labels = np.arange(40) % 4
+    one_hot = np.eye(4)[labels]
+    random = np.random.default_rng(0).random((30, 4)) < 0.5
+    assert evaluate(one_hot, labels, one_hot, labels, random_codes=random).warnings() == ()
+    distinct = np.eye(4)
+    (said,) = evaluate(one_hot, labels, one_hot, labels, random_codes=distinct).warnings()
+    assert said.startswith("All 4 random codes are distinct: the count is saturated")
 
 
 def test_three_bits_have_eight_codes_at_most():

@@ -11,6 +11,8 @@ from featuregeom.encoder import DataSet, Thresholds, digits, phase
 from featuregeom.encoder.networks import training
 from featuregeom.encoder.regimes import REGIMES, label, regime_table
 from featuregeom.errors import NonFiniteError, OutputError, ParameterError, ShapeError, SourceError
+from featuregeom.report.phases import phase_sheet
+from featuregeom.report.sheet import write_sheet
 
 SMALL = {"widths": (2, 6), "epochs": (0, 1), "samples": (12, 40), "repeats": 2, "seed": 3}
 
@@ -121,6 +123,24 @@ def test_phase_stops_and_goes_on_to_the_same_tables(blobs, tmp_path):
     pd.testing.assert_frame_equal(phase(data=blobs, **SMALL).cells, whole.cells)
     assert len(whole.cells) == 12
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_page_says_what_counts_do_not(blobs, tmp_path):
+    chart = phase(data=blobs, **SMALL | {"widths": (2, 900)})
+    table, cells = chart.regimes, chart.cells
+    for (width, n), part in cells[cells["epochs"] == 1].groupby(["width", "n_samples"]):
+        row = table[(table["chart"] == "samples") & (table["width"] == width) & (table["value"] == n)].iloc[0]
+        for name in ("saturated", "coverage", "chao1"):
+            assert row[name] == pytest.approx(part[f"{name}_test"].mean())
+    assert table.loc[table["width"] == 2, "saturated"].max() == 0
+    assert table.loc[table["width"] == 900, "saturated"].max() == 1
+    page = write_sheet(phase_sheet(chart), tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "coverage, lower bound" in page
+    full = int((table["saturated"] == 1).sum())
+    assert f"Saturated in all networks: {full} of {len(table)} cells" in page
+    assert "both are lower bounds" in page
+    assert "R 0*" in page
+    assert "a star where the codes are saturated" in page
 
 
 def test_two_units_make_four_codes_at_most(blobs):

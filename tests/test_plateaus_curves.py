@@ -11,8 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.plateaus import crossings, response_curves, stable_slice2d
+from featuregeom.plateaus import (
+    crossings,
+    directions,
+    polytopes,
+    response_curves,
+    stable_slice2d,
+    suffix_from,
+)
 from featuregeom.plateaus.paths import make_path
+from featuregeom.regions import along
 
 LEFT, RIGHT = [[-1.0]], [[1.0]]
 
@@ -325,3 +333,129 @@ def test_the_slice_of_a_linear_suffix():
         stable_slice2d(lambda h: h, A, B, 3 * B)
     with pytest.raises(ParameterError, match="bounds"):
         stable_slice2d(lambda h: h, A, B, C, bounds=(1, 0, 0, 1))
+
+
+def test_a_second_cliff_that_is_steeper_and_small():
+    """Its chord on the grid is a twentieth of the first one's, its slope 250 times as large."""
+
+    def g(h: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(200 * (h + 0.303)) + 0.05 * torch.tanh(1e6 * (h - 0.5031))
+
+    curves = response_curves(g, LEFT, RIGHT)
+    assert curves.max_slope[0] == pytest.approx(0.05e6 * 2 / 2.1, rel=2e-2)
+    assert curves.alpha_at_max[0] == pytest.approx((0.5031 + 1) / 2, abs=1e-6)
+    assert not curves.limited[0]
+    short = response_curves(g, LEFT, RIGHT, max_points=60)
+    assert short.limited[0], "points ran out"
+    assert np.sum(~np.isnan(short.alphas)) <= 60
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_jumps_anywhere_are_found(seed):
+    """A jump of 1 % beside cliffs of any place and height, away from them: the largest slope is the jump's."""
+    rng = np.random.default_rng(seed)
+    centres, heights = rng.uniform(-0.9, 0.9, 3), rng.uniform(0.2, 1, 3)
+    place = next(p for p in rng.uniform(-0.95, 0.95, 100) if np.abs(centres - p).min() > 0.1)
+
+    def g(h: torch.Tensor) -> torch.Tensor:
+        smooth = sum(b * torch.tanh(40 * (h - a)) for a, b in zip(centres, heights, strict=True))
+        return smooth + 0.01 * (h > place).to(h)
+
+    curves = response_curves(g, LEFT, RIGHT)
+    assert curves.alpha_at_max[0] == pytest.approx((place + 1) / 2, abs=1e-7)
+    assert curves.limited[0], "a step has no largest slope"
+
+
+def test_what_refinement_costs():
+    """A straight line is cut where it is steepest, and where the widths are; a cliff in and beside it, too."""
+    assert response_curves(lambda h: h, LEFT, RIGHT).n_forward <= 51 + 9
+    assert response_curves(lambda h: torch.tanh(50 * h), LEFT, RIGHT).n_forward <= 51 + 75
+
+
+def test_directions_are_taken_as_they_are_drawn():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((4, 3))
+    drawn = directions.isotropic(A, seed=1)
+    one, two = (
+        response_curves(torch.tanh, A, direction=d, path="ray", scale="norm", refine=None)
+        for d in (drawn, drawn.vectors)
+    )
+    np.testing.assert_array_equal(one.d, two.d)
+    flips = crossings(lambda h: h, A, direction=drawn, n=3)
+    np.testing.assert_array_equal(flips.endpoint, ((A > 0) != (A + drawn.vectors > 0)).sum(axis=1))
+
+
+def test_distances_that_do_not_exist_on_a_plane():
+    A, B, C = np.array([0.0, 0, 0]), np.array([2.0, 0, 0]), np.array([0.5, 3.0, 0])
+    with pytest.raises(ParameterError, match="not finite from corner A: a zero"):
+        stable_slice2d(lambda h: h, A, B, C, out="rel_l2", n=3)
+    with pytest.raises(ParameterError, match=r"ab_ratio compares .* response_curves alone"):
+        stable_slice2d(lambda h: h, A, B, C, out="ab_ratio", n=3)
+
+
+def mlp(seed: int = 0) -> torch.nn.Sequential:
+    torch.manual_seed(seed)
+    sizes = [(3, 8), (8, 20), (20, 20), (20, 2)]
+    parts = [part for a, b in sizes for part in (torch.nn.Linear(a, b), torch.nn.ReLU(inplace=True))]
+    return torch.nn.Sequential(*parts[:-1]).eval()
+
+
+def test_linear_regions_on_the_paths_of_a_relu_suffix():
+    """Exact, whatever the model in front: the count of `regions.along` on the rest alone."""
+    model, x = mlp(), torch.randn((4, 3), generator=torch.Generator().manual_seed(0))
+    g = suffix_from(model, "1", x)
+    target = 3 * g.base.roll(1, 0)
+    found = polytopes(g, g.base, target)
+    assert found.exact
+    for k in range(4):
+        way = along(model[2:], g.base[k], target[k])
+        assert (found.pieces[k], found.crossings[k]) == (way.n_pieces, way.crossings.sum())
+    gates = suffix_from(model, "1", x, output=["2", "4"])
+    few = crossings(gates, g.base, target, n=5)
+    assert (few.endpoint <= few.along).all()
+    assert (few.along <= found.crossings).all()
+    assert (found.crossings > few.along).any(), "a grid of 5 misses some"
+    assert ((found.crossings - few.along) % 2 == 0).all()
+    plain = polytopes(model[2:], g.base, target)
+    np.testing.assert_array_equal(plain.crossings, found.crossings)
+    ray = polytopes(model[2:], g.base, direction=target - g.base, path="ray", end=0.5)
+    assert (ray.crossings <= found.crossings).all()
+
+
+def test_polytopes_for_each_stable_boundary():
+    """A ReLU cliff of known crossings: 2 neurons make it, 5 more bend the plateaus by nothing that is felt."""
+    W = np.ones((7, 1))
+    b = np.array([0.5, 0.45, 0.9, 0.7, 0.3, -0.2, -0.6])
+    out = np.array([[20.0, -20.0, 0, 0, 0, 0, 0]])
+    net = [(W, b), (out, np.zeros(1))]
+    found = polytopes(net, LEFT, RIGHT)
+    assert (found.crossings.tolist(), found.pieces.tolist()) == ([7], [8])
+    assert (found.boundaries.tolist(), found.per_boundary.tolist()) == ([1], [7.0])
+    flat = polytopes([(W, b), (np.ones((1, 7)), np.zeros(1))], LEFT, RIGHT)
+    assert flat.boundaries.tolist() == [0]
+    assert np.isnan(flat.per_boundary).all()
+
+
+def test_gates_bound_the_regions_of_what_is_not_piecewise_linear():
+    W = torch.from_numpy(np.random.default_rng(0).standard_normal((4, 30)))
+    A, B = np.random.default_rng(1).standard_normal((2, 3, 4))
+
+    def g(h: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.gelu(h @ W)
+
+    with pytest.raises(ParameterError, match=r"gelu .* gates= gives a lower bound"):
+        polytopes(g, A, B)
+    found = polytopes(g, A, B, gates=lambda h: h @ W)
+    assert not found.exact
+    np.testing.assert_array_equal(found.crossings, crossings(lambda h: h @ W, A, B).along)
+    relu = polytopes(lambda h: torch.relu(h @ W), A, B)
+    np.testing.assert_array_equal(relu.crossings, found.crossings)
+    arc = polytopes(lambda h: torch.relu(h @ W), A, B, path="slerp", gates=lambda h: h @ W)
+    assert not arc.exact
+    for message, options in {
+        "does not move": {"target": A},
+        "ends at alpha 1": {"end": 2.0},
+        "sharp must be": {"sharp": 0.5},
+    }.items():
+        with pytest.raises(ParameterError, match=message):
+            polytopes(lambda h: torch.relu(h @ W), A, **({"target": B} | options))

@@ -131,3 +131,11 @@ def test_median_difference_of_kinds():
         median([[1.0]])
     with pytest.raises(ParameterError, match="confidence"):
         median([1.0], confidence=1.0)
+
+
+def test_radius_of_tensors_with_gradients():
+    W, h, u = (torch.randn(shape, requires_grad=True) for shape in ((7, 3), (2, 3), (2, 3)))
+    found = kl_radius(W, h, u)
+    plain = kl_radius(*(tensor.detach().numpy() for tensor in (W, h, u)))
+    np.testing.assert_array_equal(found.exact, plain.exact)
+    kl_radius(W.bfloat16(), h, u, bias=torch.zeros(7, requires_grad=True))

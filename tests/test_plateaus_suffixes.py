@@ -19,21 +19,7 @@ from featuregeom.plateaus import (
     stable_slice2d,
     suffix_from,
 )
-
-SENTENCES = (
-    "The harbour was quiet after the storm.", "She sold the old piano last spring.",
-    "Prices rose faster than wages this year.", "A fox crossed the frozen river at dawn.",
-    "The committee rejected the second proposal.", "He never learned to ride a bicycle.",
-    "Two trains leave the station every hour.", "The soup needs more salt and pepper.",
-    "Her thesis is about medieval bridges.", "The children built a castle of sand.",
-    "Rain fell on the roof all night long.", "The new engine uses much less fuel.",
-    "My neighbour grows tomatoes and beans.", "The orchestra tuned before the concert.",
-    "Doctors advised him to rest for a week.", "The museum opens at nine on Sundays.",
-    "An old map showed the hidden valley.", "The court will hear the case in May.",
-    "They painted the kitchen walls yellow.", "The satellite lost contact with Earth.",
-    "Bread is cheaper at the corner shop.", "The striker scored in extra time.",
-    "Snow closed the mountain pass again.", "The editor shortened every chapter.",
-)  # fmt: skip
+from featuregeom.plateaus.sentences import SENTENCES
 
 
 class Block(torch.nn.Module):
@@ -154,8 +140,6 @@ def test_refusals(model):
         suffix_from(model, "blocks.0", IDS, output="unused")
     with pytest.raises(ParameterError, match=r"blocks\.2 runs 0 times in one forward pass up to the output"):
         suffix_from(model, "blocks.2", IDS, output="blocks.1")
-    with pytest.raises(ParameterError, match="give a position"):
-        suffix_from(model, "blocks.0", IDS, None)
     with pytest.raises(ParameterError, match="position must be an integer or 3"):
         suffix_from(model, "blocks.0", IDS, [0, 1])
     with pytest.raises(ParameterError, match="no tensor"):
@@ -221,3 +205,127 @@ def test_gates_of_a_transformer(minilm):
     assert (found.endpoint > 0).all()
     assert (found.along >= found.endpoint).all()
     assert ((found.along - found.endpoint) % 2 == 0).all()
+
+
+def test_a_linear_suffix_of_a_transformer_has_slope_one(minilm):
+    """Between the gates of the last layer and its second dense map, read before the LayerNorm: W h + b."""
+    net, inputs = minilm
+    g = suffix_from(net, "encoder.layer.5.intermediate", inputs, -3, output="encoder.layer.5.output.dense")
+    W = net.encoder.layer[5].output.dense.weight.detach()
+    drawn = directions.isotropic(g.base.numpy(), seed=0)
+    for options in (
+        {"target": g.base.roll(1, 0)},
+        {"direction": drawn, "path": "ray", "scale": "norm", "alphas": np.linspace(0, 0.5, 11)},
+    ):
+        curves = response_curves(g, g.base, **options)
+        end = np.nanmax(curves.alphas, axis=1)
+        np.testing.assert_allclose(curves.max_slope * end, 1, rtol=1e-3)
+        np.testing.assert_allclose(curves.width_left(0.1) / end, 0.1, atol=1e-3)
+        assert not curves.limited.any()
+    step = (g.base.roll(1, 0) - g.base) @ W.T
+    first = response_curves(g, g.base, g.base.roll(1, 0), n=3, refine=None)
+    np.testing.assert_allclose(first.d[:, -1], step.norm(dim=1).numpy(), rtol=1e-3)
+
+
+class Inplace(torch.nn.Module):
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.second = torch.nn.Linear(4, 6), torch.nn.Linear(6, 3)
+        self.act, self.last = torch.nn.ReLU(inplace=inplace), torch.nn.ReLU(inplace=inplace)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.second(self.act(self.first(x))))
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_activations_that_work_in_place(tokens):
+    x = torch.randn((5, 3, 4) if tokens else (5, 4), generator=torch.Generator().manual_seed(0))
+    found = []
+    for inplace in (True, False):
+        model, given = Inplace(inplace).eval(), x.clone()
+        g = suffix_from(model, "first", given)
+        both = suffix_from(model, "first", given, output=["first", "second"])
+        h = torch.linspace(-2, 2, 30).reshape(5, 6)
+        kept = h.clone()
+        outputs = g(h, torch.arange(5)), both(h, torch.arange(5)), g.base
+        assert torch.equal(h, kept), "the caller's array is as it was"
+        assert torch.equal(given, x)
+        assert torch.equal(both(h, torch.arange(5))[:, :6], h), "what is read is read before it is changed"
+        curves = response_curves(g, g.base, g.base.flip(0), n=5, refine=None)
+        found.append((*outputs, torch.from_numpy(curves.d)))
+    assert (found[0][2] < 0).any(), "the base is what the module puts out, not what ReLU makes of it"
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+class Conv(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.conv = torch.nn.Conv2d(1, 2, 3)
+        self.act = torch.nn.ReLU(inplace=True)
+        self.head = torch.nn.Linear(2 * 4 * 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.act(self.conv(x)).flatten(1))
+
+
+def test_convolutions_are_moved_whole():
+    model = Conv().eval()
+    x = torch.randn((3, 1, 6, 6), generator=torch.Generator().manual_seed(0))
+    for position in ({}, {"position": None}):
+        g = suffix_from(model, "conv", x, **position)
+        assert g.base.shape == (3, 32)
+        assert g.position is None
+        torch.testing.assert_close(g(g.base, torch.arange(3)), model(x))
+        h = torch.randn(2, 32)
+        expected = model.head(h.relu())
+        torch.testing.assert_close(g(h, torch.tensor([2, 0])), expected)
+    whole = suffix_from(model, "conv", x, output="act")
+    assert whole(g.base, torch.arange(3)).shape == (3, 32)
+    curves = response_curves(g, g.base, g.base.roll(1, 0), n=5, refine=None)
+    assert curves.reason == ("",) * 3
+    with pytest.raises(ParameterError, match=r"\(3, 2, 4, 4\), no tokens with positions: position=None"):
+        suffix_from(model, "conv", x, -1)
+    with pytest.raises(ParameterError, match='"auto", an integer'):
+        suffix_from(model, "conv", x, "last")
+
+
+def test_all_tokens_at_once(model):
+    g = suffix_from(model, "blocks.0", IDS, None)
+    assert g.base.shape == (3, 24)
+    torch.testing.assert_close(g(g.base, torch.arange(3)), model(IDS)["logits"].flatten(1))
+    last = suffix_from(model, "blocks.0", IDS, None, output_position=-1)
+    torch.testing.assert_close(last(last.base, torch.arange(3)), model(IDS)["logits"][:, -1])
+
+
+class Shared(torch.nn.Module):
+    """A table of as many rows as there are inputs is no input of one context each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.head = torch.nn.Linear(4, 4), torch.nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.tanh(self.mix(x)) @ table.T @ table)
+
+
+def test_shared_inputs_are_named():
+    torch.manual_seed(0)
+    model, x, table = Shared().eval(), torch.randn(3, 4), torch.randn(3, 4)
+    for inputs, name in (((x, table), 1), ({"x": x, "table": table}, "table")):
+        with pytest.raises(ParameterError, match=f"context 2 alone .*{name}.* in shared="):
+            suffix_from(model, "mix", inputs)
+        g = suffix_from(model, "mix", inputs, shared=[name])
+        torch.testing.assert_close(g(g.base, torch.arange(3)), model(x, table))
+        h = torch.randn(7, 4)
+        expected = model.head(torch.tanh(h) @ table.T @ table)
+        torch.testing.assert_close(g(h, torch.zeros(7, dtype=torch.int64)), expected)
+        with pytest.raises(ParameterError, match="shared names 'y'"):
+            suffix_from(model, "mix", inputs, shared=["y"])
+    # As long as a batch of one: repeated with it, it would be another table.
+    with pytest.raises(ParameterError, match="context 0 alone"):
+        suffix_from(model, "mix", (x[:1], table[:1]))
+    longer = suffix_from(model, "mix", (x[:2], table))
+    torch.testing.assert_close(longer(longer.base, torch.arange(2)), model(x[:2], table))

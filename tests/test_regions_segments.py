@@ -139,3 +139,81 @@ def test_bad_input():
         along(layers, [0, 0, 0], [1, 0, 0])
     with pytest.raises(ParameterError, match="max_pieces"):
         along(layers, [-9, 0], [9, 1], max_pieces=1)
+
+
+@pytest.mark.parametrize("far", [1.0, 1e6, 1e12, 1e14])
+def test_scale_of_the_way_does_not_hide_pieces(far):
+    identity = [(np.eye(2), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]
+    found = along(identity, [-far] * 2, [0.5, 0.7])
+    assert (found.n_pieces, found.n_regions, found.n_degenerate) == (3, 3, 0)
+    expected = [0.5 / (far + 0.5), 0.7 / (far + 0.7)]
+    np.testing.assert_allclose(1 - found.breakpoints[[2, 1]], expected, atol=4e-16)
+    assert found.outputs[-1, 0] == 1.2
+
+
+def test_what_rounding_hides_is_counted():
+    identity = [(np.eye(2), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]
+    for far in (1e15, 1e16, 1e18):
+        found = along(identity, [-far] * 2, [0.5, 0.7])
+        assert found.n_pieces + found.n_degenerate == 3
+
+
+def test_ray_from_a_boundary():
+    """Codes are 1 above zero: on the boundary the bit is 0, so upwards it flips at once."""
+    layers = [(np.eye(2), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]
+    for model in (layers, nn.Sequential(nn.Identity(), nn.ReLU())):
+        assert fg.regions.ray_exit(model, [0.0, -1.0], [1.0, 0.0]) == 0
+        assert fg.regions.ray_exit(model, [0.0, -1.0], [-1.0, 0.0]) == math.inf
+        assert fg.regions.ray_exit(model, [0.0, -1.0], [0.0, 1.0]) == 1
+        assert fg.regions.ray_exit(model, [2.0, -1.0], [-1.0, 0.0]) == 2
+        assert fg.regions.ball_radius(model, [0.0, -1.0]) == 0
+    x, d = np.random.default_rng(0).standard_normal((2, 4))
+    deep = random_layers([4, 12, 12, 1], 3)
+    out = fg.regions.ray_exit(deep, x, d)
+    first = along(deep, x, x + 2 * out * d / np.linalg.norm(d))
+    assert first.lengths[0] == pytest.approx(out)
+
+
+def test_ball_complexity():
+    layers = random_layers([4, 40, 20, 1], 6)
+    x = np.random.default_rng(7).standard_normal((11, 4))
+    W, b = layers[0]
+    found = fg.regions.local_complexity(layers, x, 0.3, form="ball")
+    expected = (np.abs(x @ W.T + b) < 0.3 * np.linalg.norm(W, axis=1)).sum(axis=1)
+    np.testing.assert_array_equal(found[:, 0], expected)
+    parts: list[nn.Module] = []
+    for weight, bias in layers:
+        linear = nn.Linear(*weight.T.shape).double()
+        linear.weight.data, linear.bias.data = torch.from_numpy(weight), torch.from_numpy(bias)
+        parts += [linear, nn.ReLU()]
+    model = nn.Sequential(*parts[:-1])
+    np.testing.assert_array_equal(fg.regions.local_complexity(model, x, 0.3, form="ball"), found)
+    # Nothing flips within the region's own ball, and something does just outside.
+    for point in x[:3]:
+        r = fg.regions.ball_radius(layers, point)
+        assert fg.regions.local_complexity(layers, [point], 0.999 * r, form="ball").sum() == 0
+        assert fg.regions.local_complexity(layers, [point], 1.001 * r, form="ball").sum() == 1
+    for bad in ({"form": "cube"}, {"form": "ball", "n_directions": 2}):
+        with pytest.raises(ParameterError, match="form"):
+            fg.regions.local_complexity(layers, x, 0.3, **bad)
+
+
+def test_the_hull_s_default_fits_small_inputs():
+    layers = random_layers([2, 9, 1], 6)
+    x = np.random.default_rng(7).standard_normal((5, 2))
+    found = fg.regions.local_complexity(layers, x, 0.3)
+    np.testing.assert_array_equal(found, fg.regions.local_complexity(layers, x, 0.3, n_directions=2))
+
+
+def test_tensors_with_gradients_and_in_half_precision():
+    layers = random_layers([2, 5, 1], 0)
+    tensors = [tuple(torch.from_numpy(part).requires_grad_() for part in layer) for layer in layers]
+    a, b = torch.tensor([-3.0, 1.0], requires_grad=True), torch.tensor([2.0, -1.0], dtype=torch.bfloat16)
+    found, plain = along(tensors, a, b), along(layers, [-3.0, 1.0], [2.0, -1.0])
+    np.testing.assert_array_equal(found.breakpoints, plain.breakpoints)
+    assert fg.regions.ball_radius(tensors, a) == fg.regions.ball_radius(layers, [-3.0, 1.0])
+    assert fg.regions.ray_exit(tensors, a, b) == fg.regions.ray_exit(layers, [-3, 1], [2, -1])
+    fg.regions.local_complexity(layers, torch.ones(3, 2, requires_grad=True), 0.1)
+    fg.regions.slice2d(layers, a, b, torch.tensor([1.0, 1.0], requires_grad=True))
+    with pytest.raises(ParameterError, match="real numbers"):
+        along(layers, torch.ones(2, dtype=torch.complex64), b)

@@ -352,3 +352,23 @@ def test_softmax_at_the_output_is_left_out():
     plain, soft = (slice2d(m.eval(), *PLANE) for m in (body, nn.Sequential(body, nn.Softmax(1))))
     np.testing.assert_array_equal(plain.outputs, soft.outputs)
     assert plain.n_regions == soft.n_regions
+
+
+@pytest.mark.parametrize("as_torch", [False, True])
+@pytest.mark.parametrize("far", [1.0, 1e9, 1e12, 1e14])
+def test_the_size_of_the_rectangle_does_not_hide_cells(far, as_torch):
+    layers = [(np.eye(2), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]
+    model = module([(W.astype(np.float32), b.astype(np.float32)) for W, b in layers]) if as_torch else layers
+    found = slice2d(model, *PLANE, (-far, 1, -far, 1))
+    assert (found.n_regions, found.n_degenerate) == (4, 0)
+    assert found.areas.min() == pytest.approx(1, rel=far * 1e-14)
+
+
+def test_hidden_cells_are_counted():
+    """Where rounding or a tolerance that was asked for keeps a cell whole, that is said."""
+    layers = [(np.eye(2), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]
+    for bounds, options in (((-1e16, 1, -1e16, 1), {}), ((-1e12, 1, -1e12, 1), {"tolerance": 1e-12})):
+        found = slice2d(layers, *PLANE, bounds, **options)
+        assert found.n_regions == 1
+        assert found.n_degenerate == 2
+    assert slice2d(seeded([2, 64, 64, 1]), *PLANE, (-5, 5, -5, 5)).n_degenerate == 0

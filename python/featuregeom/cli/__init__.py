@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from featuregeom.cli import phase, schemes, survey, toys
+from featuregeom.cli import codes, plateaus, regions, schemes, survey, toys
 
 __all__ = ["app", "main"]
 
@@ -18,11 +18,18 @@ app = typer.Typer(
     help="Measure the geometry of what a neural network has learned.",
     epilog="Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 130 interrupted.",
 )
-for command in (survey.describe, survey.analyze, survey.demo, survey.report, schemes.scheme, schemes.verify):
+for command in (
+    survey.describe,
+    survey.analyze,
+    survey.demo,
+    survey.report,
+    schemes.scheme,
+    schemes.verify,
+    plateaus.plateaus,
+    codes.codes,
+):
     app.command()(command)
-regions = typer.Typer(no_args_is_help=True, help="Regions and codes of activations.")
-regions.command()(phase.phase)
-app.add_typer(regions, name="regions")
+app.add_typer(regions.app, name="regions")
 app.add_typer(toys.app, name="toy")
 
 

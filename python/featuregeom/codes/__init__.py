@@ -12,6 +12,7 @@ from featuregeom.codes.hamming import (
     hamming_distances,
     hamming_knn,
     hamming_vote,
+    jaccard_distances,
     range_counts,
 )
 from featuregeom.codes.kernel import Naswot, naswot
@@ -32,6 +33,7 @@ __all__ = [
     "hamming_distances",
     "hamming_knn",
     "hamming_vote",
+    "jaccard_distances",
     "k_majority",
     "label_purity",
     "naswot",

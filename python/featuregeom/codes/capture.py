@@ -1,30 +1,31 @@
-"""Codes of a torch model: what goes into its activations, recorded where the model calls them.
-
-Modules of known activations and functional calls are both seen, because every one of them ends in a call that torch
-lets a `TorchFunctionMode` intercept; a pre-activation is packed batch by batch and then dropped.
-"""
+"""Codes of a torch model: what goes into its activations, packed batch by batch while the model runs."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.codes.counter import CodeCounter
-from featuregeom.codes.packed import Codes, Layer, NonFinite, check_policy, pack
+from featuregeom.codes.packed import Codes, Layer, NonFinite, check_policy, check_tolerance, pack
+from featuregeom.codes.recording import Mode, Recorder, Seen, Uncoded, refuse_training
+from featuregeom.codes.sketch import DistinctSketch
 from featuregeom.errors import MissingExtraError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.shapes.arguments import integer
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Mode", "capture"]
+__all__ = ["RowsOf", "Tally", "capture"]
 
-Mode = Literal["neuron", "channel_any"]
-"""One bit a unit, or one a channel that is on anywhere (which is no linear-region code)."""
+RowsOf = Literal["inputs", "tokens"]
+"""Whether an input is a row, or each of its tokens."""
+
+Tally = CodeCounter | DistinctSketch
+"""What takes codes in a stream and does not keep them."""
 
 
 def capture(
@@ -32,48 +33,67 @@ def capture(
     data: Any,
     *,
     batch_size: int = 256,
+    rows: RowsOf = "inputs",
     mode: Mode = "neuron",
     layers: Iterable[str] | None = None,
+    uncoded: Uncoded = "error",
     tolerance: float | None = None,
     nonfinite: NonFinite = "error",
-    counter: CodeCounter | Callable[[int, tuple[int, ...]], CodeCounter] | None = None,
+    counter: Tally | Callable[[int, tuple[int, ...]], Tally] | None = None,
     device: Any = None,
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Codes:
     """Record the codes of a torch model on some data.
 
-    A bit is on where the *pre*-activation of ReLU, ReLU6, LeakyReLU, PReLU, GELU or SiLU is above zero. GELU and SiLU
-    are labelled ``"gate"``: they bend everywhere, so their codes bound no linear regions. Hardtanh, ReLU6 and clamp
-    have three states and two bits, z > lower and z > upper, all lower bits first. Modules and functional calls
-    (``F.relu``, ``torch.relu``, ``Tensor.relu``, in place too, ``clamp``) count alike, in the order of the calls.
+    A bit is on where the *pre*-activation is above the bend: 0 for ReLU, LeakyReLU, PReLU, RReLU and abs, the
+    threshold for Threshold, the limit for a clamp with one. Hardtanh, ReLU6 and clamp with two limits have three
+    states and two bits, z > lower and z > upper, all lower bits first. GELU and SiLU are labelled ``"gate"``: they
+    bend everywhere, so the signs of what goes in bound no linear regions. However an activation is called (module,
+    ``F.relu``, ``x.relu_()``, ``torch.ops.aten.relu``, inside ``nn.RNN``), it counts, in the order of the calls.
+
+    Any other elementwise nonlinearity (ELU, Hardswish, maximum, ``where`` by a comparison ...) is refused, unless it
+    is outside `layers`: codes without its layer would be taken for those of the network. Tanh, sigmoid and softplus
+    are refused likewise, except after the last layer, where they only squash the output. Attention, normalisation and
+    max pooling are no activations and have no bits. What was left out is listed in `Codes.uncoded`.
 
     Parameters
     ----------
     model : torch.nn.Module
-        In eval mode, as far as dropout and batch normalisation go. It is run under ``torch.no_grad``.
-    data : array, tensor, or iterable of batches
-        Inputs along the first axis, or batches as a DataLoader gives them: of a tuple or list the first entry is the
-        input, a dict is passed as keywords. The last, partial batch counts like any other.
+        In eval mode, as far as randomness and batch statistics go. It is run under ``torch.no_grad``.
+    data : array, tensor, mapping, or iterable of batches
+        Inputs along the first axis; a mapping of such arrays (what a tokenizer gives), which are keyword arguments of
+        the model; or batches as a DataLoader gives them, each a tensor, a mapping, or a tuple or list of which the
+        first entry is the input and the others, such as labels, are not used. The last, partial batch counts like any
+        other. Floating NumPy arrays are cast to the type of the model's first floating parameter; tensors are not.
+        Inputs are copied, so that in-place activations do not change them.
     batch_size : int
-        Inputs at a time, where `data` is one array or tensor.
+        Inputs at a time, where `data` is no iterable of batches.
+    rows : {"inputs", "tokens"}
+        A row for each input, or for each token of each input: activations are then (inputs, tokens, units), rows come
+        input by input, and tokens where ``attention_mask`` in the batch is 0 are no rows. Batches may then be padded
+        to different lengths.
     mode : {"neuron", "channel_any"}
         A bit for each unit, or for each channel (axis 1) that is on anywhere.
     layers : iterable of str, optional
-        Names of the layers to keep; all unless given.
+        Names of the layers to keep, as `Codes.layers` has them; all unless given. A module that is called again has a
+        layer ``name#1`` for the second call, and calls outside all modules are those of ``model``.
+    uncoded : {"error", "skip"}
+        Refuse nonlinearities without a code, or leave them out.
     tolerance : float, optional
         Count pre-activations no farther than this from a bend.
     nonfinite : {"error", "count"}
-        Refuse NaN and infinite pre-activations, or count them.
-    counter : CodeCounter, or callable, optional
-        Count the codes and do not keep them, so that memory depends on the distinct ones. A callable gets the number
+        Refuse NaN and infinite pre-activations, or count them (each once, also where it has two bits or is one of many
+        of a channel). NaN then is off.
+    counter : CodeCounter, DistinctSketch, or callable, optional
+        Takes the codes, which are not kept, so that memory depends on the distinct ones. A callable gets the number
         of bits and the ends of the layers and makes the counter, since they are known after the first batch.
     device : torch device, optional
         Where batches are put; by default that of the model's first parameter.
     num_threads : int, optional
         Threads for packing.
     progress : callable, optional
-        Called with rows done and rows in all (0 where `data` does not tell) after each batch.
+        Called with inputs done and inputs in all (0 where `data` does not tell) after each batch.
 
     Returns
     -------
@@ -85,218 +105,241 @@ def capture(
     MissingExtraError
         If torch is not installed.
     ParameterError
-        If dropout or batch normalisation is in train mode (codes would be random, or depend on the batch), the model
-        calls no activation, a layer is unknown, or an argument is out of range.
+        If anything that runs is random (dropout) or depends on the batch (batch normalisation without running
+        statistics), as a module or as a function; a nonlinearity has no code; the model is no module or calls no
+        activation; a layer is unknown, or an argument is out of range.
     ShapeError
-        If batches differ in their layers, an activation has no axis for the inputs, or the counter counts other bits.
+        If batches differ in their layers, an activation has no axis for the rows, or the counter counts other bits.
     NonFiniteError
         If a pre-activation is NaN or infinite and `nonfinite` is ``"error"``; the message names the layer.
 
     Notes
     -----
-    One forward pass; memory of one batch of pre-activations and N m / 8 bytes of codes.
+    One forward pass; memory of one batch of bits and N m / 8 bytes of codes.
     """
     try:
         import torch
     except ImportError as error:
         raise MissingExtraError("capturing codes needs torch: pip install 'featuregeom[torch]'") from error
+    if not isinstance(model, torch.nn.Module):
+        raise ParameterError(
+            f"model must be a torch.nn.Module, not a {type(model).__name__}: wrap a function in a module whose forward "
+            "calls it, or pass its activations to fg.codes.pack"
+        )
     check_policy(nonfinite)
-    if mode not in ("neuron", "channel_any"):
-        raise ParameterError(f"mode must be 'neuron' or 'channel_any', not {mode!r}")
-    if batch_size < 1:
-        raise ParameterError(f"batch_size must be at least 1, not {batch_size}")
-    _refuse_training(model)
+    check_tolerance(tolerance)
+    for name, value, known in (
+        ("mode", mode, ("neuron", "channel_any")), ("rows", rows, ("inputs", "tokens")),
+        ("uncoded", uncoded, ("error", "skip")),
+    ):  # fmt: skip
+        if value not in known:
+            raise ParameterError(f"{name} must be {known[0]!r} or {known[1]!r}, not {value!r}")
+    if mode == "channel_any" and rows == "tokens":
+        raise ParameterError(
+            "mode='channel_any' is for channels of images; it does not go with rows='tokens'"
+        )
+    batch_size = integer("batch_size", batch_size, 1)
+    refuse_training(model)
     wanted = None if layers is None else tuple(layers)
-    place = next((parameter.device for parameter in model.parameters()), None) if device is None else device
-    total = len(data) if isinstance(data, (np.ndarray, torch.Tensor)) else 0
+    if wanted == ():
+        raise ParameterError("layers is empty: name at least one")
+    put = _placing(model, device)
+    batches, total = _batches(data, batch_size)
     found: tuple[Layer, ...] | None = None
     kept: list[NDArray[np.uint64]] = []
-    rows = bad = near = 0
-    types: set[str] = set()
-    for batch in _batches(data, batch_size):
-        recorded, size = _forward(model, batch, place)
-        parts, here = _flatten(recorded, size, mode, wanted)
+    n_rows = n_inputs = bad = near = 0
+    left_out: dict[str, None] = {}
+    for batch in batches:
+        args, kwargs, size, tokens = _call(batch, put, rows)
+        recorder = Recorder(
+            model, size, tokens=tokens, mode=mode, wanted=wanted, tolerance=tolerance, uncoded=uncoded
+        )
+        with recorder():
+            model(*args, **kwargs)
+        here = _layers(recorder, wanted)
         if found is None:
             found = here
             if callable(counter):
                 counter = counter(found[-1].stop, tuple(layer.stop for layer in found))
         elif found != here:
-            raise ShapeError(f"after {rows} rows the layers changed from {_brief(found)} to {_brief(here)}")
-        values = torch.cat(parts, dim=1).detach().cpu()
-        types.add(str(values.dtype).removeprefix("torch."))
-        ends = [layer.stop for layer in found]
-        try:
-            codes = pack(
-                values, layers=ends, tolerance=tolerance, nonfinite=nonfinite, num_threads=num_threads
+            raise ShapeError(
+                f"after {n_rows} rows the layers changed from {_brief(found)} to {_brief(here)}; where inputs are "
+                "padded to different lengths, ask for rows='tokens'"
             )
-        except NonFiniteError as error:
-            layer = next(layer for layer in found if error.column < layer.stop)
-            raise NonFiniteError(
-                f"a pre-activation of layer {layer.name!r} is NaN or infinite, in row {rows + error.row}, unit "
-                f"{error.column - layer.start}; repair it, or pass nonfinite='count' to have them counted",
-                rows + error.row,
-                error.column,
-            ) from None
-        rows, bad, near = rows + size, bad + codes.n_nonfinite, near + codes.n_ambiguous
+        if nonfinite == "error":
+            _refuse_nonfinite(recorder.seen, found, n_rows)
+        bits = torch.cat([side for seen in recorder.seen for side in seen.bits], dim=1).cpu().numpy()
+        words = pack(bits, num_threads=num_threads).words
+        codes = Codes(words, found[-1].stop, found, len(words))
+        n_rows, n_inputs = n_rows + len(words), n_inputs + size
+        bad += sum(seen.n_nonfinite for seen in recorder.seen)
+        near += sum(seen.n_ambiguous for seen in recorder.seen)
+        left_out |= dict.fromkeys(recorder.left_out)
         if counter is None:
-            kept.append(codes.words)
-        else:
-            assert isinstance(counter, CodeCounter)
+            kept.append(words)
+        elif isinstance(counter, CodeCounter):
             counter.update(codes, num_threads=num_threads)
+        elif isinstance(counter, DistinctSketch):
+            counter.update(codes)
+        else:
+            raise ParameterError(f"counter must be a CodeCounter or a DistinctSketch, not {counter!r}")
         if progress is not None:
-            progress(rows, total)
+            progress(n_inputs, total)
     if found is None:
         raise ParameterError("there is no data: not even one batch, so the layers are unknown")
     n_bits = found[-1].stop
-    words = np.concatenate(kept) if kept else np.zeros((0, -(-n_bits // 64)), np.uint64)
-    return Codes(words, n_bits, found, rows, bad, near, tolerance, "+".join(sorted(types)), mode)
+    return Codes(
+        np.concatenate(kept) if kept else np.zeros((0, -(-n_bits // 64)), np.uint64),
+        n_bits,
+        found,
+        n_rows,
+        bad,
+        near,
+        tolerance,
+        "+".join(sorted({layer.dtype for layer in found})),
+        mode,
+        rows,
+        any(module.training for module in model.modules()),
+        tuple(left_out),
+    )
 
 
-_Recorded = list[tuple[str, str, Any, tuple[Any, ...]]]
-"""Name, kind, pre-activation and bends of each call."""
-
-
-def _refuse_training(model: torch.nn.Module) -> None:
-    from torch.nn.modules.batchnorm import _BatchNorm
-    from torch.nn.modules.dropout import _DropoutNd
-
-    for name, module in model.named_modules():
-        noisy = isinstance(module, _DropoutNd) and module.p > 0
-        if module.training and (noisy or isinstance(module, _BatchNorm)):
-            raise ParameterError(
-                f"{type(module).__name__} {name or 'model'!r} is in train mode, so codes would be random or depend on "
-                "the batch; call model.eval() first"
-            )
-
-
-def _batches(data: Any, size: int) -> Iterator[Any]:
+def _placing(model: torch.nn.Module, device: Any) -> Callable[[Any], Any]:
+    """Make what turns a batch's entries into the tensors that the model gets."""
     import torch
 
-    if isinstance(data, np.ndarray):
-        data = torch.from_numpy(np.ascontiguousarray(data))
-    if isinstance(data, torch.Tensor):
-        yield from (data[start : start + size] for start in range(0, max(len(data), 1), size))
-    elif isinstance(data, Iterable):
-        yield from data
-    else:
-        raise ParameterError(f"data must be an array, a tensor or batches, not {type(data).__name__}")
-
-
-def _forward(model: torch.nn.Module, batch: Any, device: Any) -> tuple[_Recorded, int]:
-    """Run one batch; gives what went into its activations, and its rows."""
-    import torch
+    parameters = list(model.parameters())
+    place = device if device is not None else (parameters[0].device if parameters else None)
+    dtype = next((each.dtype for each in parameters if each.is_floating_point()), None)
 
     def put(value: Any) -> Any:
         if isinstance(value, np.ndarray):
-            value = torch.from_numpy(value)
-        return value.to(device) if isinstance(value, torch.Tensor) and device is not None else value
+            # A copy: the array may not be writable.
+            value = torch.from_numpy(value.copy())
+            return value.to(place, dtype if value.is_floating_point() and dtype is not None else value.dtype)
+        if not isinstance(value, torch.Tensor):
+            return value
+        moved = value.detach() if place is None else value.detach().to(place)
+        return moved.clone() if moved.data_ptr() == value.data_ptr() else moved
 
-    recorded: _Recorded = []
-    names: list[str] = []
-    with contextlib.ExitStack() as stack:
-        for name, module in model.named_modules():
-            before = module.register_forward_pre_hook(lambda *_, name=name: names.append(name))
-            # Called when the forward raised, too.
-            after = module.register_forward_hook(lambda *_: (names.pop(), None)[1], always_call=True)
-            stack.callback(before.remove)
-            stack.callback(after.remove)
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(_recorder(recorded, names))
-        if isinstance(batch, dict):
-            inputs = {key: put(value) for key, value in batch.items()}
-            size = len(next(iter(inputs.values())))
-            model(**inputs)
-        else:
-            first = put(batch[0] if isinstance(batch, (tuple, list)) else batch)
-            size = len(first)
-            model(first)
-    if not recorded:
-        raise ParameterError(
-            "the model called no activation that has a code (ReLU, LeakyReLU, PReLU, Hardtanh, GELU, SiLU)"
-        )
-    return recorded, size
+    return put
 
 
-def _recorder(recorded: _Recorded, names: list[str]) -> contextlib.AbstractContextManager[Any]:
+def _batches(data: Any, size: int) -> tuple[Iterator[Any], int]:
+    """Cut what is no iterable of batches; gives the number of inputs, too (0 where it is not known)."""
     import torch
-    from torch.nn import functional
-    from torch.overrides import TorchFunctionMode
 
-    tensor = torch.Tensor
-    kinds: dict[Any, str] = {}
-    for kind, calls in {
-        "relu": (functional.relu, torch.relu, torch.relu_, tensor.relu, tensor.relu_),
-        "leaky_relu": (functional.leaky_relu, functional.leaky_relu_),
-        "prelu": (functional.prelu, torch.prelu, tensor.prelu),
-        "hardtanh": (functional.hardtanh, functional.hardtanh_, functional.relu6),
-        "clamp": (torch.clamp, torch.clamp_, tensor.clamp, tensor.clamp_, torch.clip, tensor.clip),
-        "gate": (functional.gelu, functional.silu),
-    }.items():
-        kinds.update(dict.fromkeys(calls, kind))
-
-    def bends(function: Any, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        def argument(place: int, name: str, default: Any) -> Any:
-            return args[place] if len(args) > place else kwargs.get(name, default)
-
-        if function is functional.relu6:
-            return (0.0, 6.0)
-        if kind == "hardtanh":
-            return argument(1, "min_val", -1.0), argument(2, "max_val", 1.0)
-        if kind == "clamp":
-            return tuple(
-                end for end in (argument(1, "min", None), argument(2, "max", None)) if end is not None
+    arrays = (np.ndarray, torch.Tensor)
+    if isinstance(data, arrays):
+        return (data[start : start + size] for start in range(0, max(len(data), 1), size)), len(data)
+    if isinstance(data, Mapping):
+        entries = {key: _entry(key, value) for key, value in data.items()}
+        lengths = {key: len(value) for key, value in entries.items() if value is not None}
+        if len(set(lengths.values())) != 1:
+            raise ShapeError(
+                f"entries of the data must have one length, and there must be one; got {lengths}"
             )
-        return (0.0,)
-
-    class Recorder(TorchFunctionMode):
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            kwargs = kwargs or {}
-            kind = kinds.get(func)
-            if kind is not None:
-                given = args[0] if args else kwargs.get("input")
-                if isinstance(given, torch.Tensor) and given.is_floating_point():
-                    ends = bends(func, kind, args, kwargs)
-                    # In-place calls overwrite what went in.
-                    recorded.append((names[-1] if names else "", kind, given.detach().clone(), ends))
-                    # What this call calls in turn is the same activation; this mode is off while it runs.
-            return func(*args, **kwargs)
-
-    return Recorder()
-
-
-def _flatten(
-    recorded: _Recorded, size: int, mode: Mode, wanted: tuple[str, ...] | None
-) -> tuple[list[Any], tuple[Layer, ...]]:
-    """Pre-activations less their bends as (rows, bits) tensors, and their layers."""
-    used: dict[str, int] = {}
-    parts, layers, start = [], [], 0
-    for module, kind, values, bends in recorded:
-        times = used.get(module, 0)
-        used[module] = times + 1
-        # A module that calls two activations, or one that is called twice.
-        name = (module or "model") + (f"#{times}" if times else "")
-        if wanted is not None and name not in wanted:
-            continue
-        if values.ndim == 0 or len(values) != size:
-            raise ShapeError(f"activation {name!r} has shape {tuple(values.shape)} for {size} inputs")
-        sides = [values if isinstance(bend, float) and bend == 0 else values - bend for bend in bends]
-        if mode == "channel_any" and values.ndim > 2 and size:
-            sides = [side.flatten(2).amax(dim=2) for side in sides]
-        flat = [side.flatten(1) if side.ndim > 1 else side[:, None] for side in sides]
-        parts += flat
-        stop = start + sum(side.shape[1] for side in flat)
-        dtype = str(values.dtype).removeprefix("torch.")
-        layers.append(
-            Layer(name, "hardtanh" if kind == "clamp" else kind, start, stop, tuple(values.shape[1:]), dtype)
+        n = next(iter(lengths.values()))
+        cut = (
+            {key: None if value is None else value[start : start + size] for key, value in entries.items()}
+            for start in range(0, max(n, 1), size)
         )
-        start = stop
-    if wanted is not None and (missing := set(wanted) - {layer.name for layer in layers}):
-        known = list(itertools.islice((name for name in used), 20))
+        return cut, n
+    if isinstance(data, tuple) and len(data) > 1 and all(isinstance(entry, arrays) for entry in data):
+        raise ParameterError(
+            "data is a tuple of arrays, which may be inputs with their labels or batches: pass the inputs alone, or a "
+            "list of batches"
+        )
+    if isinstance(data, Iterable) and not isinstance(data, str):
+        return iter(data), 0
+    raise ParameterError(
+        f"data must be an array, a tensor, a mapping or batches, not {type(data).__name__}; put a data set into a "
+        "DataLoader"
+    )
+
+
+def _entry(key: Any, value: Any) -> Any:
+    """Give an entry of a mapping as something to cut; a tokenizer gives lists unless asked for tensors."""
+    if value is None or hasattr(value, "shape"):
+        return value
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"entry {key!r} of the data is ragged: pad it ({error})") from error
+
+
+def _call(
+    batch: Any, put: Callable[[Any], Any], rows: RowsOf
+) -> tuple[tuple[Any, ...], dict[str, Any], int, tuple[int, Any] | None]:
+    """Arguments of the model, the number of inputs, and their tokens."""
+    import torch
+
+    kwargs: dict[str, Any] = {}
+    args: tuple[Any, ...] = ()
+    mask = None
+    if isinstance(batch, Mapping):
+        kwargs = {str(key): put(_entry(key, value)) for key, value in batch.items()}
+        tensors = [value for value in kwargs.values() if isinstance(value, torch.Tensor)]
+        if not tensors:
+            raise ShapeError(f"a batch has no tensor among its entries {list(kwargs)}")
+        mask = kwargs.get("attention_mask")
+    else:
+        if isinstance(batch, (tuple, list)) and not batch:
+            raise ShapeError("a batch is an empty tuple or list: there is no input in it")
+        first = put(batch[0] if isinstance(batch, (tuple, list)) else batch)
+        if not isinstance(first, torch.Tensor) or first.ndim == 0:
+            raise ParameterError(
+                f"a batch must be an array or a tensor of inputs along the first axis, not {type(first).__name__}"
+            )
+        args, tensors = (first,), [first]
+    size = len(tensors[0])
+    if rows == "inputs":
+        return args, kwargs, size, None
+    if isinstance(mask, torch.Tensor):
+        if mask.ndim != 2:
+            raise ShapeError(f"attention_mask must have shape (inputs, tokens), not {tuple(mask.shape)}")
+        return args, kwargs, size, (int(mask.shape[1]), mask.bool())
+    length = next((int(tensor.shape[1]) for tensor in tensors if tensor.ndim > 1), None)
+    if length is None:
+        raise ShapeError("rows='tokens' needs inputs with an axis of tokens after the first")
+    return args, kwargs, size, (length, None)
+
+
+def _layers(recorder: Recorder, wanted: tuple[str, ...] | None) -> tuple[Layer, ...]:
+    """Where the bits of each call stand."""
+    if not recorder.called:
+        others = f"; it called {', '.join(recorder.left_out)}" if recorder.left_out else ""
+        raise ParameterError(
+            "the model called no activation that has a code (ReLU, LeakyReLU, PReLU, RReLU, Threshold, Hardtanh, "
+            f"clamp, abs, GELU, SiLU){others}"
+        )
+    if wanted is not None and (missing := set(wanted) - set(recorder.called)):
+        known = list(itertools.islice(recorder.called, 20))
         raise ParameterError(f"no activations are called in {sorted(missing)}; there are {known}")
-    if not layers:
-        raise ParameterError("layers is empty: name at least one")
-    return parts, tuple(layers)
+    layers, start = [], 0
+    for seen in recorder.seen:
+        stop = start + sum(int(side.shape[1]) for side in seen.bits)
+        layers.append(Layer(seen.name, seen.kind, start, stop, seen.shape, seen.dtype))
+        start = stop
+    return tuple(layers)
+
+
+def _refuse_nonfinite(seen: list[Seen], layers: tuple[Layer, ...], before: int) -> None:
+    bad = [
+        (*each.first_bad, layer)
+        for each, layer in zip(seen, layers, strict=True)
+        if each.first_bad is not None
+    ]
+    if not bad:
+        return
+    row, unit, layer = min(bad, key=lambda found: (found[0], found[2].start))
+    raise NonFiniteError(
+        f"a pre-activation of layer {layer.name!r} is NaN or infinite, in row {before + row}, unit {unit}; repair it, "
+        "or pass nonfinite='count' to have them counted",
+        before + row,
+        layer.start + unit,
+    )
 
 
 def _brief(layers: tuple[Layer, ...]) -> str:
-    return ", ".join(f"{layer.name} ({layer.stop - layer.start} bits)" for layer in layers)
+    return ", ".join(f"{layer.name} ({layer.stop - layer.start} bits, {layer.dtype})" for layer in layers)

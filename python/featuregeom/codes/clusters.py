@@ -11,6 +11,7 @@ from featuregeom import _core
 from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError
 from featuregeom.frames import Progress
+from featuregeom.shapes.arguments import integer
 
 __all__ = ["Clusters", "k_majority"]
 
@@ -83,6 +84,7 @@ def k_majority(
     O(N k m / 64) word operations a round.
     """
     words = as_words(codes)
+    k = integer("k", k, -(2**63))
     if not 1 <= k <= len(codes):
         raise ParameterError(f"k must be from 1 to the {len(codes)} codes, not {k}")
     if max_rounds < 1 or not 0 <= seed < 2**64:

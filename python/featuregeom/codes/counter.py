@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import zipfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,21 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom import _core
 from featuregeom.atomic import replacing
 from featuregeom.codes.packed import Codes, as_words
-from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError, SourceError
+from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.frames import Progress
+from featuregeom.shapes.arguments import integer
 
 __all__ = ["CodeCounter", "label_purity"]
 
 _FORMAT = "featuregeom code counter"
 _VERSION = 1
 _ARRAYS = {"words": 2, "counts": 1, "first_index": 1}
+_ROWS = 2**64 - 1
+"""Row indices are 64 bits, and so is the index after the last."""
+_BITS = 2**48
+"""More than any memory has."""
+
+Spans = list[tuple[int, int]]
 
 
 class CodeCounter:
@@ -37,9 +44,12 @@ class CodeCounter:
     n_bits : int
         Bits of a code.
     layers : sequence of int, optional
-        Where each layer's bits end, for counts by layer; one layer unless given.
+        Where each layer's bits end, for counts by layer. Unless given they are those of the first codes that have
+        several layers; codes with other layers are then refused.
     start : int
         Index of the first row. Give each shard of a data set its own, and merging them in any order is one pass.
+        Counts are so anyway; but where shards claim the same indices, as they do by default, nobody knows which row
+        was first, and `first_index` refuses to say.
     fingerprint_bits : int
         Bits of the fingerprints that are looked at; few of them force collisions, for tests.
 
@@ -61,16 +71,19 @@ class CodeCounter:
     def __init__(
         self, n_bits: int, *, layers: Sequence[int] | None = None, start: int = 0, fingerprint_bits: int = 128
     ) -> None:
-        if n_bits < 0 or start < 0 or not 1 <= fingerprint_bits <= 128:
-            raise ParameterError(
-                "n_bits and start must be at least 0 and fingerprint_bits from 1 to 128, "
-                f"not {n_bits}, {start} and {fingerprint_bits}"
-            )
-        self._inner = _core.PatternCounter(n_bits, start, fingerprint_bits)
-        self._n_bits = int(n_bits)
-        self._fingerprint_bits = int(fingerprint_bits)
-        self._layers = (self._n_bits,) if layers is None else tuple(int(end) for end in layers)
-        self._inner.layers(list(self._layers))  # Refuses ends that are none.
+        self._n_bits = integer("n_bits", n_bits, 0, _BITS)
+        self._fingerprint_bits = integer("fingerprint_bits", fingerprint_bits, 1, 128)
+        start = integer("start", start, 0, _ROWS)
+        self._inner = _core.PatternCounter(self._n_bits, start, self._fingerprint_bits)
+        self._layers: tuple[int, ...] | None = None
+        if layers is not None:
+            self._layers = _ends(layers, self._n_bits)
+        self._spans: Spans = []
+        self._overlap = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        words, counts, first = self._inner.parts()
+        return _restored, (words, counts, first, self._header())
 
     @property
     def n_bits(self) -> int:
@@ -79,8 +92,8 @@ class CodeCounter:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Where each layer's bits end."""
-        return self._layers
+        """Where each layer's bits end; one layer where nothing told of several."""
+        return (self._n_bits,) if self._layers is None else self._layers
 
     @property
     def n_rows(self) -> int:
@@ -116,7 +129,18 @@ class CodeCounter:
 
     @property
     def first_index(self) -> NDArray[np.uint64]:
-        """Index of the first row of each, shape (U,)."""
+        """Index of the first row of each, shape (U,), increasing.
+
+        Raises
+        ------
+        ParameterError
+            If shards were merged that claim the same row indices, as they do unless each has its own `start`.
+        """
+        if self._overlap:
+            raise ParameterError(
+                "merged shards claim the same row indices, so the first row of a code is not known: count each shard "
+                "with CodeCounter(..., start=index of its first row)"
+            )
         return self._inner.parts()[2]
 
     @property
@@ -132,7 +156,7 @@ class CodeCounter:
         Parameters
         ----------
         codes : Codes
-            N packed codes of `n_bits` bits.
+            N packed codes of `n_bits` bits. Codes of one layer, as `pack` gives them, fit any layers.
         num_threads : int, optional
             Threads for the fingerprints; the counts do not depend on it.
         progress : callable, optional
@@ -147,15 +171,31 @@ class CodeCounter:
         ------
         ShapeError
             If the codes have another number of bits, or layers that end elsewhere.
+        ParameterError
+            If row indices would pass 2**64 - 1.
         KeyboardInterrupt
             If interrupted; `n_rows` then tells how many rows were counted.
         """
         words = as_words(codes)
-        if codes.n_bits == self._n_bits and len(codes.layers) > 1 and codes.boundaries != self._layers:
+        layered = codes.n_bits == self._n_bits and len(codes.layers) > 1
+        if layered and self._layers is not None and codes.boundaries != self._layers:
             raise ShapeError(
                 f"the counter's layers end at {self._layers}, those of the codes at {codes.boundaries}"
             )
-        return self._inner.update(words, codes.n_bits, num_threads=num_threads, progress=progress)
+        before = self._inner.totals()[2]
+        if before + len(words) > _ROWS:
+            raise ParameterError(
+                f"{len(words)} rows from index {before} on pass 2**64 - 1: give the counter a smaller start"
+            )
+        try:
+            inverse = self._inner.update(words, codes.n_bits, num_threads=num_threads, progress=progress)
+        finally:
+            # An interrupted update has counted some rows.
+            self._spans, clash = _union(self._spans, [(before, self._inner.totals()[2])])
+            self._overlap |= clash
+        if layered:
+            self._layers = codes.boundaries
+        return inverse
 
     def merge(self, other: CodeCounter) -> None:
         """Add the counts of a shard, O(U log U).
@@ -163,16 +203,27 @@ class CodeCounter:
         Parameters
         ----------
         other : CodeCounter
-            A counter of codes of the same layers; it is not changed. First rows are compared as absolute indices.
+            A counter of codes of the same layers, or of none that it was told of; it is not changed. First rows are
+            compared as absolute indices, see `start`.
 
         Raises
         ------
         ShapeError
             If the layers differ.
+        ParameterError
+            If `other` is no counter, or the rows of both are more than 2**64 - 1.
         """
-        if other.layers != self._layers:
-            raise ShapeError(f"layers that end at {self._layers} cannot be merged with {other.layers}")
+        if not isinstance(other, CodeCounter):
+            raise ParameterError(f"a CodeCounter can be merged, not a {type(other).__name__}")
+        known = self._layers, other._layers
+        if other.n_bits != self._n_bits or (None not in known and known[0] != known[1]):
+            raise ShapeError(f"layers that end at {self.layers} cannot be merged with {other.layers}")
+        if self.n_rows + other.n_rows > _ROWS:
+            raise ParameterError("both counters have more than 2**64 - 1 rows together")
         self._inner.merge(other._inner)
+        self._layers = known[0] or known[1]
+        self._spans, clash = _union(self._spans, other._spans)
+        self._overlap |= other._overlap or clash
 
     def occupancy(self) -> dict[int, int]:
         """Histogram of counts: f_c, the distinct codes seen c times. sum f_c = U, sum c f_c = N."""
@@ -181,14 +232,14 @@ class CodeCounter:
 
     def layer_counts(self) -> NDArray[np.uint64]:
         """Distinct codes of each layer alone, shape (L,)."""
-        return self._inner.layers(list(self._layers))[0]
+        return self._inner.layers(list(self.layers))[0]
 
     def prefix_counts(self) -> NDArray[np.uint64]:
         """Distinct codes of the first l layers, shape (L,): never decreasing, the last is U.
 
         Prefixes are compared by chained 128-bit fingerprints.
         """
-        return self._inner.layers(list(self._layers))[1]
+        return self._inner.layers(list(self.layers))[1]
 
     def summary(self) -> dict[str, Any]:
         """Numbers of the whole, by name.
@@ -199,8 +250,9 @@ class CodeCounter:
             ``n_rows``, ``n_distinct``, ``redundancy``, ``saturated``; ``singleton_fraction`` f_1 / U;
             ``entropy`` H in nats and ``effective_codes`` exp(H); ``simpson`` sum p^2; ``max_count``;
             ``good_turing_coverage`` 1 - f_1 / N, the estimated share of the data's distribution that lies in the
-            codes seen; and ``chao1_lower_bound`` U + f_1 (f_1 - 1) / (2 (f_2 + 1)), which estimates a *lower bound*
-            on the codes there are (Chao 1984), never their number. NaN without rows.
+            codes seen, in the mean a *lower bound* (Good 1953: E f_1 / N is the share that N - 1 rows leave unseen,
+            N leave less); and ``chao1_lower_bound`` U + f_1 (f_1 - 1) / (2 (f_2 + 1)), which estimates a *lower
+            bound* on the codes there are (Chao 1984), never their number. NaN without rows.
         """
         counts = self.counts.astype(np.float64)
         rows, distinct = float(counts.sum()), len(counts)
@@ -230,15 +282,7 @@ class CodeCounter:
             If it cannot be written.
         """
         words, counts, first = self._inner.parts()
-        header = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "n_bits": self._n_bits,
-            "layers": self._layers,
-            "n_rows": self.n_rows,
-            "next_row": self._inner.totals()[2],
-            "fingerprint_bits": self._fingerprint_bits,
-        }
+        header = self._header()
         with replacing(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file, header=np.array(json.dumps(header)), words=words, counts=counts, first_index=first)
 
@@ -263,23 +307,76 @@ class CodeCounter:
             for name, axes in _ARRAYS.items():
                 if arrays[name].dtype != np.uint64 or arrays[name].ndim != axes:
                     raise ValueError(f"{name} is {arrays[name].dtype} with {arrays[name].ndim} axes")
-            made = cls(header["n_bits"], layers=header["layers"], fingerprint_bits=header["fingerprint_bits"])
-            made._inner = _core.PatternCounter.from_parts(
-                np.ascontiguousarray(arrays["words"]),
-                made._n_bits,
-                arrays["counts"],
-                arrays["first_index"],
-                header["next_row"],
-                made._fingerprint_bits,
-            )
-            if made.n_rows != header["n_rows"]:
-                raise ValueError(f"its counts add up to {made.n_rows}, not {header['n_rows']}")
-        except (
-            OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError,
-            zipfile.BadZipFile, FeatureGeometryError,
-        ) as error:  # fmt: skip
+            return _restored(arrays["words"], arrays["counts"], arrays["first_index"], header)
+        # A damaged archive makes zipfile, zlib, json and NumPy raise nearly anything: NotImplementedError for a
+        # method of compression, RuntimeError for a flag of encryption, zlib.error, struct.error, MemoryError.
+        except Exception as error:
             raise SourceError(f"cannot read {os.fspath(path)} as a saved code counter: {error}") from error
-        return made
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "n_bits": self._n_bits,
+            "layers": self._layers,
+            "n_rows": self.n_rows,
+            "next_row": self._inner.totals()[2],
+            "spans": self._spans,
+            "overlap": self._overlap,
+            "fingerprint_bits": self._fingerprint_bits,
+        }
+
+
+def _restored(
+    words: NDArray[np.uint64], counts: NDArray[np.uint64], first: NDArray[np.uint64], header: dict[str, Any]
+) -> CodeCounter:
+    """Build a counter from its parts, which must agree."""
+    made = CodeCounter(header["n_bits"], layers=header["layers"], fingerprint_bits=header["fingerprint_bits"])
+    spans = [(integer("a span", a, 0), integer("a span", b, a + 1)) for a, b in header["spans"]]
+    overlap, n_rows = header["overlap"], header["n_rows"]
+    if not isinstance(overlap, bool) or any(a[1] >= b[0] for a, b in pairwise(spans)):
+        raise ValueError("its spans of rows are none")
+    if not overlap and sum(b - a for a, b in spans) != n_rows:
+        raise ValueError(f"its spans do not hold {n_rows} rows")
+    if (spans[-1][1] if spans else 0) > header["next_row"]:
+        raise ValueError("a row came after the last")
+    inside = np.zeros(len(first), dtype=bool)
+    for a, b in spans:
+        inside |= (first >= np.uint64(a)) & (first < np.uint64(b))
+    if not inside.all():
+        raise ValueError("a first row is none of the rows that were counted")
+    # Sorted as they are, equal ones are neighbours; shards that overlap may share one.
+    if not (first[1:] >= first[:-1] if overlap else first[1:] > first[:-1]).all():
+        raise ValueError("its first rows are not distinct and increasing")
+    if (counts < 1).any():
+        raise ValueError("a code was never seen")
+    made._inner = _core.PatternCounter.from_parts(
+        np.ascontiguousarray(words), made._n_bits, counts, first, header["next_row"], made._fingerprint_bits
+    )
+    if made.n_rows != n_rows:
+        raise ValueError(f"its counts add up to {made.n_rows}, not {n_rows}")
+    made._spans, made._overlap = spans, overlap
+    return made
+
+
+def _ends(layers: Sequence[int], n_bits: int) -> tuple[int, ...]:
+    ends = tuple(integer("layers", end, 0) for end in layers)
+    if not ends or ends[-1] != n_bits or any(a > b for a, b in pairwise(ends)):
+        raise ParameterError(f"layers must end at increasing bits, the last at {n_bits}, not at {list(ends)}")
+    return ends
+
+
+def _union(first: Spans, second: Spans) -> tuple[Spans, bool]:
+    """Join spans of rows; tells whether any row is in two."""
+    joined: Spans = []
+    clash = False
+    for start, stop in sorted(span for span in [*first, *second] if span[1] > span[0]):
+        if joined and start <= joined[-1][1]:
+            clash |= start < joined[-1][1]
+            joined[-1] = joined[-1][0], max(stop, joined[-1][1])
+        else:
+            joined.append((start, stop))
+    return joined, clash
 
 
 def label_purity(inverse: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], float]:
@@ -303,12 +400,20 @@ def label_purity(inverse: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.floa
     ------
     ShapeError
         If the lengths differ.
+    ParameterError
+        If a position is no integer from 0. Labels may be anything that can be sorted, negative numbers too.
     """
-    places, classes = np.asarray(inverse).astype(np.int64), np.asarray(labels)
+    places, classes = np.asarray(inverse), np.asarray(labels)
     if places.ndim != 1 or places.shape != classes.shape:
         raise ShapeError(f"{places.shape} positions and {classes.shape} labels do not go together")
     if not len(places):
         return np.zeros(0), math.nan
+    if places.dtype.kind not in "iu" or places.min() < 0 or places.max() >= 2**48:
+        raise ParameterError(
+            "inverse must be positions of codes, integers from 0, as CodeCounter.update gives them; it is "
+            + (f"from {places.min()} to {places.max()}" if places.dtype.kind in "iu" else str(places.dtype))
+        )
+    places = places.astype(np.int64)
     _, classes = np.unique(classes, return_inverse=True)
     pairs, times = np.unique(np.stack([places, classes]), axis=1, return_counts=True)
     largest = np.zeros(places.max() + 1)

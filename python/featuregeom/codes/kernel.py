@@ -23,7 +23,8 @@ class Naswot:
     kernel : ndarray of float64, shape (N, N)
         K_ij = m - d(c_i, c_j), the bits on which two codes agree.
     logdet : float
-        log det K; -inf where two inputs share a code, as K is then singular.
+        log det K; -inf where K is singular: where two inputs share a code, where there are more than m + 1 of them,
+        and wherever else their codes depend on each other.
     logdet_normalised : float
         log det (K / m) = log det K - N log m: without it, nets with more units score higher for that alone.
     """
@@ -56,15 +57,44 @@ def naswot(codes: Codes, *, num_threads: int | None = None) -> Naswot:
     Notes
     -----
     O(N^2 m / 64 + N^3), 8 N^2 bytes. After Mellor, Turner, Storkey & Crowley (2021), "Neural Architecture Search
-    without Training".
+    without Training". With S the codes as signs, K = (m 1 1^T + S S^T) / 2 has rank m + 1 at most. K is of integers,
+    so it is singular or has a determinant of at least 1; where its least eigenvalue is within rounding of 0,
+    elimination modulo primes decides which.
     """
     if codes.n_bits == 0:
         raise ShapeError("codes of no bits have no kernel")
     distances = hamming_distances(codes, num_threads=num_threads)
     kernel = codes.n_bits - distances.astype(np.float64)
-    if len(np.unique(codes.words, axis=0)) < len(codes):
-        # Rounding would leave a large negative number.
+    if _singular(kernel, codes):
         return Naswot(kernel, -np.inf, -np.inf)
-    sign, logdet = np.linalg.slogdet(kernel)
-    logdet = float(logdet) if sign > 0 else -np.inf
+    logdet = float(np.linalg.slogdet(kernel)[1])
     return Naswot(kernel, logdet, float(logdet - len(codes) * np.log(codes.n_bits)))
+
+
+def _singular(kernel: NDArray[np.float64], codes: Codes) -> bool:
+    n = len(codes)
+    if n == 0:
+        return False
+    if n > codes.n_bits + 1 or len(np.unique(codes.words, axis=0)) < n:
+        return True
+    values = np.linalg.eigvalsh(kernel)
+    # Rounding moves eigenvalues by a small multiple of this.
+    if values[0] > 10 * n * np.finfo(np.float64).eps * values[-1]:
+        return False
+    # A determinant that is not 0 is divisible by both primes with a chance of about 2^-62.
+    return not any(_invertible_modulo(kernel.astype(np.int64), prime) for prime in (2**31 - 1, 2**31 - 19))
+
+
+def _invertible_modulo(matrix: NDArray[np.int64], prime: int) -> bool:
+    """Whether a matrix of integers is invertible modulo a prime below 2^31, by elimination."""
+    rest = matrix % prime
+    while len(rest):
+        at = int(np.argmax(rest[:, 0] != 0))
+        pivot = rest[at].copy()
+        if pivot[0] == 0:
+            return False
+        rest[at] = rest[0]
+        row = pivot * pow(int(pivot[0]), -1, prime) % prime
+        # Products of two residues stay below 2^62.
+        rest = (rest[1:, 1:] - rest[1:, :1] * row[1:] % prime) % prime
+    return True

@@ -31,14 +31,15 @@ class Layer:
     name : str
         Name of the module, or of the functional call.
     kind : str
-        ``"relu"``, ``"leaky_relu"``, ``"prelu"``, ``"hardtanh"`` (two bits a unit: above the lower and above the
-        upper bend), ``"gate"`` (GELU, SiLU: the sign of what goes in), or ``"array"``.
+        ``"relu"``, ``"leaky_relu"``, ``"prelu"``, ``"rrelu"``, ``"abs"``, ``"threshold"``, ``"clamp"`` (one limit),
+        ``"hardtanh"`` (also ReLU6 and clamp with two limits; two bits a unit: above the lower and above the upper
+        bend), ``"gate"`` (GELU, SiLU: the sign of what goes in), or ``"array"``.
     start, stop : int
         Its bits are ``start <= j < stop``.
     shape : tuple of int
-        Shape of the activation of one input.
+        Shape of the activation of one row.
     dtype : str
-        Element type of the pre-activations.
+        Element type of the pre-activations of this layer.
     """
 
     name: str
@@ -71,9 +72,17 @@ class Codes:
     tolerance : float or None
         None where nothing was asked.
     dtype : str
-        Element type that decided the bits; bfloat16 changes many codes that float32 and float64 agree on.
+        Element type that decided the bits; bfloat16 changes many codes that float32 and float64 agree on. In mixed
+        precision all of them, such as ``"bfloat16+float32"``; each layer has its own.
     mode : {"neuron", "channel_any"}
         One bit a unit, or one a channel that is on anywhere.
+    rows_of : {"inputs", "tokens"}
+        What a row is.
+    training : bool or None
+        Whether any module was in train mode (that made no difference, or it would have been refused); None where the
+        codes are from an array, which does not tell.
+    uncoded : tuple of str
+        Nonlinearities of the model that have no bits here, such as ``"max_pool2d_with_indices in 'pool'"``.
     """
 
     words: NDArray[np.uint64]
@@ -85,6 +94,9 @@ class Codes:
     tolerance: float | None = None
     dtype: str = "bool"
     mode: Literal["neuron", "channel_any"] = "neuron"
+    rows_of: Literal["inputs", "tokens"] = "inputs"
+    training: bool | None = None
+    uncoded: tuple[str, ...] = ()
 
     @property
     def boundaries(self) -> tuple[int, ...]:
@@ -152,8 +164,7 @@ def pack(
     [[5], [2]]
     """
     check_policy(nonfinite)
-    if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ParameterError(f"tolerance must be a finite number from 0, not {tolerance}")
+    check_tolerance(tolerance)
     array = activations if isinstance(activations, np.ndarray) else None
     shape = tuple(getattr(activations, "shape", ()) or np.shape(activations))
     if len(shape) == 2 and 0 in shape:
@@ -164,7 +175,7 @@ def pack(
         if array.ndim != 2:
             raise ShapeError(f"activations must have two axes, inputs and units, not shape {array.shape}")
         m, dtype, bad, near = array.shape[1], "bool", 0, 0
-        words = _core.pack_flags(array, num_threads=num_threads)
+        words = _from_flags(array)
     else:
         features = as_features(activations)
         m, dtype = features.m, features.dtype
@@ -185,6 +196,14 @@ def pack(
         for index, (start, stop) in enumerate(itertools.pairwise([0, *ends]))
     )
     return Codes(words, m, named, len(words), bad, near, tolerance, dtype)
+
+
+def _from_flags(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Pack booleans; NumPy does so at the speed of memory, and there is nothing to compare."""
+    octets = np.packbits(flags, axis=1, bitorder="little")
+    whole = np.zeros((len(flags), -(-flags.shape[1] // 64) * 8), np.uint8)
+    whole[:, : octets.shape[1]] = octets
+    return whole.view("<u8").astype(np.uint64, copy=False)
 
 
 def fingerprints(codes: Codes) -> list[list[int]]:
@@ -211,6 +230,12 @@ def check_policy(nonfinite: str) -> None:
     """Refuse what is no policy for NaN and infinity."""
     if nonfinite not in ("error", "count"):
         raise ParameterError(f"nonfinite must be 'error' or 'count', not {nonfinite!r}")
+
+
+def check_tolerance(tolerance: float | None) -> None:
+    """Refuse what is no distance."""
+    if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
+        raise ParameterError(f"tolerance must be a finite number from 0, not {tolerance}")
 
 
 def as_words(codes: Codes) -> NDArray[np.uint64]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from featuregeom import _core
-from featuregeom.codes.packed import Codes, as_words
+from featuregeom.codes.packed import Codes, as_words, pack
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.shapes.arguments import integer
 
 __all__ = ["DistinctSketch", "distinct_sketch"]
 
@@ -26,17 +29,19 @@ class DistinctSketch:
     """
 
     def __init__(self, n_bits: int, *, precision: int = 14) -> None:
-        if n_bits < 0 or not 4 <= precision <= 21:
-            raise ParameterError(
-                f"n_bits must be at least 0 and precision from 4 to 21, not {n_bits} and {precision}"
-            )
-        self._inner = _core.PatternSketch(n_bits, precision)
-        self._n_bits = n_bits
+        self._n_bits = integer("n_bits", n_bits, 0, 2**48)
+        self._precision = integer("precision", precision, 4, 21)
+        self._inner = _core.PatternSketch(self._n_bits, self._precision)
 
     @property
     def n_bits(self) -> int:
         """Bits of a code."""
         return self._n_bits
+
+    @property
+    def precision(self) -> int:
+        """Binary logarithm of the number of registers."""
+        return self._precision
 
     def update(self, codes: Codes) -> None:
         """Take in codes, O(N).
@@ -54,8 +59,10 @@ class DistinctSketch:
         Raises
         ------
         ShapeError, ParameterError
-            If bits or precision differ.
+            If bits or precision differ, or `other` is no sketch.
         """
+        if not isinstance(other, DistinctSketch):
+            raise ParameterError(f"a DistinctSketch can be merged, not a {type(other).__name__}")
         if other.n_bits != self._n_bits:
             raise ShapeError(f"a sketch of codes of {self._n_bits} bits cannot take in one of {other.n_bits}")
         self._inner.merge(other._inner)
@@ -72,13 +79,13 @@ class DistinctSketch:
         return lower, upper
 
 
-def distinct_sketch(codes: Codes, *, precision: int = 14) -> DistinctSketch:
+def distinct_sketch(codes: Codes | Any, *, precision: int = 14) -> DistinctSketch:
     """Sketch the distinct ones of some codes.
 
     Parameters
     ----------
-    codes : Codes
-        N codes.
+    codes : Codes or array_like, shape (N, m)
+        N codes, or activations, which `pack` makes codes of.
     precision : int
         As for `DistinctSketch`.
 
@@ -91,7 +98,10 @@ def distinct_sketch(codes: Codes, *, precision: int = 14) -> DistinctSketch:
     ------
     ParameterError
         If `precision` is out of range.
+    ShapeError, DtypeError, NonFiniteError
+        As `pack`, for activations.
     """
+    codes = codes if isinstance(codes, Codes) else pack(codes)
     sketch = DistinctSketch(codes.n_bits, precision=precision)
     sketch.update(codes)
     return sketch

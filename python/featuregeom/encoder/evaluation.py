@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.codes import CodeCounter, hamming_vote, pack
+from featuregeom.codes import CodeCounter, Codes, hamming_vote, pack
 from featuregeom.encoder.scores import hungarian_accuracy, purity
 from featuregeom.errors import DtypeError, MissingExtraError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.shapes.arguments import integer
@@ -42,7 +42,7 @@ class Regions:
     saturated : bool
         U = N: the sample says nothing of how many regions there are but that there are more.
     coverage : float
-        Good-Turing estimate of the share of new samples whose code was seen, 1 - f1 / N.
+        Good-Turing estimate of the share of new samples whose code was seen, 1 - f1 / N; in the mean a lower bound.
     chao1 : float
         Chao's estimate of the number of regions that the data meet, a lower bound.
     """
@@ -94,11 +94,15 @@ class EncoderReport:
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what these numbers do not say."""
         found = []
-        for name, part in (("training", self.train), ("test", self.test)):
-            if part.saturated:
+        for name, part in (("training", self.train), ("test", self.test), ("random", self.random)):
+            if part is not None and part.saturated:
                 found.append(
                     f"All {part.n_rows} {name} codes are distinct: the count is saturated, and says nothing more. "
-                    "Compare networks on more samples."
+                    + (
+                        "Draw more random inputs."
+                        if name == "random"
+                        else "Compare networks on more samples."
+                    )
                 )
         if self.n_neighbors < 9:
             found.append(f"Only {self.n_neighbors} training codes to vote, not 9.")
@@ -115,12 +119,12 @@ class EncoderReport:
         return flat
 
 
-def regions(codes: ArrayLike) -> Regions:
+def regions(codes: Codes | ArrayLike) -> Regions:
     """Count the different codes of samples, with estimates of what they did not meet.
 
     Parameters
     ----------
-    codes : array_like of bool or 0/1, shape (N, m)
+    codes : Codes, or array_like of bool or 0/1, shape (N, m)
         One code per row, at least one row; without columns all codes are equal.
 
     Returns
@@ -141,7 +145,7 @@ def regions(codes: ArrayLike) -> Regions:
     >>> regions([[0, 1], [0, 1], [1, 1], [0, 0]]).redundancy
     0.25
     """
-    packed = pack(_bits("codes", codes))
+    packed = _packed("codes", codes)
     counter = CodeCounter(packed.n_bits)
     counter.update(packed)
     found = counter.summary()
@@ -156,12 +160,12 @@ def regions(codes: ArrayLike) -> Regions:
 
 
 def evaluate(
-    train_codes: ArrayLike,
+    train_codes: Codes | ArrayLike,
     train_labels: ArrayLike,
-    test_codes: ArrayLike,
+    test_codes: Codes | ArrayLike,
     test_labels: ArrayLike,
     *,
-    random_codes: ArrayLike | None = None,
+    random_codes: Codes | ArrayLike | None = None,
     n_neighbors: int = 9,
     seed: int = 0,
 ) -> EncoderReport:
@@ -169,11 +173,11 @@ def evaluate(
 
     Parameters
     ----------
-    train_codes, test_codes : array_like of bool or 0/1, shape (N, m) and (N', m)
-        One code per row, at least one row.
+    train_codes, test_codes : Codes, or array_like of bool or 0/1, shape (N, m) and (N', m)
+        One code per row, at least one row, as `featuregeom.codes.capture` and `pack` give them, or as bits.
     train_labels, test_labels : array_like of int or str, shape (N,) and (N',)
         A label per sample.
-    random_codes : array_like of bool or 0/1, shape (N'', m), optional
+    random_codes : Codes, or array_like of bool or 0/1, shape (N'', m), optional
         Codes of random inputs, for the control.
     n_neighbors : int
         Voters; as many as there are training codes, if these are fewer.
@@ -204,11 +208,13 @@ def evaluate(
     >>> report.kmeans_accuracy_test, report.knn, report.logistic, report.train.n_distinct
     (1.0, 1.0, 1.0, 4)
     """
-    first, second = _bits("train_codes", train_codes), _bits("test_codes", test_codes)
-    control = None if random_codes is None else _bits("random_codes", random_codes)
-    if any(other.shape[1] != first.shape[1] for other in (second, control) if other is not None):
-        shapes = [other.shape for other in (first, second, control) if other is not None]
+    train, test = _packed("train_codes", train_codes), _packed("test_codes", test_codes)
+    control = None if random_codes is None else _packed("random_codes", random_codes)
+    given = [each for each in (train, test, control) if each is not None]
+    if len({each.n_bits for each in given}) > 1:
+        shapes = [(len(each), each.n_bits) for each in given]
         raise ShapeError(f"codes must have one number of bits, got shapes {shapes}")
+    first, second = train.unpack(), test.unpack()
     y, y_test = _labels("train_labels", train_labels, first), _labels("test_labels", test_labels, second)
     classes = np.unique(np.concatenate([y, y_test]))
     y, y_test = np.searchsorted(classes, y), np.searchsorted(classes, y_test)
@@ -219,14 +225,14 @@ def evaluate(
         for found, labels in zip(clusters, (y, y_test), strict=True)
     ]
     return EncoderReport(
-        train=regions(first),
-        test=regions(second),
+        train=regions(train),
+        test=regions(test),
         random=None if control is None else regions(control),
         kmeans_purity_train=agreement[0][0],
         kmeans_purity_test=agreement[1][0],
         kmeans_accuracy_train=agreement[0][1],
         kmeans_accuracy_test=agreement[1][1],
-        knn=float(np.mean(hamming_vote(pack(first), y, pack(second), voters) == y_test)),
+        knn=float(np.mean(hamming_vote(train, y, test, voters) == y_test)),
         logistic=float(np.mean(_logistic(first, y, second, seed) == y_test)),
         n_neighbors=voters,
         n_classes=len(classes),
@@ -270,6 +276,15 @@ def _logistic(codes: Bits, labels: NDArray[Any], queries: Bits, seed: int) -> ND
             codes.astype(np.float64), labels
         )
     return np.asarray(model.predict(queries.astype(np.float64)))
+
+
+def _packed(name: str, value: Codes | ArrayLike) -> Codes:
+    if not isinstance(value, Codes):
+        return pack(_bits(name, value))
+    if not len(value):
+        went = " (they went to a counter, which kept none)" if value.n_rows else ""
+        raise ShapeError(f"{name} must have at least one row{went}")
+    return value
 
 
 def _bits(name: str, value: ArrayLike) -> Bits:

@@ -115,8 +115,10 @@ def regime_table(cells: pd.DataFrame, thresholds: Thresholds | None = None) -> p
     Returns
     -------
     DataFrame
-        Columns chart ("epochs" or "samples"), width, value, redundancy, score, slope, regime (its name), n_repeats.
-        Slopes along epochs are against log(1 + epochs).
+        Columns chart ("epochs" or "samples"), width, value, redundancy, score, slope, regime (its name), n_repeats;
+        and of the same set of samples as the redundancy, where the cells have them, saturated (share of networks
+        whose codes are all distinct), coverage (Good-Turing) and chao1 (regions), the last two lower bounds. Slopes
+        along epochs are against log(1 + epochs).
     """
     import pandas as pd
 
@@ -132,6 +134,12 @@ def regime_table(cells: pd.DataFrame, thresholds: Thresholds | None = None) -> p
         other = R.columns.to_numpy(dtype=np.float64)
         axes = (R.index.to_numpy(dtype=np.float64), other + 1 if chart == "epochs" else other)
         regime, slope = label(R.to_numpy(), score.to_numpy(), axes, limits)
+        of = limits.redundancy.removeprefix("redundancy_")
+        bounds = {
+            name: grouped[f"{name}_{of}"].mean().unstack(column).to_numpy(dtype=np.float64).ravel()
+            for name in ("saturated", "coverage", "chao1")
+            if f"{name}_{of}" in chosen
+        }
         width, value = np.meshgrid(R.index.to_numpy(), R.columns.to_numpy(), indexing="ij")
         parts.append(
             pd.DataFrame(
@@ -145,6 +153,7 @@ def regime_table(cells: pd.DataFrame, thresholds: Thresholds | None = None) -> p
                     "regime": [REGIMES[k] for k in regime.ravel()],
                     "n_repeats": grouped.size().unstack(column).to_numpy().ravel(),
                 }
+                | bounds
             )
         )
     return pd.concat(parts, ignore_index=True)

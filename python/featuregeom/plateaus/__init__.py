@@ -11,6 +11,7 @@ from featuregeom.plateaus.crossings import Crossings, crossings
 from featuregeom.plateaus.curves import Plateaus, response_curves
 from featuregeom.plateaus.intervals import Median, median, median_difference
 from featuregeom.plateaus.kl_radius import KLRadius, kl_radius
+from featuregeom.plateaus.polytopes import Polytopes, polytopes, stable_boundaries
 from featuregeom.plateaus.slice2d import StableSlice, stable_slice2d
 from featuregeom.plateaus.suffixes import Suffix, suffix_from
 
@@ -19,6 +20,7 @@ __all__ = [
     "KLRadius",
     "Median",
     "Plateaus",
+    "Polytopes",
     "StableSlice",
     "Suffix",
     "crossings",
@@ -27,7 +29,9 @@ __all__ = [
     "median",
     "median_difference",
     "metrics",
+    "polytopes",
     "response_curves",
+    "stable_boundaries",
     "stable_slice2d",
     "suffix_from",
 ]

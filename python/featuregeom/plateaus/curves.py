@@ -26,6 +26,7 @@ from featuregeom.errors import ParameterError
 from featuregeom.plateaus import curve_numbers as of
 from featuregeom.plateaus.metrics import Metric
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
+from featuregeom.plateaus.refinement import Cutter
 from featuregeom.plateaus.responses import Responses
 from featuregeom.shapes.arguments import integer, number_between
 
@@ -60,8 +61,10 @@ class Plateaus:
     resolution : ndarray, shape (P,)
         Width of that chord. Slopes above 1 / resolution cannot be seen.
     limited : ndarray of bool, shape (P,)
-        Refinement ended at its limit and the slope had not settled: `max_slope` is a lower bound, as for a step.
-        All True without refinement, when nothing says that the grid was fine enough, and False without a curve.
+        Refinement ended at its limit: the slope had not settled, as for a step, or points ran out before all
+        intervals that may hold a steeper piece were cut. `max_slope` is always the slope of a chord, so a lower
+        bound; False says that what `response_curves` looks for was looked for. All True without refinement, and
+        False without a curve.
     tv : ndarray, shape (P,)
         Total variation of r: 1 exactly if it is monotone.
     auc : ndarray, shape (P,)
@@ -172,7 +175,8 @@ def response_curves(
     base : tensor or array-like, shape (P, m) or (m,)
         Where the paths start. Its dtype is that of the activations that g receives.
     target, direction, path, scale, sigma, orthogonal
-        The path; see `paths`. A direction with scale "target" is added as it is at alpha 1.
+        The path; see `paths`. A direction (of `directions`, or vectors) with scale "target" is added as it is at
+        alpha 1.
     alphas : array_like, shape (n,), optional
         Starting grid, increasing from 0; to 1 on a linear path or a slerp. By default `n` even points in [0, 1].
     n : int
@@ -180,8 +184,8 @@ def response_curves(
     out : str or callable
         Metric; see `metrics`. "ab_ratio" makes d itself :math:`d_A / (d_A + d_B)` in L2.
     refine : float or None
-        Relative tolerance of the largest slope: the steepest interval of each curve is cut in four until none of
-        its parts is steeper by more. None keeps the grid.
+        Relative tolerance of the largest slope: intervals that may hold it are cut in four until none of their
+        parts is steeper by more; see the notes. None keeps the grid.
     levels : sequence of float
         The crossings that give the widths at these tau are cut until they are known to `refine` of the length.
     resolution : float, optional
@@ -209,7 +213,14 @@ def response_curves(
 
     Notes
     -----
-    Costs P (n + 1) rows of g, and 3 more for each cut: about log4 of the largest slope cuts a curve. Memory:
+    What is guaranteed: the steepest interval was cut without a steeper part. So was every other interval whose rise
+    differs from what the slopes of its neighbours predict, if the difference is more than `refine` of the rise and
+    would make a larger slope in a piece as narrow as `resolution`; its parts are cut on while they become steeper. What
+    a grid cannot show is not found: a piece that goes up and down again between two points, or one on the flank of a
+    cliff that bends as much. More points at the start find more.
+
+    Costs P (n + 1) rows of g, and 3 more for each cut: some log4 of its slope cuts for each cliff, and one for each
+    interval where the curve bends. Memory:
     one batch, and the outputs at both ends of every path. Every point is compared with an output computed in
     another batch, so float32 models differ there by rounding.
 
@@ -253,13 +264,13 @@ def response_curves(
     steps[undefined] = -1
     limited = ~undefined
     if tolerance is not None:
-        cutter = _Cutter(tolerance, taus, least, most)
-        open_ = ~undefined
+        cutter = Cutter(tolerance, taus, least, most)
+        parent = np.full_like(x, np.nan)
         while True:
-            cut, limited = cutter.choose(x, d / end, open_)
+            cut, limited = cutter.choose(x, d / end, parent, ~undefined)
             if not cut.any():
                 break
-            x, d, rho = _insert(x, d, rho, cut, responses)
+            x, d, rho, parent = _insert(x, d, rho, parent, cut, end, responses)
         limited &= ~undefined
     slope, at, width = of.steepest(x, d / end)
     r = d / end
@@ -270,59 +281,32 @@ def response_curves(
     )  # fmt: skip
 
 
-class _Cutter:
-    """Chooses the intervals to cut: the steepest until its slope has settled, crossings until they are narrow.
-
-    A slope has settled once its interval was cut in four and no part came out steeper by more than the tolerance.
-    In four, for a symmetric cliff cut in the middle has two halves as steep as the whole.
-    """
-
-    def __init__(self, tolerance: float, taus: list[float], least: float, most: int) -> None:
-        self.tolerance, self.taus, self.least, self.most = tolerance, taus, least, most
-        self.parent: Floats | None = None
-
-    def choose(
-        self, x: Floats, r: Floats, open_: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Intervals to cut, shape (P, L - 1), and the curves whose slope has not settled but cannot go on."""
-        best, _, width = of.steepest(x, r)
-        before = np.full(len(x), -np.inf) if self.parent is None else self.parent
-        self.parent = best
-        settled = best <= before * (1 + self.tolerance)
-        full = np.sum(~np.isnan(x), axis=1) + 3 > self.most
-        stuck = full | (width < 4 * self.least)
-        cut = np.zeros((len(x), x.shape[1] - 1), dtype=bool)
-        slope = np.where(np.isnan(r[:, 1:]), -np.inf, of.slopes(x, r))
-        rows = np.flatnonzero(open_ & ~settled & ~stuck)
-        cut[rows, np.argmax(slope[rows], axis=1)] = True
-        narrow = np.maximum(self.tolerance * np.nanmax(x, axis=1), 4 * self.least)
-        row = np.arange(len(x))
-        for tau in self.taus:
-            for _, at in (of.first_above(x, r, tau), of.last_below(x, r, 1 - tau)):
-                wide = x[row, at + 1] - x[row, at] > narrow
-                chosen = np.flatnonzero(open_ & (at >= 0) & wide & ~full)
-                cut[chosen, at[chosen]] = True
-        return cut, open_ & ~settled & stuck
-
-
 def _insert(
-    x: Floats, d: Floats, rho: Floats, cut: NDArray[np.bool_], responses: Responses
-) -> tuple[Floats, Floats, Floats]:
-    """Put three points into every interval to cut."""
+    x: Floats,
+    d: Floats,
+    rho: Floats,
+    parent: Floats,
+    cut: NDArray[np.bool_],
+    end: Floats,
+    responses: Responses,
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Put three points into every interval to cut, whose parts remember its slope."""
     row, at = np.nonzero(cut)
     low, high = x[row, at], x[row, at + 1]
+    steep = (d[row, at + 1] - d[row, at]) / (high - low) / end[row, 0]
     new = (low[:, None] + (high - low)[:, None] * np.array([0.25, 0.5, 0.75])).ravel()
     pairs = np.repeat(row, 3)
     new_d, new_rho = responses.distances(pairs, new)
+    parent[row, at] = steep
     added = np.bincount(pairs, minlength=len(x))
-    wider = np.full((3, len(x), x.shape[1] + int(added.max())), np.nan)
-    wider[:, :, : x.shape[1]] = x, d, rho
+    wider = np.full((4, len(x), x.shape[1] + int(added.max())), np.nan)
+    wider[:, :, : x.shape[1]] = x, d, rho, parent
     place = x.shape[1] + np.arange(len(pairs)) - np.repeat(np.cumsum(added) - added, added)
-    wider[:, pairs, place] = new, new_d, new_rho
+    wider[:, pairs, place] = new, new_d, new_rho, np.repeat(steep, 3)
     order = np.argsort(wider[0], axis=1, kind="stable")  # NaN sorts last.
     kept = int(np.sum(~np.isnan(wider[0]), axis=1).max())
     sorted_ = np.take_along_axis(wider, order[None], axis=2)[:, :, :kept]
-    return sorted_[0], sorted_[1], sorted_[2]
+    return sorted_[0], sorted_[1], sorted_[2], sorted_[3]
 
 
 def _grid(alphas: ArrayLike | None, n: int, path: PathKind) -> Floats:

@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.regions.piecewise import numbers
 from featuregeom.shapes.arguments import integer, number_between
 
 __all__ = [
@@ -262,8 +263,7 @@ def _matching(name: str, value: ArrayLike, base: Floats) -> Floats:
 
 
 def _matrix(name: str, value: ArrayLike) -> Floats:
-    detached = value.detach().cpu() if hasattr(value, "detach") else value
-    X = np.atleast_2d(np.asarray(detached, dtype=np.float64))
+    X = np.atleast_2d(numbers(value, name))
     if X.ndim != 2 or not X.size:
         raise ShapeError(f"{name} must be (n, m), got {X.shape}")
     if not np.isfinite(X).all():

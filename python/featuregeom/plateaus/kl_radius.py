@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.regions.piecewise import numbers
 from featuregeom.shapes.arguments import number_between
 
 __all__ = ["KLRadius", "kl_radius"]
@@ -158,7 +159,7 @@ def _logsumexp(values: Floats) -> Floats:
 
 
 def _finite(name: str, value: ArrayLike) -> Floats:
-    array = np.asarray(value, dtype=np.float64)
+    array = numbers(value, name)
     if not np.isfinite(array).all():
         bad = [0, 0, *map(int, np.argwhere(~np.isfinite(array))[0])]
         raise NonFiniteError(f"{name} is not finite at {tuple(bad[2:])}", bad[-2], bad[-1])

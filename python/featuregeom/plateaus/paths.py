@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.plateaus.directions import Directions
 from featuregeom.plateaus.tensors import rows, torch_module
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def make_path(
         Activations A that the paths leave from; their dtype is that of everything that follows.
     target : tensor or array-like, shape (P, m) or (m,), optional
         Activations B. Either this or `direction`.
-    direction : tensor or array-like, shape (P, m) or (m,), optional
-        D; with scale "target" alpha 1 adds it as it is.
+    direction : Directions, tensor or array-like, shape (P, m) or (m,), optional
+        D, as the functions of `directions` draw it; with scale "target" alpha 1 adds it as it is.
     path, scale
         See the module.
     sigma : float or array-like of shape (P,), optional
@@ -113,6 +114,8 @@ def make_path(
         raise ParameterError("give either a target or a direction")
     if (sigma is None) == (scale == "sigma"):
         raise ParameterError('sigma belongs to scale="sigma", and is needed there')
+    if isinstance(direction, Directions):
+        direction = direction.vectors
     start = rows("base", base)
     other = rows(
         "target" if direction is None else "direction", target if direction is None else direction, start

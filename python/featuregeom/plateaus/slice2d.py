@@ -85,7 +85,7 @@ def stable_slice2d(
     bounds : tuple of float
         Least and largest a, then b.
     out : str or callable
-        Metric; see `metrics`.
+        Metric; see `metrics`; "ab_ratio" is for curves alone.
     batch_size : int
         Rows of one call of g.
     contexts : array_like of int, shape (3,), optional
@@ -98,7 +98,8 @@ def stable_slice2d(
     Raises
     ------
     ParameterError, ShapeError, DtypeError, NonFiniteError
-        If an argument is outside its range, the three are on one line, or an output is not finite.
+        If an argument is outside its range, the three are on one line, an output is not finite, or a distance is
+        not: "rel_l2" from a corner whose output is zero.
     """
     torch = torch_module("plateaus.stable_slice2d")
     first = rows("A", A)
@@ -134,6 +135,10 @@ def stable_slice2d(
             _check(y, f"the plane from point {start} on")
             for k in [0, 1, 2] if len(runs) == 1 else [run]:
                 distances[k, start : start + step] = metric(references[k], y).cpu().numpy()
+                if not np.isfinite(distances[k, start : start + step]).all():
+                    raise ParameterError(
+                        f"the metric is not finite from corner {'ABC'[k]}: a zero or opposite output has no such value"
+                    )
     fields = distances.reshape(3, size, size)
     return StableSlice(
         a,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.plateaus.context_inputs import ContextInputs
 from featuregeom.plateaus.tensors import rows, torch_module
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Suffix:
     n_contexts : int
         Number of inputs: each freezes everything but the replaced activation.
     position : ndarray of int64, shape (n_contexts,), or None
-        Token that is replaced, counted from 0; None where activations have no positions.
+        Token that is replaced, counted from 0; None where the whole output is.
     n_calls : int
         Forward passes of the model so far.
     """
@@ -46,6 +47,7 @@ class Suffix:
         position: int | ArrayLike | None,
         output: str | Sequence[str] | None,
         output_position: int | ArrayLike | None,
+        shared: Sequence[str | int],
     ) -> None:
         self._model = model
         self._module = _submodule(model, module)
@@ -54,10 +56,11 @@ class Suffix:
         if output is not None and not names:
             raise ParameterError("output names no module; leave it out for what the model itself puts out")
         self._outputs = {name: _submodule(model, name) for name in names}
-        self._keywords, self._arguments, self.n_contexts = _inputs(inputs)
+        self._inputs = ContextInputs(inputs, shared)
+        self.n_contexts = self._inputs.n_contexts
         self.n_calls = 0
         found = self._natural()
-        self.position = _positions("position", position, found, self._mask(), self.n_contexts)
+        self.position = _positions("position", position, found, self._inputs.mask(), self.n_contexts)
         self._output_position = (
             self.position
             if output_position is None
@@ -92,8 +95,9 @@ class Suffix:
 
         def replace(_module: Any, _arguments: Any, result: Any) -> Any:
             whole = _tensor(result, self._name)
+            # Copies, for what follows may work in place: ReLU(inplace=True) would overwrite the caller's own h.
             if where is None:
-                return _with(result, h.to(whole))
+                return _with(result, h.to(whole).reshape(whole.shape).clone())
             changed = whole.clone()
             changed[torch.arange(len(h)), torch.from_numpy(where)] = h.to(whole)
             return _with(result, changed)
@@ -103,6 +107,15 @@ class Suffix:
         place = None if self._output_position is None else self._output_position[contexts.cpu().numpy()]
         return torch.cat([_taken(output, place) for output in outputs], dim=1)
 
+    @property
+    def model(self) -> torch.nn.Module:
+        """The model that this is a part of."""
+        return self._model
+
+    def in_double(self) -> None:
+        """Take floating inputs as float64, for a model in float64."""
+        self._inputs = self._inputs.in_double()
+
     def _run(self, contexts: torch.Tensor) -> list[torch.Tensor]:
         """One forward pass, to the last output that is asked for."""
         self.n_calls += 1
@@ -110,14 +123,14 @@ class Suffix:
 
         def keep(name: str) -> Callable[..., None]:
             def hook(_module: Any, _arguments: Any, result: Any) -> None:
-                seen[name] = _tensor(result, name)
+                # A copy: a later operation in place would change what is kept here.
+                seen[name] = _tensor(result, name).clone()
                 if len(seen) == len(self._outputs):
                     raise _Seen
 
             return hook
 
-        arguments = [self._chosen(value, contexts) for value in self._arguments]
-        keywords = {name: self._chosen(value, contexts) for name, value in self._keywords.items()}
+        arguments, keywords = self._inputs.of(contexts)
         result = None
         with _hooked([(module, keep(name)) for name, module in self._outputs.items()]):
             try:
@@ -135,49 +148,75 @@ class Suffix:
         found: list[Any] = []
 
         def keep(_module: Any, _arguments: Any, result: Any) -> None:
-            found.append(_tensor(result, self._name))
+            found.append(_tensor(result, self._name).clone())
 
         with torch.no_grad(), _hooked([(self._module, keep)]):
-            self._run(torch.arange(self.n_contexts))
+            outputs = self._run(torch.arange(self.n_contexts))
         if len(found) != 1:
             raise ParameterError(
                 f"{self._name} runs {len(found)} times in one forward pass up to the output; a suffix needs a module "
                 "that runs once before it"
             )
-        if found[0].ndim < 2 or len(found[0]) != self.n_contexts:
-            raise ShapeError(
-                f"{self._name} puts out {tuple(found[0].shape)} for {self.n_contexts} inputs: the first axis must be "
-                "that of the inputs, the last that of the activation"
-            )
+        for name, tensor in (
+            (self._name, found[0]),
+            *zip(self._outputs or ("the model",), outputs, strict=True),
+        ):
+            if not tensor.ndim or len(tensor) != self.n_contexts:
+                raise ShapeError(
+                    f"{name} puts out {tuple(tensor.shape)} for {self.n_contexts} inputs: the first axis must be that "
+                    "of the inputs"
+                )
+        self._check_contexts([found[0], *outputs])
         return found[0]
 
-    def _mask(self) -> NDArray[np.bool_] | None:
-        mask = self._keywords.get("attention_mask")
-        if mask is None or getattr(mask, "ndim", 0) != 2 or len(mask) != self.n_contexts:
-            return None
-        return np.asarray(mask.cpu().numpy() != 0)
+    def _check_contexts(self, together: Sequence[torch.Tensor]) -> None:
+        """Make sure that each context alone gives what it gave among all: then all inputs were taken apart rightly.
 
-    def _chosen(self, value: Any, contexts: torch.Tensor) -> Any:
+        One context is repeated, of several the last one is run alone.
+        """
         torch = torch_module("plateaus.suffix_from")
-        if isinstance(value, torch.Tensor) and value.ndim and len(value) == self.n_contexts:
-            return value[contexts.to(value.device)]
-        return value
+        alone: list[Any] = []
+
+        def keep(_module: Any, _arguments: Any, result: Any) -> None:
+            alone.append(_tensor(result, self._name).clone())
+
+        last = self.n_contexts - 1
+        chosen = torch.tensor([0, 0]) if last == 0 else torch.tensor([last])
+        advice = (
+            f"; {', '.join(self._inputs.taken_apart)} were taken as one row per context: name those that are not in "
+            "shared="
+        )
+        try:
+            with torch.no_grad(), _hooked([(self._module, keep)]):
+                outputs = self._run(chosen)
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise ParameterError(f"the model does not run on one context alone: {error}{advice}") from error
+        for one, all_ in zip([*alone, *outputs], together, strict=True):
+            row, wanted = one[-1].double(), all_[last].double()
+            scale = float(wanted.abs().max()) if wanted.numel() else 0.0
+            close = float(torch.finfo(all_.dtype).eps) ** 0.5 if all_.is_floating_point() else 0.0
+            if row.shape != wanted.shape or not torch.allclose(
+                row, wanted, rtol=0, atol=close * scale, equal_nan=True
+            ):
+                raise ParameterError(f"context {last} alone gives other outputs than among all{advice}")
 
 
 def suffix_from(
     model: torch.nn.Module,
     module: str,
     inputs: Any,
-    position: int | ArrayLike | None = -1,
+    position: int | ArrayLike | Literal["auto"] | None = "auto",
     *,
     output: str | Sequence[str] | None = None,
     output_position: int | ArrayLike | None = None,
+    shared: Sequence[str | int] = (),
 ) -> Suffix:
     """Turn what follows a module into a function of its activation at one position, by forward hooks.
 
-    Works for any torch module, the transformers library's included; where a module puts out a tuple or a mapping,
-    its first tensor is the activation. Everything else of the input stays as it is: attention to other tokens,
-    and all that the module's earlier layers computed, is frozen.
+    Works for any torch module that runs once and puts out a row for each input, convolutions and the transformers
+    library's modules included; where a module puts out a tuple or a mapping, its first tensor is the activation.
+    Everything else of the input stays as it is: attention to other tokens, and all that the module's earlier
+    layers computed, is frozen. Models may work in place: what is kept and what is put in are copies.
 
     Parameters
     ----------
@@ -186,16 +225,21 @@ def suffix_from(
     module : str
         Name of the module whose output is replaced, as in ``model.named_modules()``.
     inputs : mapping, tensor or tuple of tensors
-        What the model is called with, one context per row: keyword arguments, one argument, or several.
-    position : int, array_like of int of shape (n_contexts,), or None
-        Token that is replaced; negative counts from the end, of every input its own with an array. With an
-        ``attention_mask`` among the inputs, -1 is the last token that is not padding, and padding is refused.
-        None for activations without positions, shape (n_contexts, m).
+        What the model is called with: keyword arguments, one argument, or several. The number of contexts is the
+        first axis of the batch argument: ``input_ids`` and its like by name, else the first tensor that is not
+        shared. Tensors of that length, and not shared, have one context per row.
+    position : "auto", int, array_like of int of shape (n_contexts,), or None
+        Token that is replaced in an output (n_contexts, tokens, m); negative counts from the end, of every input its
+        own with an array. With an ``attention_mask`` among the inputs, -1 is the last token that is not padding,
+        and padding is refused. None replaces the whole output, of any shape, as one vector: that of a layer without
+        positions, of a convolution, or all tokens at once. "auto" is -1 for outputs of three axes, else None.
     output : str or sequence of str, optional
         Module whose output to give, or several, one after the other in each row. By default what the model puts
         out: its ``logits`` if it has any, else the first tensor.
     output_position : int or array_like of int, optional
-        Token to read; by default `position`. Outputs without positions, shape (B, k), are given whole.
+        Token to read of outputs of three axes; by default `position`. Other outputs are given whole, as one vector.
+    shared : sequence of str or int
+        Inputs, by name or by place, that all contexts have in common though they are as long as the batch.
 
     Returns
     -------
@@ -205,8 +249,8 @@ def suffix_from(
     Raises
     ------
     ParameterError
-        If the model is in training mode, a module is missing or runs other than once, or a position is padding
-        or out of range.
+        If the model is in training mode, a module is missing or runs other than once, a position is padding or out
+        of range, or a context alone gives another output than among all (an input should be in `shared`).
     ShapeError
         If inputs or outputs have no common first axis.
     MissingExtraError
@@ -215,14 +259,15 @@ def suffix_from(
     Notes
     -----
     One call costs one forward pass of the model up to the last output asked for, from its first layer on: general,
-    at the price of repeating the layers before the module.
+    at the price of repeating the layers before the module. Two more are spent on the contexts as they are: all
+    together, and one alone to see that inputs were taken apart rightly.
 
     Examples
     --------
     >>> import torch
     >>> from featuregeom.plateaus import suffix_from
     >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1)).eval()
-    >>> g = suffix_from(net, "1", torch.ones(1, 2), position=None)
+    >>> g = suffix_from(net, "1", torch.ones(1, 2))
     >>> bool(torch.equal(g(g.base), net(torch.ones(1, 2))))
     True
     """
@@ -234,7 +279,7 @@ def suffix_from(
         raise ParameterError(
             f"{training} is in training mode, where dropout makes curves random: call model.eval()"
         )
-    return Suffix(model, module, inputs, position, output, output_position)
+    return Suffix(model, module, inputs, position, output, output_position, shared)
 
 
 def _submodule(model: torch.nn.Module, name: str) -> torch.nn.Module:
@@ -245,22 +290,6 @@ def _submodule(model: torch.nn.Module, name: str) -> torch.nn.Module:
     return names[name]
 
 
-def _inputs(inputs: Any) -> tuple[dict[str, Any], tuple[Any, ...], int]:
-    torch = torch_module("plateaus.suffix_from")
-    keywords: dict[str, Any] = {}
-    arguments: tuple[Any, ...] = ()
-    if isinstance(inputs, Mapping):
-        keywords = dict(inputs)
-    else:
-        arguments = inputs if isinstance(inputs, tuple) else (inputs,)
-    tensors = [
-        value for value in (*keywords.values(), *arguments) if isinstance(value, torch.Tensor) and value.ndim
-    ]
-    if not tensors or not len(tensors[0]):
-        raise ParameterError("inputs hold no tensor with a first axis of at least one input")
-    return keywords, arguments, max(len(tensor) for tensor in tensors)
-
-
 def _positions(
     name: str,
     position: int | ArrayLike | None,
@@ -268,13 +297,15 @@ def _positions(
     mask: NDArray[np.bool_] | None,
     n_contexts: int,
 ) -> NDArray[np.int64] | None:
+    if isinstance(position, str):
+        if position != "auto":
+            raise ParameterError(f'{name} must be "auto", an integer, integers or None, got {position!r}')
+        position = -1 if found.ndim == 3 else None
     if position is None:
-        if found.ndim != 2:
-            raise ParameterError(f"the activation has shape {tuple(found.shape)}: give a position")
         return None
     if found.ndim != 3:
         raise ParameterError(
-            f"the activation has shape {tuple(found.shape)}, without positions: give position=None"
+            f"the activation has shape {tuple(found.shape)}, no tokens with positions: position=None takes the whole"
         )
     length = found.shape[1]
     given = _given(name, position, n_contexts)
@@ -329,7 +360,7 @@ def _with(result: Any, tensor: torch.Tensor) -> Any:
 
 def _taken(found: torch.Tensor, position: NDArray[np.int64] | None) -> torch.Tensor:
     torch = torch_module("plateaus.suffix_from")
-    if position is None or found.ndim == 2:
+    if position is None or found.ndim != 3:
         return found.reshape(len(found), -1)
     inside = (position < found.shape[1]) & (position >= -found.shape[1])
     if not inside.all():

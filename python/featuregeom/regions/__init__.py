@@ -1,7 +1,8 @@
 """Exact linear regions of piecewise-linear networks: on segments, on planes, around points, and bounds of counts.
 
 A ReLU network is affine on each set of inputs with one activation pattern. `along` finds all such sets on a
-polyline, `slice2d` on a rectangle of a plane; both are exact up to rounding, with one batched forward a layer.
+polyline, `slice2d` on a rectangle of a plane; both are exact up to rounding, by one batched forward a layer, that ends
+there, and a whole one.
 """
 
 from __future__ import annotations

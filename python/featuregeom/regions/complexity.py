@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.regions.piecewise import network, read_point
+from featuregeom.regions.piecewise import BATCH, Floats, network, numbers, read_point
 
 __all__ = ["ball_radius", "local_complexity", "ray_exit", "region_diameter"]
 
 
 def local_complexity(
-    model: Any, points: Any, radius: float, *, n_directions: int = 10, seed: int = 0
+    model: Any,
+    points: Any,
+    radius: float,
+    *,
+    form: Literal["hull", "ball"] = "hull",
+    n_directions: int | None = None,
+    seed: int = 0,
 ) -> NDArray[np.int64]:
-    """Count, layer by layer, the neurons whose sign changes over a hull around each point.
+    r"""Count, layer by layer, the neurons whose sign changes near each point: over a hull, or over a ball.
 
-    The hull has the corners x + r q and x - r q for orthonormal directions q, the same for all points.
+    The hull has the corners x + r q and x - r q for orthonormal directions q, the same for all points; the ball is
+    all of the distance r.
 
     Parameters
     ----------
@@ -29,50 +36,77 @@ def local_complexity(
         Inputs.
     radius : float
         r, positive.
-    n_directions : int
-        Directions, at most the dimension of an input.
+    form : {"hull", "ball"}
+        What is near.
+    n_directions : int, optional
+        Directions of the hull, at most the dimension of an input; by default 10, or the dimension if that is less.
     seed : int
         Of the directions.
 
     Returns
     -------
     ndarray of int64, shape (n, layers)
-        In the first layer a neuron counts exactly where its hyperplane meets the hull: where
-        :math:`|z_j(x)| < r max_q |<w_j, q>|`. In deeper layers signs at the corners are compared, a lower bound.
+        In the first layer a neuron counts exactly where its hyperplane meets the hull,
+        :math:`|z_j(x)| < r \max_q |\langle w_j, q \rangle|`, or the ball, :math:`|z_j(x)| < r \|\nabla_x z_j\|`.
+        In deeper layers signs at the hull's corners are compared, a lower bound; for the ball z is continued
+        as it is at x, exact where x's own region reaches as far as r.
 
     Raises
     ------
     ParameterError
-        If `radius` is not positive, or directions do not fit.
+        If `radius` is not positive, or directions or form are none.
     ShapeError
         If the points do not fit.
+
+    Notes
+    -----
+    The hull costs one forward of 2 n_directions inputs a point, the ball the gradients of all neurons at each point,
+    as in `ball_radius`.
 
     References
     ----------
     Humayun, Balestriero & Baraniuk, arXiv:2402.15555.
+
+    Examples
+    --------
+    >>> identity = [([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])]
+    >>> local_complexity(identity, [[3.0, -0.5], [0.1, 0.2]], 1.0, form="ball").tolist()
+    [[1], [2]]
     """
     given = network(model)
-    values = np.array(points, dtype=np.float64)
+    values = numbers(points, "points")
     if values.ndim < 2 or not values.size or not np.isfinite(values).all():
         raise ParameterError("points must be finite inputs, one a row, at least one")
     if given.shape is not None and values.shape[1:] != given.shape:
         raise ShapeError(f"points have shape {values.shape[1:]} each, the network takes {given.shape}")
     if not 0 < radius < math.inf:
         raise ParameterError(f"radius must be positive, got {radius!r}")
+    if form == "ball":
+        if n_directions is not None:
+            raise ParameterError('n_directions belong to form="hull": a ball has all directions')
+        counts = [
+            [int((np.abs(z) < radius * np.linalg.norm(J, axis=1)).sum()) for z, J in given.linearise(point)]
+            for point in values
+        ]
+        return np.array(counts, dtype=np.int64).reshape(len(values), -1)
+    if form != "hull":
+        raise ParameterError(f"form must be 'hull' or 'ball', got {form!r}")
     dimension = math.prod(values.shape[1:])
-    if not 1 <= n_directions <= dimension:
-        raise ParameterError(
-            f"n_directions must lie between 1 and the dimension {dimension}, got {n_directions}"
-        )
-    noise = np.random.default_rng(seed).standard_normal((dimension, n_directions))
-    Q = radius * np.linalg.qr(noise)[0].T.reshape(n_directions, *values.shape[1:])
+    count = min(10, dimension) if n_directions is None else n_directions
+    if not 1 <= count <= dimension:
+        raise ParameterError(f"n_directions must lie between 1 and the dimension {dimension}, got {count}")
+    noise = np.random.default_rng(seed).standard_normal((dimension, count))
+    Q = radius * np.linalg.qr(noise)[0].T.reshape(count, *values.shape[1:])
     hull = np.concatenate([Q, -Q])
-    corners = (values[:, None] + hull[None]).reshape(-1, *values.shape[1:])
-    found: list[NDArray[np.int64]] = []
-    while (z := given.stage(corners, len(found))[0]) is not None:
-        above = (z > 0).reshape(len(values), len(hull), -1)
-        found.append((above.any(axis=1) & ~above.all(axis=1)).sum(axis=1))
-    return np.stack(found, axis=1) if found else np.empty((len(values), 0), dtype=np.int64)
+    step = max(1, BATCH // len(hull))
+    parts = []
+    for begin in range(0, len(values), step):
+        some = values[begin : begin + step]
+        stages, _ = given.forward((some[:, None] + hull[None]).reshape(-1, *values.shape[1:]))
+        above = [(z > 0).reshape(len(some), len(hull), -1) for z in stages]
+        changes = [(bits.any(axis=1) & ~bits.all(axis=1)).sum(axis=1) for bits in above]
+        parts.append(np.stack(changes, axis=1) if changes else np.empty((len(some), 0), dtype=np.int64))
+    return np.concatenate(parts)
 
 
 def ball_radius(model: Any, point: Any) -> float:
@@ -99,7 +133,7 @@ def ball_radius(model: Any, point: Any) -> float:
     """
     given = network(model)
     x = read_point(given, point, "point")
-    z, gradients = given.linearise(x)
+    z, gradients = _all(given.linearise(x), x)
     norms = np.linalg.norm(gradients, axis=1)
     moving = norms > 0
     return float((np.abs(z[moving]) / norms[moving]).min(initial=math.inf))
@@ -107,6 +141,9 @@ def ball_radius(model: Any, point: Any) -> float:
 
 def ray_exit(model: Any, point: Any, direction: Any, limit: float = 1e6) -> float:
     """Give the Euclidean distance at which a ray leaves the region of its start; inf beyond `limit`.
+
+    Regions are those of codes, whose bits are 1 above zero: a boundary belongs to its lower side, so a ray from
+    there to the upper side leaves at once, at 0.
 
     Raises
     ------
@@ -126,15 +163,24 @@ def ray_exit(model: Any, point: Any, direction: Any, limit: float = 1e6) -> floa
     if length == 0 or not 0 < limit < math.inf:
         raise ParameterError("direction must not be zero, and limit must be positive")
     d = d / length
-    z, gradients = given.linearise(x)
+    z, gradients = _all(given.linearise(x), x)
     slopes = gradients @ d.ravel()
     with np.errstate(divide="ignore", invalid="ignore"):
         times = np.where(slopes == 0, math.inf, -z / slopes)
-    nearest = float(times[times > 0].min(initial=math.inf))
+    # A bit is 1 above zero alone, so from zero itself it flips at once on the way up, and never on the way down.
+    ahead = (times > 0) | ((z == 0) & (slopes > 0))
+    nearest = float(np.abs(times[ahead]).min(initial=math.inf))
     return nearest if nearest <= limit else math.inf
 
 
 def region_diameter(model: Any, point: Any, direction: Any, limit: float = 1e6) -> float:
     """Give the length of the region's chord through a point: the exits of the ray both ways."""
     there = ray_exit(model, point, direction, limit)
-    return there + ray_exit(model, point, -np.asarray(direction, dtype=np.float64), limit)
+    return there + ray_exit(model, point, -numbers(direction, "direction"), limit)
+
+
+def _all(stages: list[tuple[Floats, Floats]], x: Floats) -> tuple[Floats, Floats]:
+    """Put the values of all layers, and their gradients, one below the other."""
+    z = [values for values, _ in stages]
+    gradients = [slopes for _, slopes in stages]
+    return np.concatenate([np.empty(0), *z]), np.concatenate([np.empty((0, x.size)), *gradients])

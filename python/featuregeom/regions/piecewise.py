@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.errors import MissingExtraError, ParameterError, ShapeError
+from featuregeom.errors import FeatureGeometryError, MissingExtraError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
     import torch
@@ -34,11 +34,14 @@ class Network(Protocol):
 
     shape: tuple[int, ...] | None
 
-    def stage(self, inputs: Floats, stop: int) -> tuple[Floats | None, Floats]:
-        """Give the values of stage `stop` (None where there are fewer stages), and the output."""
+    def stage(self, inputs: Floats, stop: int) -> Floats:
+        """Give the values of stage `stop`, from a forward that ends there."""
 
-    def linearise(self, point: Floats) -> tuple[Floats, Floats]:
-        """Give all values at one input, shape (bits,), and their gradients, shape (bits, inputs)."""
+    def forward(self, inputs: Floats) -> tuple[list[Floats], Floats]:
+        """Give the values of all stages, and the output."""
+
+    def linearise(self, point: Floats) -> list[tuple[Floats, Floats]]:
+        """Give the values of each stage at one input, shape (bits,), and their gradients, shape (bits, inputs)."""
 
 
 class Layers:
@@ -57,7 +60,7 @@ class Layers:
         for index, layer in enumerate(layers):
             if len(layer) != 2:
                 raise ShapeError(f"layer {index} must be a pair (W, b)")
-            W, b = (np.asarray(part, dtype=np.float64) for part in layer)
+            W, b = (numbers(part, f"layer {index}") for part in layer)
             if W.ndim != 2 or b.shape != W.shape[:1]:
                 raise ShapeError(
                     f"layer {index} must be W (outputs, inputs) and b (outputs,), got {W.shape}, {b.shape}"
@@ -71,27 +74,35 @@ class Layers:
             self.layers.append((W, b))
         self.shape: tuple[int, ...] | None = (self.layers[0][0].shape[1],)
 
-    def stage(self, inputs: Floats, stop: int) -> tuple[Floats | None, Floats]:
-        """Give the pre-activations of hidden layer `stop`, and the output."""
-        values, found = inputs, None
-        for index, (W, b) in enumerate(self.layers):
-            values = values @ W.T + b
-            if index < len(self.layers) - 1:
-                if index == stop:
-                    found = values
-                values = np.maximum(values, 0.0)
-        return found, values
+    def stage(self, inputs: Floats, stop: int) -> Floats:
+        """Give the pre-activations of hidden layer `stop`."""
+        values = inputs
+        for W, b in self.layers[:stop]:
+            values = np.maximum(values @ W.T + b, 0.0)
+        W, b = self.layers[stop]
+        found: Floats = values @ W.T + b
+        return found
 
-    def linearise(self, point: Floats) -> tuple[Floats, Floats]:
+    def forward(self, inputs: Floats) -> tuple[list[Floats], Floats]:
+        """Give the pre-activations of all hidden layers, and the output."""
+        stages: list[Floats] = []
+        values = inputs
+        for W, b in self.layers:
+            stages.append(values @ W.T + b)
+            values = np.maximum(stages[-1], 0.0)
+        output = stages.pop()
+        return stages, output
+
+    def linearise(self, point: Floats) -> list[tuple[Floats, Floats]]:
         """Give all pre-activations at one input and their gradients, by products of masked weights."""
         values, slopes = point, np.eye(len(point))
-        found = [(np.empty(0), np.empty((0, len(point))))]
+        found = []
         for W, b in self.layers[:-1]:
             values, slopes = W @ values + b, W @ slopes
             found.append((values, slopes))
             slopes = slopes * (values > 0)[:, None]
             values = np.maximum(values, 0.0)
-        return np.concatenate([z for z, _ in found]), np.concatenate([J for _, J in found])
+        return found
 
 
 class TorchNetwork:
@@ -114,69 +125,119 @@ class TorchNetwork:
                     f"module {name!r} ({type(module).__name__}) is in train mode, where the network is not a "
                     "fixed function: call model.eval() first"
                 )
-        self.model = copy.deepcopy(model).to(device="cpu", dtype=torch.float64).eval()
+        self.model = _copied(model).to(device="cpu", dtype=torch.float64).eval()
         for name, parameter in [*self.model.named_parameters(), *self.model.named_buffers()]:
             if parameter.is_floating_point() and not bool(torch.isfinite(parameter).all()):
                 raise ParameterError(f"parameter {name!r} holds NaN or infinity")
         self.shape: tuple[int, ...] | None = None
+        self._by_row = False
 
-    def stage(self, inputs: Floats, stop: int) -> tuple[Floats | None, Floats]:
-        """Give the values of the activation that comes `stop`-th in a forward, and the output."""
+    def stage(self, inputs: Floats, stop: int) -> Floats:
+        """Give the values of the bend that comes `stop`-th, from forwards that end there."""
+        parts = [
+            self._run(inputs[begin : begin + BATCH], stop)[0][0] for begin in range(0, len(inputs), BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def forward(self, inputs: Floats) -> tuple[list[Floats], Floats]:
+        """Give the values of all bends in the order of the forward, and the output.
+
+        The first call also makes sure that no input has a part in another's output.
+        """
+        if not self._by_row:
+            self._check_rows(inputs[0])
+        parts = [self._run(inputs[begin : begin + BATCH]) for begin in range(0, len(inputs), BATCH)]
+        stages = [np.concatenate(found) for found in zip(*(part[0] for part in parts), strict=True)]
+        return stages, np.concatenate([output for _, output in parts])
+
+    def linearise(self, point: Floats) -> list[tuple[Floats, Floats]]:
+        """Give all values at one input and their gradients, by one forward and a backward a value."""
         import torch
 
         from featuregeom.regions.interception import recorder
 
-        found: list[Floats] = []
-        outputs: list[Floats] = []
-        for begin in range(0, len(inputs), BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(inputs[begin : begin + BATCH]))
-            record = recorder(self.model, stop)
-            try:
-                with torch.no_grad(), record:
-                    output = self.model(record.follow(batch))
-            except (RuntimeError, ValueError, IndexError) as error:
-                if isinstance(error, ParameterError):
-                    raise
-                raise ShapeError(
-                    f"the model does not take inputs of shape {tuple(inputs.shape[1:])}: {error}"
-                ) from error
-            finally:
-                record.close()
-            if not isinstance(output, torch.Tensor) or len(output) != len(batch):
-                raise ShapeError("the model must give one tensor with a row for each input")
-            outputs.append(output.reshape(len(batch), -1).numpy())
-            if record.values is not None:
-                found.append(record.values.reshape(len(batch), -1).numpy())
-        return (np.concatenate(found) if found else None), np.concatenate(outputs)
-
-    def linearise(self, point: Floats) -> tuple[Floats, Floats]:
-        """Give all values at one input and their gradients, one backward a value."""
-        import torch
-
-        from featuregeom.regions.interception import recorder
-
-        z: list[float] = []
-        gradients: list[Floats] = []
-        self.stage(point[None], -1)
-        stage = 0
-        while True:
-            x = torch.from_numpy(point[None].copy()).requires_grad_()
-            record = recorder(self.model, stage)
-            try:
-                with torch.enable_grad(), record:
-                    self.model(record.follow(x))
-                if record.values is None:
-                    break
-                for value in record.values.reshape(-1):
-                    z.append(float(value))
-                    slope = None
+        self.forward(point[None])
+        x = torch.from_numpy(point[None].copy()).requires_grad_()
+        record = recorder(self.model, None)
+        record.follow(x)
+        found: list[tuple[Floats, Floats]] = []
+        try:
+            with torch.enable_grad(), record:
+                # Not the input itself: a model that works in place may not change a leaf.
+                self.model(x.clone())
+            for values in record.values:
+                row = values.reshape(-1)
+                gradients = np.zeros((len(row), point.size))
+                for k, value in enumerate(row):
                     if value.requires_grad:
                         (slope,) = torch.autograd.grad(value, x, retain_graph=True, allow_unused=True)
-                    gradients.append(np.zeros(point.size) if slope is None else slope.reshape(-1).numpy())
-            finally:
-                record.close()
-            stage += 1
-        return np.array(z), np.array(gradients).reshape(len(z), point.size)
+                        if slope is not None:
+                            gradients[k] = slope.reshape(-1).numpy()
+                found.append((row.detach().numpy(), gradients))
+        finally:
+            record.close()
+        return found
+
+    def _run(self, inputs: Floats, stop: int | None = None) -> tuple[list[Floats], Floats]:
+        import torch
+
+        from featuregeom.regions.interception import Enough, recorder
+
+        # A copy: a model that works in place may not change the caller's array.
+        batch = torch.from_numpy(np.array(inputs))
+        record = recorder(self.model, stop)
+        record.follow(batch)
+        output = None
+        try:
+            with torch.no_grad(), record:
+                output = self.model(batch)
+        except Enough:
+            pass
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            if isinstance(error, FeatureGeometryError):
+                raise
+            raise ShapeError(
+                f"the model does not take float64 inputs of shape {tuple(inputs.shape[1:])}: {error}"
+            ) from error
+        else:
+            if not isinstance(output, torch.Tensor) or len(output) != len(batch):
+                raise ShapeError("the model must give one tensor with a row for each input")
+            if not record.depends(output):
+                raise ParameterError(
+                    "the output does not depend on the input, or by operations that torch does not show (a compiled "
+                    "or scripted module, an autograd.Function): what bends there cannot be seen"
+                )
+        finally:
+            record.close()
+        values = [found.reshape(len(batch), -1).numpy() for found in record.values]
+        return values, np.empty((0, 0)) if output is None else output.reshape(len(batch), -1).numpy()
+
+    def _check_rows(self, point: Floats) -> None:
+        two, alone = self._run(np.stack([point, point + 1.0])), self._run(point[None])
+        for one, other in zip([*two[0], two[1]], [*alone[0], alone[1]], strict=True):
+            if not np.allclose(one[0], other[0], rtol=1e-9, atol=1e-9 * np.abs(one).max(initial=0.0)):
+                raise ParameterError(
+                    "the values of one input change with what else is in its batch: the model mixes the rows of a "
+                    "batch, or bends values whose first axis is not the batch's; neither is known as a function of "
+                    "one input"
+                )
+        self._by_row = True
+
+
+def _copied(model: torch.nn.Module) -> torch.nn.Module:
+    """Copy a module; what old parametrisations (weight_norm) compute before each forward is copied as values."""
+    import torch
+
+    computed = {
+        id(value): value.detach().clone()
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, torch.Tensor) and not value.is_leaf
+    }
+    try:
+        return copy.deepcopy(model, dict(computed))
+    except Exception as error:
+        raise ParameterError(f"the model cannot be copied, so not be computed in float64: {error}") from error
 
 
 def network(model: Any) -> Network:
@@ -206,15 +267,35 @@ def network(model: Any) -> Network:
 
 def read_point(found: Network, point: Any, name: str) -> Floats:
     """Read one input: finite, of the shape that the network takes where it is known."""
-    try:
-        values = np.array(point, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ParameterError(f"{name} must be an array of real numbers") from None
+    values = numbers(point, name)
     if not np.isfinite(values).all() or values.size == 0:
         raise ParameterError(f"{name} must be finite and not empty")
     if found.shape is not None and values.shape != found.shape:
         raise ShapeError(f"{name} has shape {values.shape}, the network takes {found.shape}")
     return values
+
+
+def numbers(value: Any, name: str) -> Floats:
+    """Copy an array-like to float64; a tensor of any device and type too, and one that has a gradient.
+
+    Raises
+    ------
+    ParameterError
+        If it holds anything but real numbers.
+    """
+    try:
+        if hasattr(value, "detach"):
+            value = value.detach().cpu()
+            # NumPy has no bfloat16, which float32 holds exactly.
+            value = (value.float() if value.dtype.itemsize == 2 else value).numpy()
+        elif isinstance(value, list | tuple) and any(hasattr(part, "detach") for part in value):
+            value = [numbers(part, name) for part in value]
+        found = np.asarray(value)
+        if found.dtype.kind == "c":
+            raise TypeError("complex")
+        return np.array(found, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise ParameterError(f"{name} must be an array of real numbers") from None
 
 
 def pack(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:

@@ -1,7 +1,8 @@
-"""All linear regions that a segment or a polyline passes, one batched forward a layer."""
+"""All linear regions that a segment or a polyline passes, by one batched forward a layer and one at the end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.regions.piecewise import Floats, network, pack, read_point
+from featuregeom.regions.piecewise import BATCH, Floats, Network, network, pack, read_point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,8 @@ class Segments:
     deviation : float
         Largest Euclidean distance of the output from the chord of its segment.
     n_degenerate : int
-        Breakpoints closer than the tolerance, which were merged.
+        Sign changes that make no piece of their own: breakpoints nearer to each other than rounding can tell, which
+        were merged, and changes between a value and one that rounding cannot tell from zero.
     """
 
     breakpoints: Floats
@@ -58,6 +60,11 @@ class Segments:
     slopes: Floats
     deviation: float
     n_degenerate: int
+
+    @property
+    def n_regions(self) -> int:
+        """The same as `n_pieces`, by the name that `Slice` has for it."""
+        return self.n_pieces
 
     def to_frame(self) -> pd.DataFrame:
         """Give one row per piece: `start`, `stop`, `length`, and `slope_k` for each output."""
@@ -80,8 +87,9 @@ def along(
     start, stop, *more : array-like, the shape of one input
         Corners of a polyline.
     tolerance : float
-        Breakpoints closer than this part of a segment are one, and values below this part of a neuron's largest
-        are zero.
+        How well values are known, as a part of the largest value at the same breakpoint, or of the neuron's
+        largest anywhere if that is less: what is nearer to zero is zero, and breakpoints nearer to each other than
+        such a change would move them are one.
     max_pieces : int
         Stop with an error beyond so many.
 
@@ -100,8 +108,11 @@ def along(
 
     Notes
     -----
-    Costs one forward over all breakpoints a layer; memory O(P) times the widest layer. Where max pools are compared,
-    a crossing of two values that are not the largest counts, too.
+    Costs L + 1 forwards for L layers that bend: layer k of the breakpoints of those before it by a forward that ends
+    there, and one whole forward of all breakpoints for codes and outputs. Memory O(P) times the widest layer. A
+    last softmax or sigmoid is left out: outputs are what goes into it. Where max pools are compared, a crossing of
+    two values that are not the largest counts, too. With `start` and `stop` of size x, breakpoints nearer to each
+    other than about 1e-16 x cannot be told apart by any tolerance.
 
     References
     ----------
@@ -109,7 +120,7 @@ def along(
 
     Examples
     --------
-    >>> found = along([([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])], [-1.0], [2.0])
+    >>> found = along([([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])], [-1.0], [3.0])
     >>> found.n_pieces, found.slopes.ravel().tolist()
     (3, [0.0, 1.0, 2.0])
     """
@@ -121,40 +132,28 @@ def along(
         raise ShapeError(f"points differ in shape: {[corner.shape for corner in corners]}")
     points = np.stack(corners)
     n_segments = len(points) - 1
-    steps = np.diff(points, axis=0)
-    norms = np.linalg.norm(steps.reshape(n_segments, -1), axis=1)
+    norms = np.linalg.norm(np.diff(points, axis=0).reshape(n_segments, -1), axis=1)
     if not (norms > 0).all():
         raise ParameterError(f"points {int(np.argmin(norms))} and {int(np.argmin(norms)) + 1} are the same")
 
     def at(t: Floats) -> Floats:
         segment = np.minimum(t.astype(np.int64), n_segments - 1)
         part = (t - segment).reshape(-1, *[1] * (points.ndim - 1))
-        inputs: Floats = points[segment] + part * steps[segment]
+        # Not start + part * step, whose rounding would not give the corners themselves.
+        inputs: Floats = (1 - part) * points[segment] + part * points[segment + 1]
         return inputs
 
-    breaks = np.arange(n_segments + 1, dtype=np.float64)
-    degenerate, stage = 0, 0
-    while (values := given.stage(at(breaks), stage)[0]) is not None:
-        signs = _signs(values, tolerance)
-        piece, neuron = np.nonzero(signs[:-1] * signs[1:] < 0)
-        low, high = values[piece, neuron], values[piece + 1, neuron]
-        new = breaks[piece] + low / (low - high) * (breaks[piece + 1] - breaks[piece])
-        merged = np.concatenate([breaks, new])
-        order = np.argsort(merged, kind="stable")
-        merged, fixed = merged[order], order <= n_segments if stage == 0 else np.isin(merged[order], breaks)
-        keep = np.concatenate([[True], np.diff(merged) > tolerance * max(1.0, n_segments)]) | fixed
-        keep[:-1] &= ~(~fixed[:-1] & fixed[1:] & (np.diff(merged) <= tolerance * max(1.0, n_segments)))
-        degenerate += int((~keep).sum())
-        breaks = merged[keep]
-        if len(breaks) > max_pieces:
+    way = _Breaks(n_segments, tolerance)
+    first, _ = given.forward(at(way.at))
+    for stage, values in enumerate(first):
+        way.cut(values if stage == 0 else given.stage(at(way.at), stage))
+        if len(way.at) > max_pieces:
             raise ParameterError(f"more than max_pieces = {max_pieces} pieces; shorten the way or allow more")
-        stage += 1
+    breaks, degenerate = way.at, way.degenerate
+    blocks, outputs = _codes(given, at, breaks)
     lengths = np.diff(breaks) * norms[np.minimum(breaks[:-1].astype(np.int64), n_segments - 1)]
-    middles = at((breaks[:-1] + breaks[1:]) / 2)
-    blocks = [np.asarray(given.stage(middles, k)[0]) > 0 for k in range(stage)]
-    bits = np.concatenate(blocks, axis=1) if blocks else np.zeros((len(middles), 0), dtype=np.bool_)
+    bits = np.concatenate(blocks, axis=1) if blocks else np.zeros((len(lengths), 0), dtype=np.bool_)
     crossings = [int((block[1:] != block[:-1]).sum()) for block in blocks]
-    outputs = given.stage(at(breaks), -1)[1]
     corner = outputs[np.searchsorted(breaks, np.arange(n_segments + 1))]
     segment = np.minimum(breaks.astype(np.int64), n_segments - 1)
     chord = corner[segment] + (breaks - segment)[:, None] * np.diff(corner, axis=0)[segment]
@@ -173,11 +172,75 @@ def along(
     )
 
 
-def _signs(values: Floats, tolerance: float) -> NDArray[np.int8]:
-    """Give -1, 0 or 1 for each value, 0 below the tolerance."""
-    if not np.isfinite(values).all():
-        row, column = map(int, np.argwhere(~np.isfinite(values))[0])
-        raise NonFiniteError(f"{values[row, column]} at breakpoint {row}, neuron {column}", row, column)
-    limit = tolerance * np.abs(values).max(axis=0, initial=0.0)
-    signs: NDArray[np.int8] = (values > limit).astype(np.int8) - (values < -limit).astype(np.int8)
-    return signs
+class _Breaks:
+    """Breakpoints, in order, as one layer after the other adds to them.
+
+    Parameters
+    ----------
+    n_segments : int
+        Corners are at 0 to n_segments.
+    tolerance : float
+        Uncertainty of values, as a part of what is large near them.
+    """
+
+    def __init__(self, n_segments: int, tolerance: float) -> None:
+        self.at = np.arange(n_segments + 1, dtype=np.float64)
+        self.rounding = 4 * n_segments * float(np.finfo(np.float64).eps)
+        self.tolerance = tolerance
+        self.width = np.full(n_segments + 1, self.rounding)
+        self.scale = np.zeros(n_segments + 1)
+        self.degenerate = 0
+
+    def cut(self, values: Floats) -> None:
+        """Add the places where a column of values, one row a breakpoint, affine between them, changes sign."""
+        if not np.isfinite(values).all():
+            row, column = map(int, np.argwhere(~np.isfinite(values))[0])
+            raise NonFiniteError(f"{values[row, column]} at breakpoint {row}, neuron {column}", row, column)
+        if not values.size:
+            return
+        size = np.abs(values)
+        self.scale = np.maximum(self.scale, size.max(axis=1))
+        limit = self.tolerance * np.minimum(self.scale[:, None], size.max(axis=0))
+        # Nor does a value say more than what the rounding of the parameter makes of it, except at corners.
+        slope = np.abs(np.diff(values, axis=0)) / np.diff(self.at)[:, None]
+        moved = self.rounding * np.maximum(np.vstack([slope[:1], slope]), np.vstack([slope, slope[-1:]]))
+        limit = np.maximum(limit, np.where((self.at % 1 == 0)[:, None], 0.0, moved))
+        signs = np.where(size > limit, np.sign(values), 0.0)
+        piece, neuron = np.nonzero(values[:-1] * values[1:] < 0)
+        told = signs[piece, neuron] * signs[piece + 1, neuron] < 0
+        self.degenerate += int((~told).sum())
+        piece, neuron = piece[told], neuron[told]
+        low, high = values[piece, neuron], values[piece + 1, neuron]
+        step = self.at[piece + 1] - self.at[piece]
+        new = self.at[piece] + low / (low - high) * step
+        unsure = limit[piece, neuron] * np.abs(high) + limit[piece + 1, neuron] * np.abs(low)
+        width = unsure / (low - high) ** 2 * step + self.rounding
+        self._merge(new, width, np.minimum(self.scale[piece], self.scale[piece + 1]))
+
+    def _merge(self, new: Floats, width: Floats, scale: Floats) -> None:
+        at, width = np.concatenate([self.at, new]), np.concatenate([self.width, width])
+        order = np.argsort(at, kind="stable")
+        fixed = order < len(self.at)
+        at, width, scale = at[order], width[order], np.concatenate([self.scale, scale])[order]
+        near = np.diff(at) <= np.maximum(width[:-1], width[1:])
+        keep = fixed.copy()
+        keep[1:] |= ~near
+        keep[:-1] &= ~(~fixed[:-1] & fixed[1:] & near)
+        self.degenerate += int((~keep).sum())
+        self.at, self.width, self.scale = at[keep], width[keep], scale[keep]
+
+
+def _codes(
+    given: Network, at: Callable[[Floats], Floats], breaks: Floats
+) -> tuple[list[NDArray[np.bool_]], Floats]:
+    """Give the codes inside the pieces, layer by layer, and the outputs at the breakpoints, by one forward.
+
+    Values are affine on a piece, so that in its middle they are the means of those at its ends.
+    """
+    bits: list[list[NDArray[np.bool_]]] = []
+    outputs = []
+    for begin in range(0, len(breaks) - 1, BATCH):
+        stages, output = given.forward(at(breaks[begin : begin + BATCH + 1]))
+        bits.append([values[:-1] + values[1:] > 0 for values in stages])
+        outputs.append(output if begin == 0 else output[1:])
+    return [np.concatenate(block) for block in zip(*bits, strict=True)], np.concatenate(outputs)

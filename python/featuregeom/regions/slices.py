@@ -11,15 +11,20 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.atomic import replacing
-from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.frames import Progress
 from featuregeom.regions.decision import boundary_segments
+from featuregeom.regions.hidden import Plane, inspect, on_plane
 from featuregeom.regions.piecewise import Floats, Layers, Network, network, read_point
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Slice", "slice2d"]
+
+TOLERANCE = 1e-12
+FINE = 16 * float(np.finfo(np.float64).eps)
+""""Zero" as parts of a neuron's largest value, at first and where that hides cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +56,8 @@ class Slice:
     outputs : ndarray of float64, shape (V, outputs)
         The network's output at the vertices.
     n_degenerate : int
-        Coincidences: lines of one layer through one point, and cells that rounding kept whole.
+        Coincidences: lines of one layer through one point, and cells that the tolerance kept whole though a value
+        changes sign in them by more than rounding does.
     """
 
     n_regions: int
@@ -185,7 +191,7 @@ def slice2d(
     v: Any,
     bounds: tuple[float, float, float, float] = (-1.0, 1.0, -1.0, 1.0),
     *,
-    tolerance: float = 1e-12,
+    tolerance: float | None = None,
     max_regions: int = 1_000_000,
     num_threads: int | None = None,
     progress: Progress | None = None,
@@ -201,8 +207,10 @@ def slice2d(
         The plane.
     bounds : (s_min, s_max, t_min, t_max)
         The rectangle.
-    tolerance : float
-        Values up to this part of a neuron's largest are zero.
+    tolerance : float, optional
+        Values up to this part of a neuron's largest on the rectangle are zero. By default 1e-12; where that hides
+        sign changes that rounding does not explain, as in a rectangle 1e12 times as large as what is in it, the
+        slice is computed again with 3.6e-15, a few roundings. What is hidden then is counted in `n_degenerate`.
     max_regions : int
         Stop with an error beyond so many.
     num_threads : int, optional
@@ -227,9 +235,12 @@ def slice2d(
 
     Notes
     -----
-    Each layer cuts the convex cells of those before it, on which it is affine. Costs one forward over all vertices
-    a layer; memory O(V) times the widest layer. Every pair in a window of a max pool is compared, so
-    such networks have more regions here than affine pieces.
+    Each layer cuts the convex cells of those before it, on which it is affine. With torch it costs L + 1 forwards for L
+    layers that bend: layer k of the vertices of those before it by a forward that ends there, and one whole forward
+    of all vertices for outputs. With (W, b) each layer is one product over the vertices that are there, in Rust, and
+    the outputs one forward. Memory O(V) times the widest layer. A last softmax or sigmoid is left out: outputs are
+    what goes into it. Every pair in a window of a max pool is compared, so such networks have more regions here than
+    affine pieces.
 
     References
     ----------
@@ -246,7 +257,7 @@ def slice2d(
     if not base.shape == first.shape == second.shape:
         raise ShapeError(f"origin, u and v differ in shape: {base.shape}, {first.shape}, {second.shape}")
     _check_plane(first.ravel(), second.ravel())
-    if not 0 <= tolerance < 1e-3:
+    if tolerance is not None and not 0 <= tolerance < 1e-3:
         raise ParameterError(f"tolerance must be at least 0 and below 1e-3, got {tolerance!r}")
     if max_regions < 1:
         raise ParameterError(f"max_regions must be at least 1, got {max_regions}")
@@ -255,32 +266,13 @@ def slice2d(
     except (TypeError, ValueError):
         raise ParameterError(f"bounds must be (s_min, s_max, t_min, t_max), got {bounds!r}") from None
     box = (left, right, bottom, top)
-    cells = _core.Cells.rectangle(box)
-
-    def inputs() -> Floats:
-        s, t = cells.points().T.reshape(2, -1, *[1] * base.ndim)
-        points: Floats = base + s * first + t * second
-        return points
-
-    starts = [0]
-    if isinstance(given, Layers):
-        cells, starts = _of_layers(
-            given, (base, first, second), box, tolerance, max_regions, num_threads, progress
-        )
-    else:
-        stage = 0
-        while (values := given.stage(inputs(), stage)[0]) is not None:
-            cells = cells.split(
-                np.ascontiguousarray(values),
-                tolerance=tolerance,
-                max_regions=max_regions,
-                num_threads=num_threads,
-            )
-            starts.append(cells.bits)
-            stage += 1
-            if progress is not None:
-                progress(stage, stage + 1)
-    outputs = _outputs(given, inputs())
+    plane = (base, first, second)
+    options = (max_regions, num_threads, progress)
+    cells, starts = _cut(given, plane, box, tolerance or (TOLERANCE if tolerance is None else 0.0), *options)
+    outputs, hidden = inspect(given, plane, box, cells)
+    if hidden and tolerance is None:
+        cells, starts = _cut(given, plane, box, FINE, *options)
+        outputs, hidden = inspect(given, plane, box, cells)
     corners, offsets = cells.polygons()
     adjacency, borders = cells.borders()
     return Slice(
@@ -296,22 +288,39 @@ def slice2d(
         adjacency,
         borders,
         outputs,
-        cells.degenerate,
+        cells.degenerate + hidden,
     )
 
 
-def _of_layers(
-    given: Layers,
-    plane: tuple[Floats, Floats, Floats],
+def _cut(
+    given: Network,
+    plane: Plane,
     box: tuple[float, float, float, float],
     tolerance: float,
     max_regions: int,
     num_threads: int | None,
     progress: Progress | None,
 ) -> tuple[_core.Cells, list[int]]:
+    cells = _core.Cells.rectangle(box)
+    if not isinstance(given, Layers):
+        first, _ = given.forward(on_plane(plane, cells.points()))
+        starts = [0]
+        for stage, values in enumerate(first):
+            # The four corners of the first forward are all that the first layer needs.
+            values = values if stage == 0 else given.stage(on_plane(plane, cells.points()), stage)
+            cells = cells.split(
+                np.ascontiguousarray(values),
+                tolerance=tolerance,
+                max_regions=max_regions,
+                num_threads=num_threads,
+            )
+            starts.append(cells.bits)
+            if progress is not None:
+                progress(stage + 1, len(first))
+        return cells, starts
     hidden = given.layers[:-1]
     if not hidden:
-        return _core.Cells.rectangle(box), [0]
+        return cells, [0]
     base, u, v = plane
     W, b = hidden[0]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -320,14 +329,6 @@ def _of_layers(
         layers, box, tolerance=tolerance, max_regions=max_regions, num_threads=num_threads, progress=progress
     )
     return cells, [0, *np.cumsum([len(bias) for _, bias in hidden]).tolist()]
-
-
-def _outputs(given: Network, inputs: Floats) -> Floats:
-    outputs = given.stage(inputs, -1)[1]
-    if not np.isfinite(outputs).all():
-        row, column = map(int, np.argwhere(~np.isfinite(outputs))[0])
-        raise NonFiniteError(f"output {column} is {outputs[row, column]} at vertex {row}", row, column)
-    return outputs
 
 
 def _check_plane(u: Floats, v: Floats) -> None:

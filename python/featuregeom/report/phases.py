@@ -44,9 +44,62 @@ def phase_sheet(chart: PhaseChart) -> Sheet:
         sections=(
             Section("Regimes", figures=tuple(figures[:2])),
             Section("Over width", figures=tuple(figures[2:])),
-            Section("The grid", text=("Means over repeats.",), table=chart.regimes),
+            Section(
+                "What the counts do not say",
+                text=(_bounds(chart),),
+                figures=_coverage(chart),
+            ),
+            Section(
+                "The grid",
+                text=(
+                    "Means over repeats. Saturated is the share of networks that give every sample a code of its own; "
+                    "coverage and chao1 are lower bounds.",
+                ),
+                table=chart.regimes,
+            ),
         ),
     )
+
+
+def _bounds(chart: PhaseChart) -> str:
+    """Say how many cells are saturated, and of which side the estimates are."""
+    said = (
+        "Where every sample has a code of its own, redundancy is 0 whatever the network: the count is saturated, and "
+        "such cells cannot be told from each other by it. What was not sampled is estimated from the codes that were "
+        "met once: coverage, the share of new samples whose code is known (Good-Turing), and the number of regions "
+        "(Chao); both are lower bounds."
+    )
+    if "saturated" not in chart.regimes:
+        return said
+    full = int((chart.regimes["saturated"] == 1).sum())
+    return f"{said} Saturated in all networks: {full} of {plural(len(chart.regimes), 'cell')}."
+
+
+def _coverage(chart: PhaseChart) -> tuple[Figure, ...]:
+    table = chart.regimes
+    if "coverage" not in table:
+        return ()
+    part = table[
+        (table["chart"] == "samples") & (table["value"] == table["value"][table["chart"] == "samples"].max())
+    ]
+    traces = [
+        line(part["width"].to_numpy(), part[column].to_numpy(), colour, name, width=2) | {"showlegend": True}
+        for column, colour, name in (
+            ("coverage", "--c2", "coverage, lower bound"),
+            ("saturated", "--c1", "share of networks that are saturated"),
+        )
+    ]
+    of = "training" if chart.thresholds.redundancy.endswith("train") else "test"
+    caption = (
+        f"Of the {of} samples, after all epochs on all samples. Where coverage is low, most codes were met once, and "
+        "more samples would find more regions."
+    )
+    layout = {
+        "xaxis": axis("width of the hidden layers", type="log"),
+        "yaxis": axis("share", range=[-0.02, 1.02]),
+        "showlegend": True,
+    }
+    return (Figure("phase-coverage", "How much of the data the codes cover", caption, traces, layout),)
 
 
 def _limits(chart: PhaseChart) -> str:
@@ -65,10 +118,11 @@ def _regimes(chart: PhaseChart, kind: str) -> Figure:
         return part.pivot_table(index="value", columns="width", values=column, aggfunc="first", sort=True)
 
     names, R, score = grid("regime"), grid("redundancy"), grid("score")
+    full = grid("saturated").to_numpy() == 1 if "saturated" in part else np.zeros(R.shape, dtype=bool)
     z = names.map(REGIMES.index).to_numpy(dtype=int)
     text = [
-        [f"R {number(r, 2)}<br>{number(s, 2)}" for r, s in zip(*rows, strict=True)]
-        for rows in zip(R.to_numpy(), score.to_numpy(), strict=True)
+        [f"R {number(r, 2)}{'*' * flag}<br>{number(s, 2)}" for r, s, flag in zip(*rows, strict=True)]
+        for rows in zip(R.to_numpy(), score.to_numpy(), full.tolist(), strict=True)
     ]
     trace: Trace = {
         "type": "heatmap", "x": [str(width) for width in names.columns], "y": [str(value) for value in names.index],
@@ -82,7 +136,8 @@ def _regimes(chart: PhaseChart, kind: str) -> Figure:
     ]
     caption = (
         f"Width against {OTHER[kind]}: {', '.join(there)}. In each cell: redundancy R, and the accuracy "
-        f"({chart.thresholds.score}). {_limits(chart).capitalize()}."
+        f"({chart.thresholds.score}); a star where the codes are saturated, all distinct. "
+        f"{_limits(chart).capitalize()}."
     )
     layout = {
         "xaxis": axis("width of the hidden layers", type="category"),

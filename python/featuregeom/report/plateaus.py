@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError
 from featuregeom.plateaus.curves import Plateaus
-from featuregeom.plateaus.intervals import median
+from featuregeom.plateaus.intervals import Median, median, median_difference
 from featuregeom.plateaus.slice2d import StableSlice
 from featuregeom.report.figures import SERIES, Figure, Trace, axis, line, numbers
+from featuregeom.report.sheet import Section, Sheet
 from featuregeom.report.words import number, plural
 
-__all__ = ["curve_figure", "slice_figure", "slope_figure"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["curve_figure", "plateau_tables", "plateaus_sheet", "slice_figure", "slope_figure"]
 
 POINTS = 101
 
@@ -78,7 +83,7 @@ def curve_figure(
 def slope_figure(kinds: Mapping[str, Plateaus], *, confidence: float = 0.95, seed: int = 0) -> Figure:
     """Draw the median of the largest slope of each kind of direction with its bootstrap interval."""
     _comparable(kinds)
-    found = [median(each.max_slope, confidence=confidence, seed=seed) for each in kinds.values()]
+    found = [median(_relative_slope(each), confidence=confidence, seed=seed) for each in kinds.values()]
     values = np.array([each.value for each in found])
     trace = {
         "type": "scatter", "mode": "markers", "name": "largest slope", "x": list(kinds), "y": numbers(values),
@@ -93,10 +98,10 @@ def slope_figure(kinds: Mapping[str, Plateaus], *, confidence: float = 0.95, see
     limited = int(sum(each.limited.sum() for each in kinds.values()))
     unsettled = f" Of all curves {limited} are lower bounds: their slope had not settled." if limited else ""
     caption = (
-        f"Medians of the largest slope of the relative curve, with {100 * confidence:g} % bootstrap intervals; "
-        f"{number(1.0, 2)} is a straight line.{unsettled}"
+        f"Medians of the largest slope of the relative curve over that of a straight line, which is 1, with "
+        f"{100 * confidence:g} % bootstrap intervals.{unsettled}"
     )
-    layout = {"xaxis": axis("direction"), "yaxis": axis("largest dr/dalpha", rangemode="tozero")}
+    layout = {"xaxis": axis("direction"), "yaxis": axis("largest slope", rangemode="tozero")}
     return Figure("largest-slopes", "How sharp the boundary is", caption, [trace], layout)
 
 
@@ -123,6 +128,110 @@ def slice_figure(found: StableSlice) -> Figure:
     )
     layout = {"xaxis": axis("a, along B - A"), "yaxis": axis("b, along C - P")}
     return Figure("stable-slice", "Stable regions on a plane", caption, traces, layout)
+
+
+def plateau_tables(
+    kinds: Mapping[str, Plateaus], *, confidence: float = 0.95, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the medians of each kind, and the differences of the others from the first, with their intervals.
+
+    Of the distance of the output at the end of the path, and of the largest slope of the relative curve over that of a
+    straight line.
+
+    Returns
+    -------
+    medians, differences : DataFrame
+        Columns `direction`, then the number with `_low` and `_high`, and `pairs`.
+    """
+    import pandas as pd
+
+    _comparable(kinds)
+    numbers_of = {
+        kind: {"distance": _last(found), "slope": _relative_slope(found)} for kind, found in kinds.items()
+    }
+    first = next(iter(kinds))
+    options: dict[str, Any] = {"confidence": confidence, "seed": seed}
+    medians = [
+        _row(kind, {name: median(values, **options) for name, values in found.items()})
+        for kind, found in numbers_of.items()
+    ]
+    differences = [
+        _row(
+            f"{kind} less {first}",
+            {name: median_difference(found[name], numbers_of[first][name], **options) for name in found},
+        )
+        for kind, found in numbers_of.items()
+        if kind != first
+    ]
+    return pd.DataFrame(medians), pd.DataFrame(differences)
+
+
+def plateaus_sheet(
+    kinds: Mapping[str, Plateaus],
+    medians: pd.DataFrame,
+    differences: pd.DataFrame,
+    plane: StableSlice | None,
+    provenance: Mapping[str, Any],
+    *,
+    seed: int = 0,
+) -> Sheet:
+    """Put curves, medians, differences and a plane on one page; see `plateau_tables` for the tables."""
+    first = next(iter(kinds))
+    lead = []
+    for chosen, moves in (("distance_low", "more"), ("distance_high", "less")):
+        apart = differences[chosen] > 0 if moves == "more" else differences[chosen] < 0
+        names = [name.removesuffix(f" less {first}") for name in differences["direction"][apart]]
+        if names:
+            said = ", ".join(names).replace("_", " ")
+            lead.append(
+                f"{moves.capitalize()} than steps in {first} directions move the output, with an interval of the "
+                f"difference of medians that excludes 0: {said}."
+            )
+    if not lead:
+        lead.append(f"No kind of direction differs from {first} ones by an interval that excludes 0.")
+    sections = [
+        Section(
+            "Response", ("One path from the activation of each sentence, of the same length for all kinds.",),
+            (curve_figure(kinds, which="d", seed=seed), curve_figure(kinds, which="r", seed=seed)), medians,
+        ),
+        Section(
+            "Differences",
+            (
+                f"Medians less that of {first} directions, with 95 % bootstrap intervals. Sentences are few and of one "
+                "style: the intervals are about other sentences like these, not about other models or positions.",
+            ),
+            (slope_figure(kinds, seed=seed),), differences,
+        ),
+    ]  # fmt: skip
+    if plane is not None:
+        sections.append(
+            Section(
+                "A plane",
+                ("Through the activations of the first three sentences, each compared in its own context.",),
+                (slice_figure(plane),),
+            )
+        )
+    return Sheet(
+        "Stable regions", "Response of a model to steps of one activation", tuple(sections), tuple(lead),
+        (plural(len(next(iter(kinds.values())).r), "sentence"),), provenance,
+    )  # fmt: skip
+
+
+def _row(name: str, found: Mapping[str, Median]) -> dict[str, Any]:
+    row: dict[str, Any] = {"direction": name}
+    for key, each in found.items():
+        row |= {key: each.value, f"{key}_low": each.low, f"{key}_high": each.high}
+    return row | {"pairs": min(each.n for each in found.values())}
+
+
+def _relative_slope(found: Plateaus) -> NDArray[np.float64]:
+    return np.asarray(found.max_slope * np.nanmax(found.alphas, axis=1))
+
+
+def _last(found: Plateaus) -> NDArray[np.float64]:
+    """Distance of the output at the end of each path."""
+    count = np.sum(~np.isnan(found.d), axis=1)
+    return np.asarray(found.d[np.arange(len(found.d)), count - 1])
 
 
 def _alpha(found: Plateaus) -> str:

@@ -1,4 +1,4 @@
-"""A slice of a network's input space as a plotly specification."""
+"""Slices of a network's input space, by a plane or a line, as plotly specifications."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from featuregeom.errors import ParameterError
+from featuregeom.regions.segments import Segments
 from featuregeom.regions.slices import Slice
-from featuregeom.report.figures import SERIES, Figure
+from featuregeom.report.figures import SERIES, Figure, axis, numbers, subsample
 
-__all__ = ["slice_figure"]
+__all__ = ["along_figure", "slice_figure"]
 
 _CELLS = 20_000
 """Most polygons drawn: pages stay small."""
+_POINTS = 3000
+"""Most breakpoints drawn."""
 
 
 def slice_figure(found: Slice, *, colour: str = "code", title: str = "Linear regions on a plane") -> Figure:
@@ -80,5 +83,44 @@ def slice_figure(found: Slice, *, colour: str = "code", title: str = "Linear reg
         f"{found.n_regions} activation regions{drawn}. Colours follow the {colour}; neighbours may share one. "
         "The heavy line is where the class changes."
     )
-    layout = {"xaxis": {"title": {"text": "s"}}, "yaxis": {"title": {"text": "t"}, "scaleanchor": "x"}}
+    layout = {
+        "xaxis": {"title": {"text": "s"}, "constrain": "domain"},
+        "yaxis": {"title": {"text": "t"}, "scaleanchor": "x"},
+    }
     return Figure("slice", title, caption, data, layout)
+
+
+def along_figure(found: Segments, *, title: str = "Linear regions on a line") -> Figure:
+    """Draw the outputs along a polyline, with a mark at every breakpoint; seven outputs at most.
+
+    Parameters
+    ----------
+    found : Segments
+        Where it has more than 3000 breakpoints, an even choice of them is drawn.
+    title : str
+        Heading.
+
+    Returns
+    -------
+    Figure
+    """
+    shown = subsample(len(found.breakpoints), _POINTS)
+    x = numbers(found.breakpoints[shown], 8)
+    data: list[dict[str, Any]] = []
+    for k, (colour, output) in enumerate(zip(SERIES, found.outputs.T, strict=False)):
+        data.append(
+            {
+                "type": "scatter", "mode": "lines+markers", "name": f"output {k}", "x": x,
+                "y": numbers(output[shown]), "line": {"color": colour, "width": 1.5},
+                "marker": {"color": colour, "size": 4}, "showlegend": found.outputs.shape[1] > 1,
+            }
+        )  # fmt: skip
+    drawn = "" if len(shown) == len(found.breakpoints) else f", of which {len(shown)} are drawn"
+    left = found.outputs.shape[1] - len(SERIES)
+    more = f" The first {len(SERIES)} of {found.outputs.shape[1]} outputs." if left > 0 else ""
+    caption = (
+        f"{found.n_pieces} pieces between {len(found.breakpoints)} breakpoints{drawn}: a mark is where a neuron turns "
+        f"on or off, and between two marks every output is a straight line.{more}"
+    )
+    layout = {"xaxis": axis("segment + share of the way along it"), "yaxis": axis("output")}
+    return Figure("along", title, caption, data, layout)

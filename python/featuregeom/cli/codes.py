@@ -1,0 +1,208 @@
+"""``featuregeom codes``: activations in a file as neural codes, counted."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from featuregeom.cli.terminal import Json, Threads, output, print_json, reporting
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["codes"]
+
+
+class Policy(StrEnum):
+    """What to do about NaN and infinity."""
+
+    refuse = "error"
+    count_them = "count"
+
+
+def codes(
+    file: Annotated[
+        str,
+        typer.Argument(help="Activations, one input a row (.npy, .npz, .safetensors ...), or bits."),
+    ],
+    tensor: Annotated[str | None, typer.Option(help="Which tensor, where the file has several.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Where each layer's columns end, such as 64,128; the last is all.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="A label for each row (.npy, or text with one a line), for the purity."),
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Count activations no farther than this from zero.")
+    ] = None,
+    nonfinite: Annotated[
+        Policy, typer.Option(help="Refuse NaN and infinite activations, or count them.")
+    ] = Policy.refuse,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for table and page; by default nothing is written.")
+    ] = None,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Count the distinct codes of activations: a bit is on where the activation is above zero."""
+    from featuregeom.codes import CodeCounter, label_purity, pack
+
+    with reporting():
+        name, values = _read(file, tensor)
+        ends = None if layers is None else _ends(layers)
+        packed = pack(
+            values,
+            layers=ends,
+            tolerance=tolerance,
+            nonfinite="count" if nonfinite is Policy.count_them else "error",
+            num_threads=threads,
+        )
+        counter = CodeCounter(packed.n_bits)
+        inverse = counter.update(packed, num_threads=threads)
+        given = None if labels is None else _labels(labels, len(packed))
+        purity = None if given is None else label_purity(inverse, given)
+        summary = counter.summary()
+        facts: dict[str, Any] = {
+            "source": file,
+            "tensor": name,
+            "dtype": packed.dtype,
+            "n_bits": packed.n_bits,
+            **summary,  # Without NaN, for no reader gives a matrix without rows.
+            "n_nonfinite": packed.n_nonfinite,
+            "n_ambiguous": None if tolerance is None else packed.n_ambiguous,
+            "purity": None if purity is None else purity[1],
+        }  # fmt: skip
+        if len(counter.layers) > 1:
+            facts |= {
+                "layers": list(counter.layers),
+                "layer_counts": counter.layer_counts().tolist(),
+                "prefix_counts": counter.prefix_counts().tolist(),
+            }
+        facts["occupancy"] = {str(times): count for times, count in counter.occupancy().items()}
+        if out is not None:
+            facts |= _write(out, counter, summary, facts, None if purity is None else purity[0])
+        if as_json:
+            print_json(facts)
+            return
+        for line in _lines(facts):
+            output.print(line, soft_wrap=True, highlight=False)
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    said = [
+        f"{facts['tensor']}: {facts['n_rows']} rows of {facts['n_bits']} bits, {facts['n_distinct']} distinct codes, "
+        f"redundancy {facts['redundancy']:.4g}",
+        f"lower bounds: coverage {facts['good_turing_coverage']:.4g} (Good-Turing), "
+        f"{facts['chao1_lower_bound']:.6g} codes (Chao)",
+        "met once: "
+        f"{facts['occupancy'].get('1', 0)} codes; most often: {facts['max_count']} times; "
+        f"as {facts['effective_codes']:.4g} equally frequent ones",
+    ]
+    if facts["saturated"]:
+        said.append(
+            "saturated: all rows are distinct, so the count says nothing of the network; read more rows"
+        )
+    if "layers" in facts:
+        said.append(
+            f"distinct by layer: {facts['layer_counts']}; of all layers up to it: {facts['prefix_counts']}"
+        )
+    if facts["purity"] is not None:
+        said.append(f"purity {facts['purity']:.4g}: rows with the most frequent label of their code")
+    if facts["n_nonfinite"]:
+        said.append(f"{facts['n_nonfinite']} activations are NaN or infinite; NaN is off")
+    if facts["n_ambiguous"] is not None:
+        said.append(f"{facts['n_ambiguous']} activations are within the tolerance of zero")
+    return said + [f"{key}: {facts[key]}" for key in ("table", "page") if key in facts]
+
+
+def _write(
+    out: Path,
+    counter: Any,
+    summary: dict[str, Any],
+    facts: dict[str, Any],
+    purity: NDArray[np.float64] | None,
+) -> dict[str, str]:
+    import pandas as pd
+
+    from featuregeom import __version__
+    from featuregeom.atomic import create_folder, replacing
+    from featuregeom.report.codes import codes_sheet
+    from featuregeom.report.sheet import write_sheet
+
+    columns = {"code": range(counter.n_distinct), "count": counter.counts, "first_row": counter.first_index}
+    frame = pd.DataFrame(columns | ({} if purity is None else {"purity": purity}))
+    frame = frame.sort_values(["count", "code"], ascending=[False, True], ignore_index=True)
+    create_folder(out)
+    table, page = out / "codes.parquet", out / "codes.html"
+    with replacing(table) as temporary:
+        frame.to_parquet(temporary, index=False)
+    provenance = {key: facts[key] for key in ("source", "tensor", "dtype")} | {"version": __version__}
+    told = {key: facts[key] for key in ("n_nonfinite", "n_ambiguous", "purity")}
+    sheet = codes_sheet(counter, frame, told | {"name": facts["tensor"], "summary": summary}, provenance)
+    return {"table": str(table), "page": str(write_sheet(sheet, page))}
+
+
+def _read(file: str, tensor: str | None) -> tuple[str, Any]:
+    """Read one matrix; bits and whole numbers too, which an analysis of features passes over."""
+    import numpy as np
+
+    from featuregeom.errors import ParameterError, SourceError
+    from featuregeom.sources import open_source
+
+    with open_source(file) as reader:
+        matrices = {
+            info.name: info for info in reader.tensors() if len(info.shape) == 2 and 0 not in info.shape
+        }
+        if tensor is None and len(matrices) != 1:
+            raise ParameterError(
+                f"{file} holds {len(matrices)} matrices, name one with --tensor: {', '.join(list(matrices)[:20])}"
+            )
+        if tensor is not None and tensor not in matrices:
+            raise ParameterError(f"{file} has no matrix {tensor!r}; it has {', '.join(list(matrices)[:20])}")
+        name = tensor or next(iter(matrices))
+        if not matrices[name].dtype.startswith(("bool", "int", "uint")):
+            return name, reader.read(name)
+    try:
+        if file.endswith((".npy", ".npz")):
+            held = np.load(file, allow_pickle=False)
+            return name, held if isinstance(held, np.ndarray) else held[name]
+        if file.endswith(".safetensors"):
+            from safetensors.numpy import load_file
+
+            return name, load_file(file)[name]
+    except (ImportError, OSError, ValueError) as error:
+        raise SourceError(f"{file}: bits of {name!r} cannot be read: {error}") from error
+    raise SourceError(f"{file}: bits and whole numbers are read from .npy, .npz and .safetensors only")
+
+
+def _ends(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"layers must be integers with commas between, got {text!r}") from None
+
+
+def _labels(path: Path, n: int) -> NDArray[Any]:
+    import numpy as np
+
+    from featuregeom.errors import ShapeError, SourceError
+
+    try:
+        if path.suffix == ".npy":
+            found = np.load(path, allow_pickle=False)
+        else:
+            found = np.array(path.read_text(encoding="utf-8").split("\n"))
+            # A last line ends with a newline, too.
+            found = found[:-1] if found[-1] == "" else found
+    except (OSError, ValueError, EOFError) as error:
+        raise SourceError(f"{path} cannot be read as labels: {error}") from error
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iubUS":
+        raise SourceError(f"{path} must hold integers or text, one label a row")
+    if found.shape != (n,):
+        raise ShapeError(f"{path} holds labels of shape {found.shape} for {n} rows")
+    return found

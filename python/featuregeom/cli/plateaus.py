@@ -1,0 +1,114 @@
+"""``featuregeom plateaus``: how far a language model feels steps in isotropic and in real directions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from featuregeom.cli.terminal import Json, output, print_json, records, reporting, step_bar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from featuregeom.plateaus import Plateaus
+
+__all__ = ["plateaus"]
+
+
+def plateaus(
+    folder: Annotated[
+        Path, typer.Argument(help="A Hugging Face model with its tokenizer, on this machine (transformers).")
+    ],
+    sentences: Annotated[
+        Path | None, typer.Option(help="Text, one sentence a line; by default 24 that come with the package.")
+    ] = None,
+    module: Annotated[
+        str | None, typer.Option(help="Whose output is moved; by default the first layer's.")
+    ] = None,
+    read: Annotated[
+        str | None, typer.Option(help="Whose output is compared; by default the last layer's.")
+    ] = None,
+    position: Annotated[int, typer.Option(help="Token; negative from the end, padding left out.")] = -1,
+    length: Annotated[float, typer.Option(help="Length of the path, in norms of the activation.")] = 0.5,
+    points: Annotated[int, typer.Option(min=3, help="Points of the starting grid.")] = 26,
+    plane: Annotated[
+        int, typer.Option(min=0, help="Points a side of the plane through three activations; 0 for none.")
+    ] = 21,
+    seed: Annotated[int, typer.Option(help="Seed of directions and of resampling.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-plateaus"),
+    as_json: Json = False,
+) -> None:
+    """Measure response curves of a transformer on sentences, and compare kinds of directions."""
+    import numpy as np
+
+    from featuregeom.atomic import create_folder, replacing
+    from featuregeom.plateaus import response_curves, stable_slice2d, suffix_from
+    from featuregeom.plateaus.huggingface import layers, load, read_sentences
+    from featuregeom.plateaus.sentences import SENTENCES
+    from featuregeom.report.plateaus import plateau_tables, plateaus_sheet
+    from featuregeom.report.sheet import write_sheet
+
+    with reporting():
+        texts = SENTENCES if sentences is None else read_sentences(sentences)
+        model, inputs = load(folder, texts)
+        found = layers(model) if module is None or read is None else ("", "")
+        moved, compared = module or found[0], read or found[1]
+        g = suffix_from(model, moved, inputs, position, output=compared)
+        kinds: dict[str, Plateaus] = {}
+        contexts = np.arange(g.n_contexts)
+        for kind, drawn in _directions(g.base, seed).items():
+            with step_bar(kind.replace("_", " "), hidden=as_json) as bar:
+                kinds[kind] = response_curves(
+                    g, g.base, direction=drawn, path="ray", scale="norm",
+                    alphas=np.linspace(0, length, points), contexts=contexts, progress=bar,
+                )  # fmt: skip
+        three = stable_slice2d(g, *g.base[:3], n=plane, contexts=contexts[:3]) if plane else None
+        medians, differences = plateau_tables(kinds, seed=seed)
+        provenance = {
+            "model": str(folder), "module": moved, "compared at": compared, "position": position,
+            "sentences": len(texts), "length": f"{length:g} norms", "seed": seed,
+        }  # fmt: skip
+        create_folder(out)
+        path = out / "plateaus.parquet"
+        with replacing(path) as temporary:
+            _frame(kinds, texts).to_parquet(temporary, index=False)
+        page = write_sheet(
+            plateaus_sheet(kinds, medians, differences, three, provenance, seed=seed), out / "plateaus.html"
+        )
+        shown = {
+            "medians": records(medians), "differences": records(differences), "table": str(path), "page": str(page),
+            **{key: provenance[key] for key in ("module", "compared at", "sentences")},
+        }  # fmt: skip
+        if as_json:
+            print_json(shown)
+            return
+        for table in (medians, differences):
+            output.print(table.round(4).to_string(index=False), highlight=False)
+        output.print(str(page), soft_wrap=True, highlight=False)
+
+
+def _directions(base: Any, seed: int) -> dict[str, Any]:
+    from featuregeom.plateaus import directions
+
+    data = base.double().cpu().numpy()
+    drawn = (
+        directions.isotropic(data, seed=seed),
+        directions.covariance(data, data, seed=seed),
+        directions.real_difference(data, data, seed=seed),
+        directions.real_mixture(data, data, seed=seed),
+    )
+    return {each.kind: each for each in drawn}
+
+
+def _frame(kinds: dict[str, Plateaus], texts: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    parts = []
+    for kind, curves in kinds.items():
+        part = curves.to_frame()
+        part.insert(0, "direction", kind)
+        part.insert(1, "sentence", list(texts))
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)

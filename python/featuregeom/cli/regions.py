@@ -1,0 +1,237 @@
+"""``featuregeom regions slice | along | phase``: linear regions of a network in a file, and phase charts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from featuregeom.cli import phase
+from featuregeom.cli.terminal import Json, Threads, output, print_json, reporting, step_bar
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from featuregeom.report.sheet import Sheet
+
+__all__ = ["along", "app", "slice_"]
+
+app = typer.Typer(no_args_is_help=True, help="Regions and codes of activations.")
+app.command()(phase.phase)
+
+
+class Colour(StrEnum):
+    """What colours of cells follow."""
+
+    code = "code"
+    classes = "class"
+
+
+class Format(StrEnum):
+    """File format of a table."""
+
+    parquet = "parquet"
+    csv = "csv"
+
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Weights of dense layers joined by ReLU: a state dict as .safetensors, .npz or .pt, with names such as "
+        "0.weight, 0.bias, 2.weight."
+    ),
+]
+Table = Annotated[Format, typer.Option("--table", help="File format of the table.")]
+
+
+@app.command("slice")
+def slice_(
+    model: Model,
+    points: Annotated[
+        Path | None,
+        typer.Option(
+            help="Three inputs A, B, C (.npy, or text with one a line): the plane has A at (0, 0), B at (1, 0), C at "
+            "(0, 1). By default the plane of a network of two inputs, else a random one through 0."
+        ),
+    ] = None,
+    bounds: Annotated[str, typer.Option(help="Rectangle s_min,s_max,t_min,t_max.")] = "-1,1,-1,1",
+    colour: Annotated[Colour, typer.Option(help="What colours of cells follow.")] = Colour.code,
+    seed: Annotated[int, typer.Option(help="Seed of a random plane.")] = 0,
+    max_regions: Annotated[int, typer.Option(min=1, help="Stop beyond so many.")] = 1_000_000,
+    out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-slice"),
+    table: Table = Format.parquet,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Find every linear region of a network on a rectangle of a plane, exactly."""
+    from featuregeom.regions import slice2d
+    from featuregeom.regions.files import read_layers
+    from featuregeom.report.sheet import Section, Sheet
+    from featuregeom.report.slices import slice_figure
+
+    box = _numbers("bounds", bounds)
+    with reporting():
+        layers = read_layers(model)
+        plane, said = _plane(layers[0][0].shape[1], points, seed)
+        with step_bar("layers", hidden=as_json) as bar:
+            found = slice2d(
+                layers, *plane, box, max_regions=max_regions, num_threads=threads, progress=bar
+            )  # fmt: skip
+        frame = found.to_frame()
+        facts: dict[str, Any] = {
+            "regions": found.n_regions,
+            "neurons": found.n_bits,
+            "area": float(found.areas.sum()),
+            "largest": float(found.areas.max()),
+            "decision_segments": len(found.decision_boundary()),
+            "coincidences": found.n_degenerate,
+        }
+        text = (
+            "Each cell is one code: which of the neurons are on. Inside it the network is one affine map. The cells "
+            "are exact up to rounding, not a grid's: their areas add up to the rectangle's.",
+            *_coincidences(found.n_degenerate),
+        )
+        sections = (
+            Section("The plane", text, (slice_figure(found, colour=colour.value),)),
+            Section("The largest regions", (), (), frame.nlargest(50, "area").drop(columns="code")),
+        )
+        sheet = Sheet(
+            "Linear regions",
+            f"{found.n_regions} linear regions on a plane",
+            sections,
+            totals=(f"{found.n_regions} regions", f"{found.n_bits} neurons"),
+            provenance={"model": model, "plane": said, "bounds": bounds, "seed": seed},
+        )
+        _finish(out, "slice", frame, sheet, facts, table, as_json)
+
+
+@app.command()
+def along(
+    model: Model,
+    points: Annotated[
+        Path | None, typer.Option(help="Corners of a polyline (.npy, or text with one a line), two or more.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="One end of a segment, such as 0,-1.")] = None,
+    stop: Annotated[str | None, typer.Option(help="Its other end.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of two random ends, by default, from a unit normal.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-along"),
+    table: Table = Format.parquet,
+    as_json: Json = False,
+) -> None:
+    """Find every linear region of a network on a segment or a polyline, exactly."""
+    import numpy as np
+
+    from featuregeom import regions
+    from featuregeom.regions.files import read_layers, read_points
+    from featuregeom.report.sheet import Section, Sheet
+    from featuregeom.report.slices import along_figure
+
+    if (start is None) != (stop is None) or (points is not None and start is not None):
+        raise typer.BadParameter("give --start and --stop, or --points, or none of them")
+    ends = [_numbers(name, text) for name, text in (("start", start), ("stop", stop)) if text is not None]
+    with reporting():
+        layers = read_layers(model)
+        corners: Any
+        if points is not None:
+            corners, said = read_points(points, 2), str(points)
+        elif start is not None:
+            corners, said = ends, f"{start} to {stop}"
+        else:
+            corners = np.random.default_rng(seed).standard_normal((2, layers[0][0].shape[1]))
+            said = "two random inputs"
+        found = regions.along(layers, *corners)
+        facts: dict[str, Any] = {
+            "regions": found.n_regions,
+            "crossings": found.crossings.tolist(),
+            "length": float(found.lengths.sum()),
+            "density": found.density,
+            "deviation": found.deviation,
+            "coincidences": found.n_degenerate,
+        }
+        crossings = ", ".join(map(str, facts["crossings"])) or "none"
+        text = (
+            "Between two breakpoints the code stays as it is, and the output is a straight line. All breakpoints are "
+            f"here, not those that a grid sees. Crossings by layer: {crossings}.",
+            *_coincidences(found.n_degenerate),
+        )
+        sheet = Sheet(
+            "Linear regions",
+            f"{found.n_regions} linear regions on a way through inputs",
+            (
+                Section("The way", text, (along_figure(found),)),
+                Section("The first pieces", (), (), found.to_frame().head(50)),
+            ),
+            totals=(f"{found.n_regions} regions", f"{found.n_bits} neurons"),
+            provenance={"model": model, "way": said, "seed": seed},
+        )
+        _finish(out, "along", found.to_frame(), sheet, facts, table, as_json)
+
+
+def _plane(
+    inputs: int, points: Path | None, seed: int
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], str]:
+    """Give origin, u and v, and what to say about them."""
+    import numpy as np
+
+    from featuregeom.errors import ParameterError
+    from featuregeom.regions.files import read_points
+
+    if points is not None:
+        found = read_points(points, 3)
+        if len(found) != 3:
+            raise ParameterError(f"{points} must hold three inputs, got {len(found)}")
+        return (found[0], found[1] - found[0], found[2] - found[0]), f"through the three of {points}"
+    if inputs == 2:
+        return (np.zeros(2), np.array([1.0, 0.0]), np.array([0.0, 1.0])), "the two inputs"
+    if inputs < 2:
+        raise ParameterError("a network of one input has no plane: use featuregeom regions along")
+    u, v = np.linalg.qr(np.random.default_rng(seed).standard_normal((inputs, 2)))[0].T
+    return (np.zeros(inputs), u, v), "through 0, two random orthogonal directions of length 1"
+
+
+def _coincidences(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (
+        f"{count} times boundaries met, or lay nearer to each other than rounding tells: counts may miss some.",
+    )
+
+
+def _numbers(name: str, text: str) -> Any:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{name} must be numbers with commas between, got {text!r}") from None
+
+
+def _finish(
+    out: Path,
+    name: str,
+    frame: pd.DataFrame,
+    sheet: Sheet,
+    facts: dict[str, Any],
+    kind: Format,
+    as_json: bool,
+) -> None:
+    """Write table and page, and say where they are."""
+    from featuregeom.atomic import create_folder, replacing
+    from featuregeom.report.sheet import write_sheet
+
+    create_folder(out)
+    path = out / f"{name}.{kind.value}"
+    with replacing(path) as temporary:
+        if kind is Format.csv:
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)
+    page = write_sheet(sheet, out / f"{name}.html")
+    shown = facts | {"table": str(path), "page": str(page)}
+    if as_json:
+        print_json(shown)
+        return
+    for key, value in shown.items():
+        output.print(f"{key}: {value}", soft_wrap=True, highlight=False)

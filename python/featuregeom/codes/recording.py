@@ -1,0 +1,377 @@
+"""What one forward pass calls: activations become bits as they run, and what would falsify codes is refused.
+
+torch hands every operation to a `TorchDispatchMode`, whichever way it was called (a module, ``F.relu``,
+``Tensor.relu_``, ``torch.ops.aten.relu``, a loop in C++ as in ``nn.RNN``), so what is not in a table here is no
+activation, not one that was called in a way nobody thought of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from featuregeom.errors import ParameterError, ShapeError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Mode", "Recorder", "Seen", "Uncoded", "refuse_training"]
+
+Mode = Literal["neuron", "channel_any"]
+"""One bit a unit, or one a channel that is on anywhere (which is no linear-region code)."""
+
+Uncoded = Literal["error", "skip"]
+"""What to do about a nonlinearity without a code: refuse it, or leave it out and list it."""
+
+_CODED = {
+    "relu": "relu", "leaky_relu": "leaky_relu", "_prelu_kernel": "prelu", "rrelu_with_noise": "rrelu",
+    "threshold": "threshold", "hardtanh": "hardtanh", "clamp": "clamp", "clamp_min": "clamp", "clamp_max": "clamp",
+    "abs": "abs", "gelu": "gate", "silu": "gate",
+}  # fmt: skip
+"""Kind of code by operation; in-place variants have the same name and an underscore."""
+
+_UNCODED = frozenset({
+    "elu", "celu", "selu", "hardswish", "hardsigmoid", "hardshrink", "softshrink", "softsign", "mish", "glu",
+    "maximum", "minimum", "fmax", "fmin", "sign", "sgn", "heaviside", "erf", "mkldnn_rnn_layer", "_cudnn_rnn",
+    "miopen_rnn", "_lstm_mps", "_thnn_fused_lstm_cell", "_thnn_fused_gru_cell", "_addmm_activation",
+    "_transformer_encoder_layer_fwd",
+})  # fmt: skip
+"""Nonlinearities, and fused operations that have some inside, for which no bits are defined here."""
+
+_SQUASHING = frozenset({"tanh", "sigmoid", "softplus", "log_sigmoid_forward"})
+"""Without a code, too; but after the last layer they only squash the output, as the softmax does that the paper's
+codes leave out."""
+
+_POOLING = ("max_pool", "adaptive_max_pool", "fractional_max_pool")
+
+_LAYERS = frozenset({
+    "mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "linear", "mkldnn_linear", "convolution", "_convolution",
+    "mkldnn_convolution", "convolution_overrideable", "cudnn_convolution", "miopen_convolution",
+})  # fmt: skip
+"""What comes after these is another layer."""
+
+_COMPARISONS = frozenset({"gt", "ge", "lt", "le"})
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Bits of one call of an activation.
+
+    Attributes
+    ----------
+    name, kind, dtype : str
+        As in `Layer`.
+    shape : tuple of int
+        Shape of the pre-activation of one row.
+    bits : tuple of tensor of bool, each (rows, units)
+        One for each bend.
+    n_nonfinite, n_ambiguous : int
+        Pre-activations that are NaN or infinite, and finite ones near a bend: each counted once, whatever the number
+        of its bends and before channels are reduced.
+    first_bad : (int, int) or None
+        Row and unit of the first that is not finite.
+    """
+
+    name: str
+    kind: str
+    dtype: str
+    shape: tuple[int, ...]
+    bits: tuple[Any, ...]
+    n_nonfinite: int
+    n_ambiguous: int
+    first_bad: tuple[int, int] | None
+
+
+class Recorder:
+    """Records the activations of one forward pass.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its modules give the names.
+    size : int
+        Inputs of the batch.
+    tokens : (int, tensor or None), optional
+        Tokens of each input and which of them are rows (all where None); inputs are the rows unless given.
+    mode, wanted, tolerance, uncoded
+        As for `capture`.
+
+    Attributes
+    ----------
+    seen : list of Seen
+        In the order of the calls.
+    called : list of str
+        Names of all activations with a code, wanted or not.
+    left_out : list of str
+        Nonlinearities without bits, as ``"operation in 'module'"``.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        size: int,
+        *,
+        tokens: tuple[int, Any] | None = None,
+        mode: Mode = "neuron",
+        wanted: tuple[str, ...] | None = None,
+        tolerance: float | None = None,
+        uncoded: Uncoded = "error",
+    ) -> None:
+        self._model, self._size, self._tokens = model, size, tokens
+        self._mode, self._wanted, self._tolerance, self._uncoded = mode, wanted, tolerance, uncoded
+        known = {name for name, _ in model.named_modules()}
+        self._root = "(model)" if "model" in known else "model"
+        self._stack: list[str] = []
+        self._times: dict[str, int] = {}
+        self._compared: dict[int, Any] = {}
+        self._pending: list[tuple[str, str]] = []
+        self._inside: str | None = None
+        self.seen: list[Seen] = []
+        self.called: list[str] = []
+        self.left_out: list[str] = []
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Record what runs inside."""
+        import torch
+
+        with contextlib.ExitStack() as stack:
+            for name, module in self._model.named_modules():
+                before = module.register_forward_pre_hook(lambda *_, name=name: self._stack.append(name))
+                # Called when the forward raised, too.
+                after = module.register_forward_hook(
+                    lambda *_: (self._stack.pop(), None)[1], always_call=True
+                )
+                stack.callback(before.remove)
+                stack.callback(after.remove)
+            stack.enter_context(torch.no_grad())
+            stack.enter_context(_dispatch_mode(self))
+            stack.enter_context(_function_mode(self))
+            yield
+        self.left_out += [f"{operation} in {module!r}" for module, operation in self._pending]
+
+    def before(self, operation: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Look at an operation before it runs, for in-place ones overwrite what goes in."""
+        import torch
+
+        named = _bind(func, args, kwargs)
+        if torch.Tag.nondeterministic_seeded in func.tags and not _harmless(named):
+            raise ParameterError(
+                f"{operation} in {self._module!r} is random, so codes would differ from run to run; call model.eval() "
+                "first, and give functional calls training=self.training"
+            )
+        if "batch_norm" in operation and self._inside != "instance_norm" and _by_batch(operation, named):
+            raise ParameterError(
+                f"{operation} in {self._module!r} normalises by the statistics of the batch, so codes would depend on "
+                "the batch; call model.eval() first, and keep running statistics"
+            )
+        given = args[0] if args else None
+        if not isinstance(given, torch.Tensor):
+            return
+        if operation in _LAYERS or operation.startswith("_scaled_dot_product"):
+            self._hidden()
+        if not given.is_floating_point():
+            return
+        if self._inside == "softsign":
+            if operation == "abs":
+                self._no_code("softsign")
+        elif operation in _CODED:
+            self._hidden()
+            self._record(_CODED[operation], given, _bends(operation, named))
+        elif operation in _UNCODED:
+            self._no_code(operation)
+        elif operation in _SQUASHING:
+            self._pending.append((self._module, operation.removesuffix("_forward")))
+        elif operation.startswith(_POOLING):
+            self.left_out.append(f"{operation} in {self._module!r}")
+
+    def after(self, operation: str, args: tuple[Any, ...], out: Any) -> None:
+        """Follow comparisons of floats: what they choose between is piecewise, as in ``where(x > 0, x, 0)``."""
+        import torch
+
+        if not isinstance(out, torch.Tensor):
+            return
+        if operation in _COMPARISONS and isinstance(args[0], torch.Tensor) and args[0].is_floating_point():
+            self._compared[id(out)] = out
+        elif self._compared and any(id(value) in self._compared for value in _tensors(args)):
+            if out.dtype == torch.bool:
+                self._compared[id(out)] = out  # Kept, so that no other tensor gets its id.
+            elif out.is_floating_point():
+                self._no_code(f"{operation} of a comparison")
+
+    @contextlib.contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        """Tell of a function whose operations mean something else inside it."""
+        self._inside, outer = name, self._inside
+        try:
+            yield
+        finally:
+            self._inside = outer
+
+    @property
+    def _module(self) -> str:
+        return (self._stack[-1] if self._stack else "") or self._root
+
+    def _hidden(self) -> None:
+        """Take note that a layer follows, so what squashed before it squashed no output."""
+        pending, self._pending = self._pending, []
+        for module, operation in pending:
+            self._no_code(operation, module)
+
+    def _no_code(self, operation: str, module: str | None = None) -> None:
+        where = self._module if module is None else module
+        chosen = self._wanted is None or where in self._wanted
+        if self._uncoded == "error" and chosen:
+            raise ParameterError(
+                f"{operation} in {where!r} is a nonlinearity that has no code, and would be missing from the codes; "
+                "name the layers that you want in layers=[...], or leave it out with uncoded='skip'"
+            )
+        self.left_out.append(f"{operation} in {where!r}")
+
+    def _name(self) -> str:
+        """Give each call a name of its own: a module that calls twice, or is called twice, gets a number."""
+        base = self._module
+        times = self._times.get(base, 0)
+        name = f"{base}#{times}" if times else base
+        while name in self.called:  # A module may itself be called "relu#1".
+            times += 1
+            name = f"{base}#{times}"
+        self._times[base] = times + 1
+        self.called.append(name)
+        return name
+
+    def _record(self, kind: str, values: Any, bends: tuple[Any, ...]) -> None:
+        import torch
+
+        name = self._name()
+        if not bends or (self._wanted is not None and name not in self._wanted):
+            return
+        axes = 1 if self._tokens is None else 2
+        expected = (self._size,) if self._tokens is None else (self._size, self._tokens[0])
+        # Of two axes the second may be units, as many as there are tokens by chance.
+        if tuple(values.shape[:axes]) != expected or (axes == 2 and values.ndim == 2):
+            rows = f"{self._size} inputs" + ("" if self._tokens is None else f" of {self._tokens[0]} tokens")
+            raise ShapeError(
+                f"activation {name!r} has shape {tuple(values.shape)} for {rows}; name the layers to keep in "
+                "layers=[...]"
+            )
+        finite = self._rows(torch.isfinite(values))
+        sides = [self._rows(values > bend) for bend in bends]
+        near = 0
+        if self._tolerance is not None:
+            wide = values.double()
+            close = torch.zeros_like(values, dtype=torch.bool)
+            for bend in bends:
+                close |= (wide - bend).abs() <= self._tolerance
+            near = int((self._rows(close) & finite).sum())
+        bad = finite.numel() - int(finite.sum())
+        first = None
+        if bad:
+            where = (~finite.reshape(len(finite), -1)).nonzero()[0].tolist()
+            first = (where[0], where[1])
+        if self._mode == "channel_any" and sides[0].ndim > 2:
+            sides = [side.flatten(2).any(dim=2) for side in sides]
+        flat = tuple(side.flatten(1) if side.ndim > 1 else side[:, None] for side in sides)
+        dtype = str(values.dtype).removeprefix("torch.")
+        two = kind if kind != "clamp" or len(bends) == 1 else "hardtanh"
+        self.seen.append(Seen(name, two, dtype, tuple(values.shape[axes:]), flat, bad, near, first))
+
+    def _rows(self, flags: Any) -> Any:
+        if self._tokens is None:
+            return flags
+        mask = self._tokens[1]
+        return flags.flatten(0, 1) if mask is None else flags[mask.to(flags.device)]
+
+
+def refuse_training(model: torch.nn.Module) -> None:
+    """Refuse modules whose codes would be random, or depend on the batch."""
+    from torch import nn
+    from torch.nn.modules.batchnorm import _BatchNorm
+    from torch.nn.modules.dropout import _DropoutNd
+
+    for name, module in model.named_modules():
+        what = f"{type(module).__name__} {name or 'model'!r}"
+        noisy = (
+            (isinstance(module, _DropoutNd) and module.p > 0)
+            or (isinstance(module, nn.RNNBase) and module.dropout > 0 and module.num_layers > 1)
+            or (isinstance(module, nn.RReLU) and module.lower < module.upper)
+        )
+        if module.training and (noisy or isinstance(module, _BatchNorm)):
+            raise ParameterError(
+                f"{what} is in train mode, so codes would be random or depend on the batch; call model.eval() first"
+            )
+        if isinstance(module, _BatchNorm) and module.running_mean is None:
+            raise ParameterError(
+                f"{what} keeps no running statistics, so codes would depend on the batch even in eval mode; build it "
+                "with track_running_stats=True"
+            )
+        if isinstance(module, nn.RNNBase) and not module.batch_first:
+            raise ParameterError(
+                f"{what} has its inputs along the second axis; build it with batch_first=True"
+            )
+
+
+def _dispatch_mode(recorder: Recorder) -> contextlib.AbstractContextManager[Any]:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own methods have no types
+        # torch takes the mode off while this runs, so what is called here is not recorded.
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            operation = func.overloadpacket.__name__.removesuffix("_")
+            recorder.before(operation, func, args, kwargs or {})
+            out = func(*args, **(kwargs or {}))
+            recorder.after(operation, args, out)
+            return out
+
+    return Operations()  # type: ignore[no-untyped-call]
+
+
+def _function_mode(recorder: Recorder) -> contextlib.AbstractContextManager[Any]:
+    """See functions whose operations say too little; and keep torch from fusing a transformer's layer into one."""
+    from torch.nn import functional
+    from torch.overrides import TorchFunctionMode
+
+    # Instance normalisation runs as batch normalisation of one row.
+    known = {functional.instance_norm: "instance_norm", functional.softsign: "softsign"}
+
+    class Functions(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            name = known.get(func)
+            if name is None:
+                return func(*args, **(kwargs or {}))
+            with recorder.inside(name):
+                return func(*args, **(kwargs or {}))
+
+    return Functions()
+
+
+def _bind(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of an operation by name."""
+    arguments = func._schema.arguments
+    named = {argument.name: argument.default_value for argument in arguments if argument.has_default_value()}
+    return named | {argument.name: value for argument, value in zip(arguments, args, strict=False)} | kwargs
+
+
+def _harmless(named: dict[str, Any]) -> bool:
+    """Whether an operation that can be random is not: attention without dropout, RReLU in eval mode."""
+    idle = any(named.get(name) == 0 for name in ("dropout_p", "dropout", "p"))
+    return idle or any(named.get(name) is False for name in ("train", "training"))
+
+
+def _by_batch(operation: str, named: dict[str, Any]) -> bool:
+    return "with_update" in operation or bool(named.get("training", named.get("train", False)))
+
+
+def _bends(operation: str, named: dict[str, Any]) -> tuple[Any, ...]:
+    ends = {
+        "hardtanh": ("min_val", "max_val"), "clamp": ("min", "max"), "clamp_min": ("min",),
+        "clamp_max": ("max",), "threshold": ("threshold",),
+    }.get(operation)  # fmt: skip
+    return (0.0,) if ends is None else tuple(named[end] for end in ends if named.get(end) is not None)
+
+
+def _tensors(args: tuple[Any, ...]) -> Iterator[Any]:
+    for value in args:
+        yield from value if isinstance(value, (list, tuple)) else (value,)

@@ -1,0 +1,140 @@
+"""A dense ReLU network from a file of its weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featuregeom.errors import MissingExtraError, ParameterError, SourceError
+from featuregeom.regions.piecewise import Floats, Layers, numbers
+
+__all__ = ["read_layers", "read_points"]
+
+_NAME = re.compile(r"(?:(?P<layer>.*)[._])?(?P<kind>weight|bias|w|b)(?P<number>\d*)", re.IGNORECASE)
+
+
+def read_layers(path: str | Path) -> list[tuple[Floats, Floats]]:
+    """Read the layers (W, b) of a dense network, joined by ReLU, from a state dict.
+
+    Parameters
+    ----------
+    path : path
+        A ``.safetensors`` or ``.npz`` file, or a ``.pt``, ``.pth`` or ``.bin`` that torch loads without running code.
+        Tensors are named as torch names them, ``0.weight``, ``0.bias``, ``2.weight`` ..., or ``W0``, ``b0``, ``W1`` ...
+        Layers are taken in the order of the numbers in their names, W of shape (outputs, inputs). A missing bias
+        is zero.
+
+    Returns
+    -------
+    list of (array of shape (outputs, inputs), array of shape (outputs,))
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, of another format or broken.
+    ParameterError, ShapeError
+        If it holds anything but dense layers, or they do not follow each other.
+    MissingExtraError
+        If the format needs torch or safetensors, and they are not installed.
+    """
+    file = Path(path)
+    tensors = _tensors(file)
+    parts: dict[tuple[Any, ...], dict[str, tuple[str, Floats]]] = {}
+    for name, value in tensors.items():
+        named = _NAME.fullmatch(name)
+        shape = tuple(getattr(value, "shape", ()))
+        if named is None or len(shape) != (2 if named["kind"][0] in "wW" else 1):
+            raise ParameterError(
+                f"{file}: tensor {name!r} of shape {shape} is no weight (outputs, inputs) or bias (outputs,): regions "
+                "of a file are those of dense layers joined by ReLU; give other networks as modules, in Python"
+            )
+        key = _natural(f"{named['layer'] or ''}.{named['number']}")
+        parts.setdefault(key, {})[named["kind"][0].lower()] = (name, numbers(value, name))
+    layers = []
+    for key in sorted(parts):
+        if "w" not in parts[key]:
+            raise ParameterError(f"{file}: bias {parts[key]['b'][0]!r} has no weight")
+        W = parts[key]["w"][1]
+        layers.append((W, parts[key]["b"][1] if "b" in parts[key] else np.zeros(len(W))))
+    try:
+        return Layers(layers).layers
+    except ValueError as error:
+        names = ", ".join(parts[key]["w"][0] for key in sorted(parts))
+        raise type(error)(f"{file}: {error} (in the order {names or 'of no weights'})") from None
+
+
+def read_points(path: str | Path, least: int) -> Floats:
+    """Read inputs, one a row, from ``.npy`` or a text file with commas or blanks between numbers.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read.
+    ParameterError
+        If it holds fewer than `least` rows.
+    """
+    file = Path(path)
+    try:
+        if file.suffix == ".npy":
+            found = np.load(file, allow_pickle=False)
+        else:
+            text = file.read_text(encoding="utf-8").replace(",", " ")
+            found = np.array(
+                [[float(part) for part in row.split()] for row in text.splitlines() if row.strip()]
+            )
+    except (OSError, ValueError) as error:
+        raise SourceError(f"cannot read points from {file}: {error}") from error
+    points = numbers(found, str(file))
+    if points.ndim != 2 or len(points) < least:
+        raise ParameterError(f"{file} must hold at least {least} rows of numbers, got shape {points.shape}")
+    return points
+
+
+def _natural(name: str) -> tuple[Any, ...]:
+    """Order names by the numbers in them: layer 10 comes after layer 9."""
+    return tuple(
+        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
+    )
+
+
+def _tensors(file: Path) -> Mapping[str, Any]:
+    loaders: dict[str, Callable[[Path], Mapping[str, Any]]] = {
+        ".npz": _npz, ".safetensors": _safetensors, ".pt": _torch, ".pth": _torch, ".bin": _torch,
+    }  # fmt: skip
+    if file.suffix not in loaders:
+        raise SourceError(f"{file} is none of {', '.join(loaders)}")
+    if not file.is_file():
+        raise SourceError(f"there is no file {file}")
+    try:
+        found = loaders[file.suffix](file)
+    except ImportError as error:
+        raise MissingExtraError(f"{file.suffix} needs the extra: pip install 'featuregeom[torch]'") from error
+    except Exception as error:  # each format has errors of its own
+        raise SourceError(f"cannot read {file}: {error}") from error
+    if not isinstance(found, Mapping) or not found:
+        raise SourceError(f"{file} holds no state dict: save model.state_dict()")
+    return found
+
+
+def _npz(file: Path) -> Mapping[str, Any]:
+    with np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _safetensors(file: Path) -> Mapping[str, Any]:
+    from safetensors.torch import load_file
+
+    found: Mapping[str, Any] = load_file(file)
+    return found
+
+
+def _torch(file: Path) -> Mapping[str, Any]:
+    import torch
+
+    found = torch.load(file, map_location="cpu", weights_only=True)
+    state: Mapping[str, Any] = found.get("state_dict", found) if isinstance(found, Mapping) else {}
+    return state

@@ -1,0 +1,139 @@
+"""The page about the codes of one set of activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from featuregeom.codes import CodeCounter
+from featuregeom.report.figures import POINTS, Figure, axis, numbers, subsample
+from featuregeom.report.sheet import Section, Sheet
+from featuregeom.report.words import number, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["codes_sheet"]
+
+
+def codes_sheet(
+    counter: CodeCounter, table: pd.DataFrame, facts: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> Sheet:
+    """Lay out counted codes as a page: how many are distinct, how often each was met, layer by layer.
+
+    Parameters
+    ----------
+    counter : CodeCounter
+        The codes, at least one.
+    table : DataFrame
+        One row per distinct code.
+    facts : mapping
+        ``name``, ``summary`` of the counter, ``n_nonfinite``, ``n_ambiguous`` (None where nothing was asked) and
+        ``purity`` (None without labels).
+    provenance : mapping
+        Where the activations came from.
+
+    Returns
+    -------
+    Sheet
+    """
+    summary = facts["summary"]
+    sections = [
+        Section("What the counts say", text=_estimates(summary, facts)),
+        Section("How often a code was met", figures=(_occupancy(counter),)),
+    ]
+    if len(counter.layers) > 1:
+        sections.append(Section("Layer by layer", figures=(_layers(counter),)))
+    sections.append(Section("The codes", text=("The most frequent first.",), table=table))
+    return Sheet(
+        kicker="neural codes",
+        title=f"Codes of {facts['name']}",
+        lead=(
+            "A code says which units an input switches on, one bit each. Inputs of one code lie in one region, which "
+            "the network cannot tell apart by which units are on.",
+        ),
+        totals=(
+            plural(summary["n_rows"], "row"),
+            plural(counter.n_bits, "bit"),
+            plural(summary["n_distinct"], "distinct code"),
+            f"redundancy {number(summary['redundancy'], 3)}",
+        ),
+        provenance=provenance,
+        sections=tuple(sections),
+    )
+
+
+def _estimates(summary: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str, ...]:
+    rows, distinct = plural(summary["n_rows"], "row"), plural(summary["n_distinct"], "distinct code")
+    said = [
+        f"{rows} have {distinct}: a redundancy (N - U) / N of {number(summary['redundancy'], 3)}. The most frequent "
+        f"was met {plural(summary['max_count'], 'time')}; the entropy is that of "
+        f"{number(summary['effective_codes'], 4)} equally frequent codes."
+    ]
+    if summary["saturated"]:
+        said.append(
+            "Saturated: all rows are distinct, so the count says how many rows were read and nothing of the network. "
+            "Read more rows."
+        )
+    said.append(
+        "Estimates of lower bounds: the codes met cover at least "
+        f"{number(summary['good_turing_coverage'], 3)} of the data's distribution (Good-Turing, in the mean), and "
+        f"there are at least {number(summary['chao1_lower_bound'], 6)} codes (Chao)."
+    )
+    if facts["purity"] is not None:
+        said.append(
+            "Answering each code with the most frequent label of its rows is right for "
+            f"{number(facts['purity'], 3)} of them (purity; 1 of itself where the codes are saturated)."
+        )
+    if facts["n_nonfinite"]:
+        said.append(f"{plural(facts['n_nonfinite'], 'activation')} NaN or infinite: NaN is counted as off.")
+    if facts["n_ambiguous"]:
+        said.append(
+            f"{plural(facts['n_ambiguous'], 'activation')} within the tolerance of zero, where rounding may have "
+            "decided the bit."
+        )
+    return tuple(said)
+
+
+def _occupancy(counter: CodeCounter) -> Figure:
+    found = counter.occupancy()
+    sizes, codes = np.array(list(found)), np.array(list(found.values()))
+    shown = subsample(len(sizes), POINTS)
+    trace = {
+        "type": "scatter", "mode": "markers", "x": numbers(sizes[shown], 12), "y": numbers(codes[shown], 12),
+        "marker": {"color": "--c0", "size": 6},
+        "hovertemplate": "%{y} codes were met %{x} times<extra></extra>",
+    }  # fmt: skip
+    caption = (
+        "Codes by how often they were met. A high point at 1 says that most regions were hit once, and that more rows "
+        "would find more; points far to the right are regions that hold many rows."
+    )
+    layout = {"xaxis": axis("times met", type="log"), "yaxis": axis("distinct codes", type="log")}
+    return Figure("code-occupancy", "Occupancy of codes", caption, [trace], layout)
+
+
+def _layers(counter: CodeCounter) -> Figure:
+    names = [f"{index + 1}" for index in range(len(counter.layers))]
+    traces = [
+        {
+            "type": "scatter", "mode": "lines+markers", "name": name, "x": names, "y": numbers(values, 12),
+            "line": {"color": colour}, "marker": {"color": colour, "size": 7}, "showlegend": True,
+            "hovertemplate": f"layer %{{x}}, {name}: %{{y}}<extra></extra>",
+        }
+        for name, values, colour in (
+            ("the layer alone", counter.layer_counts(), "--c1"),
+            ("all layers up to it", counter.prefix_counts(), "--c0"),
+        )
+    ]  # fmt: skip
+    caption = (
+        "Distinct codes of each layer alone, and of all layers up to it, which never fall: a layer that adds none "
+        "divides no region of those before it that any row tells of."
+    )
+    layout = {
+        "xaxis": axis("layer", type="category"),
+        "yaxis": axis("distinct codes", rangemode="tozero"),
+        "showlegend": True,
+    }
+    return Figure("code-layers", "Distinct codes by layer", caption, traces, layout)
