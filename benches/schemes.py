@@ -138,7 +138,7 @@ def _blocks(count: int) -> Case:
     chosen = rng.integers(0, len(shapes), count)
     X = np.zeros((sum(len(shapes[k]) for k in chosen), 4))
     offsets = np.concatenate([[0], np.cumsum([len(shapes[k]) for k in chosen])])
-    for k, start, stop in zip(chosen, offsets, offsets[1:], strict=True):
+    for k, start, stop in zip(chosen, offsets[:-1], offsets[1:], strict=True):
         X[start:stop, : shapes[k].shape[1]] = shapes[k]
     members = np.arange(len(X))
 

@@ -27,7 +27,6 @@ __all__ = [
     "network_cells",
     "nonfinite_rows",
     "pack_codes",
-    "pack_flags",
     "safetensors_header",
     "scheme_blocks",
     "scheme_certify_circulant",
@@ -181,7 +180,6 @@ def pack_codes(
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[NDArray[np.uint64], int, tuple[int, int] | None, int]: ...
-def pack_flags(x: NDArray[np.bool_], *, num_threads: int | None = None) -> NDArray[np.uint64]: ...
 def code_fingerprints(
     words: NDArray[np.uint64], n_bits: int, boundaries: list[int]
 ) -> NDArray[np.uint64]: ...

@@ -37,7 +37,7 @@ mod _core {
     #[pymodule_export]
     use crate::pattern::{
         PatternCounter, PatternSketch, code_fingerprints, hamming_distances, hamming_knn,
-        hamming_range_counts, hamming_vote, k_majority, pack_codes, pack_flags,
+        hamming_range_counts, hamming_vote, k_majority, pack_codes,
     };
     #[pymodule_export]
     use crate::scheme::{

@@ -48,20 +48,6 @@ pub fn pack_codes<'py>(
     Ok((words, found.nonfinite, found.first_nonfinite, found.ambiguous))
 }
 
-/// One bit for each flag.
-#[pyfunction]
-#[pyo3(signature = (x, *, num_threads = None))]
-pub fn pack_flags<'py>(
-    py: Python<'py>,
-    x: PyReadonlyArray2<'py, bool>,
-    num_threads: Option<i64>,
-) -> PyResult<Bound<'py, PyArray2<u64>>> {
-    let flags = x.as_array();
-    let (n, m) = flags.dim();
-    let found = enter(py, num_threads, None, |run| pattern::pack_flags(n, m, |i, j| flags[[i, j]], run))?;
-    table(py, found.words, [n, m.div_ceil(64)])
-}
-
 /// Chained fingerprints (n, layers, 2) of the prefixes of each row, low half first.
 #[pyfunction]
 pub fn code_fingerprints<'py>(

@@ -23,6 +23,6 @@ pub use counter::CodeCounter;
 pub use fingerprint::{fingerprint, prefixes, slice_bits};
 pub use hamming::{Neighbours, distances, nearest, range_counts, vote};
 pub use majority::{Clusters, k_majority};
-pub use pack::{Packed, pack, pack_flags};
+pub use pack::{Packed, pack};
 pub use rows::CodeRows;
 pub use sketch::Sketch;

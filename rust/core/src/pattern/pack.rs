@@ -89,33 +89,6 @@ fn pack_as<T: Signed>(x: &FeatureMatrix<'_>, tolerance: Option<f64>, run: &Run) 
     Ok(Packed { words, nonfinite: met.nonfinite, first_nonfinite: met.first, ambiguous: met.ambiguous })
 }
 
-/// Pack `n` rows of `m` flags.
-///
-/// # Errors
-/// [`crate::Error::Interrupted`].
-pub fn pack_flags(
-    n: usize,
-    m: usize,
-    flag: impl Fn(usize, usize) -> bool + Sync,
-    run: &Run,
-) -> Result<Packed> {
-    let width = m.div_ceil(64);
-    let mut words = vec![0_u64; n * width];
-    if width > 0 {
-        run.pool().install(|| {
-            words.par_chunks_exact_mut(width).enumerate().try_for_each(|(row, out)| {
-                for (place, word) in out.iter_mut().enumerate() {
-                    for bit in 0..(m - place * 64).min(64) {
-                        *word |= u64::from(flag(row, place * 64 + bit)) << bit;
-                    }
-                }
-                run.control().check()
-            })
-        })?;
-    }
-    Ok(Packed { words, ..Packed::default() })
-}
-
 /// Values whose sign bits can be gathered.
 trait Signed: Real {
     /// Fill the words of one row; whether any value is not finite.
@@ -248,8 +221,6 @@ mod tests {
             prop_assert_eq!(found.nonfinite, where_broken.len() as u64);
             prop_assert_eq!(found.first_nonfinite, where_broken.first().map(|&at| (at / m, at % m)));
             prop_assert_eq!(found.ambiguous, values.iter().filter(|v| **v == 0.0).count() as u64);
-            let flags = pack_flags(n, m, |i, j| values[i * m + j] > 0.0, &run).expect("runs");
-            prop_assert_eq!(flags.words, found.words);
         }
     }
 }

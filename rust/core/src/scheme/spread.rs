@@ -43,6 +43,9 @@ struct Sums {
     most: f64,
 }
 
+/// What the pairs of one block of rows with itself and all later ones gave.
+type Part = (Vec<Sums>, Vec<(usize, usize)>);
+
 const NONE: Sums = Sums { count: 0, first: 0.0, second: 0.0, least: f64::INFINITY, most: f64::NEG_INFINITY };
 
 /// Measure the levels that `relations` cuts, and find pairs of features whose cosine is at least `alike`.
@@ -60,7 +63,7 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
     let blocks = n.div_ceil(BLOCK);
     let block = |b: usize| b * BLOCK..n.min((b + 1) * BLOCK);
     run.control().expect((blocks * (blocks + 1) / 2) as u64);
-    let parts: Vec<(Vec<Sums>, Vec<(usize, usize)>)> = run.pool().install(|| {
+    let parts: Vec<Part> = run.pool().install(|| {
         (0..blocks)
             .into_par_iter()
             .with_max_len(1)
