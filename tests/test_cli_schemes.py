@@ -34,6 +34,133 @@ def test_a_scheme_is_named_certified_and_verified(invoke, tmp_path):
     assert refused.exit_code == 1
     assert "FAILS" in refused.stdout
     assert json.loads(invoke("verify", "found/scheme.json", "x.npy", "--json").stdout)["holds"] is False
+    np.save("x.npy", np.ascontiguousarray((2.5 * fg.shapes.icosahedron()).T))
+    assert invoke("verify", "found/scheme.json", "x.npy", "--axis", "columns").exit_code == 0
+    assert invoke("verify", "found/scheme.json", "x.npy").exit_code == 1
+
+
+def test_verify_says_that_graphs_are_no_features(invoke, tmp_path):
+    np.save("x.npy", fg.shapes.icosahedron())
+    assert invoke("scheme", "x.npy", "--out", "found").exit_code == 0
+    (tmp_path / "g.g6").write_bytes(nx.to_graph6_bytes(nx.petersen_graph()) * 2)
+    said = invoke("verify", "found/scheme.json", "g.g6")
+    assert said.exit_code == 1
+    assert "g.g6 holds graphs" in said.stderr
+    assert said.exception is None or isinstance(said.exception, SystemExit)
+
+
+def test_structure_is_shown_and_written(invoke, tmp_path):
+    np.save("x.npy", fg.shapes.icosahedron())
+    text = invoke("scheme", "x.npy", "--out", "found").stdout
+    for says in (
+        "Imprimitive, with 1 closed subset: {R0, R3} (blocks of 2 points)",
+        "P-polynomial in 2 orders (edges R1, R2)",
+        "{5, 2, 1; 1, 2, 5}",
+        "Q-polynomial in 2 orders",
+        "Feasible",
+        "5-design with s = 3 cosines; t >= 2s - 3, antipodal = 3 holds",
+    ):
+        assert says in text
+    assert "Structure" in (tmp_path / "found" / "scheme.html").read_text()
+    (facts,) = json.loads(invoke("scheme", "x.npy", "--json").stdout)
+    assert facts["structure"]["intersection_array"] == [[5, 2, 1], [1, 2, 5]]
+    assert facts["structure"]["closed_subsets"] == [[0], [0, 3], [0, 1, 2, 3]]
+    assert facts["structure"]["design"]["strength"] == 5
+    assert facts["structure"]["failures"] == []
+    np.save("x.npy", fg.shapes.schlaefli())
+    (facts,) = json.loads(invoke("scheme", "x.npy", "--json").stdout)
+    assert facts["structure"]["srg"]["1"] == [27, 16, 10, 8]
+    assert facts["structure"]["is_primitive"]
+
+
+def test_relations_that_are_not_symmetric(invoke, tmp_path):
+    np.save("cyclic.npy", np.subtract.outer(np.arange(5), np.arange(5)) % 5)
+    (facts,) = json.loads(invoke("scheme", "cyclic.npy", "--json", "--out", "found").stdout)
+    assert (facts["is_scheme"], facts["is_symmetric"], facts["is_commutative"]) == (True, False, True)
+    assert facts["multiplicities"] == [1] * 5
+    assert np.array(facts["P"]).shape == (5, 5, 2)
+    assert "no symmetric scheme" in facts["no_certificate"]
+    assert (tmp_path / "found" / "scheme.html").exists()
+    said = invoke("scheme", "cyclic.npy")
+    assert said.exit_code == 0, said.output
+    assert "an association scheme (commutative, primitive)" in said.stdout
+    pairs = [line.split()[-1] for line in said.stdout.splitlines() if line.strip().startswith("R")]
+    assert pairs == ["5"] * 5, said.stdout
+
+
+def test_relations_with_several_fibres(invoke):
+    labels = np.array([[7, 1, 1, 1], [2, 8, 3, 3], [2, 3, 8, 3], [2, 3, 3, 8]])
+    np.save("fibres.npy", labels)
+    (facts,) = json.loads(invoke("scheme", "fibres.npy", "--json").stdout)
+    assert (facts["is_scheme"], facts["is_coherent"]) == (False, True)
+    assert facts["fibres"] == [0, 1, 1, 1]
+    assert "fibres of 1, 3 points" in facts["reason"]
+    text = invoke("scheme", "fibres.npy").stdout
+    pairs = [line.split()[-1] for line in text.splitlines() if line.strip().startswith("R")]
+    # A point, three points, three pairs in each direction, and three pairs.
+    assert pairs == ["1", "3", "3", "3", "3"]
+
+
+def test_relations_that_are_not_coherent_are_closed(invoke):
+    graph = nx.to_numpy_array(nx.path_graph(3), dtype=int)
+    np.save("adjacency.npy", graph)
+    (facts,) = json.loads(invoke("scheme", "adjacency.npy", "--kind", "relations", "--json").stdout)
+    assert (facts["is_scheme"], facts["is_coherent"], facts["rank_of_closure"]) == (False, False, 5)
+    assert facts["fibres"] in ([0, 1, 0], [1, 0, 1])
+
+
+def test_an_adjacency_matrix_is_named_by_what_it_generates(invoke):
+    np.save("adjacency.npy", nx.to_numpy_array(nx.icosahedral_graph(), dtype=int))
+    (facts,) = json.loads(invoke("scheme", "adjacency.npy", "--json").stdout)
+    assert (facts["taken_for"], facts["is_scheme"], facts["rank_of_closure"]) == ("relations", False, 4)
+    assert facts["name"] == "icosahedron"
+    assert "that they generate" in facts["note"]
+
+
+def test_labels_that_might_be_a_gram_matrix_are_hinted_at(invoke):
+    np.save("x.npy", np.array([[2, 1], [1, 2]]))
+    assert "--kind relations" in invoke("scheme", "x.npy").stdout
+    np.save("x.npy", np.array([[1, 2, 2, 3], [2, 1, 3, 2], [2, 3, 1, 2], [3, 2, 2, 1]]))
+    said = invoke("scheme", "x.npy").stdout
+    assert "square" in said
+    assert "--kind" not in said
+
+
+@pytest.mark.parametrize("kind", ["gram", "relations"])
+def test_without_a_certificate_it_says_why(invoke, tmp_path, kind):
+    X = fg.shapes.polygon(5)
+    G = X @ X.T
+    np.save("x.npy", G if kind == "gram" else np.unique(-G.round(6), return_inverse=True)[1].reshape(5, 5))
+    said = invoke("scheme", "x.npy", "--out", "found")
+    assert f"no certificate: a certificate is checked against features, and these are {kind}" in said.stdout
+    assert {path.name for path in (tmp_path / "found").iterdir()} == {"scheme.html"}
+    np.save("x.npy", np.random.default_rng(0).standard_normal((9, 4)))
+    assert "no certificate: there is no scheme" in invoke("scheme", "x.npy", "--out", "found").stdout
+
+
+def test_one_bad_graph_does_not_stop_the_others(invoke, tmp_path):
+    good = nx.to_graph6_bytes(nx.cycle_graph(5), header=False)
+    (tmp_path / "g.g6").write_bytes(good + b"?\n" + good)
+    said = invoke("scheme", "g.g6", "--json")
+    assert said.exit_code == 1
+    assert "g.g6, line 2" in said.stderr
+    assert "no vertices" in said.stderr
+    first, second, third = json.loads(said.stdout)
+    assert first["name"] == third["name"] == "pentagon"
+    assert "line 2" in second["error"]
+
+
+def test_long_lists_are_cut(invoke):
+    n = 40
+    at = np.arange(n)
+    relations = np.minimum(np.subtract.outer(at, at) % n, np.subtract.outer(at, at).T % n)
+    np.save("x.npy", 1 + np.array([0, *range(5, 5 + n // 2)])[relations])
+    from featuregeom.report.structure import shortened
+
+    long = "a scheme with valencies " + ", ".join(["2"] * 100) + ", without a name"
+    assert shortened(long) == "a scheme with valencies 2, 2, 2, 2, 2, 2, 2, 2, ..., without a name"
+    assert shortened("valencies 1, 2, 3, without") == "valencies 1, 2, 3, without"
+    assert max(map(len, invoke("scheme", "x.npy").stdout.splitlines())) < 400
 
 
 def test_gram_and_relation_matrices_are_told_apart(invoke):
@@ -115,10 +242,20 @@ def test_lines(invoke):
         (np.array([[1.0, 0.5], [0.5, 1.0]]), "gram"),
         (np.array([[1.0, 0.5], [0.4, 1.0]]), "features"),
         (np.array([[1.0, 0.5, 1.0], [0.4, 1.0, 1.0]]), "features"),
+        (np.array([[1, 2, 3], [2, 1, 3], [3, 3, 1]]), "relations"),
+        (np.array([[1.0, 2.0], [2.0, 1.0]]), "relations"),
+        (np.array([[2, -1], [-1, 2]]), "gram"),
+        (np.array([[7, 1, 1], [2, 8, 3], [2, 3, 8]]), "relations"),
+        (np.array([[0, 1, 2], [2, 0, 1], [1, 2, 0]]), "relations"),
+        (np.array([[1, 1], [1, -1]]), "features"),
     ],
 )
 def test_what_a_matrix_is_taken_for(values, kind, tmp_path):
     np.save(tmp_path / "x.npy", values)
-    ((_, found, read_back),) = read(str(tmp_path / "x.npy"))
-    assert found == kind
-    assert np.array_equal(read_back, values)
+    (given,) = read(str(tmp_path / "x.npy"))
+    assert given.kind == kind
+    assert np.array_equal(given.values, values)
+    np.savez(tmp_path / "x.npz", x=values)
+    (given,) = read(str(tmp_path / "x.npz"))
+    assert given.kind == kind
+    assert np.array_equal(given.values, values)

@@ -31,27 +31,67 @@ def test_the_readme_s_example_gives_what_it_says(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "pentagon.html").exists()
 
 
-@pytest.mark.parametrize("shape", ["icosahedron", "D5 roots", "600-cell", "square antiprism"])
-def test_the_script_that_checks_certificates(shape, tmp_path, monkeypatch, capsys):
-    X = {
-        "icosahedron": lambda: fg.shapes.icosahedron(),
-        "D5 roots": lambda: fg.shapes.root_system("D5"),
-        "600-cell": lambda: fg.shapes.cell600(),
-        "square antiprism": lambda: fg.shapes.antiprism(4, 0.29),
-    }[shape]()
-    np.save(tmp_path / "X.npy", X)
-    found = fg.schemes.certify(fg.schemes.detect(X))
-    fg.schemes.save(found, tmp_path / "c.json")
+CERTIFIED = {
+    "icosahedron": lambda: fg.shapes.icosahedron(),
+    "D5 roots": lambda: fg.shapes.root_system("D5"),
+    "D6 roots": lambda: fg.shapes.root_system("D6"),
+    "600-cell": lambda: fg.shapes.cell600(),
+    "square antiprism": lambda: fg.shapes.antiprism(4, 1 / (1 + 2 * np.sqrt(2))),
+    "hexagonal antiprism": lambda: fg.shapes.antiprism(6),
+    "tetrahedron": lambda: fg.shapes.simplex(4),
+}
+
+
+@pytest.fixture
+def check_script(tmp_path, monkeypatch):
+    """The script of the documents, on a certificate and its features."""
     document = (ROOT / "docs" / "theory" / "2-schemes.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", document, flags=re.S)
-    monkeypatch.setattr("sys.argv", ["check.py", str(tmp_path / "c.json"), str(tmp_path / "X.npy")])
+    assert len(code.splitlines()) <= 36
     script = compile(code, "check.py", "exec")
-    exec(script, {})
-    assert capsys.readouterr().out == f"{shape} with {len(X)} points: verified\n"
-    found["intersection_numbers"][1][1][1] += 1
-    fg.schemes.save(found, tmp_path / "c.json")
-    with pytest.raises(AssertionError, match="A_1 A_1"):
+    monkeypatch.setattr("sys.argv", ["check.py", str(tmp_path / "c.json"), str(tmp_path / "X.npy")])
+
+    def run(certificate, X):
+        fg.schemes.save(certificate, tmp_path / "c.json")
+        np.save(tmp_path / "X.npy", X)
         exec(script, {})
+
+    return run
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("shape", CERTIFIED)
+def test_the_script_that_checks_certificates(shape, seed, check_script, capsys):
+    rng = np.random.default_rng(seed)
+    X = CERTIFIED[shape]()
+    X = X[rng.permutation(len(X))] @ np.linalg.qr(rng.standard_normal((X.shape[1],) * 2))[0]
+    found = fg.schemes.certify(fg.schemes.detect(X))
+    check_script(found, X)
+    assert capsys.readouterr().out.endswith(f": verified; said to be: {shape}\n")
+    found["intersection_numbers"][1][1][1] += 1
+    with pytest.raises(AssertionError, match="A_1 A_1"):
+        check_script(found, X)
+
+
+def test_the_script_refuses_forgeries(check_script):
+    """All pairs as exceptions with a spread of 2; then with the true means, spread and share of the variance."""
+    ideal = fg.schemes.detect(fg.shapes.icosahedron())
+    X = np.random.default_rng(7).standard_normal((12, 3))
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    cosines, relations = unit @ unit.T, ideal.relations
+    pairs = [[i, j, int(relations[i, j])] for i in range(12) for j in range(i + 1, 12)]
+    forged = fg.schemes.certify(ideal) | {"points": list(range(12)), "exceptions": pairs, "spread": 2.0}
+    with pytest.raises(AssertionError):
+        check_script(forged, X)
+    means = np.array([cosines[relations == k].mean() for k in range(4)])
+    away, off = np.abs(cosines - means[relations]), ~np.eye(12, dtype=bool)
+    eta2 = 1 - (away[off] ** 2).sum() / ((cosines[off] - cosines[off].mean()) ** 2).sum()
+    forged |= {"levels": means.tolist(), "spread": float(away.max()), "eta2": float(eta2)}
+    with pytest.raises(AssertionError, match="quarter"):
+        check_script(forged, X)
+    spread = fg.schemes.certify(ideal) | {"spread": 0.3}
+    with pytest.raises(AssertionError, match="spread"):
+        check_script(spread, fg.shapes.icosahedron())
 
 
 @pytest.mark.parametrize("name", ["featuregeom", *MODULES])

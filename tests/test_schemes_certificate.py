@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 import featuregeom as fg
-from featuregeom.errors import OutputError, ParameterError, ShapeError, SourceError
+from featuregeom.errors import FeatureGeometryError, OutputError, ParameterError, ShapeError, SourceError
 from featuregeom.schemes import detect
 from featuregeom.schemes.certificate import certify, load, save, verify
+from featuregeom.schemes.claim import nearest_relations
 
 SHAPES = {
     "square antiprism": lambda: fg.shapes.antiprism(4, 0.29),
@@ -65,15 +71,16 @@ def test_one_feature_out_of_place_is_refused(name):
     assert any("points" in finding.detail or "point" in finding.detail for finding in report.findings)
 
 
-@pytest.mark.parametrize("field", ["intersection_numbers", "valencies", "P", "Q", "multiplicities", "levels"])
+@pytest.mark.parametrize(
+    "field", ["intersection_numbers", "valencies", "P", "Q", "krein", "multiplicities", "levels"]
+)
 def test_every_number_is_checked(field):
     X = fg.shapes.icosahedron()
     found = certify(detect(X))
     values = np.array(found[field], dtype=float)
     values[(1,) * values.ndim] += 1
-    found[field] = (
-        values.astype(int).tolist() if field in ("valencies", "multiplicities") else values.tolist()
-    )
+    whole = field in ("valencies", "multiplicities", "intersection_numbers")
+    found[field] = values.astype(int).tolist() if whole else values.tolist()
     assert not verify(found, X).holds
 
 
@@ -95,6 +102,248 @@ def test_duplicates_are_part_of_it():
     assert not verify(found, away).findings[0].holds
     found["duplicates"] = []
     assert "feature 5" in verify(found, X).findings[0].detail
+
+
+def relabelled(found, X, relations):
+    """Make the certificate say that the points of X have the relations of another scheme."""
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    upper = np.argwhere(np.triu(np.ones(relations.shape), 1) > 0)
+    return found | {
+        "n_features": len(X),
+        "features": list(range(len(X))),
+        "points": list(range(len(X))),
+        "exceptions": [[int(i), int(j), int(relations[i, j])] for i, j in upper],
+    }, cosines
+
+
+def test_a_forgery_that_lists_all_pairs_as_exceptions_is_refused():
+    """Any features would be an icosahedron, if every pair were an exception and the spread 2."""
+    ideal = detect(fg.shapes.icosahedron())
+    X = np.random.default_rng(7).standard_normal((12, 3))
+    forged, cosines = relabelled(certify(ideal), X, ideal.relations)
+    assert not verify(forged | {"spread": 2.0}, X).holds
+    # A better forger takes the true means, spread and share of the variance, and leaves out what is none.
+    means = np.array([cosines[ideal.relations == k].mean() for k in range(4)])
+    nearest = nearest_relations(cosines, means)
+    off = ~np.eye(12, dtype=bool)
+    total = ((cosines[off] - cosines[off].mean()) ** 2).sum()
+    forged |= {
+        "levels": means.tolist(),
+        "exceptions": [e for e in forged["exceptions"] if nearest[e[0], e[1]] != e[2]],
+        "spread": float(np.abs(cosines - means[ideal.relations]).max()),
+        "eta2": float(1 - ((cosines - means[ideal.relations])[off] ** 2).sum() / total),
+    }
+    said = {finding.what: finding.holds for finding in verify(forged, X).findings}
+    assert next(what for what, holds in said.items() if not holds).startswith("at most 25%")
+    # Without a name it claims a scheme that explains nothing.
+    report = verify(forged | {"name": "", "also": [], "residual": None}, X)
+    assert {f.what.split()[0] for f in report.findings if not f.holds} == {"at", "relations"}
+
+
+def test_one_level_needs_a_narrow_one_or_a_name():
+    """Complete graphs are a scheme of any features: then the level has to say something."""
+    X = fg.shapes.simplex(5)
+    found = certify(detect(X))
+    other = np.random.default_rng(1).standard_normal((5, 4))
+    unit = other / np.linalg.norm(other, axis=1, keepdims=True)
+    cosines = (unit @ unit.T)[~np.eye(5, dtype=bool)]
+    mean = float(cosines.mean())
+    forged = found | {"name": "", "levels": [1.0, mean], "spread": float(np.abs(cosines - mean).max())}
+    assert any(f.what.startswith("one level") and not f.holds for f in verify(forged, other).findings)
+
+
+@pytest.mark.parametrize("other", ["24-cell", "", "cuboctahedron", "3 x digon"])
+def test_the_name_is_checked(other):
+    X = fg.shapes.icosahedron()
+    found = certify(detect(X))
+    report = verify(found | {"name": other}, X)
+    assert [finding.what for finding in report.findings if not finding.holds] == [
+        f"detection gives the name {other or 'none'!r}, to the residual stated, once more"
+    ]
+    assert "'icosahedron'" in report.findings[-1].detail
+
+
+MANY = {
+    "noisy icosahedron": lambda rng: fg.shapes.noisy(fg.shapes.icosahedron(), 0.15, 3),
+    "D5 roots": lambda rng: fg.shapes.root_system("D5") @ rotation(5, rng),
+    "square antiprism": lambda rng: fg.shapes.antiprism(4, 1 / (1 + 2 * np.sqrt(2))) @ rotation(3, rng),
+    "twice": lambda rng: np.concatenate([fg.shapes.polygon(5), 2 * fg.shapes.polygon(5)[2:3]]),
+    "lines": lambda rng: fg.shapes.icosahedron()[[0, 1, 2, 3, 4, 5]],
+    "simplex": lambda rng: fg.shapes.simplex(4),
+}
+UNSAID = {"featuregeom", "reason", "seed", "tolerance"}
+"""What may be otherwise: version, remarks, and the options, from which the same may follow."""
+
+
+@functools.lru_cache
+def certified(name):
+    X = MANY[name](np.random.default_rng(3))
+    mode = "line" if name == "lines" else "signed"
+    if mode == "line":
+        lines = fg.shapes.icosahedron()
+        X = lines[[i for i in range(12) if not any(np.allclose(lines[i], -lines[j]) for j in range(i))]]
+    return certify(detect(X, mode=mode)), X
+
+
+def mutated(value, choose):
+    """Change one leaf of a value of JSON, or drop or repeat an item of a list."""
+    if isinstance(value, list):
+        if not value:
+            return choose([[[0, 1, 1]], [[0, 0, 1]], [[0, 1]], [1], ["x"], None])
+        what = choose(["inside", "inside", "inside", "drop", "repeat"])
+        at = choose(list(range(len(value))))
+        if what == "drop":
+            return value[:at] + value[at + 1 :]
+        if what == "repeat":
+            return value[: at + 1] + value[at:]
+        return [*value[:at], mutated(value[at], choose), *value[at + 1 :]]
+    if isinstance(value, str):
+        return choose([value + "x", "", 1, None, "line" if value != "line" else "signed"])
+    if value is None:
+        return choose([0.5, "x", True, 1])
+    if isinstance(value, int):
+        return choose([value + 1, value - 1, value + 0.9, str(value), None, -value - 1, float(value)])
+    return choose([value + 1e-3, value - 0.3, -value - 1, str(value), None, float("nan"), 2.0 + value])
+
+
+@pytest.mark.parametrize("name", MANY)
+@settings(max_examples=120, deadline=None)
+@given(data=st.data())
+def test_any_single_change_is_refused(name, data):
+    found, X = certified(name)
+    field = data.draw(st.sampled_from(sorted(set(found) - UNSAID)))
+    changed = mutated(found[field], lambda options: data.draw(st.sampled_from(options)))
+    if type(changed) is type(found[field]) and changed == found[field]:
+        return
+    try:
+        report = verify(found | {field: changed}, X)
+    except FeatureGeometryError:
+        return
+    assert not report.holds, (field, found[field], changed)
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_what_the_changes_start_from_holds(name):
+    found, X = certified(name)
+    report = verify(json.loads(json.dumps(found)), X)
+    assert report.holds, [finding for finding in report.findings if not finding.holds]
+
+
+@settings(max_examples=120, deadline=None)
+@given(data=st.data())
+def test_any_single_change_is_refused_a_tile_at_a_time(data):
+    """The branch for more than 4096 points, on few."""
+    X = fg.shapes.johnson(6, 3)
+    with mock.patch("featuregeom.schemes.verification.LARGEST", 4):
+        found = certify(detect(X))
+        assert verify(found, X).holds
+        field = data.draw(st.sampled_from(sorted(set(found) - UNSAID)))
+        changed = mutated(found[field], lambda options: data.draw(st.sampled_from(options)))
+        if type(changed) is type(found[field]) and changed == found[field]:
+            return
+        try:
+            report = verify(found | {field: changed}, X)
+        except FeatureGeometryError:
+            return
+        assert not report.holds, (field, found[field], changed)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ({"valencies": [1, 5.9, 5, 1]}, "'valencies' of the certificate is no array of whole numbers"),
+        ({"valencies": [1, "5", 5, 1]}, "whole numbers"),
+        ({"valencies": [True, 5, 5, 1]}, "whole numbers"),
+        ({"format": "featuregeom association scheme 9"}, "'format'"),
+        ({"mode": "sideways"}, "'mode'"),
+        ({"signs": [1] * 11 + [-1]}, "'signs'"),
+        ({"signs": [1.0] * 12}, "'signs'"),
+        ({"points": [0, *range(11)]}, "names a point twice"),
+        ({"exceptions": [[0, 0, 1]]}, "'exceptions'"),
+        ({"exceptions": [[1, 0, 1]]}, "'exceptions'"),
+        ({"exceptions": [[0, 1, 0]]}, "'exceptions'"),
+        ({"exceptions": [[0, 1, 2], [0, 1, 3]]}, "a pair twice"),
+        ({"features": [0, *range(11)]}, "'features'"),
+        ({"duplicates": [[0, 0]]}, "'duplicates'"),
+        ({"duplicates": [[0, 1], [1, 2]]}, "in two sets"),
+        ({"defect": 0.1}, "'defect'"),
+        ({"proof": "trust me"}, "'proof'"),
+        ({"error_bound": 1e-3}, "'error_bound'"),
+        ({"tolerance": 0.9}, "'tolerance'"),
+    ],
+)
+def test_fields_of_a_wrong_kind_are_named_by_verify_too(damage, says):
+    found = certify(detect(fg.shapes.icosahedron()))
+    with pytest.raises(ParameterError, match=says):
+        verify(found | damage, fg.shapes.icosahedron())
+
+
+def test_points_of_one_direction_are_refused():
+    """[0, 0] with signs [1, -1] made a digon of any feature; so do two rows of one line."""
+    found = certify(detect(fg.shapes.simplex(2)))
+    X = np.array([[1.0, 2.0], [1.0, 2.0]])
+    levels = found | {"levels": [1.0, 1.0]}
+    assert "have" in verify(levels, X).findings[1].detail
+    with pytest.raises(ParameterError, match="'signs'"):
+        verify(found | {"points": [0, 0], "signs": [1, -1]}, X)
+
+
+def test_the_proof_says_what_was_done(monkeypatch):
+    X = fg.shapes.icosahedron()
+    found = certify(detect(X))
+    assert found["proof"].startswith("exact")
+    assert found["error_bound"] == 0
+    assert np.array(found["krein"]).shape == (4, 4, 4)
+    assert found["defect"] == 0
+    large = certify(detect(fg.shapes.johnson(46, 2)), seed=7)
+    assert len(large["points"]) > 1024
+    assert large["proof"].startswith("randomised")
+    assert 0 < large["error_bound"] < 2**-86
+    assert large["seed"] == 7
+    assert verify(large, fg.shapes.johnson(46, 2)).holds
+
+
+@pytest.mark.parametrize(("sigma", "tolerance"), [(0.15, 0.05), (0.1, 0.3)])
+@pytest.mark.parametrize("name", ["cube", "icosahedron", "pentagonal prism"])
+def test_a_name_through_noise_is_found_again(name, sigma, tolerance):
+    X = {"cube": fg.shapes.cube(3), "pentagonal prism": fg.shapes.prism(5)}.get(name, fg.shapes.icosahedron())
+    X = fg.shapes.noisy(X, sigma, 0)
+    found = detect(X, tolerance=tolerance)
+    if found.intersection_numbers is None:
+        return
+    assert verify(found.certificate, X).holds
+    assert verify(certify(found, tolerance=tolerance), X).holds
+
+
+def test_certify_does_not_believe_the_detection():
+    """The claim is checked again where it is written down, exactly, whatever the detection says."""
+    found = detect(fg.shapes.icosahedron())
+    wrong = found.relations.copy()
+    wrong[0, 1], wrong[1, 0] = 3 - wrong[0, 1], 3 - wrong[0, 1]
+    forged = dataclasses.replace(found, relations=wrong)
+    with pytest.raises(ParameterError, match="no scheme to certify"):
+        certify(forged)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", ["D5", "D6"])
+def test_tied_levels_are_told_apart_by_label(name, seed):
+    rng = np.random.default_rng(seed)
+    X = fg.shapes.root_system(name)
+    X = X[rng.permutation(len(X))] @ rotation(X.shape[1], rng)
+    assert verify(certify(detect(X)), X).holds
+
+
+def test_products_that_are_too_many_are_certified_by_two_passes(monkeypatch):
+    monkeypatch.setattr("featuregeom.schemes.verification._MOST_WORK", 0)
+    X = fg.shapes.root_system("E6")
+    found = certify(detect(X))
+    report = verify(found, X)
+    assert report.holds
+    assert any("probability" in finding.detail for finding in report.findings)
+    found["intersection_numbers"][1][1][1] += 1
+    assert not verify(found, X).holds
 
 
 def test_some_rows_of_a_larger_matrix():
@@ -139,7 +388,7 @@ def test_features_that_do_not_fit():
         ("[" * 100_000, "no JSON"),
         ("[]", "no certificate"),
         ('{"format": "other"}', "no certificate"),
-        ('{"format": "featuregeom association scheme 1"}', "no field"),
+        ('{"format": "featuregeom association scheme 2"}', "no field"),
     ],
 )
 def test_files_that_are_no_certificate(text, says, tmp_path):

@@ -302,3 +302,87 @@ def test_the_parameters_come_with_a_scheme():
     assert not cyclic.is_symmetric
     np.testing.assert_allclose(np.abs(cyclic.P), np.ones((3, 3)), atol=1e-12)
     assert fg.schemes.check(np.diag([1, 2, 3])).P is None
+
+
+@pytest.mark.parametrize("n", [150, 199])
+def test_polygons_of_many_classes_have_their_eigenvalues(n):
+    """Random combinations of 75 and more classes always have two close eigenvalues."""
+    row = np.minimum(np.arange(n), n - np.arange(n))
+    found = fg.schemes.check_circulant(row)
+    at = np.arange(n // 2 + 1)
+    P = 2 * np.cos(2 * np.pi * np.outer(at, at) / n)
+    P[:, 0] = 1
+    if n % 2 == 0:
+        P[:, -1] = (-1.0) ** at
+    order = np.argsort(found.P[:, 1])[::-1]
+    np.testing.assert_allclose(found.P[order], P, rtol=0, atol=1e-9)
+    assert found.multiplicities.sum() == n
+
+
+def test_cyclic_groups_of_many_elements():
+    n = 160
+    found = fg.schemes.check(np.subtract.outer(np.arange(n), np.arange(n)) % n)
+    np.testing.assert_allclose(np.abs(found.P), 1, atol=1e-10)
+    np.testing.assert_allclose(found.P @ found.Q, n * np.eye(n), atol=1e-8)
+
+
+def cayley(*orders):
+    """Difference table of a product of cyclic groups."""
+    points = np.array(list(np.ndindex(*orders)))
+    places = np.cumprod([1, *orders[:0:-1]])[::-1]
+    return ((points[:, None] - points) % np.array(orders)) @ places
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("orders", [(64,), (2,) * 5, (4, 4, 2), (5, 5), (210,), (3, 3, 4)])
+def test_the_canonical_order_of_groups_is_quick_and_does_not_depend_on_names(orders):
+    labels = cayley(*orders)
+    rng = np.random.default_rng(0)
+    n = len(labels)
+    first = fg.schemes.check(labels, order="canonical")
+    for _ in range(3):
+        points, names = rng.permutation(n), rng.permutation(n)
+        other = fg.schemes.check(names[labels][np.ix_(points, points)], order="canonical")
+        np.testing.assert_array_equal(other.intersection_numbers, first.intersection_numbers)
+
+
+def test_a_scheme_that_does_not_commute_says_why_it_has_no_multiplicities():
+    moves = [np.array(p) for p in [(0, 1, 2), (1, 2, 0), (2, 0, 1), (1, 0, 2), (0, 2, 1), (2, 1, 0)]]
+    names = {tuple(move): i for i, move in enumerate(moves)}
+    labels = oracle.group(np.array([[names[tuple(a[b])] for b in moves] for a in moves]))
+    found = fg.schemes.check(labels)
+    assert found.multiplicities is None
+    i, j, a, k, b = numbers_in(found.reason)
+    products = [(labels == x).astype(int) @ (labels == y) for x, y in ((i, j), (j, i))]
+    assert [product[labels == k][0] for product in products] == [a, b]
+    assert a != b
+    assert "no P, Q and multiplicities" in found.reason
+    assert found.closed_subsets is not None
+
+
+def test_structure_comes_with_a_check():
+    cube = fg.schemes.check(oracle.hamming(3, 2))
+    assert cube.closed_subsets == [(0,), (0, 2), (0, 3), (0, 1, 2, 3)]
+    assert cube.p_orders == [(0, 1, 2, 3)]
+    assert len(cube.q_orders) == 1
+    assert cube.intersection_array == ((3, 2, 1), (1, 2, 3))
+    # Two tetrahedra, and four pairs: disjoint unions of complete graphs.
+    assert cube.srg == {2: (8, 3, 2, 0), 3: (8, 1, 0, 0)}
+    assert cube.failures == []
+    quotient, labels = fg.schemes.quotient(cube.numbers, (0, 3))
+    assert (quotient.n, labels.tolist()) == (4, [0, 1, 1, 0])
+    assert fg.schemes.subscheme(cube.numbers, (0, 2)).n == 4
+    assert fg.schemes.check(oracle.paley(13)).srg == {1: (13, 6, 2, 3), 2: (13, 6, 2, 3)}
+    assert ((0,), (1, 3), (2,)) in fg.schemes.fusions(cube.eigenmatrices)
+    several = fg.schemes.check(np.array([[7, 1, 1], [2, 8, 3], [2, 3, 8]]))
+    assert several.is_coherent
+    for what in (
+        "numbers",
+        "closed_subsets",
+        "p_orders",
+        "q_orders",
+        "intersection_array",
+        "srg",
+        "failures",
+    ):
+        assert getattr(several, what) is None

@@ -263,3 +263,14 @@ def test_eigenspaces_against_the_matrices(name):
     values = np.linalg.eigvalsh(weights[relations])
     np.testing.assert_allclose(np.sort(np.repeat(P @ weights, multiplicities)), values, atol=1e-8)
     np.testing.assert_allclose(P[0], np.bincount(relations[0]))
+
+
+def test_snapped_eigenvalues_have_no_noise():
+    """Of the icosahedron every entry is an integer or the root of five."""
+    relations = levels_of(shapes.icosahedron())
+    P, _ = eigenspaces(intersection_numbers(relations))
+    exact = {0.0, 1.0, 5.0, -1.0, 5**0.5, -(5**0.5)}
+    assert {float(value) for value in P.ravel()} <= exact
+    P, _ = eigenspaces(intersection_numbers(levels_of(shapes.cell24())))
+    assert np.array_equal(P, np.rint(P))
+    assert not np.signbit(P[P == 0]).any()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 from math import prod
 
 import numpy as np
@@ -11,11 +13,13 @@ from hypothesis import strategies as st
 
 import featuregeom as fg
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.schemes import design_strength as strength
-from featuregeom.schemes import eigenmatrices as eigen
 from featuregeom.schemes import feasibility, fusion, polynomial
 from oracles import slow_schemes
 from oracles.scheme_answers import ANSWERS
+
+# Of these modules the package has the functions of the same names.
+eigen = importlib.import_module("featuregeom.schemes.eigenmatrices")
+strength = importlib.import_module("featuregeom.schemes.design_strength")
 
 by_name = pytest.mark.parametrize(
     "answer", [a for a in ANSWERS if a.n <= 60 and 1 < a.dim <= 4], ids=lambda a: a.name
@@ -167,3 +171,33 @@ def test_bad_gram():
         strength.absolute_bound(0, 1)
     with pytest.raises(ParameterError, match="degree must"):
         strength.gegenbauer(-1, 2, 0.5)
+
+
+@by_name
+def test_parameters_of_a_detection(answer):
+    """What `detect` found has the structure of the table."""
+    found = fg.schemes.parameters(fg.schemes.detect(answer.coordinates()))
+    assert found.is_primitive == answer.primitive == (len(found.closed_subsets) == 2)
+    assert (len(found.p_orders), len(found.q_orders)) == (answer.p_orders, answer.q_orders)
+    assert (found.design.strength, found.design.distances) == (answer.strength, answer.distances)
+    assert found.failures == []
+    assert (found.intersection_array is None) == (answer.p_orders == 0)
+    assert found.most_points >= answer.n
+
+
+def test_parameters_warn_where_levels_were_merged():
+    """28 vectors with two cosines do not fit into 6 dimensions."""
+    schlaefli = fg.schemes.parameters(fg.schemes.detect(fg.shapes.schlaefli()))
+    assert (schlaefli.design.certified, schlaefli.most_points) == (True, 27)
+    merged = dataclasses.replace(schlaefli, dim=5)
+    assert not merged.design.within_absolute_bound
+    from featuregeom.report.structure import structure_words
+
+    assert "do not fit into 5 dimensions, at most 20 do" in structure_words(merged)[-1]
+    noisy = fg.schemes.detect(np.random.default_rng(0).standard_normal((9, 4)))
+    assert fg.schemes.parameters(noisy) is None
+
+
+def test_every_function_is_reachable():
+    for name in fg.schemes.__all__:
+        assert callable(getattr(fg.schemes, name)), name

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
-from featuregeom.cli.terminal import Json, output, print_json, reporting
+from featuregeom.cli.terminal import Json, messages, output, print_json, reporting
+from featuregeom.errors import FeatureGeometryError, ParameterError
 
 if TYPE_CHECKING:
-    from featuregeom.schemes import Detection, LargeDetection
+    import pandas as pd
+
+    from featuregeom.schemes import Check, Detection, LargeDetection
+    from featuregeom.schemes.files import Given
 
 __all__ = ["scheme", "verify"]
 
@@ -27,6 +34,19 @@ class Matrix(StrEnum):
     relations = "relations"
 
 
+class Axis(StrEnum):
+    """Which axis of the matrix indexes features."""
+
+    auto = "auto"
+    rows = "rows"
+    columns = "columns"
+
+
+AxisOption = Annotated[
+    Axis, typer.Option(help="The axis that indexes features; auto: what the format says, else rows.")
+]
+
+
 class Sides(StrEnum):
     """Whether a feature and its negative differ."""
 
@@ -34,15 +54,30 @@ class Sides(StrEnum):
     line = "line"
 
 
+@dataclass(frozen=True)
+class _Options:
+    """What one call of ``scheme`` was told."""
+
+    file: str
+    mode: Literal["signed", "line"]
+    tolerance: float
+    out: Path | None
+    seed: int
+    show: bool
+
+
 def scheme(
     file: Annotated[
         str,
-        typer.Argument(help="A feature, Gram or relation matrix (.npy, .safetensors ...), or graphs (.g6)."),
+        typer.Argument(
+            help="A feature, Gram or relation matrix (.npy, .npz, .safetensors ...), or graphs (.g6)."
+        ),
     ],
     kind: Annotated[
         Matrix, typer.Option(help="What the matrix is; auto: by its shape, symmetry and diagonal.")
     ] = Matrix.auto,
     tensor: Annotated[str | None, typer.Option(help="Which tensor, where the file has several.")] = None,
+    axis: AxisOption = Axis.auto,
     mode: Annotated[
         Sides, typer.Option(help="signed: vectors; line: the lines that they span.")
     ] = Sides.signed,
@@ -56,48 +91,40 @@ def scheme(
     seed: Annotated[int, typer.Option(help="Seed of random checks.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Decide whether features carry an association scheme, and name their geometry."""
+    """Decide whether features carry an association scheme, and name their geometry.
+
+    Relations that are no symmetric scheme are checked for what they are: a scheme that is not symmetric, a coherent
+    configuration, or what they generate. The exit code is 1 where a graph of several could not be done.
+    """
     from featuregeom.atomic import create_folder
-    from featuregeom.report.schemes import scheme_sheet
-    from featuregeom.report.sheet import write_sheet
-    from featuregeom.schemes import detect
-    from featuregeom.schemes.certificate import certify, save
     from featuregeom.schemes.files import read
 
     with reporting():
-        found = []
-        matrices = read(file, kind=kind.value, tensor=tensor)
+        matrices = read(file, kind=kind.value, tensor=tensor, axis=axis.value)
         if out is not None:
             create_folder(out)
-        for number, (name, what, values) in enumerate(matrices):
-            given: dict[str, Any] = {what: values}
-            detection = detect(**given, mode=mode.value, tolerance=tolerance, seed=seed)
-            facts = _facts(name, what, detection)
-            if out is not None:
-                stem = "scheme" if len(matrices) == 1 else f"scheme-{number + 1}"
-                if detection.intersection_numbers is not None and what == "features":
-                    facts["certificate"] = str(save(certify(detection), out / f"{stem}.json"))
-                provenance = {
-                    "source": file,
-                    "matrix": name,
-                    "taken for": what,
-                    "mode": mode.value,
-                    "seed": seed,
-                }
-                facts["page"] = str(
-                    write_sheet(scheme_sheet(detection, name, provenance), out / f"{stem}.html")
-                )
-            found.append(facts)
-            if not as_json:
-                _show(facts, detection)
-        if as_json:
+        options = _Options(file, mode.value, tolerance, out, seed, show=not as_json)
+        found, failed = [], False
+        for number, given in enumerate(matrices):
+            stem = "scheme" if len(matrices) == 1 else f"scheme-{number + 1}"
+            try:
+                found.append(_one(given, stem, options))
+            except FeatureGeometryError as error:
+                # One graph of many says nothing about the others.
+                failed = True
+                found.append({"matrix": given.name, "taken_for": given.kind, "error": str(error)})
+                messages.print(Text(f"error: {error}"), style="red", soft_wrap=True)
+        if as_json and not (failed and len(matrices) == 1):
             print_json(found)
+        if failed:
+            raise typer.Exit(1)
 
 
 def verify(
     certificate: Annotated[Path, typer.Argument(help="A certificate, JSON.")],
     features: Annotated[str, typer.Argument(help="The features that it was made from.")],
     tensor: Annotated[str | None, typer.Option(help="Which tensor, where the file has several.")] = None,
+    axis: AxisOption = Axis.auto,
     as_json: Json = False,
 ) -> None:
     """Check a certificate against features, exactly. The exit code is 1 where it does not hold."""
@@ -106,13 +133,15 @@ def verify(
 
     with reporting():
         claim = certificates.load(certificate)
-        ((_, _, values),) = read(features, kind="features", tensor=tensor)
-        result = certificates.verify(claim, values)
+        if features.endswith((".g6", ".graph6")):
+            raise ParameterError(f"{features} holds graphs; a certificate is checked against features")
+        (given,) = read(features, kind="features", tensor=tensor, axis=axis.value)
+        result = certificates.verify(claim, given.values)
         if as_json:
             print_json(
                 {
                     "holds": result.holds,
-                    "name": claim.get("name", ""),
+                    "name": claim["name"],
                     "findings": [vars(finding) for finding in result.findings],
                 }
             )
@@ -122,61 +151,211 @@ def verify(
                 detail = f" ({finding.detail})" if finding.detail else ""
                 output.print(mark + Text(f"{finding.what}{detail}"), soft_wrap=True)
             verdict = "holds" if result.holds else "does not hold"
-            output.print(Text(f"{claim.get('name') or 'scheme without a name'}: the certificate {verdict}"))
+            output.print(Text(f"{claim['name'] or 'scheme without a name'}: the certificate {verdict}"))
         if not result.holds:
             raise typer.Exit(1)
 
 
-def _facts(name: str, what: str, detection: Detection | LargeDetection) -> dict[str, Any]:
-    def plain(values: Any) -> Any:
-        return None if values is None else values.tolist()
+def _one(given: Given, stem: str, options: _Options) -> dict[str, Any]:
+    """Judge one matrix, write what is asked for, and show it."""
+    from featuregeom.schemes.files import is_symmetric_colouring
+
+    if given.values is None:
+        raise ParameterError(given.problem)
+    if given.kind == "relations" and _square(given.values) and not is_symmetric_colouring(given.values):
+        if options.mode == "line":
+            raise ParameterError("relations have no lines: leave --mode out")
+        return _checked(given, stem, options)
+    return _detected(given, stem, options)
+
+
+def _square(values: NDArray[np.generic]) -> bool:
+    return values.ndim == 2 and values.shape[0] == values.shape[1]
+
+
+def _detected(given: Given, stem: str, options: _Options) -> dict[str, Any]:
+    from featuregeom.report.schemes import eigenmatrix_table, relations_table, scheme_sheet
+    from featuregeom.report.sheet import write_sheet
+    from featuregeom.report.structure import shortened, structure_words
+    from featuregeom.schemes import detect, parameters
+
+    chosen: dict[str, Any] = {given.kind: given.values}
+    detection = detect(**chosen, mode=options.mode, tolerance=options.tolerance, seed=options.seed)
+    facts = _facts(given, detection)
+    if options.out is not None:
+        facts |= _certificate(given, detection, options, options.out / f"{stem}.json")
+        sheet = scheme_sheet(detection, given.name, _provenance(given, options))
+        facts["page"] = str(write_sheet(sheet, options.out / f"{stem}.html"))
+    if options.show:
+        if detection.name:
+            verdict = detection.name
+        elif detection.is_scheme:
+            verdict = "an association scheme without a name"
+        else:
+            verdict = f"no scheme (defect {detection.defect:.2g})"
+        reason = f"; {shortened(detection.reason)}" if detection.reason else ""
+        heading = f"{given.name}: {verdict}, {detection.n} points in {detection.dim} dimensions{reason}"
+        known = parameters(detection)
+        words = [] if known is None else structure_words(known)
+        _show(heading, words, [relations_table(detection), eigenmatrix_table(detection)], facts)
+    return facts
+
+
+def _checked(given: Given, stem: str, options: _Options) -> dict[str, Any]:
+    """Relations that no Gram matrix has: what they are, or what they generate."""
+    from featuregeom.report.schemes import check_sheet, eigenmatrix_table, relations_table
+    from featuregeom.report.sheet import write_sheet
+    from featuregeom.report.structure import structure_words
+    from featuregeom.schemes import check, closure, parameters
+
+    found = check(given.values, seed=options.seed)
+    lead = [found.reason] if found.reason else []
+    rank = None
+    if not found.is_coherent:
+        generated = closure(given.values, seed=options.seed)
+        rank = generated.rank
+        found = check(generated.relations, seed=options.seed)
+        if found.is_scheme and found.is_symmetric:
+            # As of an adjacency matrix, whose diagonal has the label of pairs that are not joined.
+            note = f"{lead[0]}; what follows is about the scheme of rank {rank} that they generate"
+            judged = replace(given, values=generated.relations.astype(np.int64), note=note)
+            return _detected(judged, stem, options) | {"is_scheme": False, "rank_of_closure": rank}
+        lead.append(f"The coarsest coherent configuration inside them has rank {rank}")
+    facts = _check_facts(given, found, " ".join(lead), rank)
+    properties = {
+        "symmetric": found.is_symmetric,
+        "commutative": found.is_commutative,
+        "primitive": found.is_primitive,
+    }
+    kind = ", ".join(word for word, holds in properties.items() if holds)
+    what = "an association scheme" if found.is_scheme else "a coherent configuration with several fibres"
+    verdict = f"{'generate' if rank is not None else 'are'} {what}{f' ({kind})' if kind else ''}"
+    heading = f"{given.name}: {len(found.labels)} points, whose relations {verdict}"
+    if options.out is not None:
+        facts |= _no_certificate("relations that are no symmetric scheme have no cosines")
+        sheet = check_sheet(found, given.name, [f"{heading}.", *lead], _provenance(given, options))
+        facts["page"] = str(write_sheet(sheet, options.out / f"{stem}.html"))
+    if options.show:
+        known = parameters(found)
+        words = [*lead, *([] if known is None else structure_words(known))]
+        _show(heading, words, [relations_table(found), eigenmatrix_table(found)], facts)
+    return facts
+
+
+def _provenance(given: Given, options: _Options) -> dict[str, Any]:
+    return {
+        "source": options.file,
+        "matrix": given.name,
+        "taken for": given.kind,
+        "mode": options.mode,
+        "tolerance": options.tolerance,
+        "seed": options.seed,
+    }
+
+
+def _certificate(
+    given: Given, detection: Detection | LargeDetection, options: _Options, path: Path
+) -> dict[str, Any]:
+    from featuregeom.schemes.certificate import certify, save
+
+    if given.kind != "features":
+        return _no_certificate(f"a certificate is checked against features, and these are {given.kind}")
+    if detection.intersection_numbers is None:
+        return _no_certificate("there is no scheme to certify")
+    claim = certify(detection, tolerance=options.tolerance, seed=options.seed)
+    return {"certificate": str(save(claim, path))}
+
+
+def _no_certificate(why: str) -> dict[str, Any]:
+    return {"certificate": None, "no_certificate": why}
+
+
+def _plain(values: Any) -> Any:
+    """Plain values for JSON; of complex numbers real and imaginary part."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    return np.stack([array.real, array.imag], axis=-1).tolist() if np.iscomplexobj(array) else array.tolist()
+
+
+def _facts(given: Given, detection: Detection | LargeDetection) -> dict[str, Any]:
+    from featuregeom.report.structure import structure_facts
+    from featuregeom.schemes import parameters
 
     def finite(value: float) -> float | None:
         return value if value == value else None
 
-    return {
-        "matrix": name,
-        "taken_for": what,
+    facts: dict[str, Any] = {
+        "matrix": given.name,
+        "taken_for": given.kind,
         "is_scheme": detection.is_scheme,
         "name": detection.name,
         "also": list(detection.also),
         "reason": detection.reason,
         "n": detection.n,
         "dim": detection.dim,
-        "levels": plain(detection.levels),
-        "valencies": plain(detection.valencies),
-        "multiplicities": plain(detection.multiplicities),
-        "P": plain(detection.P),
-        "Q": plain(detection.Q),
-        "intersection_numbers": plain(detection.intersection_numbers),
-        "krein": plain(detection.krein),
+    }
+    for key in ("levels", "valencies", "multiplicities", "P", "Q", "intersection_numbers", "krein"):
+        facts[key] = _plain(getattr(detection, key))
+    facts |= {
         "defect": finite(detection.defect),
         "eta2": finite(detection.eta2),
         "residual": finite(detection.residual),
         "rank_of_closure": detection.rank_of_closure,
-        "fibres": plain(detection.fibres),
+        "fibres": _plain(detection.fibres),
+        "structure": structure_facts(parameters(detection)),
     }
+    return facts | ({"note": given.note} if given.note else {})
 
 
-def _show(facts: dict[str, Any], detection: Detection | LargeDetection) -> None:
-    from featuregeom.report.schemes import eigenmatrix_table, relations_table
+def _check_facts(given: Given, found: Check, reason: str, rank: int | None) -> dict[str, Any]:
+    from featuregeom.report.structure import structure_facts
+    from featuregeom.schemes import parameters
 
-    if detection.name:
-        verdict = detection.name
-    elif detection.is_scheme:
-        verdict = "an association scheme without a name"
-    else:
-        verdict = f"no scheme (defect {detection.defect:.2g})"
-    reason = f"; {detection.reason}" if detection.reason else ""
-    heading = f"{facts['matrix']}: {verdict}, {detection.n} points in {detection.dim} dimensions{reason}"
+    facts: dict[str, Any] = {
+        "matrix": given.name,
+        "taken_for": given.kind,
+        # Of the relations as given; what follows is about the ones that they generate, where they are no scheme.
+        "is_scheme": found.is_scheme and rank is None,
+        "is_coherent": rank is None,
+        "is_symmetric": found.is_symmetric,
+        "is_commutative": found.is_commutative,
+        "is_primitive": found.is_primitive,
+        "name": "",
+        "reason": reason,
+        "n": len(found.labels),
+        "labels": _plain(found.classes),
+        "rank_of_closure": rank,
+    }
+    for key in (
+        "transpose",
+        "valencies",
+        "multiplicities",
+        "P",
+        "Q",
+        "intersection_numbers",
+        "krein",
+        "fibres",
+    ):
+        facts[key] = _plain(getattr(found, key))
+    return facts | {"structure": structure_facts(parameters(found))}
+
+
+def _show(heading: str, words: list[str], tables: list[pd.DataFrame | None], facts: dict[str, Any]) -> None:
     output.print(Text(heading, style="bold"), soft_wrap=True)
-    for frame in (relations_table(detection), eigenmatrix_table(detection)):
+    if "note" in facts:
+        output.print(Text(facts["note"], style="yellow"), soft_wrap=True)
+    for sentence in words:
+        output.print(Text(sentence), soft_wrap=True)
+    for frame in tables:
         if frame is None:
             continue
         table = Table(*map(str, frame.columns), box=None, header_style="bold")
         for row in frame.head(40).itertuples(index=False):
             table.add_row(*(value if isinstance(value, str) else f"{value:.6g}" for value in row))
         output.print(table)
+    if "no_certificate" in facts:
+        output.print(Text(f"no certificate: {facts['no_certificate']}"), soft_wrap=True)
     for key in ("certificate", "page"):
-        if key in facts:
+        if facts.get(key):
             output.print(f"{key}: {facts[key]}", soft_wrap=True, highlight=False)

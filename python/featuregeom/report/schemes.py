@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,58 +11,92 @@ from numpy.typing import NDArray
 from featuregeom.report.drawings import gram_figure, vectors_figure
 from featuregeom.report.figures import Figure
 from featuregeom.report.sheet import Section, Sheet
+from featuregeom.report.structure import shortened, structure_words
 from featuregeom.report.words import number, plural
+from featuregeom.schemes.check import Check
 from featuregeom.schemes.detection import Detection
+from featuregeom.schemes.large import LargeDetection
+from featuregeom.schemes.parameters import parameters
 from featuregeom.survey.result import BlockPicture
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from featuregeom.schemes.large import LargeDetection
-
-__all__ = ["eigenmatrix_table", "relations_table", "scheme_sheet"]
+__all__ = ["check_sheet", "eigenmatrix_table", "relations_table", "scheme_sheet"]
 
 
-def relations_table(detection: Detection | LargeDetection) -> pd.DataFrame:
+def relations_table(found: Detection | LargeDetection | Check) -> pd.DataFrame:
     """Give the table of relations, one row each.
 
     Parameters
     ----------
-    detection : Detection or LargeDetection
-        What was detected.
+    found : Detection, LargeDetection or Check
+        What was detected or checked.
 
     Returns
     -------
     DataFrame
-        Relation, mean cosine, valency (missing where points differ), pairs.
+        Relation; mean cosine, or the label where relations were given; valency (missing where points differ); pairs.
+        Those of a class that is its own transpose are counted once for both directions, of a fibre its points.
     """
     import pandas as pd
 
-    return pd.DataFrame(
-        {
-            "relation": [f"R{k}" for k in range(len(detection.levels))],
-            "cosine": detection.levels,
-            "valency": np.nan if detection.valencies is None else detection.valencies.astype(float),
-            "pairs": detection.pairs,
-        }
-    )
+    if isinstance(found, LargeDetection):
+        pairs = found.pairs
+    else:
+        pairs = _pairs(found.labels.astype(np.int64) if isinstance(found, Check) else found.relations)
+    columns: dict[str, Any] = {"relation": [f"R{k}" for k in range(len(pairs))]}
+    if isinstance(found, Check):
+        columns["label"] = [str(label) for label in found.classes]
+        if found.transpose is not None:
+            columns["transpose"] = [f"R{k}" for k in found.transpose]
+    else:
+        columns["cosine"] = found.levels
+    columns["valency"] = np.nan if found.valencies is None else found.valencies.astype(float)
+    columns["pairs"] = pairs
+    return pd.DataFrame(columns)
 
 
-def eigenmatrix_table(detection: Detection | LargeDetection) -> pd.DataFrame | None:
+def _pairs(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the points of each fibre, and the pairs of each other class: unordered ones where it is symmetric."""
+    rank = int(labels.max()) + 1
+    counts = np.bincount(labels.ravel(), minlength=rank)
+    fibres = np.unique(labels.diagonal())
+    directed = np.unique(labels[labels != labels.T])
+    halved = np.setdiff1d(np.arange(rank), np.concatenate([fibres, directed]))
+    counts[halved] //= 2
+    return counts
+
+
+def eigenmatrix_table(detection: Detection | LargeDetection | Check) -> pd.DataFrame | None:
     """Give the first eigenmatrix as a table, one row an eigenspace.
 
     Parameters
     ----------
-    detection : Detection or LargeDetection
-        What was detected.
+    detection : Detection, LargeDetection or Check
+        What was detected or checked.
 
     Returns
     -------
     DataFrame or None
-        Multiplicity, eigenvalue of the Gram matrix, and the eigenvalue of each relation; None without a scheme.
+        Multiplicity, eigenvalue of the Gram matrix (where there is one), and the eigenvalue of each relation; None
+        without a scheme that commutes. Complex numbers are written out.
     """
     import pandas as pd
 
+    if isinstance(detection, Check):
+        if detection.P is None:
+            return None
+        shown = (
+            detection.P if detection.is_symmetric else np.vectorize(_complex, otypes=[object])(detection.P)
+        )
+        return pd.DataFrame(
+            {
+                "eigenspace": [f"E{k}" for k in range(len(shown))],
+                "multiplicity": detection.multiplicities,
+                **{f"R{k}": shown[:, k] for k in range(shown.shape[1])},
+            }
+        )
     P, eigenvalues, multiplicities = detection.P, detection.eigenvalues, detection.multiplicities
     if P is None or eigenvalues is None or multiplicities is None:
         return None
@@ -72,6 +106,53 @@ def eigenmatrix_table(detection: Detection | LargeDetection) -> pd.DataFrame | N
     return pd.DataFrame(
         {"eigenspace": names, "multiplicity": multiplicities, "Gram eigenvalue": zeroed, **columns}
     )
+
+
+def _complex(value: complex) -> str:
+    real, imag = f"{value.real:.4g}", f"{abs(value.imag):.4g}"
+    if imag == "0":
+        return real
+    return f"{real if real != '0' else ''}{'-' if value.imag < 0 else '+' if real != '0' else ''}{imag}i"
+
+
+def check_sheet(found: Check, title: str, lead: Sequence[str], provenance: Mapping[str, Any]) -> Sheet:
+    """Compose the page of relations that were checked, and are no symmetric scheme.
+
+    Parameters
+    ----------
+    found : Check
+        What they are, or generate.
+    title : str
+        Name of what was looked at.
+    lead : sequence of str
+        What is to be said first.
+    provenance : mapping
+        File, kind of matrix, options.
+
+    Returns
+    -------
+    Sheet
+    """
+    known = parameters(found)
+    sections = [
+        Section(
+            "Relations",
+            (
+                "Pairs (x, y) of points fall into classes. In a coherent configuration the diagonal is made of "
+                "fibres, and a class joins each point of one fibre with the same number of points of another, its "
+                "valency. The transpose has the pairs (y, x).",
+            ),
+            table=relations_table(found),
+        )
+    ]
+    if known is not None:
+        sections.append(Section("Structure", tuple(structure_words(known))))
+    table = eigenmatrix_table(found)
+    if table is not None:
+        text = "A row is one eigenspace that the relations share: its dimension, and the eigenvalue of each relation."
+        sections.append(Section("Eigenmatrix", (text,), table=table))
+    totals = [plural(len(found.labels), "point"), plural(len(found.classes), "class", "classes")]
+    return Sheet("Association scheme", title, tuple(sections), tuple(lead), tuple(totals), provenance)
 
 
 def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: Mapping[str, Any]) -> Sheet:
@@ -106,6 +187,9 @@ def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: 
             table=relations_table(detection),
         )
     ]
+    known = parameters(detection)
+    if known is not None:
+        sections.append(Section("Structure", tuple(structure_words(known))))
     table = eigenmatrix_table(detection)
     if table is not None:
         sections.append(
@@ -133,7 +217,7 @@ def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: 
 
 
 def _verdict(detection: Detection | LargeDetection) -> str:
-    reason = f": {detection.reason}" if detection.reason else ""
+    reason = f": {shortened(detection.reason)}" if detection.reason else ""
     if detection.name:
         return f"This is the {detection.name}{reason}."
     if detection.is_scheme:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
 from featuregeom.frames import Progress
-from featuregeom.schemes.eigenmatrices import Eigenmatrices, eigenmatrices
+from featuregeom.schemes.eigenmatrices import Eigenmatrices, Numbers, eigenmatrices, noncommuting
 from featuregeom.schemes.order import canonical_order
 from featuregeom.schemes.relations import Labelled, as_labels
 from featuregeom.shapes.arguments import integer
+
+if TYPE_CHECKING:
+    from featuregeom.schemes.feasibility import Failure
+    from featuregeom.schemes.parameters import Parameters
 
 __all__ = ["Check", "check", "check_circulant", "failure_text"]
 
@@ -44,7 +48,8 @@ class Check:
     is_primitive : bool
         Whether they are a scheme in which every class but the diagonal connects all points.
     reason : str
-        Why they are no scheme, with points that show it; empty for a scheme.
+        Why they are no scheme, with points that show it. For a scheme that is not commutative, which classes do not
+        commute: it has no common eigenspaces, so that `P`, `Q`, `multiplicities` and `krein` are None. Else empty.
     labels : ndarray of uint32, shape (n, n)
         Class of each pair, numbered from 0: fibres first, then by the order asked for.
     classes : ndarray, shape (r,)
@@ -87,6 +92,48 @@ class Check:
         if not (self.is_scheme and self.is_commutative):
             return None
         return eigenmatrices(self.intersection_numbers, self.valencies, self.transpose, seed=self.seed)
+
+    @cached_property
+    def numbers(self) -> Numbers | None:
+        """Intersection numbers as `structure`, `fusion` and `feasibility` take them; None unless a scheme."""
+        known = self._parameters
+        return None if known is None else known.numbers
+
+    @cached_property
+    def _parameters(self) -> Parameters | None:
+        from featuregeom.schemes.parameters import parameters
+
+        return parameters(self)
+
+    @property
+    def closed_subsets(self) -> list[tuple[int, ...]] | None:
+        """All unions of classes that are equivalence relations; None unless a scheme."""
+        return None if self._parameters is None else self._parameters.closed_subsets
+
+    @property
+    def p_orders(self) -> list[tuple[int, ...]] | None:
+        """Orders of the classes as the distances of a graph; empty unless symmetric, None unless a scheme."""
+        return None if self._parameters is None else self._parameters.p_orders
+
+    @property
+    def q_orders(self) -> list[tuple[int, ...]] | None:
+        """Q-polynomial orders of the eigenspaces; empty unless symmetric, None unless a scheme."""
+        return None if self._parameters is None else self._parameters.q_orders
+
+    @property
+    def intersection_array(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """Intersection array of the first P-polynomial order; None without one."""
+        return None if self._parameters is None else self._parameters.intersection_array
+
+    @property
+    def srg(self) -> dict[int, tuple[int, int, int, int]] | None:
+        """Parameters (n, k, lambda, mu) of each class that is a strongly regular graph; None unless a scheme."""
+        return None if self._parameters is None else self._parameters.srg
+
+    @property
+    def failures(self) -> list[Failure] | None:
+        """Conditions of feasibility that fail, none for a scheme that was verified; None unless a scheme."""
+        return None if self._parameters is None else self._parameters.failures
 
     @property
     def P(self) -> NDArray[Any] | None:  # noqa: N802, the field's own name
@@ -222,13 +269,15 @@ def _result(found: _Found, labelled: Labelled, order: str, seed: int) -> Check:
         fibres, transpose, valencies = to_new[fibres], to_new[transpose[to_old]], valencies[to_old]
         numbers = numbers[np.ix_(to_old, to_old, to_old)]
     is_scheme = n_fibres == 1
+    classes = labelled.classes.tolist()
+    reason = _not_commutative(numbers, classes) if is_scheme else _several_fibres(fibres)
     return Check(
         is_scheme=is_scheme,
         is_coherent=True,
         is_symmetric=bool(np.array_equal(transpose, np.arange(rank))),
-        is_commutative=bool(np.array_equal(numbers, numbers.transpose(1, 0, 2))),
+        is_commutative=noncommuting(numbers) is None,
         is_primitive=is_scheme and _is_primitive(numbers),
-        reason="" if is_scheme else _several_fibres(fibres),
+        reason=reason,
         labels=labelled.labels,
         classes=labelled.classes,
         fibres=fibres,
@@ -327,6 +376,17 @@ def _several_fibres(fibres: Ints) -> str:
     return (
         f"the diagonal is {len(sizes)} classes, not one: a coherent configuration with fibres of "
         f"{_listed(sizes.tolist())} points, where points 0 and {other} differ"
+    )
+
+
+def _not_commutative(numbers: Ints, given: list[Any]) -> str:
+    place = noncommuting(numbers)
+    if place is None:
+        return ""
+    i, j, k = place
+    return (
+        f"classes {given[i]} and {given[j]} do not commute: their product has {numbers[i, j, k]} on class {given[k]}, "
+        f"in the other order {numbers[j, i, k]}; so there are no common eigenspaces, no P, Q and multiplicities"
     )
 
 

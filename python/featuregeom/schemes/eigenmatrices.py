@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.errors import ConvergenceError, DtypeError, ParameterError, ShapeError
+from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom.schemes.characters import characters
 
 __all__ = [
     "Eigenmatrices",
@@ -19,9 +21,6 @@ __all__ = [
     "read_numbers",
     "reordered",
 ]
-
-_DRAWS = 50
-_GAP = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +64,17 @@ class Eigenmatrices:
         ``E_j = (1/n) sum_i Q[i, j] A_i``; row 0 holds the multiplicities.
     multiplicities : ndarray of int64, shape (r,)
         Ranks of the idempotents.
-    krein : ndarray of float64, shape (r, r, r)
-        ``E_i o E_j = (1/n) sum_k krein[i, j, k] E_k``.
     """
 
     P: NDArray[Any]
     Q: NDArray[Any]
     multiplicities: NDArray[np.int64]
-    krein: NDArray[np.float64]
+
+    @cached_property
+    def krein(self) -> NDArray[np.float64]:
+        """Krein parameters, shape (r, r, r): ``E_i o E_j = (1/n) sum_k krein[i, j, k] E_k``; O(r^4), when asked for."""
+        products = np.einsum("li,lj,kl->ijk", self.Q, self.Q, self.P, optimize=True)
+        return np.asarray(products.real / self.n)
 
     @property
     def valencies(self) -> NDArray[np.int64]:
@@ -165,11 +167,8 @@ def eigenmatrices(p: Any, valencies: Any, transpose: Any, seed: int = 0) -> Eige
 
     Notes
     -----
-    In the orthonormal basis ``A_i / sqrt(n k_i)`` of the algebra, multiplication by A_i is an r by r matrix; these
-    commute and are normal, so that the eigenvectors of one random Hermitian combination diagonalise all. Costs
-    O(r^4), whatever n. Entries within rounding of an integer or of a root of a quadratic with integer
-    coefficients, whose conjugate stands in the same column, are replaced by it. Bannai & Ito, Algebraic
-    Combinatorics I (1984), section 2.3.
+    `characters.characters` diagonalises the r by r intersection matrices together; costs O(r^3), whatever n, and
+    O(r^4) for the Krein parameters. Bannai & Ito, Algebraic Combinatorics I (1984), section 2.3.
 
     Examples
     --------
@@ -181,15 +180,13 @@ def eigenmatrices(p: Any, valencies: Any, transpose: Any, seed: int = 0) -> Eige
     numbers = read_numbers(p, valencies, transpose)
     if noncommuting(numbers.p) is not None:
         return None
-    P = _diagonalised(numbers, np.random.default_rng(seed))
+    P, raw = characters(numbers.p, numbers.transpose, seed)
     n, k = numbers.n, numbers.valencies
-    raw = n / (np.abs(P) ** 2 / k).sum(axis=1)
     multiplicities = np.rint(raw).astype(np.int64)
     if multiplicities.min() < 1 or np.abs(raw - multiplicities).max() > 1e-6 * n or multiplicities.sum() != n:
         raise ParameterError(
             f"no scheme has these intersection numbers: its multiplicities would be {raw.tolist()}"
         )
-    P = _snapped(P, multiplicities)
     order = _decreasing(P[:, 1:])
     principal = int(np.argmin(np.abs(P - k).max(axis=1)))
     order = [principal, *(row for row in order if row != principal)]
@@ -258,50 +255,6 @@ def _same(rule: str, found: NDArray[np.int64], expected: NDArray[np.int64]) -> N
         raise ParameterError(f"{rule}: at indices {(a, b)} {found[a, b]} instead of {expected[a, b]}")
 
 
-def _diagonalised(numbers: Numbers, rng: np.random.Generator) -> NDArray[Any]:
-    roots = np.sqrt(numbers.valencies)
-    left = numbers.p.transpose(0, 2, 1) * (roots[:, None] / roots)
-    symmetric = bool(np.all(numbers.transpose == np.arange(numbers.rank)))
-    norms = np.sqrt(numbers.valencies * float(numbers.n))
-    for _ in range(_DRAWS):
-        weights = rng.standard_normal(numbers.rank) / norms
-        if not symmetric:
-            weights = weights + 1j * rng.standard_normal(numbers.rank) / norms
-        M = np.tensordot(weights, left, 1)
-        values, V = np.linalg.eigh((M + M.conj().T) / 2)
-        gap = np.diff(values).min(initial=np.inf)
-        if gap > _GAP * np.abs(values).max():
-            return np.asarray(np.einsum("at,iab,bt->ti", V.conj(), left, V, optimize=True))
-    raise ConvergenceError(
-        f"none of {_DRAWS} random combinations of {numbers.rank} classes separates the idempotents: "
-        "are these the intersection numbers of a scheme?"
-    )
-
-
-def _snapped(P: NDArray[Any], multiplicities: NDArray[np.int64]) -> NDArray[Any]:
-    snapped = P.copy()
-    for column in range(P.shape[1]):
-        values = P[:, column]
-        tolerance = 1e-10 * max(1.0, float(np.abs(values).max()))
-        for row, value in enumerate(values):
-            if abs(value - round(value.real)) <= tolerance:
-                snapped[row, column] = round(value.real)
-                continue
-            for other in np.flatnonzero(multiplicities == multiplicities[row]):
-                total, product = value + values[other], value * values[other]
-                s, q = round(total.real), round(product.real)
-                scale = tolerance * max(1.0, abs(value) + abs(values[other]))
-                if other != row and abs(total - s) <= 2 * tolerance and abs(product - q) <= scale:
-                    discriminant = s * s - 4 * q
-                    half = (
-                        np.sqrt(complex(discriminant)) / 2 if discriminant < 0 else np.sqrt(discriminant) / 2
-                    )
-                    upper, lower = s / 2 + half, s / 2 - half
-                    snapped[row, column] = upper if abs(upper - value) < abs(lower - value) else lower
-                    break
-    return snapped
-
-
 def _decreasing(rows: NDArray[Any]) -> list[int]:
     """Rows in decreasing lexicographic order of their entries to nine decimals, real part first."""
     keys = np.stack([np.round(rows.real, 9), np.round(rows.imag, 9)], axis=-1).reshape(len(rows), -1)
@@ -309,7 +262,4 @@ def _decreasing(rows: NDArray[Any]) -> list[int]:
 
 
 def _completed(P: NDArray[Any], multiplicities: NDArray[np.int64]) -> Eigenmatrices:
-    k, n = P[0].real, int(multiplicities.sum())
-    Q = (P.conj() / k * multiplicities[:, None]).T
-    krein = np.einsum("li,lj,kl->ijk", Q, Q, P, optimize=True).real / n
-    return Eigenmatrices(P, Q, multiplicities, krein)
+    return Eigenmatrices(P, (P.conj() / P[0].real * multiplicities[:, None]).T, multiplicities)

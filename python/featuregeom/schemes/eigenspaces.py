@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.schemes.characters import characters
+
 __all__ = ["eigenspaces", "krein_parameters", "second_eigenmatrix", "support_of"]
 
 
@@ -29,26 +31,12 @@ def eigenspaces(
 
     Notes
     -----
-    O(d^4), independent of the number of points. A random combination of the (d + 1)-sized intersection matrices,
-    made symmetric by the valencies, has simple eigenvalues (Bannai & Ito 1984, section II.3).
+    O(d^3), independent of the number of points; see `characters.characters`. Integers and quadratic irrationals are
+    exact to the last bit.
     """
-    valencies = numbers[np.arange(len(numbers)), np.arange(len(numbers)), 0].astype(np.float64)
-    n = valencies.sum()
-    scale = np.sqrt(valencies[None, :] / valencies[:, None])
-    matrices = numbers * scale[None]
-    rng = np.random.default_rng(0)
-    best, gap = None, -1.0
-    for _ in range(8):
-        mixed = np.tensordot(rng.standard_normal(len(numbers)), matrices, axes=1)
-        values, vectors = np.linalg.eigh((mixed + mixed.T) / 2)
-        least = float(np.diff(values).min()) / max(float(np.abs(values).max()), 1e-300)
-        if least > gap:
-            best, gap = vectors, least
-        if gap > 1e-3:
-            break
-    assert best is not None
-    P = np.einsum("kt,ikl,lt->ti", best, matrices, best, optimize=True)
-    multiplicities = np.rint(n / (P**2 / valencies).sum(axis=1)).astype(np.int64)
+    P, raw = characters(numbers)
+    multiplicities = np.rint(raw).astype(np.int64)
+    valencies = numbers[np.arange(len(numbers)), np.arange(len(numbers)), 0]
     first = int(np.abs(P - valencies).max(axis=1).argmin())
     rest = [t for t in range(len(P)) if t != first]
     theta = P @ levels if levels is not None else np.zeros(len(P))

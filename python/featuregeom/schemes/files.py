@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, SourceError
-from featuregeom.sources import open_source
+from featuregeom.sources import AxisChoice, open_source
 
-__all__ = ["Kind", "distances", "parse_graph6", "read"]
+__all__ = ["Given", "Kind", "distances", "is_symmetric_colouring", "parse_graph6", "read"]
 
 Kind = Literal["features", "gram", "relations"]
 """What a matrix is taken for."""
@@ -19,9 +20,38 @@ Kind = Literal["features", "gram", "relations"]
 _MOST_VERTICES = 4096
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """One matrix of a file.
+
+    Attributes
+    ----------
+    name : str
+        Name of the tensor, or file and line of the graph.
+    kind : {"features", "gram", "relations"}
+        What it is taken for.
+    values : ndarray or None
+        The matrix; None where it could not be read.
+    problem : str
+        Why it could not be read. Other graphs of the same file may still be.
+    note : str
+        What else it might have been, and the option that says so.
+    """
+
+    name: str
+    kind: Kind
+    values: NDArray[np.generic] | None
+    problem: str = ""
+    note: str = ""
+
+
 def read(
-    path: str, *, kind: Kind | Literal["auto"] = "auto", tensor: str | None = None
-) -> list[tuple[str, Kind, NDArray[np.generic]]]:
+    path: str,
+    *,
+    kind: Kind | Literal["auto"] = "auto",
+    tensor: str | None = None,
+    axis: AxisChoice = "auto",
+) -> list[Given]:
     """Read what to look for schemes in.
 
     Parameters
@@ -29,21 +59,24 @@ def read(
     path : str
         A file of graphs, one graph6 line each (``.g6``), or any source with a matrix.
     kind : {"auto", "features", "gram", "relations"}
-        What the matrix is. By default a square matrix of whole numbers holds relations, a symmetric one with a
-        positive diagonal is a Gram matrix, and any other has features as rows.
+        What the matrix is. By default a square matrix of whole numbers holds relations where its diagonal has labels
+        of its own and no Gram matrix has these values, or where the diagonal is 0; a symmetric one with a positive
+        diagonal is a Gram matrix, and any other has features as rows.
     tensor : str, optional
         Which tensor of the source; needed where there are several matrices.
+    axis : {"auto", "rows", "columns"}
+        The axis that indexes features.
 
     Returns
     -------
-    list of (str, str, ndarray)
-        Name, kind and matrix: one, or one for each graph. A graph becomes the matrix of its distances, with
-        ``n`` between vertices that are not connected.
+    list of Given
+        One, or one for each graph. A graph becomes the matrix of its distances, with ``n`` between vertices that are
+        not connected.
 
     Raises
     ------
     SourceError
-        If the file cannot be read; for graph6 the message names the line.
+        If the file cannot be read. A line that is no graph6 is a problem of that graph alone.
     ParameterError
         If there are several matrices and `tensor` chooses none.
     """
@@ -51,30 +84,47 @@ def read(
         raise ParameterError(f"kind must be auto, features, gram or relations, not {kind!r}")
     if path.endswith((".g6", ".graph6")):
         return [
-            (f"{Path(path).name}:{line}", "relations", distances(adjacency))
-            for line, adjacency in parse_graph6(Path(path))
+            Given(f"{Path(path).name}:{line}", "relations", None, str(graph))
+            if isinstance(graph, SourceError)
+            else Given(f"{Path(path).name}:{line}", "relations", distances(graph))
+            for line, graph in parse_graph6(Path(path))
         ]
-    with open_source(path) as reader:
+    with open_source(path, axis=axis) as reader:
         # An analysis passes over integers; relations are made of them.
-        matrices = [info for info in reader.tensors() if len(info.shape) == 2 and 0 not in info.shape]
-        names = [info.name for info in matrices]
-        if tensor is None and len(names) != 1:
-            raise ParameterError(
-                f"{path} holds {len(names)} matrices, name one with tensor: {', '.join(names[:20])}"
-            )
-        if tensor is not None and tensor not in names:
-            raise ParameterError(f"{path} has no matrix {tensor!r}; it has {', '.join(names[:20])}")
-        name = tensor or names[0]
-        whole = next(info for info in matrices if info.name == name).dtype.startswith(("int", "uint", "bool"))
-        if whole and path.endswith(".npy"):
-            integers = np.load(path, allow_pickle=False)
-            return [(name, _kind(integers) if kind == "auto" else kind, integers)]
-        features = reader.read(name)
-    values = features.widened(np.arange(features.n)) if features.dtype == "bfloat16" else features.values
-    return [(features.provenance.tensor, _kind(values) if kind == "auto" else kind, np.array(values))]
+        matrices = {
+            info.name: info for info in reader.tensors() if len(info.shape) == 2 and 0 not in info.shape
+        }
+        named = ", ".join([*matrices][:20])
+        if tensor is None and len(matrices) != 1:
+            raise ParameterError(f"{path} holds {len(matrices)} matrices, name one with tensor: {named}")
+        if tensor is not None and tensor not in matrices:
+            raise ParameterError(f"{path} has no matrix {tensor!r}; it has {named}")
+        info = matrices[tensor or next(iter(matrices))]
+        if info.dtype.startswith(("int", "uint", "bool")) and path.endswith((".npy", ".npz")):
+            values = _integers(path, info.name)
+            name = info.name
+        else:
+            features = reader.read(info.name)
+            wide = features.dtype == "bfloat16"
+            values = features.widened(np.arange(features.n)) if wide else np.array(features.values)
+            name = features.provenance.tensor
+    what = _kind(values) if kind == "auto" else kind
+    if what == "features" and info.axis == "columns" and values.dtype.kind in "iub":
+        values = values.T
+    return [Given(name, what, values, note=_note(values, what) if kind == "auto" else "")]
 
 
-def parse_graph6(path: Path) -> list[tuple[int, NDArray[np.bool_]]]:
+def is_symmetric_colouring(relations: NDArray[np.generic]) -> bool:
+    """Whether labels are symmetric and the diagonal has one label, which no other pair has: what `detect` takes."""
+    diagonal = relations.diagonal()
+    return (
+        bool(np.array_equal(relations, relations.T))
+        and bool((diagonal == diagonal[0]).all())
+        and int((relations == diagonal[0]).sum()) == len(relations)
+    )
+
+
+def parse_graph6(path: Path) -> list[tuple[int, NDArray[np.bool_] | SourceError]]:
     """Read graphs in graph6 format, one a line.
 
     Parameters
@@ -84,13 +134,13 @@ def parse_graph6(path: Path) -> list[tuple[int, NDArray[np.bool_]]]:
 
     Returns
     -------
-    list of (int, ndarray of bool, shape (n, n))
-        Number of the line and adjacency matrix.
+    list of (int, ndarray of bool, shape (n, n), or SourceError)
+        Number of the line and adjacency matrix, or what is wrong with the line.
 
     Raises
     ------
     SourceError
-        If the file is missing or a line is no graph6; the message names it.
+        If the file is missing or has no lines.
 
     References
     ----------
@@ -100,14 +150,14 @@ def parse_graph6(path: Path) -> list[tuple[int, NDArray[np.bool_]]]:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from error
-    graphs = []
+    graphs: list[tuple[int, NDArray[np.bool_] | SourceError]] = []
     for number, line in enumerate(lines, start=1):
         body = line.removeprefix(b">>graph6<<").strip()
         if body:
             try:
                 graphs.append((number, _graph6(body)))
             except ValueError as error:
-                raise SourceError(f"{path}, line {number} is no graph6: {error}") from error
+                graphs.append((number, SourceError(f"{path}, line {number} is no graph to check: {error}")))
     if not graphs:
         raise SourceError(f"{path} holds no graph")
     return graphs
@@ -150,6 +200,8 @@ def _graph6(body: bytes) -> NDArray[np.bool_]:
         n, start = int(codes[1:4] @ [1 << 12, 1 << 6, 1]), 4
     else:
         raise ValueError(f"it has no number of vertices, or more than {_MOST_VERTICES}")
+    if n == 0:
+        raise ValueError("it has no vertices")
     if n > _MOST_VERTICES:
         raise ValueError(f"{n} vertices; up to {_MOST_VERTICES} are read")
     pairs = n * (n - 1) // 2
@@ -163,14 +215,43 @@ def _graph6(body: bytes) -> NDArray[np.bool_]:
     return adjacency | adjacency.T
 
 
+def _integers(path: str, name: str) -> NDArray[np.generic]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return np.asarray(loaded if isinstance(loaded, np.ndarray) else loaded[name])
+    except (OSError, ValueError, KeyError) as error:
+        raise SourceError(f"{path}: {name} cannot be read: {error}") from error
+
+
 def _kind(values: NDArray[np.generic]) -> Kind:
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
         return "features"
     wide = values.astype(np.float64)
     if not np.isfinite(wide).all():
         return "features"
-    if (wide == np.rint(wide)).all() and len(np.unique(wide.diagonal())) == 1 and wide[0, 0] == 0:
-        return "relations"
+    diagonal = wide.diagonal()
     size = np.abs(wide).max(initial=0)
     symmetric = np.abs(wide - wide.T).max(initial=0) <= 1e-6 * size
-    return "gram" if symmetric and (wide.diagonal() > 0).all() else "features"
+    # By Cauchy and Schwarz; labels 1..d+1 fail it, for the diagonal has the least.
+    bound = np.sqrt(np.outer(np.maximum(diagonal, 0), np.maximum(diagonal, 0)))
+    if symmetric and (diagonal > 0).all() and (np.abs(wide) <= bound * (1 + 1e-6)).all():
+        return "gram"
+    if (wide == np.rint(wide)).all():
+        off = wide[~np.eye(len(wide), dtype=bool)]
+        integers = values.dtype.kind in "iub"
+        constant = len(np.unique(diagonal)) == 1
+        own = not np.isin(diagonal, off).any()
+        if (constant and diagonal[0] == 0) or (own and (integers or (constant and symmetric))):
+            return "relations"
+    return "features"
+
+
+def _note(values: NDArray[np.generic], kind: Kind) -> str:
+    """Say what a square matrix of whole numbers might be as well."""
+    if values.shape[0] != values.shape[1] or kind == "relations":
+        return ""
+    wide = values.astype(np.float64)
+    if not np.isfinite(wide).all() or (wide != np.rint(wide)).any():
+        return ""
+    what = "a Gram matrix" if kind == "gram" else "features as rows"
+    return f"taken for {what}; if its whole numbers are labels of relations, say --kind relations"

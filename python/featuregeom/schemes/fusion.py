@@ -100,8 +100,7 @@ def fuse(scheme: Eigenmatrices, parts: Sequence[Sequence[int]]) -> Eigenmatrices
     P = (scheme.P @ member)[[part[0] for part in idempotents]]
     multiplicities = scheme.multiplicities @ dual
     Q = (P.conj() / P[0].real * multiplicities[:, None]).T
-    krein = np.einsum("li,lj,kl->ijk", Q, Q, P, optimize=True).real / scheme.n
-    return Eigenmatrices(P, Q, multiplicities, krein)
+    return Eigenmatrices(P, Q, multiplicities)
 
 
 def fusions(scheme: Eigenmatrices) -> list[tuple[tuple[int, ...], ...]]:

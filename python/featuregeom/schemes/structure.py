@@ -21,15 +21,17 @@ def closure(numbers: Numbers, classes: Iterable[int]) -> tuple[int, ...]:
     ParameterError
         If a class is out of range.
     """
-    found = {0, *(int(label) for label in classes)}
-    if min(found) < 0 or max(found) >= numbers.rank:
-        raise ParameterError(f"classes must be between 0 and {numbers.rank - 1}, got {sorted(found)}")
-    while True:
-        inside = sorted(found)
-        reached = set(np.flatnonzero(numbers.p[np.ix_(inside, inside)].any(axis=(0, 1))).tolist())
-        if reached <= found:
-            return tuple(inside)
-        found |= reached
+    given = sorted({0, *(int(label) for label in classes)})
+    if given[0] < 0 or given[-1] >= numbers.rank:
+        raise ParameterError(f"classes must be between 0 and {numbers.rank - 1}, got {given}")
+    # In a finite scheme words in the given classes alone reach all, transposed ones too.
+    steps = np.asarray(numbers.p[:, given].any(axis=1))
+    inside = np.isin(np.arange(numbers.rank), given)
+    fresh = inside
+    while fresh.any():
+        fresh = steps[fresh].any(axis=0) & ~inside
+        inside = inside | fresh
+    return tuple(np.flatnonzero(inside).tolist())
 
 
 def closed_subsets(numbers: Numbers) -> list[tuple[int, ...]]:
