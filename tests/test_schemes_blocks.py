@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import featuregeom as fg
 from featuregeom import _core
-from featuregeom.errors import NonFiniteError, ParameterError
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 
 SHAPES = {
     "digon": fg.shapes.simplex(2),
@@ -125,3 +125,61 @@ def test_not_a_number():
     X[1, 2] = np.nan
     with pytest.raises(NonFiniteError, match="row 1, column 2"):
         _core.scheme_blocks(X, np.array([0, 1]), np.array([0, 2]))
+
+
+KINDS = [
+    *(fg.shapes.simplex(n) for n in (2, 3, 5)),
+    *(fg.shapes.polygon(n) for n in (5, 8)),
+    fg.shapes.cross_polytope(3),
+    fg.shapes.antiprism(4),
+    fg.shapes.antiprism(4, 0.25),
+    fg.shapes.prism(3),
+    fg.shapes.cube(3),
+    fg.shapes.icosahedron(),
+    fg.shapes.hamming(2, 4),
+    fg.shapes.shrikhande(),
+]
+
+
+def many(count, seed):
+    """Blocks of known shapes, rotated, scaled and mixed with each other, and random ones."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(0, len(KINDS) + 1, count)
+    rows, labels = [], []
+    for block, k in enumerate(chosen):
+        X = KINDS[k] if k < len(KINDS) else rng.standard_normal((6, 3))
+        rows.append(rng.uniform(0.5, 2) * fg.shapes.rotated(X, seed=block, dim=7))
+        labels += [block] * len(X)
+    order = rng.permutation(len(labels))
+    return np.concatenate(rows)[order], np.array(labels)[order], chosen
+
+
+def test_names_of_many_blocks_are_those_of_each():
+    X, labels, chosen = many(120, 3)
+    found = fg.schemes.detect_blocks(X, labels)
+    names = [fg.schemes.detect(shape).name for shape in KINDS] + [""]
+    assert list(found.names) == [names[k] for k in chosen]
+    np.testing.assert_array_equal(found.is_scheme, chosen < len(KINDS))
+    for block, k in enumerate(chosen):
+        if k < len(KINDS):
+            alone = fg.schemes.detect(KINDS[k])
+            np.testing.assert_allclose(found.levels[block], alone.levels[1:], atol=1e-9)
+            np.testing.assert_array_equal(found.valencies[block], alone.valencies[1:])
+    frame = found.to_frame()
+    assert frame["n"].tolist() == np.bincount(labels).tolist()
+
+
+def test_many_blocks_left_out_and_refused():
+    X, labels, _ = many(10, 1)
+    some = np.where(labels < 4, labels, -1)
+    assert len(fg.schemes.detect_blocks(X, some).names) == 4
+    assert fg.schemes.detect_blocks(X, np.full(len(X), -1)).names == ()
+    scaled = X.copy()
+    scaled[np.flatnonzero(labels == 0)[0]] *= 1.5
+    assert fg.schemes.detect_blocks(scaled, labels).names[0] == ""
+    with pytest.raises(ShapeError, match="one a feature"):
+        fg.schemes.detect_blocks(X, labels[1:])
+    with pytest.raises(ParameterError, match="block 2 has no features"):
+        fg.schemes.detect_blocks(X, np.where(labels == 2, -1, labels))
+    with pytest.raises(ParameterError, match="from 1 to 64"):
+        fg.schemes.detect_blocks(np.ones((65, 2)), np.zeros(65, int))

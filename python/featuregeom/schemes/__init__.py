@@ -18,9 +18,11 @@ from featuregeom.schemes.fusion import fuse, fused_numbers, fusions, idempotent_
 from featuregeom.schemes.large import LargeDetection, detect_large
 from featuregeom.schemes.parameters import Parameters, parameters
 from featuregeom.schemes.polynomial import intersection_array, p_orders, q_orders, strongly_regular
+from featuregeom.schemes.small import BlockSchemes, detect_blocks
 from featuregeom.schemes.structure import closed_subsets, is_primitive, is_thin, quotient, subscheme
 
 __all__ = [
+    "BlockSchemes",
     "Check",
     "Closure",
     "DesignStrength",
@@ -40,6 +42,7 @@ __all__ = [
     "design_strength",
     "design_strength_of_gram",
     "detect",
+    "detect_blocks",
     "detect_large",
     "eigenmatrices",
     "failures",
