@@ -31,3 +31,26 @@ def test_bad_seed_is_one_line(tmp_path: Path) -> None:
     )
     assert result.exit_code == 1
     assert "seed must be an integer" in result.stderr
+
+
+def test_a_missing_device_is_one_line_and_touches_nothing(tmp_path: Path) -> None:
+    cells = tmp_path / "cells"
+    cells.mkdir()
+    for name in ("phase", "geometry", "saturation", "dynamics"):
+        result = CliRunner().invoke(app, ["toy", name, "--out", str(tmp_path), "--device", "cuda:99"])
+        assert result.exit_code == 1
+        assert "device must name a torch device" in " ".join(result.stderr.split())
+    assert cells.is_dir()
+
+
+def test_geometry_writes_its_histograms(tmp_path: Path) -> None:
+    out = tmp_path / "toy"
+    result = CliRunner().invoke(app, ["toy", "geometry", "--out", str(out), "--steps", "2", "--json"])
+    assert result.exit_code == 0, result.output
+    page = Path(json.loads(result.stdout)["page"]).read_text(encoding="utf-8")
+    assert "Histogram of capacities" in page
+    # The help states what runs by default.
+    frame = pd.read_parquet(json.loads(result.stdout)["table"])
+    text = " ".join(CliRunner().invoke(app, ["toy", "geometry", "--help"]).stdout.split())
+    n, m, s = frame["n_features"].iloc[0], frame["n_hidden"].iloc[0], frame["sparsity"].nunique()
+    assert f"Train {n} features in {m} dimensions at {s} growing sparsities" in text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
-from featuregeom.features import Features, Provenance, as_features
+from featuregeom.features import Features, Provenance, as_features, off_graph
 
 X = np.arange(12.0).reshape(4, 3) - 5
 
@@ -216,3 +216,23 @@ def test_features_pass_through_with_their_own_provenance():
         as_features(features, axis="columns")
     with pytest.raises(ParameterError, match="not 'cols'"):
         as_features(X, axis="cols")
+
+
+def test_advice_for_complex_features_is_right():
+    with pytest.raises(DtypeError, match=r"use that for complex ones") as caught:
+        as_features(np.array([[1.0, 1j]]))
+    assert "hstack" not in str(caught.value)
+
+
+def test_off_graph():
+    weight = torch.nn.Parameter(torch.tensor([1.5, 2.0], dtype=torch.bfloat16))
+    array = off_graph(weight)
+    assert isinstance(array, np.ndarray)
+    assert array.dtype == np.float32
+    assert array.tolist() == [1.5, 2.0]
+    assert off_graph([1, 2]) == [1, 2]
+    conjugate = torch.tensor([1j], requires_grad=True).conj()
+    np.testing.assert_array_equal(off_graph(conjugate), [-1j])
+    for hollow in (torch.eye(2).to_sparse(), torch.empty(2, device="meta")):
+        with pytest.raises(DtypeError, match="dense numbers"):
+            off_graph(hollow)

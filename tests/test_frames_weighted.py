@@ -104,6 +104,7 @@ def test_complex_codes_of_real_features():
         (np.array([1, 1j, 1, 1, 1]), ParameterError, "not symmetric"),
         (np.array([1.0, 1, -0.5, 1, 1]), ParameterError, "code 2 is -0.5"),
         (-np.eye(5), ParameterError, "code 0 is -1"),
+        (np.eye(5) + 3 * np.eye(5)[::-1], ParameterError, "indefinite, with an eigenvalue of -2"),
     ],
 )
 def test_bad_second_moments(moment, error, message):
@@ -126,3 +127,35 @@ def test_weights_out_of_range(moment):
     for X in (np.full((3, 2), 1e10), np.full((3, 2), 1e10j)):
         with pytest.raises(ParameterError, match="range of float64"):
             fg.frames.weighted_frame_operator(X, moment)
+
+
+@pytest.mark.parametrize("moment", [np.full(3, 1e300), np.full((3, 3), 1e300)])
+def test_interference_out_of_range(moment):
+    with pytest.raises(ParameterError, match="overflow"):
+        fg.frames.effective_interference(np.full((3, 2), 1e10), moment)
+    with pytest.raises(ParameterError, match="overflow"):
+        fg.frames.effective_interference(np.full((3, 2), 1e4 * 2**0.5), np.full((3, 3), 3e299))
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 3)])
+def test_products_that_underflow(shape):
+    X = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
+    tiny = np.full(3, 1e-300) if shape == (3,) else np.diag(np.full(3, 1e-300))
+    for call in (fg.frames.weighted_frame_operator, fg.frames.effective_interference):
+        with pytest.raises(ParameterError, match="underflow"):
+            call(1e-10 * X, tiny)
+    # What does not underflow is right, whatever X and the codes are by themselves.
+    expected = fg.frames.weighted_frame_operator(X, tiny * 1e300)
+    np.testing.assert_allclose(
+        fg.frames.weighted_frame_operator(1e140 * X, tiny), 1e-20 * expected, rtol=1e-12, atol=0
+    )
+    np.testing.assert_allclose(
+        fg.frames.weighted_frame_operator(1e-120 * X, tiny * 1e300), 1e-240 * expected, rtol=1e-12, atol=0
+    )
+
+
+def test_zero_products_are_no_underflow():
+    # Codes that always cancel, unused features, zero features.
+    assert not fg.frames.weighted_frame_operator([[1.0], [1.0]], [[1.0, -1.0], [-1.0, 1.0]]).any()
+    assert not fg.frames.weighted_frame_operator([[1.0], [0.0]], [0.0, 1.0]).any()
+    assert not fg.frames.effective_interference([[1.0], [0.0]], [0.0, 1.0]).matrix.any()

@@ -155,3 +155,10 @@ def test_bad_features_and_names():
         saturation(np.eye(3), fg.spectra.spectrum(np.eye(2)))
     with pytest.raises(ParameterError, match="'cvs' is none"):
         random_frame_null([1.0], 2).score("cvs", 0.0)
+
+
+def test_norms_with_a_gradient_are_taken():
+    torch = pytest.importorskip("torch")
+    norms = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    found, plain = (random_frame_null(given, 2, samples=2) for given in (norms, [1.0, 2.0, 3.0]))
+    assert found.expected == plain.expected

@@ -427,3 +427,16 @@ def test_what_is_no_frame():
         shapes.rotated(np.zeros((0, 3)), seed=0)
     with pytest.raises(DtypeError, match="X must hold real or complex numbers"):
         shapes.noisy([["a"]], 0.1, seed=0)
+
+
+def test_torch_parameters_are_taken():
+    torch = pytest.importorskip("torch")
+    weight = torch.nn.Parameter(torch.tensor([[1.0, 0.0], [-1.0, 0.5]], dtype=torch.bfloat16))
+    plain = [[1.0, 0.0], [-1.0, 0.5]]
+    np.testing.assert_array_equal(shapes.direct_sum(weight, weight), shapes.direct_sum(plain, plain))
+    np.testing.assert_array_equal(shapes.rotated(weight, 0), shapes.rotated(plain, 0))
+    np.testing.assert_array_equal(shapes.noisy(weight, 0.1, 0), shapes.noisy(plain, 0.1, 0))
+    norms = torch.ones(3, requires_grad=True)
+    np.testing.assert_array_equal(shapes.random_frame(3, 2, 0, norms), shapes.random_frame(3, 2, 0))
+    with pytest.raises(ShapeError, match=r"arrays\[0\] is no matrix"):
+        shapes.direct_sum([[1.0], [1.0, 2.0]])

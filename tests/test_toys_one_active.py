@@ -245,3 +245,11 @@ def test_bad_polygons(arguments: Any, message: str) -> None:
 def test_bad_catalogue() -> None:
     with pytest.raises(ParameterError, match="n must be an integer of at least 1, got 0"):
         polygon_catalogue(0)
+
+
+def test_torch_parameters_are_taken() -> None:
+    torch = pytest.importorskip("torch")
+    W = torch.nn.Parameter(torch.tensor([[1.0], [-1.0]], dtype=torch.bfloat16))
+    b = torch.zeros(2, requires_grad=True)
+    assert one_active_loss(W, b) == 0
+    np.testing.assert_allclose(one_active_gradient(W, b)[0], 0, atol=1e-15)

@@ -114,6 +114,20 @@ def test_zero_features_have_no_penalty() -> None:
     assert torch.isnan(tight_frame_penalty(W)).tolist() == [False, True]
 
 
+def test_zero_features_do_not_poison_the_gradient_of_a_batch() -> None:
+    W = random(3, 4, 2)
+    alone = W[[0, 2]].clone().requires_grad_()
+    tight_frame_penalty(alone).sum().backward()
+    W[1] = 0
+    W.requires_grad_()
+    tight_frame_penalty(W).nansum().backward()
+    torch.testing.assert_close(W.grad[[0, 2]], alone.grad)
+    assert W.grad[1].abs().max() == 0
+    (gradient,) = torch.autograd.grad(tight_frame_penalty(W).sum(), W)
+    assert gradient.isfinite().all()
+    assert gradient[1].abs().max() == 0
+
+
 @pytest.mark.parametrize(
     ("W", "error", "message"),
     [

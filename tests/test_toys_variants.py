@@ -121,6 +121,40 @@ def test_checkpoints_are_the_run() -> None:
     assert train(3, 2, steps=2, **settings).checkpoints is None
 
 
+def test_checkpoints_of_the_second_matrix() -> None:
+    toy = train(2, 3, kind="abs", sparsity=0.5, steps=4, checkpoints=[0, 4], n_instances=2)
+    assert toy.checkpoints is not None
+    assert toy.checkpoints.V is not None
+    assert toy.checkpoints.V.shape == (2, 2, 2, 3)
+    np.testing.assert_array_equal(toy.checkpoints.V[-1], toy.V)
+    assert np.any(toy.checkpoints.V[0] != toy.checkpoints.V[1])
+
+
+def test_sweep_over_features() -> None:
+    found = sweep(
+        [2, 3],
+        [1, 2],
+        [0.1, 0.6],
+        importance=[[[1, 1], [1, 2]], [1, 1, 1]],
+        steps=2,
+        batch_size=8,
+        held_out=8,
+    )
+    frame = found.to_frame()
+    assert frame.groupby(["n_features", "n_hidden"]).size().tolist() == [4, 4, 2, 2]
+    assert sweep(2, 1, 0.5, steps=1, batch_size=8, held_out=8).to_frame()["n_hidden"].tolist() == [1]
+    for bad, message in (
+        ({"n_features": "a"}, "n_features must"),
+        ({"importance": [[1, 1]]}, "importance must be one array for each"),
+        ({"learning_rte": 1.0}, "learning_rte must be an argument of train"),
+        ({"n_instances": 3}, "n_instances must be an argument of train"),
+        ({"learning_rate": "a"}, "learning_rate must"),
+    ):
+        arguments: dict[str, Any] = {"n_features": [2, 3], "n_hidden": 1, "sparsity": 0.5} | bad
+        with pytest.raises(ParameterError, match=message):
+            sweep(**arguments)
+
+
 def test_early_stop() -> None:
     seen: list[int] = []
     settings: dict[str, Any] = {"sparsity": 0.0, "schedule": "constant", "learning_rate": 1e-2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core, spectra
+from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import tightness
 from featuregeom.naming import distinct_values, name_geometry
@@ -18,10 +20,18 @@ from featuregeom.schemes.detection import Detection
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GRAM_LIMIT", "Block", "Decomposition", "decompose", "describe_block", "groups"]
+__all__ = ["GRAM_LIMIT", "TIGHT", "Block", "Decomposition", "decompose", "describe_block", "groups"]
 
 GRAM_LIMIT = 512
 """A block's Gram matrix is formed up to this many features."""
+
+TIGHT = 0.05
+"""Tightness residual and relative spread of norms up to which a block counts as tight with equal norms. A capacity
+D_i then differs from d / n by about as much, relatively, at most."""
+
+
+_TILE = 1024
+"""Couplings between blocks are looked at this many features by this many at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +58,10 @@ class Block:
         Its Gram matrix, features in the order of `index`; None above `GRAM_LIMIT` features.
     scheme : Detection or None
         Its association scheme, where it has one; its features are `index` in increasing order.
+    bounds : (float, float)
+        Its own frame bounds, the least and the largest of its `dim` leading eigenvalues.
+    norm_spread : float
+        Largest over least norm of its features, less 1.
     """
 
     index: NDArray[np.int64]
@@ -59,11 +73,18 @@ class Block:
     residual: float
     gram: NDArray[np.float64] | None
     scheme: Detection | None = None
+    bounds: tuple[float, float] = (math.nan, math.nan)
+    norm_spread: float = math.nan
 
     @property
     def capacity(self) -> float:
-        """Dimension over number of features: the capacity of each where the block is tight with equal norms."""
-        return self.dim / len(self.index)
+        """The certificate d / n: capacity of every feature of a tight block with equal norms.
+
+        NaN unless both `tightness` and `norm_spread` are at most `TIGHT`, for then no one number is the capacity of
+        its features.
+        """
+        certified = self.tightness <= TIGHT and self.norm_spread <= TIGHT
+        return self.dim / len(self.index) if certified else math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +101,21 @@ class Decomposition:
         Couplings below it do not connect; given or chosen.
     ladder : tuple of (float, int)
         Thresholds with the number of blocks at each, largest threshold first.
+    dropped : ndarray of float64, shape (n_blocks,)
+        Largest coupling ``|M_ij| / max(N_i, N_j)`` of each block with a feature outside it: what calling the blocks
+        orthogonal leaves out. 0 for a single block.
     """
 
     blocks: tuple[Block, ...]
     labels: NDArray[np.int64]
     threshold: float
     ladder: tuple[tuple[float, int], ...]
+    dropped: NDArray[np.float64]
+
+    @property
+    def largest_dropped(self) -> float:
+        """The largest coupling between two blocks; below `threshold`."""
+        return float(self.dropped.max(initial=0.0))
 
     def to_frame(self) -> pd.DataFrame:
         """Give the table of blocks, one row each."""
@@ -93,13 +123,22 @@ class Decomposition:
 
         names = ("dim", "gram_values", "tightness", "capacity", "geometry", "reason", "residual")
         rows = [
-            {"n": len(block.index)} | {name: getattr(block, name) for name in names} for block in self.blocks
+            {"n": len(block.index)}
+            | {name: getattr(block, name) for name in names}
+            | {"lower": block.bounds[0], "upper": block.bounds[1], "dropped": float(dropped)}
+            for block, dropped in zip(self.blocks, self.dropped, strict=True)
         ]
-        return pd.DataFrame(rows, columns=["n", *names])
+        return pd.DataFrame(rows, columns=["n", *names, "lower", "upper", "dropped"])
 
 
 def decompose(X: Any, *, threshold: float | None = None, num_threads: int | None = None) -> Decomposition:
-    """Split features into blocks that are (nearly) orthogonal to each other, and say what each block is.
+    r"""Split features into blocks that are (nearly) orthogonal to each other, and say what each block is.
+
+    Blocks are the connected components of the graph whose edges are the pairs with a coupling
+
+    .. math:: |M_{ij}| / \max(N_i, N_j) \ge \vartheta.
+
+    Couplings below the threshold are left out, and `Decomposition.dropped` has the largest of each block.
 
     Parameters
     ----------
@@ -122,8 +161,13 @@ def decompose(X: Any, *, threshold: float | None = None, num_threads: int | None
 
     Notes
     -----
-    Costs one sweep, n (n - 1) m operations, and b^2 m for each block of b features; the n x n Gram matrix is
-    never formed.
+    Costs one sweep and, where there are several blocks, the couplings between them once more: n (n - 1) m operations
+    each. A block of b features costs b^2 m. The n x n Gram matrix is never formed. Features are real.
+
+    References
+    ----------
+    Elhage et al., Toy models of superposition (2022), "tegum products"; the choice of the threshold is featuregeom's
+    own.
 
     Examples
     --------
@@ -139,11 +183,12 @@ def decompose(X: Any, *, threshold: float | None = None, num_threads: int | None
         describe_block(features, index, whole=whole, num_threads=num_threads)
         for index in groups(swept.blocks, swept.n_blocks)
     )
-    return Decomposition(blocks, swept.blocks, swept.threshold, swept.ladder)
+    dropped = _dropped(features, swept.blocks, swept.n_blocks)
+    return Decomposition(blocks, swept.blocks, swept.threshold, swept.ladder, dropped)
 
 
 def groups(labels: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
-    """List the features of each block.
+    r"""List the features of each block: :math:`B_k = \{i : l_i = k\}`.
 
     Parameters
     ----------
@@ -156,7 +201,28 @@ def groups(labels: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
     -------
     list of ndarray of int64
         Increasing indices, one array a block.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If `labels` is not one list of integers, or one is `count` or more.
+
+    References
+    ----------
+    featuregeom's own bookkeeping of `pairs.sweep`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featuregeom.blocks import groups
+    >>> [part.tolist() for part in groups(np.array([0, 1, -1, 0]), 2)]
+    [[0, 3], [1]]
     """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ShapeError(f"labels must be one list of integers, got {labels.dtype} of shape {labels.shape}")
+    if labels.max(initial=-1) >= count:
+        raise ParameterError(f"labels must be below the {count} blocks, got {labels.max()}")
     order = np.argsort(labels, kind="stable")
     return np.split(order, np.searchsorted(labels[order], np.arange(count + 1)))[1:-1] if count else []
 
@@ -164,7 +230,10 @@ def groups(labels: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
 def describe_block(
     X: Any, index: NDArray[np.int64], *, whole: spectra.Spectrum | None = None, num_threads: int | None = None
 ) -> Block:
-    """Say what one block is.
+    r"""Say what one block is: its dimension, tightness, frame bounds and, where it has one, its geometry's name.
+
+    The block's own frame operator is :math:`F_B = \sum_{i \in B} w_i^\top w_i`; the name comes from the cosines
+    :math:`M_{ij} / \sqrt{N_i N_j}` within the block.
 
     Parameters
     ----------
@@ -183,14 +252,42 @@ def describe_block(
 
     Raises
     ------
+    ShapeError, ParameterError
+        If `index` is not one list of integers, is empty, lies outside the features or names one twice, or if it names
+        a zero feature, which belongs to no block.
     NonFiniteError
         If the block holds NaN or infinity.
+
+    References
+    ----------
+    arXiv:2602.02224 for the frames of eigenspaces; the names are those of `featuregeom.naming`.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> X = fg.shapes.direct_sum(fg.shapes.polygon(5), fg.shapes.simplex(2))
+    >>> fg.blocks.describe_block(X, [5, 6]).geometry
+    'digon'
     """
     features = as_features(X)
+    index = _checked(index, features)
     if len(index) > GRAM_LIMIT:
         found = whole or _spectrum(features, index, num_threads)
         reason = f"{len(index)} features: names are looked for up to {GRAM_LIMIT}"
-        return Block(index, found.rank, None, tightness(found.retained), "", reason, float("nan"), None)
+        retained = found.retained
+        squares = _core.squared_norms(features.values[index], num_threads=num_threads)
+        return Block(
+            index=index,
+            dim=found.rank,
+            gram_values=None,
+            tightness=tightness(retained),
+            geometry="",
+            reason=reason,
+            residual=math.nan,
+            gram=None,
+            bounds=_ends(retained),
+            norm_spread=_spread(np.sqrt(squares)),
+        )
     rows = features.widened(index)
     if not np.isfinite(rows).all():
         _core.check_finite(features.values)
@@ -210,7 +307,66 @@ def describe_block(
         residual=name.residual,
         gram=gram[np.ix_(name.order, name.order)],
         scheme=name.scheme,
+        bounds=_ends(eigenvalues[:dim]),
+        norm_spread=_spread(norms),
     )
+
+
+def _checked(index: Any, features: Features) -> NDArray[np.int64]:
+    """Give the numbers of a block's features, each a feature of its own that is not zero."""
+    found = np.asarray(index)
+    if found.ndim != 1 or not found.size or found.dtype.kind not in "iu":
+        raise ShapeError(f"index must be a list of feature numbers, got {found.dtype} of shape {found.shape}")
+    if found.min() < 0 or found.max() >= features.n:
+        raise ParameterError(
+            f"index must name features from 0 to {features.n - 1}, got {found.min()} to {found.max()}"
+        )
+    if len(np.unique(found)) < len(found):
+        values, counts = np.unique(found, return_counts=True)
+        raise ParameterError(f"index must name each feature once, got {values[counts > 1][0]} again")
+    found = found.astype(np.int64)
+    rows = features.values[found]
+    # Zero has no bits but the sign's, which bfloat16 holds as bits.
+    zero = np.flatnonzero(~((rows & 0x7FFF) if features.dtype == "bfloat16" else rows).any(axis=1))
+    if zero.size:
+        raise ParameterError(
+            f"index must name nonzero features: feature {found[zero[0]]} is zero, in no block"
+        )
+    return found
+
+
+def _ends(eigenvalues: NDArray[np.float64]) -> tuple[float, float]:
+    return (float(eigenvalues.min()), float(eigenvalues.max())) if len(eigenvalues) else (math.nan, math.nan)
+
+
+def _spread(norms: NDArray[np.float64]) -> float:
+    return float(norms.max() / norms.min() - 1)
+
+
+def _dropped(features: Features, labels: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """Largest coupling of each block with what is outside it, a tile of pairs at a time."""
+    found = np.zeros(count)
+    if count < 2:
+        return found
+    kept = np.flatnonzero(labels >= 0)
+    tiles = [kept[start : start + _TILE] for start in range(0, len(kept), _TILE)]
+    for place, left in enumerate(tiles):
+        first = features.widened(left)
+        size = np.abs(first).max(
+            axis=1, keepdims=True
+        )  # squares of the rows themselves might leave the range
+        for right in tiles[place:]:
+            second = first if right is left else features.widened(right)
+            other = size if right is left else np.abs(second).max(axis=1, keepdims=True)
+            a, b = first / size, second / other
+            lengths = np.linalg.norm(a, axis=1)[:, None], np.linalg.norm(b, axis=1)[None, :]
+            # |cosine| times the smaller norm over the larger one is |M_ij| / max(N_i, N_j).
+            ratio = (lengths[0] * size) / (lengths[1] * other.T)
+            coupling = np.abs(a @ b.T) / (lengths[0] * lengths[1]) * np.minimum(ratio, 1 / ratio)
+            coupling[labels[left][:, None] == labels[right][None, :]] = 0.0
+            np.maximum.at(found, labels[left], coupling.max(axis=1))
+            np.maximum.at(found, labels[right], coupling.max(axis=0))
+    return found
 
 
 def _spectrum(features: Features, index: NDArray[np.int64], num_threads: int | None) -> spectra.Spectrum:

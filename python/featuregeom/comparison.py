@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom import _core
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import Features, as_features
+from featuregeom.features import Features, as_features, off_graph
 from featuregeom.frames.rows import EPSILON
 from featuregeom.spectra import Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
@@ -127,7 +127,7 @@ def principal_angles(A: Any, B: Any) -> Floats:
 
 
 def on_frame_side(X: Any, spectrum: Spectrum) -> Spectrum:
-    r"""Give a spectrum its eigenvectors in the space of the dimensions, :math:`X^\top u / \sqrt\lambda`.
+    r"""Give a spectrum its eigenvectors in the space of the dimensions, :math:`v = X^\top u / \sqrt\lambda`.
 
     With fewer features than dimensions `spectra.spectrum` keeps those of the Gram matrix, which belong to these
     features alone and are compared with nothing else.
@@ -148,6 +148,11 @@ def on_frame_side(X: Any, spectrum: Spectrum) -> Spectrum:
     ------
     ShapeError
         If `spectrum` does not fit `X`.
+
+    References
+    ----------
+    Golub & Van Loan, Matrix Computations (2013), section 2.4: the singular value decomposition, in which u and v are
+    partners.
 
     Examples
     --------
@@ -376,7 +381,7 @@ def _greedy(overlaps: Floats) -> list[tuple[int, int]]:
 def _measure(name: str, given: ArrayLike) -> Floats:
     """Give measures with what they lack of 1 as one mass more."""
     try:
-        masses = np.asarray(given, dtype=np.float64)
+        masses = np.asarray(off_graph(given), dtype=np.float64)
     except (TypeError, ValueError):
         raise ParameterError(f"{name} must be rows of masses, got {given!r}") from None
     if masses.ndim not in (1, 2):

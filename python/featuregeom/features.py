@@ -21,6 +21,7 @@ __all__ = [
     "check_dtype",
     "check_shape",
     "dtype_name",
+    "off_graph",
 ]
 
 DType = Literal["float64", "float32", "float16", "bfloat16"]
@@ -186,7 +187,11 @@ def check_dtype(dtype: str, where: str) -> None:
             "widen it first, e.g. tensor.to(torch.bfloat16) times its scale, or leave it out"
         )
     elif dtype.startswith("complex"):
-        advice = "features are real: measure real and imaginary parts, e.g. np.hstack([X.real, X.imag])"
+        # Real and imaginary parts side by side have another frame operator, and so other numbers.
+        advice = (
+            "features are real everywhere but in fg.frames: use that for complex ones "
+            "(fg.frames.frame_operator, capacity, frame_numbers, coherence ...)"
+        )
     elif dtype == "void16":
         advice = (
             "bfloat16 saved by NumPy looks like this: pass X.view(ml_dtypes.bfloat16), or save safetensors"
@@ -239,6 +244,38 @@ def dtype_name(array: Any) -> str:
     """
     dtype = array.dtype
     return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
+
+
+def off_graph(X: Any) -> Any:
+    """Give a torch tensor as a NumPy array that holds its numbers, and anything else as it is.
+
+    For arguments that NumPy is to read, weights and norms among them: it takes no Parameter that requires a
+    gradient, no tensor of another device, and no bfloat16.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+
+    Returns
+    -------
+    object
+        For a dense tensor a detached array on the CPU, bfloat16 widened to float32.
+
+    Raises
+    ------
+    DtypeError
+        If a tensor is sparse or on the meta device, and so holds no dense numbers.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(X, torch.Tensor):
+        return X
+    if X.layout is not torch.strided or X.is_meta:
+        raise DtypeError(
+            "a torch tensor without dense numbers (sparse or meta) cannot be read: pass X.to_dense()"
+        )
+    tensor = X.detach().cpu().resolve_conj().resolve_neg()
+    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
 
 
 def _to_numpy(X: Any, where: str) -> tuple[NDArray[Any], str]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import as_features
+from featuregeom.features import as_features, off_graph
 from featuregeom.shapes.arguments import integer
 from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
@@ -248,7 +248,7 @@ def saturation(
 
 def _read_norms(norms: ArrayLike) -> NDArray[np.float64]:
     try:
-        lengths = np.asarray(norms, dtype=np.float64)
+        lengths = np.asarray(off_graph(norms), dtype=np.float64)
     except (TypeError, ValueError):
         raise ParameterError(f"norms must be numbers, one a feature, got {norms!r}") from None
     if lengths.ndim != 1 or not lengths.size:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom import _core
 from featuregeom.comparison import Match, js_distance, match_eigenspaces, on_frame_side
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import Features, as_features
+from featuregeom.features import Features, as_features, off_graph
 from featuregeom.spectra import Spectrum, measures, spectrum
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def _read_steps(steps: ArrayLike | None, T: int) -> Floats:
     if steps is None:
         return np.arange(T, dtype=np.float64)
     try:
-        at = np.array(steps, dtype=np.float64)
+        at = np.array(off_graph(steps), dtype=np.float64)
     except (TypeError, ValueError):
         raise ParameterError(f"steps must be numbers, one a checkpoint, got {steps!r}") from None
     if at.shape != (T,):

@@ -91,7 +91,7 @@ def coherence_bounds(n: int, m: int, complex: bool = False) -> CoherenceBounds: 
     Raises
     ------
     ParameterError
-        If `n` or `m` is no integer of at least 1.
+        If `n` or `m` is no integer of at least 1, or `complex` is neither true nor false.
 
     Notes
     -----
@@ -122,6 +122,8 @@ def coherence_bounds(n: int, m: int, complex: bool = False) -> CoherenceBounds: 
     0.75
     """
     _check(n, m)
+    if not isinstance(complex, bool | np.bool_):
+        raise ParameterError(f"complex must be True or False, not {complex!r}")
     n, m, k = int(n), int(m), int(n - m)
     crowded = n > (m * m if complex else m * (m + 1) // 2)
     levenstein = bukh_cox = 0.0

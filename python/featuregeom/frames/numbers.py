@@ -148,7 +148,7 @@ def frame_bounds(X: Any, *, num_threads: int | None = None) -> tuple[float, floa
 
 
 def condition(X: Any, *, num_threads: int | None = None) -> float:
-    """Condition B / A of the frame operator over the span; 1 exactly for tight frames.
+    r"""Condition :math:`B / A = \lambda_{\max} / \lambda_{\min}` of the frame operator over the span.
 
     Parameters
     ----------
@@ -158,12 +158,16 @@ def condition(X: Any, *, num_threads: int | None = None) -> float:
     Returns
     -------
     float
-        The square of the condition of `X` itself; NaN where all features are zero.
+        1 exactly for tight frames; the square of the condition of `X` itself; NaN where all features are zero.
 
     Raises
     ------
     ShapeError, DtypeError, NonFiniteError, ParameterError
         As in `frame_operator`.
+
+    References
+    ----------
+    Casazza & Kutyniok (eds.), Finite Frames (2013), chapter 1.
 
     Examples
     --------

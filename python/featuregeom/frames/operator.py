@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.errors import ShapeError
+from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import dtype_name, off_graph
 from featuregeom.frames.rows import Rows, read_rows
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "Progress",
     "capacity",
     "check_gram_size",
+    "finite_array",
     "frame_operator",
     "frame_potential",
     "gram",
     "gram_of",
+    "hermitian",
     "operator_of",
     "tightness",
 ]
@@ -33,6 +36,9 @@ Precision = Literal["double", "single"]
 
 GRAM_ROWS = 8192
 """A Gram matrix of all features is formed up to this many: half a gibibyte, one for complex features."""
+
+_ASYMMETRY = 1e-6
+"""A matrix may be this far from Hermitian, relative to its largest entry: rounding of float32 sums."""
 
 
 def frame_operator(
@@ -137,6 +143,10 @@ def gram(X: Any, *, num_threads: int | None = None) -> NDArray[Any]:
     -----
     Costs n (n + 1) m operations and n^2 memory.
 
+    References
+    ----------
+    Casazza & Kutyniok (eds.), Finite Frames (2013), section 1.4.
+
     Examples
     --------
     >>> import featuregeom as fg
@@ -228,27 +238,53 @@ def _inner(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
     return sums
 
 
-def frame_potential(F: NDArray[Any]) -> float:
+def frame_potential(F: Any) -> float:
     r"""Frame potential :math:`\operatorname{tr} F^2 = \sum_{ij} |M_{ij}|^2`.
 
     Parameters
     ----------
-    F : ndarray, shape (m, m)
-        Frame operator, real or complex.
+    F : array-like, shape (m, m)
+        Frame operator: symmetric, or Hermitian.
 
     Returns
     -------
     float
         At least :math:`(\operatorname{tr} F)^2 / m`, with equality exactly for tight frames.
 
+    Raises
+    ------
+    ShapeError
+        If `F` is not square; the potential of features is ``frame_numbers(X).potential``.
+    DtypeError, NonFiniteError
+        If `F` does not hold finite numbers.
+    ParameterError
+        If `F` is not Hermitian up to 1e-6 of its largest entry, or the potential leaves the range of float64.
+
     References
     ----------
-    Benedetto & Fickus (2003), Theorem 6.2.
+    Benedetto & Fickus, Finite normalized tight frames, Adv. Comput. Math. 18 (2003), Theorem 6.2.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> fg.frames.frame_potential([[2.0, 0.0], [0.0, 4.0]])
+    20.0
     """
-    return float(np.vdot(F, F).real)
+    operator = finite_array(F, "F")
+    if operator.ndim != 2 or operator.shape[0] != operator.shape[1]:
+        raise ShapeError(
+            f"F must be a square frame operator, got shape {operator.shape}: pass frame_operator(X), or take "
+            "frame_numbers(X).potential"
+        )
+    hermitian(operator, "F")
+    with np.errstate(over="ignore"):  # looked for below
+        potential = float(np.vdot(operator, operator).real)
+    if not np.isfinite(potential):
+        raise ParameterError("the frame potential leaves the range of float64: rescale the features")
+    return potential
 
 
-def tightness(eigenvalues: NDArray[np.float64]) -> float:
+def tightness(eigenvalues: Any) -> float:
     r"""Tightness residual over the span: 0 exactly for a tight frame.
 
     .. math:: \frac{\lVert F - \frac{\operatorname{tr} F}{r} P \rVert_F}{\operatorname{tr} F / \sqrt r}
@@ -257,14 +293,93 @@ def tightness(eigenvalues: NDArray[np.float64]) -> float:
 
     Parameters
     ----------
-    eigenvalues : ndarray, shape (r,)
+    eigenvalues : array-like, shape (r,)
         The nonzero eigenvalues of F.
 
     Returns
     -------
     float
-        The coefficient of variation of the eigenvalues; NaN without any.
+        The coefficient of variation of the eigenvalues; NaN without any, and where all are zero.
+
+    Raises
+    ------
+    ShapeError
+        If they are not one list; those of features are in ``spectra.spectrum(X).retained``.
+    DtypeError, NonFiniteError
+        If they are not finite real numbers.
+
+    References
+    ----------
+    Casazza & Kutyniok (eds.), Finite Frames (2013), chapter 1, for tight frames; that the residual is
+    (FP / least FP - 1)^(1/2) follows from Benedetto & Fickus (2003).
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> fg.frames.tightness([3.0, 1.0])
+    0.5
     """
-    if eigenvalues.size == 0:
+    values = finite_array(eigenvalues, "eigenvalues")
+    if values.ndim != 1:
+        raise ShapeError(f"eigenvalues must be one list of numbers, got shape {values.shape}")
+    if values.dtype.kind == "c":
+        raise DtypeError("eigenvalues of a frame operator are real, got complex ones")
+    largest = np.abs(values).max(initial=0.0)
+    if not largest:
         return float("nan")
-    return float(np.std(eigenvalues / eigenvalues.mean()))
+    scaled = values / largest  # their sum and squares could leave the range of float64
+    return float(np.std(scaled / scaled.mean()))
+
+
+def finite_array(given: Any, name: str) -> NDArray[Any]:
+    """Give real or complex numbers as a finite array of float64 or complex128.
+
+    Parameters
+    ----------
+    given : array-like
+        Of any shape.
+    name : str
+        What it is called in errors.
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError
+        If it is ragged, or does not hold finite numbers.
+    """
+    try:
+        array = np.asarray(off_graph(given))
+    except ValueError as error:
+        raise ShapeError(f"{name} is no array: {error}") from error
+    except (RuntimeError, TypeError) as error:
+        raise DtypeError(f"{name} cannot be read as numbers: {error}") from error
+    if array.dtype.kind not in "fciub" and dtype_name(array) not in {"bfloat16"}:
+        raise DtypeError(f"{name} is {array.dtype}: numbers are needed")
+    array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    if not np.isfinite(array).all():
+        place = tuple(int(index) for index in np.argwhere(~np.isfinite(array))[0])
+        row, column = (place[0], place[-1]) if place else (0, 0)
+        raise NonFiniteError(f"{name} holds {array[place]} at row {row}, column {column}", row, column)
+    return array
+
+
+def hermitian(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Give the Hermitian part of a square array, and refuse one that is not Hermitian up to rounding.
+
+    Parameters
+    ----------
+    array : ndarray, shape (n, n)
+        Finite.
+    name : str
+        What it is called in errors.
+
+    Raises
+    ------
+    ParameterError
+        If it differs from its Hermitian part by more than 1e-6 of its largest entry: rounding of float32 sums.
+    """
+    part: NDArray[Any] = array / 2 + array.conj().T / 2
+    apart = np.abs(array - part)
+    if apart.max(initial=0.0) > _ASYMMETRY * np.abs(array).max(initial=0.0):
+        where = ", ".join(str(int(index)) for index in np.unravel_index(apart.argmax(), apart.shape))
+        raise ParameterError(f"{name} is not symmetric (Hermitian) at ({where})")
+    return part

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.frames.operator import check_gram_size, gram_of, operator_of
+from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.frames.operator import check_gram_size, finite_array, gram_of, hermitian, operator_of
 from featuregeom.frames.rows import Rows, read_rows
 
 __all__ = ["EffectiveInterference", "effective_interference", "weighted_frame_operator"]
 
-_ASYMMETRY = 1e-6
-"""A second moment may be this far from Hermitian, relative to its largest entry: rounding of float32 sums."""
+_REAL = 1e-6
+"""A diagonal may have imaginary parts up to this, relative to its largest entry: rounding of float32 sums."""
+
+_INDEFINITE = 1e-6
+"""A second moment of n codes may have eigenvalues down to minus n times this share of its largest entry."""
 
 _TILE_VALUES = 2**22
 """Rows are weighted this many numbers at a time."""
@@ -76,7 +80,8 @@ def weighted_frame_operator(
     ShapeError
         If the second moment has no such shape.
     ParameterError
-        If it is not Hermitian or has a negative diagonal, or if the result leaves the range of float64.
+        If it is not Hermitian, has a negative diagonal or is indefinite beyond rounding, or if the result leaves the
+        range of float64.
     ShapeError, DtypeError, NonFiniteError
         If `X` or the second moment does not hold finite numbers.
 
@@ -99,35 +104,53 @@ def weighted_frame_operator(
     rows = read_rows(X)
     moment = _second_moment(codes_second_moment, rows.n)
     rows.check_finite()
-    with np.errstate(over="ignore", invalid="ignore"):  # looked for below
-        out = _with_diagonal(rows, moment, num_threads) if moment.ndim == 1 else _with_matrix(rows, moment)
-    if not np.isfinite(out).all():
-        raise ParameterError(
-            "the products of features and codes leave the range of float64: rescale one of them"
+    size = _largest(rows, moment if moment.ndim == 1 else moment.diagonal().real)
+    mass = float(np.abs(moment).max())
+    if not (size and mass):
+        return np.zeros(
+            (rows.m, rows.m), dtype=np.result_type(moment, np.complex128 if rows.is_complex else np.float64)
         )
+    # Powers of two round nothing. Without them the squares of a hardly used or tiny set of features might underflow.
+    powers = int(np.frexp(size)[1]), int(np.frexp(mass)[1])
+    moment = np.ldexp(moment, -powers[1]) if moment.dtype.kind != "c" else moment * 2.0 ** -powers[1]
+    form = _with_diagonal if moment.ndim == 1 else _with_matrix
+    scaled = form(rows, moment, 2.0 ** -powers[0], num_threads)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # looked for below
+        half = 2.0 ** powers[0]
+        out: NDArray[Any] = scaled * half * 2.0 ** powers[1] * half
+    _check_range(out, bool(scaled.any()))
     return out
 
 
-def _with_diagonal(rows: Rows, moment: NDArray[Any], num_threads: int | None) -> NDArray[Any]:
-    """Sum the frame operators of tiles of weighted rows, in order; their size depends on m alone."""
-    weights = np.sqrt(moment)
+def _tiles(rows: Rows) -> Iterator[slice]:
+    """Slices of rows, of a height that depends on m alone."""
     height = max(1, _TILE_VALUES // rows.m)
+    return (slice(start, min(start + height, rows.n)) for start in range(0, rows.n, height))
+
+
+def _largest(rows: Rows, used: NDArray[np.float64]) -> float:
+    """Largest absolute entry of the features that are used at all."""
+    tiles = (np.abs(rows.widened(tile.start, tile.stop)[used[tile] != 0]) for tile in _tiles(rows))
+    return max(float(tile.max(initial=0.0)) for tile in tiles)
+
+
+def _with_diagonal(rows: Rows, moment: NDArray[Any], scale: float, num_threads: int | None) -> NDArray[Any]:
+    """Sum the frame operators of tiles of weighted rows, in order."""
+    weights = np.sqrt(moment)
     total: NDArray[Any] = np.zeros((rows.m, rows.m))
-    for start in range(0, rows.n, height):
-        tile = rows.widened(start, start + height) * weights[start : start + height, None]
-        size = float(np.abs(tile).max())
-        if 0 < size < np.inf:
-            # A power of two rounds nothing, and the squares of a tile of hardly used features might underflow.
-            scale = 2.0 ** max(int(np.frexp(size)[1]), -1000)
-            operator = operator_of(Rows(tile / scale, rows.epsilon), num_threads=num_threads)
-            total = total + operator * scale * scale
-        elif size:
-            total = total + size
+    for tile in _tiles(rows):
+        values = rows.widened(tile.start, tile.stop) * scale * weights[tile, None]
+        size = float(np.abs(values).max())
+        if size:
+            # The squares of a tile of hardly used features might underflow before they are added to others.
+            power = 2.0 ** max(int(np.frexp(size)[1]), -1000)
+            operator = operator_of(Rows(values / power, rows.epsilon), num_threads=num_threads)
+            total = total + operator * power * power
     return total
 
 
-def _with_matrix(rows: Rows, moment: NDArray[Any]) -> NDArray[Any]:
-    values = rows.widened()
+def _with_matrix(rows: Rows, moment: NDArray[Any], scale: float, num_threads: int | None) -> NDArray[Any]:
+    values = rows.widened() * scale
     operator = values.conj().T @ (moment @ values)
     out: NDArray[Any] = (operator + operator.conj().T) / 2
     return out
@@ -159,7 +182,8 @@ def effective_interference(
     ShapeError
         If there are more than `GRAM_ROWS` features, or the second moment has no such shape.
     ParameterError
-        If the second moment is not Hermitian or has a negative diagonal.
+        If the second moment is not Hermitian, has a negative diagonal or is indefinite beyond rounding, or if the
+        result leaves the range of float64.
     ShapeError, DtypeError, NonFiniteError
         If `X` or the second moment does not hold finite numbers.
 
@@ -182,43 +206,67 @@ def effective_interference(
     check_gram_size(rows)
     moment = _second_moment(second_moment, rows.n)
     overlaps = gram_of(rows, num_threads=num_threads)
-    # E[z_i conj z_j] is the transpose of C.
-    matrix = overlaps * (np.diag(moment) if moment.ndim == 1 else moment.T)
-    own = matrix.diagonal().real.copy()
-    off = matrix.copy()
-    np.fill_diagonal(off, 0.0)
-    return EffectiveInterference(matrix, own, off.sum(axis=1).real, np.abs(off).sum(axis=1))
+    with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+        # E[z_i conj z_j] is the transpose of C.
+        matrix = overlaps * (np.diag(moment) if moment.ndim == 1 else moment.T)
+        own = matrix.diagonal().real.copy()
+        off = matrix.copy()
+        np.fill_diagonal(off, 0.0)
+        cross, magnitude = off.sum(axis=1).real, np.abs(off).sum(axis=1)
+    used = moment if moment.ndim == 1 else moment.diagonal()
+    _check_range(
+        np.concatenate([own, magnitude, cross]), bool(np.any((overlaps.diagonal() != 0) & (used != 0)))
+    )
+    return EffectiveInterference(matrix, own, cross, magnitude)
 
 
 def _second_moment(given: Any, n: int) -> NDArray[Any]:
     """Check a second moment of n codes, and make it exactly Hermitian."""
-    try:
-        array = np.asarray(given)
-    except ValueError as error:
-        raise ShapeError(f"the second moment is no array: {error}") from error
+    array = finite_array(given, "the second moment")
     if array.shape not in ((n,), (n, n)):
         raise ShapeError(
             f"the second moment has shape {array.shape}: {n} features need ({n},), its diagonal, or ({n}, {n})"
         )
-    if array.dtype.kind not in "fciub":
-        raise DtypeError(f"the second moment is {array.dtype}: numbers are needed")
-    array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
-    if not np.isfinite(array).all():
-        place = [int(index) for index in np.argwhere(~np.isfinite(array))[0]]
-        row, column = place[0], place[-1]
-        raise NonFiniteError(
-            f"the second moment holds {array[tuple(place)]} at row {row}, column {column}", row, column
-        )
-    size = float(np.abs(array).max())
-    hermitian = array.real if array.ndim == 1 else (array + array.conj().T) / 2
-    apart = np.abs(array - hermitian)
-    if apart.max() > _ASYMMETRY * size:
-        where = ", ".join(str(int(index)) for index in np.unravel_index(apart.argmax(), apart.shape))
-        raise ParameterError(f"the second moment is not symmetric (Hermitian) at ({where}): give E[z_i z_j]")
-    diagonal = hermitian if array.ndim == 1 else hermitian.diagonal().real
+    if array.ndim == 1:
+        if np.abs(array.imag).max() > _REAL * np.abs(array).max():
+            raise ParameterError("the second moment is not symmetric (Hermitian): its diagonal must be real")
+        moment = array.real
+        diagonal = moment
+    else:
+        moment = hermitian(array, "the second moment")
+        diagonal = moment.diagonal().real
     if (diagonal < 0).any():
         at = int(diagonal.argmin())
         raise ParameterError(
             f"the second moment of code {at} is {diagonal[at]:g}: a mean of squares is not negative"
         )
-    return hermitian
+    if moment.ndim == 2:
+        _check_semidefinite(moment)
+    return moment
+
+
+def _check_semidefinite(moment: NDArray[Any]) -> None:
+    """Refuse a second moment of which no codes can be."""
+    largest = float(np.abs(moment).max())
+    if not largest:
+        return
+    scaled = moment / largest
+    allowed = len(moment) * _INDEFINITE
+    try:
+        # A Cholesky factor exists where no eigenvalue lies below -allowed: a ninth of the cost of eigenvalues.
+        np.linalg.cholesky(scaled + allowed * np.eye(len(moment)))
+    except np.linalg.LinAlgError:
+        raise ParameterError(
+            f"the second moment is indefinite, with an eigenvalue of {np.linalg.eigvalsh(moment)[0]:.3g}: that of "
+            "codes, E[z_i z_j], has none below zero"
+        ) from None
+
+
+def _check_range(values: NDArray[Any], expected: bool) -> None:
+    """Refuse products that overflow, or that underflow as a whole though they are not expected to be zero."""
+    overflow = not np.isfinite(values).all()
+    if overflow or (expected and np.abs(values).max() < np.finfo(np.float64).tiny):
+        raise ParameterError(
+            f"the products of features and codes leave the range of float64 ({'over' if overflow else 'under'}flow): "
+            "rescale one of them"
+        )

@@ -12,9 +12,16 @@ from featuregeom.toys.anchors import antipodal_threshold
 from featuregeom.toys.experiments.dynamics import Dynamics
 from featuregeom.toys.experiments.geometry import PLATEAUS, Geometry
 from featuregeom.toys.experiments.phase import OUTCOMES, Crossing, Phase
-from featuregeom.toys.experiments.saturation import Saturations
+from featuregeom.toys.experiments.saturation import PAPER, Saturations
 
-__all__ = ["crossing_figure", "dynamics_figures", "geometry_figure", "phase_figures", "saturation_figures"]
+__all__ = [
+    "capacity_histograms",
+    "crossing_figure",
+    "dynamics_figures",
+    "geometry_figure",
+    "phase_figures",
+    "saturation_figures",
+]
 
 Floats = NDArray[np.float64]
 POINTS = 4000
@@ -75,12 +82,43 @@ def phase_figures(found: Phase) -> list[Figure]:
                 _phase_axes(),
             )
         )
+    for kind, title, values, caption in (
+        (
+            "trained",
+            "trained loss",
+            found.loss,
+            "Least loss of the restarts, measured; logarithm to base 10.",
+        ),
+        (
+            "held",
+            "held loss (theory)",
+            found.theory,
+            "Least exact cost of the held solutions; logarithm to base 10, on the scale of the measured one.",
+        ),
+    ):
+        logs = [np.log10(np.maximum(loss, 1e-300)) for loss in (found.loss, found.theory)]
+        figures.append(
+            Figure(
+                f"phase-{kind}-loss",
+                f"{size}: {title}",
+                caption,
+                [
+                    _heat(found, np.log10(np.maximum(values, 1e-300)))
+                    | {
+                        "colorscale": MASS,
+                        "zmin": float(min(log.min() for log in logs)),
+                        "zmax": float(max(log.max() for log in logs)),
+                    }
+                ],
+                _phase_axes(),
+            )
+        )
     ratio = found.loss / np.maximum(found.theory, 1e-300)
     figures.append(
         Figure(
             "phase-loss",
             f"{size}: trained loss over the best held solution's",
-            "At most 1 up to sampling noise where training finds its minimum; what is below 1 was gained by free "
+            "At most 1 where training finds its minimum; what is below 1 was gained by free "
             "norms and biases.",
             [_heat(found, ratio) | {"colorscale": MASS}],
             _phase_axes(),
@@ -122,11 +160,18 @@ def geometry_figure(found: Geometry) -> Figure:
         "y": numbers(found.capacity.ravel()[kept]), "marker": {"size": 3, "color": SERIES[0], "opacity": 0.6},
         "hovertemplate": "D = %{y}<extra></extra>",
     }  # fmt: skip
-    notes = [
-        {"x": 1, "xref": "paper", "xanchor": "left", "y": v, "text": name, "showarrow": False,
-         "font": {"size": 10}}
-        for name, v in PLATEAUS.items()
-    ]  # fmt: skip
+    # Values closer than a line of text is high share one note, in their order from the top.
+    notes: list[dict[str, Any]] = []
+    for name, value in sorted(PLATEAUS.items(), key=lambda item: -item[1]):
+        if notes and notes[-1]["y"] - value < 0.05:
+            notes[-1]["text"] += f", {name}"
+        else:
+            notes.append(
+                {"x": 1, "xref": "paper", "xanchor": "left", "y": value, "text": name, "showarrow": False,
+                 "align": "left", "font": {"size": 10}}
+            )  # fmt: skip
+    for note in notes:
+        note["text"] = "<br>".join(note["text"].split(", "))
     mean = line(dense, found.dimensions_per_feature, SERIES[1], "m / ||W||²", 2)
     return Figure(
         "capacities",
@@ -138,9 +183,54 @@ def geometry_figure(found: Geometry) -> Figure:
             "xaxis": axis("1 / (1 - S)", type="log"),
             "yaxis": axis("capacity D", range=[0, 1.05]),
             "annotations": notes,
-            "margin": {"r": 110},
+            "margin": {"l": 52, "r": 100, "t": 24, "b": 40},
         },
     )
+
+
+def capacity_histograms(found: Geometry) -> list[Figure]:
+    """Draw the histogram of capacities at every sparsity, one row a sparsity."""
+    bins = np.linspace(0, 1.05, 64)
+    shares = []
+    for capacity, norm in zip(found.capacity, found.norm, strict=True):
+        kept = capacity[norm > 0.1]
+        counts = np.histogram(kept, bins)[0].astype(np.float64)
+        shares.append(counts / max(len(kept), 1))
+    dense = [f"{value:.3g}" for value in 1 / (1 - found.sparsity)]
+    middle = (bins[:-1] + bins[1:]) / 2
+    bars = []
+    figures = [
+        Figure(
+            "capacity-histogram",
+            "Histogram of capacities at each sparsity",
+            "Each row is the histogram of D at one 1 / (1 - S), as shares of the features that are kept; crowded bins "
+            "are the geometries that features gather at.",
+            [
+                {
+                    "type": "heatmap", "x": numbers(middle), "y": dense, "z": [numbers(row) for row in shares],
+                    "colorscale": MASS, "zmin": 0,
+                    "hovertemplate": "D = %{x}<br>1 / (1 - S) = %{y}<br>%{z:.1%} of features<extra></extra>",
+                }
+            ],
+            {"xaxis": axis("capacity D"), "yaxis": axis("1 / (1 - S)", type="category")},
+        )
+    ]  # fmt: skip
+    for place in sorted({0, len(shares) // 2, len(shares) - 1}):
+        bars.append(
+            Figure(
+                f"capacity-histogram-{place}",
+                f"Capacities at 1 / (1 - S) = {dense[place]}",
+                "Share of the kept features in each bin of D.",
+                [
+                    {
+                        "type": "bar", "x": numbers(middle), "y": numbers(shares[place]),
+                        "marker": {"color": SERIES[0]}, "hovertemplate": "D = %{x}: %{y:.1%}<extra></extra>",
+                    }
+                ],
+                {"xaxis": axis("capacity D", range=[0, 1.05]), "yaxis": axis("share of features"), "bargap": 0.02},
+            )
+        )  # fmt: skip
+    return figures + bars
 
 
 def saturation_figures(found: Saturations) -> list[Figure]:
@@ -154,30 +244,45 @@ def saturation_figures(found: Saturations) -> list[Figure]:
         mine = mine[np.argsort(found.sparsity[mine], kind="stable")]
         S = found.sparsity[mine]
         marker = {"mode": "lines+markers", "marker": {"size": 5, "color": colour}}
-        rho.append(line(S, found.saturation[mine], colour, f"m = {m}") | marker)
+        rho.append(line(S, _defect(found.saturation[mine]), colour, f"m = {m}") | marker)
         rho.append(
-            line(S, found.null[mine], colour, f"random, m = {m}", 1)
+            line(S, _defect(found.null[mine]), colour, f"random, m = {m}", 1)
             | {"line": {"color": colour, "dash": "dot", "width": 1}}
         )
         cv.append(line(S, found.cv[mine], colour, f"m = {m}") | marker)
+        cv.append(
+            line(S, found.null_cv[mine], colour, f"random, m = {m}", 1)
+            | {"line": {"color": colour, "dash": "dot", "width": 1}}
+        )
+    for traces, values in ((rho, [1 - part.saturation for part in PAPER]), (cv, [part.cv for part in PAPER])):
+        # Each range apart: between them nothing is drawn.
+        edges = [edge for part in PAPER for edge in (part.lower, part.upper, np.nan)]
+        heights = [height for value in values for height in (value, value, np.nan)]
+        traces.append(line(edges, heights, "--ink", "paper", 2))
     x = {"xaxis": axis("sparsity S"), "showlegend": True}
     return [
         Figure(
             "saturation",
-            "Saturation",
-            "Sum of capacities over rank, 1 when every feature lies in one eigenspace; dotted: random frames with "
-            "the same norms.",
+            "Distance from saturation",
+            "1 less the sum of capacities over rank: 0 when every feature lies in one eigenspace. Dotted: random "
+            "frames with the same norms. Steps are the means that the paper reports for its ranges of S.",
             rho,
-            x | {"yaxis": axis("saturation")},
+            x | {"yaxis": axis("1 - saturation", type="log")},
         ),
         Figure(
             "cv",
             "Localisation",
-            "Mean coefficient of variation of the features' spectral measures: 0 when saturated.",
+            "Mean coefficient of variation of the features' spectral measures: 0 when saturated. Dotted: random "
+            "frames with the same norms. Steps are the means that the paper reports for its ranges of S.",
             cv,
-            x | {"yaxis": axis("mean cv", rangemode="tozero")},
+            x | {"yaxis": axis("mean cv", type="log")},
         ),
     ]
+
+
+def _defect(saturation: Floats) -> Floats:
+    """1 - saturation, kept on a logarithmic axis where it is rounding."""
+    return np.maximum(1 - saturation, 1e-6)
 
 
 def dynamics_figures(found: Dynamics) -> list[Figure]:

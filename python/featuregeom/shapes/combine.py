@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom.features import off_graph
 
 __all__ = ["as_frame", "direct_sum"]
 
@@ -55,7 +56,10 @@ def direct_sum(*arrays: Any) -> NDArray[Any]:
 
 def as_frame(name: str, X: Any) -> NDArray[Any]:
     """Give `X` as a matrix of float64 or complex128, or raise an error that names the argument."""
-    values = np.asarray(X)
+    try:
+        values = np.asarray(off_graph(X))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ShapeError(f"{name} is no matrix: {error}") from None
     if values.ndim != 2 or 0 in values.shape:
         raise ShapeError(f"{name} must be a matrix with features as rows, got shape {values.shape}")
     if values.dtype.kind not in "biufc":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError
+from featuregeom.features import off_graph
 from featuregeom.shapes.arguments import check_size, integer, number_between
 from featuregeom.shapes.combine import as_frame
 
@@ -53,7 +54,7 @@ def random_frame(n: int, m: int, seed: int, norms: ArrayLike | None = None) -> N
     if norms is None:
         return rows
     try:
-        lengths = np.asarray(norms, dtype=np.float64)
+        lengths = np.asarray(off_graph(norms), dtype=np.float64)
     except (TypeError, ValueError):
         raise ParameterError(f"norms must be {n} numbers, got {norms!r}") from None
     if lengths.shape != (n,):
@@ -138,6 +139,11 @@ def noisy(X: Any, relative: float, seed: int) -> NDArray[Any]:
     -----
     The noise fills the space that `X` is given in: `rotated` into a larger one first and `noisy` after are not
     the same as the other way round.
+
+    References
+    ----------
+    featuregeom's own convention; the norm of :math:`g_i / \sqrt m` concentrates at 1 (Vershynin, High-Dimensional
+    Probability (2018), theorem 3.1.1).
 
     Examples
     --------

@@ -1,5 +1,24 @@
-"""Small models, trained on the spot, whose learned geometry is known or can be reasoned about."""
+"""Small models, trained on the spot, whose learned geometry is known or can be reasoned about.
 
-from featuregeom.toys import gallery, superposition, sweeps
+Its modules load on first use, as those of the whole package do.
+"""
 
-__all__ = ["gallery", "superposition", "sweeps"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from featuregeom.toys import anchors, experiments, gallery, penalty, superposition, sweeps
+
+__all__ = ["anchors", "experiments", "gallery", "penalty", "superposition", "sweeps"]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        return import_module(f"featuregeom.toys.{name}")
+    raise AttributeError(f"module 'featuregeom.toys' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

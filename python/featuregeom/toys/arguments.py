@@ -6,20 +6,25 @@ import math
 import operator
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import MissingExtraError, ParameterError
+from featuregeom.features import off_graph
 
 __all__ = [
     "choice",
+    "finite",
     "importances",
     "integer",
+    "numbers_of",
     "positive",
     "real",
     "sparsities",
     "step_list",
+    "torch_device",
     "torch_module",
 ]
 
@@ -35,6 +40,24 @@ def torch_module() -> ModuleType:
     return torch
 
 
+def torch_device(torch: Any, device: Any) -> Any:
+    """Return a device of this machine on which a number can be put, the CPU for None."""
+    try:
+        where = torch.device("cpu" if device is None else device)
+        torch.zeros(1, device=where)
+    except (
+        Exception
+    ) as error:  # torch raises AssertionError, NotImplementedError, RuntimeError, TypeError ...
+        raise ParameterError(
+            f"device must name a torch device of this machine, got {device!r}: {str(error).splitlines()[0]}"
+        ) from error
+    if where.type == "meta":
+        raise ParameterError(
+            "device must name a torch device of this machine, got meta, which holds no numbers"
+        )
+    return where
+
+
 def integer(name: str, value: int, least: int) -> int:
     """Return `value` as an int of at least `least`."""
     try:
@@ -48,23 +71,53 @@ def integer(name: str, value: int, least: int) -> int:
 
 def positive(name: str, value: float, *, zero: bool = False) -> float:
     """Check that `value` is finite and above 0, or at least 0 where `zero` may be."""
-    if not (math.isfinite(value) and (value > 0 or (zero and value == 0))):
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not (math.isfinite(number) and (number > 0 or (zero and number == 0))):
         raise ParameterError(f"{name} must be finite and {'at least' if zero else 'above'} 0, got {value!r}")
-    return value
+    return number
 
 
 def choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Check that `value` is one of `choices`."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def real(name: str, value: ArrayLike) -> Floats:
     """Return `value` as an array of float64."""
     try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        raw = np.asarray(off_graph(value))
+        array = np.asarray(raw.real, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ParameterError(f"{name} must be real numbers, got {value!r}") from error
+    if np.iscomplexobj(raw):
+        raise ParameterError(f"{name} must be real numbers, got complex ones")
+    return array
+
+
+def finite(name: str, value: ArrayLike) -> Floats:
+    """Return `value` as an array of finite float64."""
+    array = real(name, value)
+    if not np.isfinite(array).all():
+        bad = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+        raise ParameterError(f"{name} must be finite, got {array[bad]} at {bad}")
+    return array
+
+
+def numbers_of(name: str, values: Sequence[int] | int, least: int) -> list[int]:
+    """Return one integer or several, at least one, as a list, each of at least `least`."""
+    try:
+        found = [integer(name, value, least) for value in np.atleast_1d(np.asarray(values)).tolist()]
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"{name} must be an integer of at least {least}, or several, got {values!r}"
+        ) from error
+    if not found:
+        raise ParameterError(f"{name} must name at least one number")
+    return found
 
 
 def sparsities(sparsity: ArrayLike, n_instances: int) -> Floats:
@@ -91,7 +144,11 @@ def importances(importance: ArrayLike | None, n_instances: int, n_features: int)
 
 def step_list(name: str, values: Sequence[int] | None, last: int) -> list[int]:
     """Return steps in order, each once, from 0 (before the first) to `last`."""
-    steps = sorted({integer(name, value, 0) for value in values or ()})
+    try:
+        given = () if values is None else tuple(values)
+    except TypeError:
+        raise ParameterError(f"{name} must be a list of steps, got {values!r}") from None
+    steps = sorted({integer(name, value, 0) for value in given})
     if steps and steps[-1] > last:
         raise ParameterError(f"{name} must lie in the run of {last} steps, got {steps[-1]}")
     return steps

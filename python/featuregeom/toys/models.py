@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kind", "is_signed", "predict", "predict_batch", "target"]
+__all__ = ["Kind", "gradients", "is_rectified", "is_signed", "predict", "predict_batch", "target"]
 
 Kind = Literal["relu", "linear", "relu_hidden", "abs"]
 """The kinds of toys."""
@@ -33,28 +33,149 @@ Floats = NDArray[np.float64]
 
 
 def is_signed(kind: Kind) -> bool:
-    """Whether inputs have signs, which the absolute value takes away."""
+    """Whether inputs have signs, x uniform on [-1, 1], which the absolute value takes away: for "abs" alone.
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition".
+    """
     return kind == "abs"
 
 
+def is_rectified(kind: Kind) -> bool:
+    """Whether the hidden layer is h = ReLU(W^T x) and not h = W^T x: for "relu_hidden" and "abs".
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition".
+    """
+    return kind in ("relu_hidden", "abs")
+
+
 def target(kind: Kind, x: Any) -> Any:
-    """Give what the output should be."""
+    """Give what the output should be: t = abs(x) for "abs", else t = x.
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition".
+    """
     return abs(x) if kind == "abs" else x
 
 
 def predict(kind: Kind, W: Floats, b: Floats, x: Floats, V: Floats | None = None) -> Floats:
-    """Output of one instance for inputs as rows."""
+    """Output of one instance for inputs as rows, x' = ReLU(V h + b), by the table of this module.
+
+    Parameters
+    ----------
+    kind : str
+        What the toy computes.
+    W, V : ndarray, shape (n, m)
+        Weights; V only for the kind "abs".
+    b : ndarray, shape (n,)
+        Biases.
+    x : ndarray, shape (size, n)
+        Inputs.
+
+    Returns
+    -------
+    ndarray, shape (size, n)
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition".
+    """
     hidden = x @ W
-    if kind in ("relu_hidden", "abs"):
+    if is_rectified(kind):
         hidden = np.maximum(hidden, 0.0)
     output = hidden @ (W if V is None else V).T + b
     return output if kind == "linear" else np.maximum(output, 0.0)
 
 
 def predict_batch(torch: Any, kind: Kind, W: Any, b: Any, x: Any, V: Any | None = None) -> Any:
-    """Output of all instances for inputs as columns, which every inner loop runs along."""
+    """Output of all instances for inputs as columns, which every inner loop runs along: x' = ReLU(V h + b).
+
+    Parameters
+    ----------
+    torch : module
+        Torch.
+    kind, W, b, x, V
+        As in `gradients`.
+
+    Returns
+    -------
+    Tensor, shape (k, n, size)
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition".
+    """
     hidden = W.mT @ x
-    if kind in ("relu_hidden", "abs"):
-        hidden = torch.relu(hidden)
+    if is_rectified(kind):
+        hidden = torch.relu_(hidden)
     output = torch.baddbmm(b[:, :, None], W if V is None else V, hidden)
-    return output if kind == "linear" else torch.relu(output)
+    return output if kind == "linear" else torch.relu_(output)
+
+
+def gradients(
+    torch: Any, kind: Kind, W: Any, b: Any, x: Any, V: Any | None, weight: Any, losses: bool
+) -> tuple[Any, Any, Any, Any]:
+    """Gradients of the loss of all instances, written out.
+
+    With r = x' - t the residual, 0 where a ReLU cuts the output, h the hidden layer and g = 2 I / size,
+
+        dL/dV = diag(g) r h^T,    dL/db = g sum r,    dL/dW = x (V^T diag(g) r)^T, with ReLU's cut in the hidden layer,
+
+    summed over the inputs; where V is W, dL/dW is the sum of the first and the last. Written out because a general
+    reverse mode reads and writes the arrays of n x size numbers, which is what a step costs, twice as often.
+
+    Parameters
+    ----------
+    torch : module
+        Torch.
+    kind : str
+        What the toys compute.
+    W, V : Tensor, shape (k, n, m)
+        Weights; V is None but for the kind "abs".
+    b : Tensor, shape (k, n)
+        Biases.
+    x : Tensor, shape (n, size) or (k, n, size)
+        Inputs as columns, the same for all instances or each instance's own.
+    weight : Tensor, shape (k, n)
+        Importance over number of inputs.
+    losses : bool
+        Whether the losses are wanted: they cost another pass.
+
+    Returns
+    -------
+    grad_W, grad_b, grad_V, losses : Tensor
+        grad_V is None where V is, losses (k,) where they are not wanted.
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition", for the loss.
+    """
+    second = W if V is None else V
+    k, n, m = W.shape
+    shared = x.ndim == 2  # then one product for all instances, here and below: many small ones are slower
+    hidden = (W.mT.reshape(-1, n) @ x).view(k, m, -1) if shared else W.mT @ x
+    if is_rectified(kind):
+        hidden = torch.relu_(hidden)
+    output = torch.baddbmm(b[:, :, None], second, hidden)
+    found = None
+    if kind != "linear" and losses:
+        output = torch.relu_(output)
+    residual = output - target(kind, x)
+    if losses:
+        found = (weight * torch.linalg.vector_norm(residual, dim=-1).square()).sum(-1)
+    if kind != "linear":
+        residual = torch.ops.aten.threshold_backward(residual, output, 0)
+    slope = 2 * weight[:, :, None]
+    grad_second = slope * (residual @ hidden.mT)
+    back = (slope * second).mT @ residual
+    if is_rectified(kind):
+        back = torch.ops.aten.threshold_backward(back, hidden, 0)
+    grad_W = (back.reshape(k * m, -1) @ x.mT).view(k, m, n).mT if shared else x @ back.mT
+    grad_b = slope[:, :, 0] * residual.sum(-1)
+    if V is None:
+        return grad_W + grad_second, grad_b, None, found
+    return grad_W, grad_b, grad_second, found

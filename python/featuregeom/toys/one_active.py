@@ -19,7 +19,6 @@ Superposition".
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.toys.arguments import finite, integer
 
 __all__ = ["OptimalPolygon", "one_active_gradient", "one_active_loss", "optimal_polygon", "polygon_catalogue"]
 
@@ -221,8 +221,8 @@ def optimal_polygon(k: int, n: int | None = None) -> OptimalPolygon:
     >>> round(pentagon.norm, 8), round(pentagon.bias, 8), round(pentagon.loss, 10)
     (1.17045964, -0.28229728, 0.0158256271)
     """
-    kept = _integer("k", k, 1)
-    total = kept if n is None else _integer("n", n, kept)
+    kept = integer("k", k, 1)
+    total = kept if n is None else integer("n", n, kept)
     norm, bias, cost = _kept(kept)
     dropped = 1 / 3 - 1 / (4 * total)
     return OptimalPolygon(kept, total, norm, bias, (kept * cost + (total - kept) * dropped) / total)
@@ -257,7 +257,7 @@ def polygon_catalogue(n: int) -> tuple[OptimalPolygon, ...]:
     >>> [(p.k, round(p.loss, 10)) for p in polygon_catalogue(8)[:3]]
     [(7, 0.1106227118), (6, 0.1116651154), (8, 0.1155459347)]
     """
-    total = _integer("n", n, 1)
+    total = integer("n", n, 1)
     return tuple(
         sorted((optimal_polygon(k, total) for k in range(1, total + 1)), key=lambda p: (p.loss, p.k))
     )
@@ -314,8 +314,8 @@ def _active(W: Array, b: Array) -> tuple[Array, Array, Array, Array, Array]:
 
 def _checked(W: ArrayLike, b: ArrayLike, importance: ArrayLike | None) -> tuple[Array, Array, Array]:
     """Return W, b and the importances as float64, or say what is wrong with them."""
-    weights, bias = _real("W", W), _real("b", b)
-    scale = np.ones(bias.shape) if importance is None else _real("importance", importance)
+    weights, bias = finite("W", W), finite("b", b)
+    scale = np.ones(bias.shape) if importance is None else finite("importance", importance)
     n = len(weights) if weights.ndim == 2 and weights.size else -1
     if bias.shape != (n,) or scale.shape != (n,):
         raise ShapeError(
@@ -325,29 +325,3 @@ def _checked(W: ArrayLike, b: ArrayLike, importance: ArrayLike | None) -> tuple[
     if (scale < 0).any():
         raise ParameterError(f"importance must be at least 0, got {scale.min()} at {scale.argmin()}")
     return weights, bias, scale
-
-
-def _real(name: str, value: ArrayLike) -> Array:
-    """Return `value` as an array of finite float64."""
-    try:
-        raw = np.asarray(value)
-        array = np.asarray(raw.real, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"{name} must be real numbers, got {value!r}") from error
-    if np.iscomplexobj(raw):
-        raise ParameterError(f"{name} must be real numbers, got complex ones")
-    if not np.isfinite(array).all():
-        bad = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
-        raise ParameterError(f"{name} must be finite, got {array[bad]} at {bad}")
-    return array
-
-
-def _integer(name: str, value: int, least: int) -> int:
-    """Return `value` as an int of at least `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ParameterError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return number

@@ -29,7 +29,8 @@ def tight_frame_penalty(W: torch.Tensor) -> torch.Tensor:
     -------
     torch.Tensor, shape (...)
         One penalty per matrix, of W's type and device. No rotation of the space and no common scale of the
-        features changes it. It is NaN where all features are zero: they have no direction to be tight in.
+        features changes it. It is NaN where all features are zero: they have no direction to be tight in. Their
+        gradient is zero then, and that of the others in the batch is what it is without them.
 
     Raises
     ------
@@ -70,8 +71,12 @@ def tight_frame_penalty(W: torch.Tensor) -> torch.Tensor:
     if not W.is_floating_point():
         raise DtypeError(f"W must be real and floating point, got {W.dtype}")
     # No common scale changes the penalty, so the first division guards the squares against overflow for free.
-    unit = W / W.detach().abs().amax(dim=(-2, -1), keepdim=True)
+    largest = W.detach().abs().amax(dim=(-2, -1), keepdim=True)
+    zero = largest == 0
+    # An all-zero matrix is replaced before it is divided: NaN that is masked afterwards would still come back in the
+    # gradient, and an optimiser would spread it over the parameters.
+    unit = torch.where(zero, torch.ones_like(W), W / torch.where(zero, torch.ones_like(largest), largest))
     unit = unit / torch.linalg.vector_norm(unit, dim=(-2, -1), keepdim=True)  # tr F = 1.
     excess = unit.mT @ unit - torch.eye(W.shape[-1], dtype=W.dtype, device=W.device) / W.shape[-1]
     penalty: torch.Tensor = excess.square().sum(dim=(-2, -1))
-    return penalty
+    return penalty.masked_fill(zero[..., 0, 0], torch.nan)

@@ -25,20 +25,23 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.errors import ConvergenceError, ParameterError, ShapeError
 from featuregeom.toys.arguments import (
     choice,
+    finite,
     importances,
     integer,
     positive,
     real,
     sparsities,
     step_list,
+    torch_device,
     torch_module,
 )
 from featuregeom.toys.course import Plateau, compiled_step
+from featuregeom.toys.held_out import held_out_losses
 from featuregeom.toys.inputs import Inputs, Sets, sample
-from featuregeom.toys.models import Kind, is_signed, predict, predict_batch, target
+from featuregeom.toys.models import Kind, gradients, is_signed, predict, target
 from featuregeom.toys.one_active import one_active_loss
 
 if TYPE_CHECKING:
@@ -71,6 +74,10 @@ Progress = Callable[[int, int], object]
 HELD_OUT: Final = 1 << 18
 """Number of held-out inputs on which the loss of a trained toy is evaluated."""
 
+_TILE: Final = 1 << 19
+"""On the CPU a step takes the instances in groups of about this many outputs: two megabytes, which stay in the cache
+between the passes over it. It depends on the shape of one instance alone."""
+
 
 @dataclass(frozen=True, eq=False)
 class Checkpoints:
@@ -84,11 +91,14 @@ class Checkpoints:
         One feature per row.
     b : ndarray of float32, shape (T, n_instances, n_features)
         Biases.
+    V : ndarray of float32, shape (T, n_instances, n_features, n_hidden), or None
+        The second matrix of the kind "abs".
     """
 
     steps: NDArray[np.int64]
     W: NDArray[np.float32]
     b: NDArray[np.float32]
+    V: NDArray[np.float32] | None = None
 
     def trajectory(self, instance: int = 0, *, tolerance: float | None = None) -> Trajectory:
         """Measure one instance at every checkpoint; see `featuregeom.trajectory.Trajectory`."""
@@ -178,7 +188,7 @@ def loss(
     ShapeError
         If the shapes do not fit together.
     ParameterError
-        If the kind is unknown, or V is missing or out of place.
+        If the kind is unknown, V is missing or out of place, or a value is not a finite real number.
 
     References
     ----------
@@ -187,9 +197,9 @@ def loss(
     choice("kind", kind, get_args(Kind))
     if (V is None) == (kind == "abs"):
         raise ParameterError(f"V must be given for the kind abs and for no other, got kind {kind!r}")
-    weights, bias, inputs = (np.asarray(array, dtype=np.float64) for array in (W, b, x))
-    second = None if V is None else np.asarray(V, dtype=np.float64)
-    scale = np.ones_like(bias) if importance is None else np.asarray(importance, dtype=np.float64)
+    weights, bias, inputs = finite("W", W), finite("b", b), finite("x", x)
+    second = None if V is None else finite("V", V)
+    scale = np.ones_like(bias) if importance is None else finite("importance", importance)
     n = weights.shape[0] if weights.ndim == 2 else -1
     if (
         bias.shape != (n,)
@@ -305,13 +315,16 @@ def train(
     ------
     ParameterError
         If an argument is outside its range.
+    ConvergenceError
+        If the parameters of an instance become infinite or NaN; it names the instance, and the steps between which
+        that happened.
     MissingExtraError
         If torch is not installed.
 
     Notes
     -----
-    A step costs about 12 n m operations for each instance and input; memory is about six arrays of
-    n_instances x n x batch_size.
+    A step costs about 10 n m operations for each instance and input. On the CPU memory is a few arrays of
+    n x batch_size for each of as many instances as two megabytes hold, on other devices for all of them.
 
     References
     ----------
@@ -325,26 +338,22 @@ def train(
     held_out = integer("held_out", held_out, 1)
     sparsity = sparsities(sparsity, n_instances)
     importance = importances(importance, n_instances, n)
-    positive("learning_rate", learning_rate)
-    positive("weight_decay", weight_decay, zero=True)
-    if tolerance is not None:
-        positive("tolerance", tolerance)
+    learning_rate = positive("learning_rate", learning_rate)
+    weight_decay = positive("weight_decay", weight_decay, zero=True)
+    tolerance = None if tolerance is None else positive("tolerance", tolerance)
     choice("schedule", schedule, get_args(Schedule))
     choice("dtype", dtype, get_args(DType))
     choice("kind", kind, get_args(Kind))
+    if progress is not None and not callable(progress):
+        raise ParameterError(f"progress must be a function of two numbers, got {progress!r}")
     held_bias = _held_bias(bias)
     keep = step_list("checkpoints", checkpoints, steps)
     inputs = Inputs.read(n, together, apart, signed=is_signed(kind))
     inputs.check(sparsity)
 
     torch = torch_module()
-    try:
-        where = torch.device("cpu" if device is None else device)
-        init, batches = torch.Generator(), torch.Generator(where)
-    except (RuntimeError, TypeError) as error:
-        raise ParameterError(
-            f"device must name a torch device of this machine, got {device!r}: {error}"
-        ) from error
+    where = torch_device(torch, device)
+    init, batches = torch.Generator(), torch.Generator(where)
     options: dict[str, Any] = {"dtype": getattr(torch, dtype), "device": where}
     init_seed, batch_seed, held_out_seed = map(int, np.random.SeedSequence(seed).generate_state(3))
     init.manual_seed(init_seed)
@@ -353,59 +362,68 @@ def train(
     # One draw per instance, for the reason that the docstring gives.
     n_matrices = 2 if kind == "abs" else 1
     drawn = torch.stack([torch.randn(n_matrices, n, m, generator=init) for _ in range(n_instances)], dim=1)
-    matrices = [(A * math.sqrt(2 / (n + m))).to(**options).requires_grad_() for A in drawn]
+    matrices = [(A * math.sqrt(2 / (n + m))).to(**options) for A in drawn]
     W, V = matrices[0], matrices[1] if n_matrices == 2 else None
-    b = torch.full((n_instances, n), held_bias or 0.0, **options).requires_grad_(held_bias is None)
+    b = torch.full((n_instances, n), held_bias or 0.0, **options)
+    parameters = (W, b, V)
+    trained = [*matrices, *([b] if held_bias is None else [])]
+    for tensor in trained:
+        tensor.grad = torch.zeros_like(tensor)
     density = torch.tensor(1 - sparsity, **options)[:, None, None]
     if np.ptp(sparsity) == 0:
         density = density[0]  # Every instance sees the same x: one (n, batch_size) matrix serves them all.
-    weight = torch.tensor(importance, **options)[:, :, None] / batch_size
-    optimizer = torch.optim.AdamW(
-        [*matrices, *([b] if held_bias is None else [])], lr=learning_rate, weight_decay=weight_decay
-    )
+    weight = torch.tensor(importance, **options) / batch_size
+    fused = {"fused": True} if where.type in ("cpu", "cuda") else {}
+    optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=weight_decay, **fused)
 
-    def weighted(W: Any, b: Any, x: Any, V: Any) -> Any:
-        return weight * (target(kind, x) - predict_batch(torch, kind, W, b, x, V)).square()
-
-    if compile:
-        weighted = compiled_step(torch, weighted, compile)
+    together_at_once = n_instances if where.type != "cpu" else max(1, _TILE // (n * batch_size))
+    groups = [slice(k, k + together_at_once) for k in range(0, n_instances, together_at_once)]
+    step_gradients = compiled_step(torch, gradients, compile) if compile else gradients
     stop = None if tolerance is None else Plateau(tolerance, window, torch.zeros(n_instances, **options))
-    kept = [_arrays(W, b)] if 0 in keep else []
-    stride, taken = max(1, steps // 100), steps
+    kept = [tuple(map(_array, parameters))] if 0 in keep else []
+    stride, taken, checked = max(1, steps // 100), steps, 0
+    u = torch.empty(n, batch_size, **options)
+    losses = torch.zeros(n_instances, **options)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = learning_rate * _decay(schedule, step / steps)
         # Inputs as columns: the inner loops of the products and of their gradients then run along the batch.
-        u = torch.rand(n, batch_size, generator=batches, **options)
-        errors = weighted(W, b, inputs.cut(u, density, torch), V)
-        errors.sum().backward()
+        torch.rand(n, batch_size, generator=batches, out=u)
+        shared = inputs.cut(u, density, torch) if density.ndim == 2 else None
+        for part in groups:
+            x = inputs.cut(u, density[part], torch) if shared is None else shared
+            other = None if V is None else V[part]
+            found = step_gradients(torch, kind, W[part], b[part], x, other, weight[part], stop is not None)
+            for tensor, gradient in zip(parameters, found, strict=False):
+                if tensor is not None and tensor.grad is not None:
+                    tensor.grad[part] = gradient
+            if stop is not None:
+                losses[part] = found[3]
         optimizer.step()
-        optimizer.zero_grad()
         if step + 1 in keep:
-            kept.append(_arrays(W, b))
-        stopping = stop is not None and stop.after(errors.detach().sum((1, 2)))
-        if progress is not None and ((step + 1) % stride == 0 or step + 1 == steps or stopping):
-            progress(step + 1, steps)
+            kept.append(tuple(map(_array, parameters)))
+        stopping = stop is not None and stop.after(losses)
+        if (step + 1) % stride == 0 or step + 1 == steps or stopping:
+            _check_converging(parameters, checked, step + 1)
+            checked = step + 1
+            if progress is not None:
+                progress(step + 1, steps)
         if stopping:
             taken = step + 1
             break
 
-    weights, biases = _arrays(W, b)
-    second = None if V is None else _array(V)
-    losses = np.zeros(n_instances)
-    for value in np.unique(sparsity):
-        for x in inputs.blocks(value, held_out, held_out_seed):
-            for k in np.flatnonzero(sparsity == value):
-                other = None if second is None else second[k]
-                part = loss(weights[k], biases[k], x, importance[k], kind=kind, V=other)
-                losses[k] += part * (len(x) / held_out)
+    rounded = [None if part is None else part.to(torch.float32) for part in parameters]
+    found_losses = held_out_losses(
+        torch, kind, rounded, sparsity, importance, inputs, held_out, held_out_seed
+    )
+    weights, biases, second = map(_array, parameters)
     along = None
     if keep:
+        taken_at = np.array(keep[: len(kept)], dtype=np.int64)
+        W_kept, b_kept, V_kept = zip(*kept, strict=True)
         along = Checkpoints(
-            np.array(keep[: len(kept)], dtype=np.int64),
-            np.array([pair[0] for pair in kept]),
-            np.array([pair[1] for pair in kept]),
+            taken_at, np.array(W_kept), np.array(b_kept), None if V is None else np.array(V_kept)
         )
-    return Toy(weights, biases, losses, sparsity, importance, seed, taken, kind, second, along)
+    return Toy(weights, biases, found_losses, sparsity, importance, seed, taken, kind, second, along)
 
 
 def _held_bias(bias: Literal["trained"] | float | None) -> float | None:
@@ -418,14 +436,23 @@ def _held_bias(bias: Literal["trained"] | float | None) -> float | None:
     return float(value)
 
 
-def _arrays(W: Any, b: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return _array(W), _array(b)
-
-
-def _array(tensor: Any) -> NDArray[np.float32]:
+def _array(tensor: Any) -> Any:
+    """Return a tensor's numbers as float32, None for None."""
     # A copy: on the CPU the tensor's memory would go on changing under a checkpoint.
-    values: NDArray[np.float32] = tensor.detach().cpu().numpy().astype(np.float32, copy=True)
-    return values
+    return None if tensor is None else tensor.detach().cpu().numpy().astype(np.float32, copy=True)
+
+
+def _check_converging(parameters: tuple[Any, Any, Any], last: int, step: int) -> None:
+    """Refuse to go on with an instance that has left the numbers."""
+    for tensor in parameters:
+        if tensor is not None:
+            lost = ~tensor.isfinite().flatten(1).all(1)
+            if bool(lost.any()):
+                instance = int(lost.nonzero()[0, 0])
+                raise ConvergenceError(
+                    f"training diverged: the parameters of instance {instance} ceased to be finite between steps "
+                    f"{last} and {step}; take a smaller learning_rate"
+                )
 
 
 def _decay(schedule: Schedule, progress: float) -> float:

@@ -11,13 +11,23 @@ __all__ = ["cyclotomic", "hamming", "johnson", "paley", "shrikhande"]
 
 
 def hamming(d: int, q: int) -> Expected:
-    """Cosine 1 - q i/(d (q - 1)) with the (d choose i) (q - 1)^i words at distance i."""
+    """Cosine 1 - q i/(d (q - 1)) with the (d choose i) (q - 1)^i words at distance i.
+
+    References
+    ----------
+    Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 9.2.
+    """
     cosines = [(1 - q * i / (d * (q - 1)), math.comb(d, i) * (q - 1) ** i) for i in range(1, d + 1)]
     return tight(f"H({d},{q})", q**d, d * (q - 1), cosines)
 
 
 def johnson(v: int, k: int) -> Expected:
-    """Cosine 1 - v i/(k (v - k)) with the (k choose i) (v - k choose i) subsets that differ in i elements."""
+    """Cosine 1 - v i/(k (v - k)) with the (k choose i) (v - k choose i) subsets that differ in i elements.
+
+    References
+    ----------
+    Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 9.1.
+    """
     cosines = [
         (1 - v * i / (k * (v - k)), math.comb(k, i) * math.comb(v - k, i))
         for i in range(1, min(k, v - k) + 1)
@@ -31,6 +41,10 @@ def cyclotomic(p: int, classes: int) -> Expected:
     The periods are -1; :math:`(-1 \pm \sqrt p)/2`; and :math:`(y - 1)/3` for the roots of
     :math:`y^3 - 3 p y - p L`, with :math:`4 p = L^2 + 27 M^2` and L = 1 modulo 3 (Gauss, Disquisitiones
     arithmeticae, article 358).
+
+    References
+    ----------
+    Berndt, Evans & Williams, Gauss and Jacobi Sums (1998), chapter 10.
     """
     if classes not in (1, 2, 3):
         raise ParameterError(f"classes must be 1, 2 or 3, where periods have a closed form, got {classes}")
@@ -41,12 +55,22 @@ def cyclotomic(p: int, classes: int) -> Expected:
 
 
 def paley(q: int) -> Expected:
-    r"""Cosines :math:`(-1 \pm \sqrt q)/(q - 1)`."""
+    r"""Cosines :math:`(-1 \pm \sqrt q)/(q - 1)`.
+
+    References
+    ----------
+    Paley, J. Math. Phys. 12 (1933); Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 1.1.
+    """
     return cyclotomic(q, 2)
 
 
 def shrikhande() -> Expected:
-    """All numbers of H(2, 4)."""
+    """All numbers of H(2, 4).
+
+    References
+    ----------
+    Shrikhande, Ann. Math. Statist. 30 (1959): the parameters are those of H(2, 4).
+    """
     return tight("Shrikhande", 16, 6, [(1 / 3, 6), (-1 / 3, 9)])
 
 

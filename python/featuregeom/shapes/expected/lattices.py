@@ -14,6 +14,10 @@ def root_system(name: str) -> Expected:
 
     There are r h roots. With one length the frame operator is h, and a root has 2 h - 4 others at cosine 1/2 and as
     many at -1/2 (Bourbaki, Lie Groups and Lie Algebras, chapter VI, section 1.11, proposition 32).
+
+    References
+    ----------
+    Humphreys, Reflection Groups and Coxeter Groups (1990), section 3.18.
     """
     letter, rank = name[0], int(name[1:])
     if letter in "BCFG":
@@ -25,17 +29,32 @@ def root_system(name: str) -> Expected:
 
 
 def schlaefli() -> Expected:
-    """Valencies of the Schläfli graph, strongly regular with parameters (27, 16, 10, 8)."""
+    """Valencies of the Schläfli graph, strongly regular with parameters (27, 16, 10, 8).
+
+    References
+    ----------
+    Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 3.11.
+    """
     return tight("Schläfli 27", 27, 6, [(1 / 4, 16), (-1 / 2, 10)])
 
 
 def gosset() -> Expected:
-    """Valencies of the Gosset graph, an antipodal double cover of the complete graph of 28 vertices."""
+    """Valencies of the Gosset graph, an antipodal double cover of the complete graph of 28 vertices.
+
+    References
+    ----------
+    Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 3.11.
+    """
     return tight("Gosset 56", 56, 7, [(1 / 3, 27), (-1 / 3, 27), (-1.0, 1)])
 
 
 def leech() -> Expected:
-    """Valencies of the minimal vectors (Conway & Sloane, chapter 14, table 14.1)."""
+    """Valencies of the minimal vectors (Conway & Sloane, chapter 14, table 14.1).
+
+    References
+    ----------
+    Conway & Sloane, Sphere Packings, Lattices and Groups (1999), chapter 14.
+    """
     half = [(1 / 2, 4600), (1 / 4, 47104)]
     negative = [(-value, count) for value, count in half]
     return tight("Leech minimal vectors", 196560, 24, [*half, (0.0, 93150), *negative, (-1.0, 1)])

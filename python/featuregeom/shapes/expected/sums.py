@@ -15,6 +15,10 @@ def direct_sum(*parts: Expected, scales: Sequence[float] | None = None) -> Expec
     >>> from featuregeom.shapes.expected import polygon, simplex
     >>> direct_sum(polygon(3), simplex(2)).eigenvalues
     ((2.0, 1), (1.5, 2))
+
+    References
+    ----------
+    Elhage et al., Toy models of superposition (2022), "tegum products".
     """
     scales = [1.0] * len(parts) if scales is None else scales
     spectrum = [

@@ -40,6 +40,10 @@ def row(generator: str, *arguments: Any) -> Row:
 
     >>> row("cell24").call, row("cell24").expected.dim
     ('cell24()', 4)
+
+    References
+    ----------
+    The project's tables of known answers; the numbers are those of the functions of this package.
     """
     module = next(m for m in (polytopes, lattices, graphs, lines) if generator in m.__all__)
     return Row(generator, arguments, getattr(module, generator)(*arguments))

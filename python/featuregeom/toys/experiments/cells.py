@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from featuregeom.atomic import create_folder, replacing
 
-__all__ = ["Arrays", "finished"]
+__all__ = ["Arrays", "finished", "kind_of"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -58,3 +58,8 @@ def finished(
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, settings=np.array(key), **arrays)
     return arrays
+
+
+def kind_of(device: Any) -> str:
+    """Name the kind of a device, which is what its random numbers depend on: "cuda" for "cuda:1", "cpu" for None."""
+    return "cpu" if device is None else str(device).partition(":")[0]

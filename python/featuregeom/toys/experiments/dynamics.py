@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,6 +56,7 @@ def dynamics(
     batch_size: int = 1024,
     learning_rate: float = 2e-3,
     seed: int = 0,
+    device: Any = None,
     progress: Progress | None = None,
 ) -> Dynamics:
     """Train one toy at a constant learning rate, with checkpoints at even distances, and measure them.
@@ -66,7 +67,7 @@ def dynamics(
         Number of features and of dimensions, each at least 1.
     sparsity : float
         Probability that a feature is 0, in [0, 1).
-    steps, batch_size, learning_rate, seed
+    steps, batch_size, learning_rate, seed, device
         As in `superposition.train`.
     n_checkpoints : int
         Number of checkpoints after the first, from 1 to `steps`.
@@ -100,6 +101,7 @@ def dynamics(
         learning_rate=learning_rate,
         schedule="constant",
         seed=seed,
+        device=device,
         checkpoints=np.linspace(0, steps, n_checkpoints + 1).astype(int).tolist(),
         progress=progress,
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.toys.arguments import real, sparsities
-from featuregeom.toys.experiments.cells import Arrays, finished
+from featuregeom.toys.experiments.cells import Arrays, finished, kind_of
 from featuregeom.toys.superposition import Progress, train
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def geometry(
     batch_size: int = 512,
     learning_rate: float = 5e-3,
     seed: int = 0,
+    device: Any = None,
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Geometry:
@@ -98,7 +99,7 @@ def geometry(
         Number of features and of dimensions, each at least 1; the 2022 paper has 400 and 30.
     sparsity : array_like, optional
         By default 10 values with 1 / (1 - S) from 1 to 100, evenly in the logarithm.
-    steps, batch_size, learning_rate, seed
+    steps, batch_size, learning_rate, seed, device
         As in `superposition.train`. The learning rate falls exponentially.
     folder : Path, optional
         Keeps each finished sparsity, and is where it is looked for.
@@ -141,6 +142,7 @@ def geometry(
                 learning_rate=learning_rate,
                 schedule="exponential",
                 seed=seed,
+                device=device,
                 held_out=1 << 13,
                 progress=report,
             )
@@ -152,7 +154,7 @@ def geometry(
 
         settings = {
             "n": n_features, "m": n_hidden, "sparsity": S, "steps": steps, "batch_size": batch_size,
-            "learning_rate": learning_rate, "seed": seed,
+            "learning_rate": learning_rate, "seed": seed, "device": kind_of(device),
         }  # fmt: skip
         parts.append(finished(folder, f"geometry-{place}", settings, compute))
     capacity, norm = (np.array([part[name] for part in parts]) for name in ("capacity", "norm"))

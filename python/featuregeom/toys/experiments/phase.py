@@ -9,22 +9,33 @@ trained pair costs less at every S (see `featuregeom.toys.anchors.antipodal_thre
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.errors import ParameterError
+from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.toys.anchors import antipodal_cost, dropped_cost
-from featuregeom.toys.arguments import integer, real, sparsities
-from featuregeom.toys.experiments.cells import Arrays, finished
-from featuregeom.toys.superposition import Progress, loss, sample, train
+from featuregeom.toys.arguments import finite, integer, positive, real, sparsities
+from featuregeom.toys.experiments.cells import Arrays, finished, kind_of
+from featuregeom.toys.models import predict
+from featuregeom.toys.superposition import Progress, Toy, loss, sample, train
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OUTCOMES", "Crossing", "Phase", "classify", "held_costs", "held_crossing", "phase"]
+__all__ = [
+    "OUTCOMES",
+    "Crossing",
+    "Phase",
+    "classify",
+    "expected_losses",
+    "held_costs",
+    "held_crossing",
+    "phase",
+]
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +50,12 @@ OPPOSED: Final = -0.9
 
 FREE: Final = 0.2
 """A feature whose cosines are all below this in size has a dimension to itself."""
+
+_EXACT: Final = 3
+"""Losses of toys with up to this many features are integrated; with more they are sampled."""
+
+_NODES: Final = 48
+"""Nodes of the quadrature along each active feature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +93,7 @@ class Phase:
     importance : ndarray of float64, shape (r,)
         Importance of the last feature; the others have 1.
     loss : ndarray of float64, shape (r, s)
-        Least held-out loss of the restarts.
+        Least loss of the restarts: integrated for up to three features (`expected_losses`), else on held-out inputs.
     outcome : ndarray of int64, shape (r, s)
         What became of the last feature there, as a place in `OUTCOMES`.
     theory : ndarray of float64, shape (r, s)
@@ -114,7 +131,13 @@ class Phase:
 
 
 def held_crossing(sparsity: ArrayLike | None = None, *, size: int = 1 << 20, seed: int = 0) -> Crossing:
-    """Measure where an antipodal pair begins to cost less than dropping one of two features: 3/7 in theory.
+    r"""Measure where an antipodal pair begins to cost less than dropping one of two features: 3/7 in theory.
+
+    The sampled costs of the two held solutions, in theory
+
+    .. math:: \frac{(1 - S)^2}{3} \quad\text{(pair)}, \qquad \frac{(1 - S)(1 + 3S)}{12} \quad\text{(one dropped)},
+
+    are equal at S = 3/7.
 
     Parameters
     ----------
@@ -133,6 +156,15 @@ def held_crossing(sparsity: ArrayLike | None = None, *, size: int = 1 << 20, see
     ------
     ParameterError
         If an argument is outside its range.
+
+    Notes
+    -----
+    It is the held pair that is measured, at norm 1 and bias 0. With norm and bias free, as in training, the pair wins
+    at every S in (0, 1), so trained toys have no such boundary; see `featuregeom.toys.anchors.antipodal_threshold`.
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition", on phase change.
     """
     grid = _grid(np.linspace(0.2, 0.7, 26) if sparsity is None else sparsity)
     antipodal, dropped = np.empty((2, len(grid)))
@@ -150,10 +182,13 @@ def held_crossing(sparsity: ArrayLike | None = None, *, size: int = 1 << 20, see
 
 
 def held_costs(n_hidden: int, sparsity: ArrayLike, importance: float) -> Floats:
-    """Exact costs of the held solutions, least over those in which the last feature has each of `OUTCOMES`.
+    r"""Exact costs of the held solutions, least over those in which the last feature has each of `OUTCOMES`.
 
-    Dropped, it costs r c; with its own dimension another is dropped, at c, or (for m > 1) two others pair, at 2 a;
-    in a pair with another the two cost (1 + r) a, with a and c the costs of `anchors`. "other" has no held solution.
+    .. math:: r c, \qquad \min(c, 2 a) \text{ (for m = 1: } c), \qquad (1 + r) a, \qquad
+        a = \frac{(1 - S)^2}{6}, \quad c = \frac{(1 - S)(1 + 3S)}{12}
+
+    The last feature dropped; with its own dimension, another being dropped or (for m > 1) two others paired; in a pair
+    with another. "other" has no held solution.
 
     Parameters
     ----------
@@ -167,14 +202,115 @@ def held_costs(n_hidden: int, sparsity: ArrayLike, importance: float) -> Floats:
     Returns
     -------
     ndarray of float64, shape (3, s)
+
+    Raises
+    ------
+    ParameterError
+        If an argument is outside its range.
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition"; the costs are those of `featuregeom.toys.anchors`.
+
+    Examples
+    --------
+    >>> held_costs(1, [0.0], 0.5).round(4).tolist()
+    [[0.0417], [0.0833], [0.25]]
     """
+    n_hidden = integer("n_hidden", n_hidden, 1)
+    importance = positive("importance", importance, zero=True)
     a, c = (np.asarray(cost(np.asarray(sparsity))) for cost in (antipodal_cost, dropped_cost))
     own = np.minimum(c, 2 * a) if n_hidden > 1 else c
     return np.array([importance * c, own, (1 + importance) * a])
 
 
-def classify(W: NDArray[np.floating]) -> int:
-    """Say what became of the last feature of one toy, as a place in `OUTCOMES`."""
+def expected_losses(toy: Toy) -> Floats:
+    r"""Loss of toys with few features by quadrature, where sampling would need very many inputs.
+
+    The loss is a sum over the sets A of features that are active together,
+
+    .. math:: \sum_A p^{|A|} (1 - p)^{n - |A|} \int_{[0, 1]^A} \sum_j I_j (x_j - x'_j)^2 \, dx, \qquad p = 1 - S,
+
+    each integral by the Gauss-Legendre rule. An antipodal pair at S = 0.99 errs once in 10 000 inputs, so samples
+    give its loss to a few per cent; the quadrature, whose only error comes from the kinks of ReLU, to 1e-3 at worst.
+
+    Parameters
+    ----------
+    toy : Toy
+        Of kind "relu", with independent features.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_instances,)
+
+    Notes
+    -----
+    Costs as much as 49^n inputs for each instance.
+
+    References
+    ----------
+    Davis & Rabinowitz, Methods of Numerical Integration (1984), chapter 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> S = np.array([0.9])
+    >>> pair = Toy(np.array([[[1.0], [-1.0]]]), np.zeros((1, 2)), S, S, np.ones((1, 2)), 0, 1)
+    >>> bool(abs(expected_losses(pair)[0] / (0.1**2 / 3) - 1) < 1e-3)
+    True
+    """
+    n = toy.W.shape[1]
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = (nodes + 1) / 2, weights / 2
+    losses = np.zeros(len(toy.W))
+    for active in product((False, True), repeat=n):
+        size = sum(active)
+        share = (1 - toy.sparsity) ** size * toy.sparsity ** (n - size)
+        x, mass = np.zeros((_NODES**size, n)), np.ones(_NODES**size)
+        for place, grid in zip(np.flatnonzero(active), np.indices((_NODES,) * size), strict=True):
+            x[:, place] = nodes[grid.ravel()]
+            mass = mass * weights[grid.ravel()]
+        for k, (W, b) in enumerate(zip(toy.W.astype(np.float64), toy.b.astype(np.float64), strict=True)):
+            error = x - predict("relu", W, b, x)
+            losses[k] += share[k] * (mass @ error**2) @ toy.importance[k]
+    return losses
+
+
+def classify(W: ArrayLike) -> int:
+    r"""Say what became of the last feature of one toy, as a place in `OUTCOMES`.
+
+    With norms relative to the longest, it is *dropped* where :math:`\lVert w_n \rVert < 0.3`; else, among the kept,
+    *dedicated* where all :math:`|\cos(w_n, w_j)| < 0.2`, *antipodal* where one is below -0.9, and *other* besides.
+
+    Parameters
+    ----------
+    W : array_like, shape (n, m)
+        One feature per row.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ShapeError
+        If W is no matrix with at least one row and column.
+    ParameterError
+        If it does not hold finite real numbers.
+
+    References
+    ----------
+    Elhage et al. (2022), "Toy Models of Superposition", on phase change; the limits (`SHORT`, `FREE`, `OPPOSED`) are
+    featuregeom's own.
+
+    Examples
+    --------
+    >>> OUTCOMES[classify([[1.0], [-0.9]])]
+    'antipodal'
+    """
+    W = finite("W", W)
+    if W.ndim != 2 or not W.size:
+        raise ShapeError(f"W must be a matrix, one feature per row, got shape {W.shape}")
     norms = np.linalg.norm(W, axis=1)
     if not norms.max() or norms[-1] < SHORT * norms.max():
         return 0
@@ -195,6 +331,7 @@ def phase(
     batch_size: int = 512,
     learning_rate: float = 2e-2,
     seed: int = 0,
+    device: Any = None,
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Phase:
@@ -208,8 +345,8 @@ def phase(
         Axes; importances are of the last feature and above 0. By default 12 values of 1 - S from 1 to 0.01 and
         11 from 0.1 to 10, evenly in the logarithm.
     restarts : int
-        Toys trained for each point, of which the one with the least held-out loss counts.
-    steps, batch_size, learning_rate, seed
+        Toys trained for each point, of which the one with the least loss counts.
+    steps, batch_size, learning_rate, seed, device
         As in `superposition.train`.
     folder : Path, optional
         Keeps each finished row (one importance), and is where it is looked for.
@@ -259,16 +396,19 @@ def phase(
                 learning_rate=learning_rate,
                 schedule="exponential",
                 seed=seed,
-                held_out=1 << 17,
+                device=device,
+                held_out=1 if m < _EXACT else 1 << 17,
                 progress=report,
             )
-            losses = toy.loss.reshape(s, restarts)
+            found = expected_losses(toy) if m < _EXACT else toy.loss
+            losses = found.reshape(s, restarts)
             best = losses.argmin(axis=1) + restarts * np.arange(s)
             return {"loss": losses.min(axis=1), "outcome": np.array([classify(toy.W[k]) for k in best])}
 
         settings = {
             "m": m, "sparsity": grid.tolist(), "importance": ratio, "restarts": restarts, "steps": steps,
             "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
+            "device": kind_of(device), "losses": "expected" if m < _EXACT else "held out",
         }  # fmt: skip
         found = finished(folder, f"phase-m{m}-{row}", settings, compute)
         least[row], outcome[row] = found["loss"], found["outcome"]
