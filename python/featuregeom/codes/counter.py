@@ -82,7 +82,7 @@ class CodeCounter:
         self._overlap = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        words, counts, first = self._inner.parts()
+        words, counts, first = self._inner.words(), self._inner.counts(), self._inner.first()
         return _restored, (words, counts, first, self._header())
 
     @property
@@ -125,7 +125,7 @@ class CodeCounter:
     @property
     def counts(self) -> NDArray[np.uint64]:
         """How often each distinct code was seen, shape (U,)."""
-        return self._inner.parts()[1]
+        return self._inner.counts()
 
     @property
     def first_index(self) -> NDArray[np.uint64]:
@@ -141,12 +141,12 @@ class CodeCounter:
                 "merged shards claim the same row indices, so the first row of a code is not known: count each shard "
                 "with CodeCounter(..., start=index of its first row)"
             )
-        return self._inner.parts()[2]
+        return self._inner.first()
 
     @property
     def words(self) -> NDArray[np.uint64]:
         """The distinct codes, packed, shape (U, ceil(n_bits / 64))."""
-        return self._inner.parts()[0]
+        return self._inner.words()
 
     def update(
         self, codes: Codes, *, num_threads: int | None = None, progress: Progress | None = None
@@ -281,7 +281,7 @@ class CodeCounter:
         OutputError
             If it cannot be written.
         """
-        words, counts, first = self._inner.parts()
+        words, counts, first = self._inner.words(), self._inner.counts(), self._inner.first()
         header = self._header()
         with replacing(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file, header=np.array(json.dumps(header)), words=words, counts=counts, first_index=first)

@@ -142,19 +142,20 @@ impl PatternCounter {
         Ok((alone.into_pyarray(py), prefixes.into_pyarray(py)))
     }
 
-    /// Distinct rows (d, w), their counts, the index of the first of each.
-    #[expect(clippy::type_complexity, reason = "three arrays")]
-    fn parts<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyArray2<u64>>, Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>)> {
+    /// Distinct rows (d, w).
+    fn words<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u64>>> {
         let inner = lock(&self.inner);
-        let shape = [inner.counts().len(), inner.n_bits().div_ceil(64)];
-        Ok((
-            table(py, inner.words().to_vec(), shape)?,
-            inner.counts().to_vec().into_pyarray(py),
-            inner.first().to_vec().into_pyarray(py),
-        ))
+        table(py, inner.words().to_vec(), [inner.counts().len(), inner.n_bits().div_ceil(64)])
+    }
+
+    /// How often each was seen.
+    fn counts<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
+        PyArray1::from_slice(py, lock(&self.inner).counts())
+    }
+
+    /// Index of the first of each.
+    fn first<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
+        PyArray1::from_slice(py, lock(&self.inner).first())
     }
 
     /// Rows, distinct rows, index of the next row, collisions.

@@ -284,7 +284,8 @@ impl CodeCounter {
     }
 
     fn grow(&mut self) {
-        let size = self.slots.len() * 2;
+        // In wide steps while that costs little memory: every row is placed again at each.
+        let size = self.slots.len() * if self.slots.len() < 1 << 20 { 4 } else { 2 };
         let mut slots = vec![0_u64; size];
         for position in 0..self.counts.len() {
             let print = fingerprint(self.row(position)) & self.mask;
