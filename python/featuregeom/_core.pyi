@@ -34,6 +34,7 @@ __all__ = [
     "scheme_check",
     "scheme_closure",
     "scheme_levels",
+    "scheme_spread",
     "squared_norms",
     "sweep",
 ]
