@@ -6,6 +6,9 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+# Read when torch is first imported. Its threads spin while they wait, which on busy cores costs whole time slices.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 settings.register_profile("dev", deadline=None, suppress_health_check=_SLOW)
