@@ -25,7 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Features per block: a tile of cosines and the two tiles of features it comes from fit the caches. A multiple
 /// of 96, the rows of the widest micro-kernel, leaves no products to the slower ones.
-const BLOCK: usize = 768;
+const BLOCK: usize = 480;
 
 /// Cosines that are compared with thresholds at a time, before any is looked at alone.
 const GROUP: usize = 64;
