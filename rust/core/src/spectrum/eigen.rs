@@ -1,9 +1,11 @@
 //! The self-adjoint eigensolver: faer's, made cancellable and independent of the number of threads.
 
+use super::tridiagonal;
 use crate::error::{Error, Result};
 use crate::run::{Run, retire};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::{Mat, Par};
 use std::sync::atomic::Ordering;
@@ -39,19 +41,18 @@ pub struct Eigen {
 /// # Errors
 /// [`Error::Shape`], [`Error::NonFinite`], [`Error::Convergence`], [`Error::Interrupted`].
 pub fn self_adjoint(f: Mat<f64>, run: &Run) -> Result<Eigen> {
-    let (values, vectors) = decompose(f, ComputeEigenvectors::Yes, run)?;
-    Ok(Eigen { values, vectors: vectors.reverse_cols().to_owned() })
+    decompose(f, solve, run)
 }
 
-/// The eigenvalues alone, decreasing: about half the time.
+/// The eigenvalues alone, decreasing, in about a third of the time.
 ///
 /// # Errors
 /// As [`self_adjoint`].
 pub fn eigenvalues(f: Mat<f64>, run: &Run) -> Result<Vec<f64>> {
-    decompose(f, ComputeEigenvectors::No, run).map(|(values, _)| values)
+    decompose(f, solve_values, run)
 }
 
-fn decompose(f: Mat<f64>, compute: ComputeEigenvectors, run: &Run) -> Result<(Vec<f64>, Mat<f64>)> {
+fn decompose<T: Send + 'static>(f: Mat<f64>, solve: fn(Mat<f64>) -> Result<T>, run: &Run) -> Result<T> {
     if f.nrows() != f.ncols() {
         return Err(Error::Shape(format!("a {} x {} matrix is not square", f.nrows(), f.ncols())));
     }
@@ -66,7 +67,7 @@ fn decompose(f: Mat<f64>, compute: ComputeEigenvectors, run: &Run) -> Result<(Ve
     let (sender, receiver) = sync_channel(1);
     run.pool().spawn(move || {
         // A caller that was cancelled has hung up.
-        let _ = sender.send(solve(&f, compute));
+        let _ = sender.send(solve(f));
     });
     loop {
         match receiver.recv_timeout(PATIENCE) {
@@ -77,25 +78,42 @@ fn decompose(f: Mat<f64>, compute: ComputeEigenvectors, run: &Run) -> Result<(Ve
     }
 }
 
-fn solve(f: &Mat<f64>, compute: ComputeEigenvectors) -> Result<(Vec<f64>, Mat<f64>)> {
+fn solve(f: Mat<f64>) -> Result<Eigen> {
     let m = f.nrows();
-    spindle::SPIN_LIMIT.store(SPINS, Ordering::Relaxed);
-    let par = Par::rayon(PARTS);
+    let par = parts();
+    let compute = ComputeEigenvectors::Yes;
     let mut buffer = MemBuffer::new(self_adjoint_evd_scratch::<f64>(m, compute, par, Default::default()));
     let mut values = Diag::<f64>::zeros(m);
-    let size = if compute == ComputeEigenvectors::Yes { m } else { 0 };
-    let mut vectors = Mat::<f64>::zeros(size, size);
-    let target = (size > 0).then(|| vectors.as_mut());
+    let mut vectors = Mat::<f64>::zeros(m, m);
     self_adjoint_evd(
         f.as_ref(),
         values.as_mut(),
-        target,
+        Some(vectors.as_mut()),
         par,
         MemStack::new(&mut buffer),
         Default::default(),
     )
     .map_err(|_| Error::Convergence("the eigensolver"))?;
-    Ok((values.column_vector().iter().rev().copied().collect(), vectors))
+    Ok(Eigen {
+        values: values.column_vector().iter().rev().copied().collect(),
+        vectors: vectors.reverse_cols().to_owned(),
+    })
+}
+
+fn solve_values(mut f: Mat<f64>) -> Result<Vec<f64>> {
+    let m = f.nrows();
+    let par = parts();
+    let mut buffer = MemBuffer::new(tridiag_in_place_scratch::<f64>(m, par, Default::default()));
+    // The reflections are not wanted again, so they need not be gathered in blocks.
+    let mut reflections = Mat::<f64>::zeros(1, m.saturating_sub(1));
+    tridiag_in_place(f.as_mut(), reflections.as_mut(), par, MemStack::new(&mut buffer), Default::default());
+    let beside: Vec<f64> = (1..m).map(|i| f[(i, i - 1)]).collect();
+    tridiagonal::eigenvalues((0..m).map(|i| f[(i, i)]).collect(), &beside)
+}
+
+fn parts() -> Par {
+    spindle::SPIN_LIMIT.store(SPINS, Ordering::Relaxed);
+    Par::rayon(PARTS)
 }
 
 #[cfg(test)]

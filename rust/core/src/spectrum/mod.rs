@@ -4,6 +4,7 @@ mod buckets;
 mod capacity;
 mod eigen;
 mod measure;
+mod tridiagonal;
 
 pub use buckets::{Eigenspaces, Partition, eigenspaces};
 pub use capacity::capacities;
