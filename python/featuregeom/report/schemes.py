@@ -17,6 +17,7 @@ from featuregeom.schemes.check import Check
 from featuregeom.schemes.detection import Detection
 from featuregeom.schemes.large import LargeDetection
 from featuregeom.schemes.parameters import parameters
+from featuregeom.schemes.products import class_sizes
 from featuregeom.survey.result import BlockPicture
 
 if TYPE_CHECKING:
@@ -41,10 +42,7 @@ def relations_table(found: Detection | LargeDetection | Check) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if isinstance(found, LargeDetection):
-        pairs = found.pairs
-    else:
-        pairs = _pairs(found.labels.astype(np.int64) if isinstance(found, Check) else found.relations)
+    pairs = class_sizes(found.labels.astype(np.int64)) if isinstance(found, Check) else found.pairs
     columns: dict[str, Any] = {"relation": [f"R{k}" for k in range(len(pairs))]}
     if isinstance(found, Check):
         columns["label"] = [str(label) for label in found.classes]
@@ -55,17 +53,6 @@ def relations_table(found: Detection | LargeDetection | Check) -> pd.DataFrame:
     columns["valency"] = np.nan if found.valencies is None else found.valencies.astype(float)
     columns["pairs"] = pairs
     return pd.DataFrame(columns)
-
-
-def _pairs(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count the points of each fibre, and the pairs of each other class: unordered ones where it is symmetric."""
-    rank = int(labels.max()) + 1
-    counts = np.bincount(labels.ravel(), minlength=rank)
-    fibres = np.unique(labels.diagonal())
-    directed = np.unique(labels[labels != labels.T])
-    halved = np.setdiff1d(np.arange(rank), np.concatenate([fibres, directed]))
-    counts[halved] //= 2
-    return counts
 
 
 def eigenmatrix_table(detection: Detection | LargeDetection | Check) -> pd.DataFrame | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featuregeom.schemes.defect import defect, null_p_value
 from featuregeom.schemes.eigenspaces import eigenspaces, krein_parameters, second_eigenmatrix, support_of
-from featuregeom.schemes.products import class_counts, class_means, intersection_numbers
+from featuregeom.schemes.products import class_counts, class_means, class_sizes, intersection_numbers
 from featuregeom.schemes.refinement import denoised
 
 __all__ = ["Detection", "Mode"]
@@ -117,10 +117,11 @@ class Detection:
 
     @cached_property
     def pairs(self) -> NDArray[np.int64]:
-        """Number of pairs of points in each relation, shape (d + 1,)."""
-        counts = np.bincount(self.relations.ravel(), minlength=int(self.relations.max()) + 1)
-        counts[1:] //= 2
-        return counts
+        """Number of pairs of points in each relation, shape (d + 1,).
+
+        Pairs of a relation that is its own transpose are counted once for both directions, of a fibre its points.
+        """
+        return class_sizes(self.relations)
 
     @cached_property
     def levels(self) -> NDArray[np.float64]:

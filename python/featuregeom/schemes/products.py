@@ -11,7 +11,15 @@ from itertools import chain, groupby, islice, permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["canonical", "class_counts", "class_means", "intersection_numbers", "is_scheme", "stable"]
+__all__ = [
+    "canonical",
+    "class_counts",
+    "class_means",
+    "class_sizes",
+    "intersection_numbers",
+    "is_scheme",
+    "stable",
+]
 
 Colours = NDArray[np.int64]
 
@@ -24,6 +32,19 @@ def class_counts(relations: Colours) -> NDArray[np.int64]:
     n, rank = len(relations), int(relations.max()) + 1
     flat = (relations + rank * np.arange(n)[:, None]).ravel()
     return np.bincount(flat, minlength=n * rank).reshape(n, rank)
+
+
+def class_sizes(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Points of each fibre, and pairs of each other class: unordered ones where it is symmetric.
+
+    Labels need be neither symmetric nor a single one on the diagonal.
+    """
+    counts = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1)
+    halved = np.ones(len(counts), dtype=np.bool_)
+    halved[labels.diagonal()] = False
+    halved[labels[labels != labels.T]] = False
+    counts[halved] //= 2
+    return counts
 
 
 def class_means(values: NDArray[np.float64], relations: Colours) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ basis, computation in superposition.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,8 +116,39 @@ def predict_batch(torch: Any, kind: Kind, W: Any, b: Any, x: Any, V: Any | None 
     return output if kind == "linear" else torch.relu_(output)
 
 
+class Scratch(NamedTuple):
+    """Memory for the large arrays of `gradients`, which are written anew at every step.
+
+    Freshly allocated ones cost as much as the products: a large array goes back to the system each time, which has to
+    clear its pages when it is asked for them again.
+    """
+
+    hidden: Any
+    output: Any
+    residual: Any
+    back: Any
+
+    @classmethod
+    def of(cls, torch: Any, W: Any, size: int) -> Scratch:
+        """Allocate for weights (k, n, m) and batches of a size."""
+        k, n, m = W.shape
+        return cls(*(W.new_empty(k, rows, size) for rows in (m, n, n, m)))
+
+    def first(self, count: int) -> Scratch:
+        """Give the part for `count` instances."""
+        return Scratch(*(array[:count] for array in self))
+
+
 def gradients(
-    torch: Any, kind: Kind, W: Any, b: Any, x: Any, V: Any | None, weight: Any, losses: bool
+    torch: Any,
+    kind: Kind,
+    W: Any,
+    b: Any,
+    x: Any,
+    V: Any | None,
+    weight: Any,
+    losses: bool,
+    scratch: Scratch | None = None,
 ) -> tuple[Any, Any, Any, Any]:
     """Gradients of the loss of all instances, written out.
 
@@ -144,6 +175,8 @@ def gradients(
         Importance over number of inputs.
     losses : bool
         Whether the losses are wanted: they cost another pass.
+    scratch : Scratch, optional
+        Memory to use, for the k instances; else it is allocated.
 
     Returns
     -------
@@ -156,26 +189,34 @@ def gradients(
     """
     second = W if V is None else V
     k, n, m = W.shape
-    shared = x.ndim == 2  # then one product for all instances, here and below: many small ones are slower
-    hidden = (W.mT.reshape(-1, n) @ x).view(k, m, -1) if shared else W.mT @ x
-    if is_rectified(kind):
-        hidden = torch.relu_(hidden)
-    output = torch.baddbmm(b[:, :, None], second, hidden)
+    use = scratch or Scratch.of(torch, W, x.shape[-1])
+    if x.ndim == 2:  # then one product for all instances, here and below: many small ones are slower
+        torch.mm(W.mT.reshape(-1, n), x, out=use.hidden.view(k * m, -1))
+    else:
+        torch.bmm(W.mT, x, out=use.hidden)
+    hidden = torch.relu_(use.hidden) if is_rectified(kind) else use.hidden
+    output = torch.baddbmm(b[:, :, None], second, hidden, out=use.output)
     found = None
     if kind != "linear" and losses:
         output = torch.relu_(output)
-    residual = output - target(kind, x)
+    residual = torch.sub(output, target(kind, x), out=use.residual)
     if losses:
         found = (weight * torch.linalg.vector_norm(residual, dim=-1).square()).sum(-1)
     if kind != "linear":
-        residual = torch.ops.aten.threshold_backward(residual, output, 0)
+        _cut(torch, residual, output)
     slope = 2 * weight[:, :, None]
     grad_second = slope * (residual @ hidden.mT)
-    back = (slope * second).mT @ residual
+    back = torch.bmm((slope * second).mT, residual, out=use.back)
     if is_rectified(kind):
-        back = torch.ops.aten.threshold_backward(back, hidden, 0)
-    grad_W = (back.reshape(k * m, -1) @ x.mT).view(k, m, n).mT if shared else x @ back.mT
+        _cut(torch, back, hidden)
+    shared = x.ndim == 2
+    grad_W = (back.view(k * m, -1) @ x.mT).view(k, m, n).mT if shared else x @ back.mT
     grad_b = slope[:, :, 0] * residual.sum(-1)
     if V is None:
         return grad_W + grad_second, grad_b, None, found
     return grad_W, grad_b, grad_second, found
+
+
+def _cut(torch: Any, gradient: Any, output: Any) -> None:
+    """Set a gradient to 0 where a ReLU did not pass its output on."""
+    torch.ops.aten.threshold_backward.grad_input(gradient, output, 0, grad_input=gradient)

@@ -41,7 +41,7 @@ from featuregeom.toys.arguments import (
 from featuregeom.toys.course import Plateau, compiled_step
 from featuregeom.toys.held_out import held_out_losses
 from featuregeom.toys.inputs import Inputs, Sets, sample
-from featuregeom.toys.models import Kind, gradients, is_signed, predict, target
+from featuregeom.toys.models import Kind, Scratch, gradients, is_signed, predict, target
 from featuregeom.toys.one_active import one_active_loss
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ Progress = Callable[[int, int], object]
 HELD_OUT: Final = 1 << 18
 """Number of held-out inputs on which the loss of a trained toy is evaluated."""
 
-_TILE: Final = 1 << 19
-"""On the CPU a step takes the instances in groups of about this many outputs: two megabytes, which stay in the cache
-between the passes over it. It depends on the shape of one instance alone."""
+_TILE: Final = 1 << 22
+"""On the CPU a step takes the instances in groups of about this many outputs, which bounds its memory: sixteen
+megabytes for each of two arrays. It depends on the shape of one instance alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,7 +324,7 @@ def train(
     Notes
     -----
     A step costs about 10 n m operations for each instance and input. On the CPU memory is a few arrays of
-    n x batch_size for each of as many instances as two megabytes hold, on other devices for all of them.
+    n x batch_size for each of as many instances as sixteen megabytes hold, on other devices for all of them.
 
     References
     ----------
@@ -379,6 +379,8 @@ def train(
     together_at_once = n_instances if where.type != "cpu" else max(1, _TILE // (n * batch_size))
     groups = [slice(k, k + together_at_once) for k in range(0, n_instances, together_at_once)]
     step_gradients = compiled_step(torch, gradients, compile) if compile else gradients
+    # A compiler plans its memory itself.
+    scratch = None if compile else Scratch.of(torch, W[groups[0]], batch_size)
     stop = None if tolerance is None else Plateau(tolerance, window, torch.zeros(n_instances, **options))
     kept = [tuple(map(_array, parameters))] if 0 in keep else []
     stride, taken, checked = max(1, steps // 100), steps, 0
@@ -392,7 +394,10 @@ def train(
         for part in groups:
             x = inputs.cut(u, density[part], torch) if shared is None else shared
             other = None if V is None else V[part]
-            found = step_gradients(torch, kind, W[part], b[part], x, other, weight[part], stop is not None)
+            memory = None if scratch is None else scratch.first(len(W[part]))
+            found = step_gradients(
+                torch, kind, W[part], b[part], x, other, weight[part], stop is not None, memory
+            )
             for tensor, gradient in zip(parameters, found, strict=False):
                 if tensor is not None and tensor.grad is not None:
                     tensor.grad[part] = gradient
