@@ -1,0 +1,138 @@
+"""Noise, random frames and trained toys: the right name or a reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import featuregeom as fg
+from featuregeom import shapes
+from oracles.geometries import ROWS, disguised
+
+# Success rates with refinement by noise: design 2, section 3.5, from 10 trials there (3 for 100 points and more).
+NOISE = {
+    "pentagon": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 1, 0.25: 1, 0.3: 1},
+    "square antiprism": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 0.8, 0.25: 0.3, 0.3: 0.2},
+    "J(5,2)": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 1, 0.25: 0.9, 0.3: 0.9},
+    "cube": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 1, 0.25: 1, 0.3: 1},
+    "J(8,2)": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 1, 0.25: 1, 0.3: 1},
+    "H(4,3)": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 1, 0.25: 1},
+    "cyclotomic 13 of 3 classes": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 1, 0.25: 1, 0.3: 0.6},
+    "J(10,3)": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 1, 0.25: 1, 0.3: 1},
+    "E8 roots": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 1, 0.25: 1},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(NOISE))
+def test_success_rates_through_noise(name):
+    """The relations of every pair are right in as large a share of 50 trials as the table has of its few.
+
+    A success there was the exact partition of all pairs, as here: `nearest_relations`. Up to 8 features these come
+    without a name where chance gives as good a scheme.
+    """
+    X = shapes.johnson(10, 3) if name == "J(10,3)" else ROWS[name][0]
+    truth = fg.schemes.detect(X).relations
+    trials = 50
+    for noise, rate in NOISE[name].items():
+        right = 0
+        for seed in range(trials):
+            found = fg.schemes.detect(disguised(X, seed, noise))
+            assert found.name in (name, "")
+            order = np.random.default_rng(seed).permutation(len(X))
+            relations = found.nearest_relations
+            right += relations is not None and np.array_equal(relations, truth[np.ix_(order, order)])
+        assert right >= rate * trials, (noise, right, trials)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", range(4, 41))
+def test_ten_thousand_random_frames_have_no_name(n):
+    for trial in range(271):
+        found = fg.schemes.detect(shapes.random_frame(n, 2 + trial % 9, seed=1000 * n + trial))
+        assert found.name == "", (n, trial, found.residual)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n", "m", "sparsity", "names"),
+    [
+        (3, 2, 0.30, {"triangle"}),
+        (4, 3, 0.40, {"tetrahedron"}),
+        (5, 2, 0.90, {"pentagon"}),
+        (8, 3, 0.90, {"square antiprism"}),
+        (12, 3, 0.98, {"icosahedron"}),
+    ],
+)
+def test_trained_toys(n, m, sparsity, names):
+    """Of the seeds within 1 % of the best loss, 95 of 100 are named, and the same way.
+
+    Held-out losses of one geometry scatter by more than 1 % in the sparser toys, so other seeds may have it too: then
+    by its cosines, all of them. Where they have not, they have no name, but a reason and a defect.
+    """
+    from featuregeom.toys.gallery import GALLERY
+
+    recipe = next(one for one in GALLERY if (one.n_features, one.n_hidden) == (n, m))
+    assert recipe.sparsity == sparsity
+    toy = replace(recipe, n_instances=100).train(seed=0)
+    good = toy.loss <= 1.01 * toy.loss.min()
+    found = [fg.schemes.detect(W) for W in toy.W]
+    best = [one.name for one, kept in zip(found, good, strict=True) if kept]
+    assert set(best) - {""} == names
+    assert sum(map(bool, best)) >= 0.95 * len(best)
+    assert (~good).any()
+    ideal = sorted_cosines({2: shapes.polygon(n), 3: SOLIDS.get(n, shapes.simplex(4))}[m])
+    for one, W in zip(found, toy.W, strict=True):
+        fits = np.abs(sorted_cosines(W) - ideal).max()
+        if one.name:
+            assert one.name in names
+            assert fits < 0.05
+        else:
+            assert fits > 0.02
+            assert one.reason
+            assert not one.is_scheme or "without a name" in one.reason or "norms differ" in one.reason
+            assert one.defect >= 0
+
+
+SOLIDS = {8: shapes.antiprism(4, 0.293), 12: shapes.icosahedron()}
+
+
+def sorted_cosines(X):
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    return np.sort((unit @ unit.T)[np.triu_indices(len(X), 1)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "m", "sparsity"), [(30, 6, 0.9), (40, 10, 0.9), (100, 20, 0.95)])
+def test_larger_toys_are_no_schemes(n, m, sparsity):
+    from featuregeom.toys.superposition import train
+
+    toy = train(
+        n, m, sparsity=sparsity, n_instances=4, steps=3000, learning_rate=1e-2, schedule="exponential"
+    )
+    for W in toy.W:
+        found = fg.schemes.detect(W[np.linalg.norm(W, axis=1) > 0.1])
+        assert (found.is_scheme, found.name) == (False, "")
+        assert "no scheme (defect" in found.reason
+        assert found.defect > 0.1
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.1])
+@pytest.mark.parametrize("name", [name for name in NOISE if name in ROWS and name != "E8 roots"])
+def test_relations_are_found_through_noise(name, noise):
+    for seed in range(5):
+        found = fg.schemes.detect(disguised(ROWS[name][0], seed, noise))
+        assert found.nearest == name
+        assert found.name in (name, "")
+        assert found.name == name or len(ROWS[name][0]) <= 8
+
+
+def test_random_frames_have_no_name():
+    for n in (4, 5, 6, 7, 8, 9, 10, 12, 16, 24, 40):
+        for m in (2, 3, 5):
+            for seed in range(2):
+                found = fg.schemes.detect(shapes.random_frame(n, m, seed=seed))
+                assert found.name == "", (n, m, seed)
+                assert found.reason
