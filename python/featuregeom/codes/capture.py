@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.codes.counter import CodeCounter
 from featuregeom.codes.packed import Codes, Layer, NonFinite, check_policy, check_tolerance, pack
 from featuregeom.codes.recording import Mode, Recorder, Seen, Uncoded, refuse_training
 from featuregeom.codes.sketch import DistinctSketch
 from featuregeom.errors import MissingExtraError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.shapes.arguments import integer
 
 if TYPE_CHECKING:
     import torch

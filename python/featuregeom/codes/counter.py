@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom import _core
+from featuregeom.arguments import integer
 from featuregeom.atomic import replacing
 from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.frames import Progress
-from featuregeom.shapes.arguments import integer
 
 __all__ = ["CodeCounter", "label_purity"]
 

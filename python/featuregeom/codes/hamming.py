@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom import _core
+from featuregeom.arguments import integer
 from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.frames import Progress
-from featuregeom.shapes.arguments import integer
 
 __all__ = [
     "class_distances",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from featuregeom import _core
+from featuregeom.arguments import integer
 from featuregeom.codes.packed import Codes, as_words, pack
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.shapes.arguments import integer
 
 __all__ = ["DistinctSketch", "distinct_sketch"]
 

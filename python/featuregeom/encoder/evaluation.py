@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.codes import CodeCounter, Codes, hamming_vote, pack
 from featuregeom.encoder.scores import hungarian_accuracy, purity
 from featuregeom.errors import DtypeError, MissingExtraError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.shapes.arguments import integer
 
 __all__ = ["EncoderReport", "Regions", "evaluate", "regions"]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.atomic import create_folder, replacing
 from featuregeom.encoder.evaluation import evaluate
 from featuregeom.encoder.networks import training
@@ -26,7 +27,6 @@ from featuregeom.errors import (
     SourceError,
 )
 from featuregeom.plateaus.tensors import torch_module
-from featuregeom.shapes.arguments import integer
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
 from featuregeom.plateaus.responses import outputs, pair_contexts
 from featuregeom.plateaus.tensors import first_bad, torch_module
-from featuregeom.shapes.arguments import integer
 
 __all__ = ["Crossings", "crossings"]
 

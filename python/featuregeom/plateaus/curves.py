@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError
 from featuregeom.plateaus import curve_numbers as of
 from featuregeom.plateaus.metrics import Metric
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
 from featuregeom.plateaus.refinement import Cutter
 from featuregeom.plateaus.responses import Responses
-from featuregeom.shapes.arguments import integer, number_between
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,9 +32,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer, number_between
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.regions.piecewise import numbers
-from featuregeom.shapes.arguments import integer, number_between
 
 __all__ = [
     "Directions",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.shapes.arguments import integer, number_between
 
 __all__ = ["Median", "median", "median_difference"]
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import number_between
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.regions.piecewise import numbers
-from featuregeom.shapes.arguments import number_between
 
 __all__ = ["KLRadius", "kl_radius"]
 

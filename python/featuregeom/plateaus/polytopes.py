@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.plateaus.crossings import crossings
 from featuregeom.plateaus.curve_numbers import slopes
@@ -20,7 +21,6 @@ from featuregeom.plateaus.curves import Plateaus, response_curves
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
 from featuregeom.plateaus.responses import pair_contexts
 from featuregeom.plateaus.tensors import torch_module
-from featuregeom.shapes.arguments import integer, number_between
 
 __all__ = ["Polytopes", "polytopes", "stable_boundaries"]
 

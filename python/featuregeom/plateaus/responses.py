@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.plateaus.metrics import Metric, ab_ratio, resolve, rounding
 from featuregeom.plateaus.paths import Path
 from featuregeom.plateaus.tensors import first_bad, torch_module
-from featuregeom.shapes.arguments import integer
 
 __all__ = ["Responses", "outputs", "pair_contexts"]
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.plateaus.metrics import Metric, resolve
 from featuregeom.plateaus.responses import outputs, pair_contexts
 from featuregeom.plateaus.tensors import first_bad, rows, torch_module
-from featuregeom.shapes.arguments import integer
 
 __all__ = ["StableSlice", "stable_slice2d"]
 

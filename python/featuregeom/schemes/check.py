@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
 from featuregeom.frames import Progress
 from featuregeom.schemes.eigenmatrices import Eigenmatrices, Numbers, eigenmatrices, noncommuting
 from featuregeom.schemes.order import canonical_order
 from featuregeom.schemes.relations import Labelled, as_labels
-from featuregeom.shapes.arguments import integer
 
 if TYPE_CHECKING:
     from featuregeom.schemes.feasibility import Failure

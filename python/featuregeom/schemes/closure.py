@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.arguments import integer
 from featuregeom.frames import Progress
 from featuregeom.schemes.relations import as_labels
-from featuregeom.shapes.arguments import integer
 
 __all__ = ["Closure", "closure"]
 

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import as_features
 from featuregeom.schemes.detection import Detection, Mode
@@ -26,7 +27,6 @@ from featuregeom.schemes.large import LargeDetection, detect_large
 from featuregeom.schemes.partitions import REFINEMENTS
 from featuregeom.schemes.products import canonical, class_means, intersection_numbers, is_scheme, stable
 from featuregeom.schemes.verdict import TOLERANCE, Verdict, judge
-from featuregeom.shapes.arguments import integer
 
 __all__ = ["NORM_SPREAD", "detect", "detect_cosines"]
 

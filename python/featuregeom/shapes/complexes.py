@@ -8,10 +8,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
-from featuregeom.shapes.arguments import check_size, integer
 from featuregeom.shapes.circle import roots_of_unity
 from featuregeom.shapes.primes import prime, quadratic_character
+from featuregeom.shapes.size import check_size
 
 __all__ = ["harmonic_etf", "mub", "sic"]
 

@@ -8,12 +8,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
-from featuregeom.shapes.arguments import check_size, integer
 from featuregeom.shapes.circle import roots_of_unity
 from featuregeom.shapes.graphs import hamming, johnson
 from featuregeom.shapes.hadamard import hadamard
 from featuregeom.shapes.primes import prime
+from featuregeom.shapes.size import check_size
 from featuregeom.shapes.solids import PHI
 
 __all__ = ["etf_16_6", "etf_28_7", "icosahedral_lines", "paley_etf", "steiner_etf"]

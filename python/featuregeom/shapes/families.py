@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.shapes.arguments import check_size, integer
+from featuregeom.arguments import integer
+from featuregeom.shapes.size import check_size
 
 __all__ = ["cross_polytope", "cube", "demicube", "even_sign_vectors", "sign_vectors", "simplex"]
 

@@ -12,11 +12,12 @@ from itertools import chain, combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
-from featuregeom.shapes.arguments import check_size, integer
 from featuregeom.shapes.circle import roots_of_unity
 from featuregeom.shapes.families import simplex
 from featuregeom.shapes.primes import prime, primitive_root
+from featuregeom.shapes.size import check_size
 
 __all__ = ["cyclotomic", "hamming", "johnson", "paley", "shrikhande"]
 

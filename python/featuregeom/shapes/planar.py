@@ -7,9 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
-from featuregeom.shapes.arguments import check_size, integer
 from featuregeom.shapes.circle import roots_of_unity
+from featuregeom.shapes.size import check_size
 
 __all__ = ["polygon"]
 

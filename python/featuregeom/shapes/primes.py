@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
-from featuregeom.shapes.arguments import integer
 
 __all__ = ["is_prime", "prime", "primitive_root", "quadratic_character"]
 

@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.shapes.arguments import check_size, integer, number_between
+from featuregeom.arguments import integer, number_between
 from featuregeom.shapes.circle import roots_of_unity
+from featuregeom.shapes.size import check_size
 
 __all__ = ["antiprism", "prism"]
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError
-from featuregeom.shapes.arguments import check_size
 from featuregeom.shapes.families import cross_polytope, even_sign_vectors, sign_vectors, simplex
 from featuregeom.shapes.planar import polygon
 from featuregeom.shapes.polytopes4 import cell24
+from featuregeom.shapes.size import check_size
 
 __all__ = ["gosset", "root_system", "schlaefli"]
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError
 from featuregeom.features import off_graph
-from featuregeom.shapes.arguments import check_size, integer, number_between
 from featuregeom.shapes.combine import as_frame
+from featuregeom.shapes.size import check_size
 
 __all__ = ["noisy", "random_frame", "rotated"]
 

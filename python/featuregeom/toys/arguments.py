@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import MissingExtraError, ParameterError
 from featuregeom.features import off_graph
 
@@ -18,7 +18,6 @@ __all__ = [
     "choice",
     "finite",
     "importances",
-    "integer",
     "numbers_of",
     "positive",
     "real",
@@ -56,17 +55,6 @@ def torch_device(torch: Any, device: Any) -> Any:
             "device must name a torch device of this machine, got meta, which holds no numbers"
         )
     return where
-
-
-def integer(name: str, value: int, least: int) -> int:
-    """Return `value` as an int of at least `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ParameterError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return number
 
 
 def positive(name: str, value: float, *, zero: bool = False) -> float:

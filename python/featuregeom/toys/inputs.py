@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
-from featuregeom.toys.arguments import integer, sparsities
+from featuregeom.toys.arguments import sparsities
 
 __all__ = ["Inputs", "Sets", "sample"]
 

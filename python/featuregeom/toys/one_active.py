@@ -25,8 +25,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.toys.arguments import finite, integer
+from featuregeom.toys.arguments import finite
 
 __all__ = ["OptimalPolygon", "one_active_gradient", "one_active_loss", "optimal_polygon", "polygon_catalogue"]
 

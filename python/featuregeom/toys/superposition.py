@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ConvergenceError, ParameterError, ShapeError
 from featuregeom.toys.arguments import (
     choice,
     finite,
     importances,
-    integer,
     positive,
     real,
     sparsities,

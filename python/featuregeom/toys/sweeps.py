@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
-from featuregeom.toys.arguments import importances, integer, numbers_of, real, sparsities
+from featuregeom.toys.arguments import importances, numbers_of, real, sparsities
 from featuregeom.toys.superposition import Progress, Toy, train
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
-from featuregeom.toys.arguments import integer
 from featuregeom.toys.superposition import Progress, Toy, train
 
 if TYPE_CHECKING:

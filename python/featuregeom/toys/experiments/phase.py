@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.toys.anchors import antipodal_cost, dropped_cost
-from featuregeom.toys.arguments import finite, integer, positive, real, sparsities
+from featuregeom.toys.arguments import finite, positive, real, sparsities
 from featuregeom.toys.experiments.cells import Arrays, finished, kind_of
 from featuregeom.toys.models import predict
 from featuregeom.toys.superposition import Progress, Toy, loss, sample, train

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.toys.arguments import integer, numbers_of, real, sparsities
+from featuregeom.arguments import integer
+from featuregeom.toys.arguments import numbers_of, real, sparsities
 from featuregeom.toys.experiments.cells import Arrays, finished, kind_of
 from featuregeom.toys.superposition import Progress, train
 

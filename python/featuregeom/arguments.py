@@ -1,4 +1,4 @@
-"""What every generator asks of its arguments, and the words it uses to refuse."""
+"""Numbers that a caller gives: read, and refused in the same words everywhere."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Any
 
 from featuregeom.errors import ParameterError
 
-__all__ = ["check_size", "integer", "number_between"]
-
-_MOST_NUMBERS = 2**27
-"""Largest array that a generator builds: 1 GiB of float64."""
+__all__ = ["integer", "number_between"]
 
 
 def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -42,10 +39,3 @@ def number_between(
     if not (low < number < high or (inclusive and number == low)):
         raise ParameterError(f"{name} must be finite and {wanted}, got {number!r}")
     return number
-
-
-def check_size(call: str, rows: int, columns: int) -> None:
-    """Raise ParameterError if rows x columns numbers would take more than 1 GiB."""
-    if rows * columns > _MOST_NUMBERS:
-        shape = f"{rows} x {columns}" if rows < 10**15 else f"2^{rows.bit_length() - 1} x {columns}"
-        raise ParameterError(f"{call} would hold {shape} numbers; the range is at most {_MOST_NUMBERS}")
