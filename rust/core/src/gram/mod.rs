@@ -3,6 +3,7 @@
 
 mod finite;
 mod frame;
+mod histogram;
 mod linkage;
 mod sweep;
 mod unit;

@@ -10,6 +10,7 @@
 //!                | \ |   |
 //! ```
 
+use super::histogram::{Cosine, Histogram, MOST_BINS};
 use super::linkage::{Blocks, Linkage};
 use super::unit::{UnitFeatures, squared_norms};
 use crate::error::{Error, Result};
@@ -36,9 +37,6 @@ const FLUSH: usize = 512;
 
 /// Neighbours of all features together: 64 GiB of indices and cosines.
 const MOST_SLOTS: usize = 1 << 32;
-
-/// More bins than this are a mistake: they would be a table of the pairs.
-const MOST_BINS: usize = 1 << 20;
 
 /// What a sweep should collect.
 #[derive(Debug, Clone, Copy)]
@@ -332,92 +330,6 @@ fn ratio(a: f64, b: f64) -> f32 {
 /// A panicking tile ends the whole sweep, so what it left behind is never read.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the sweep asks of a cosine in either arithmetic.
-trait Cosine: Real {
-    /// Whether this is `f32`.
-    const SINGLE: bool;
-    fn magnitude(self) -> Self;
-    fn single(self) -> f32;
-    /// `(value + 1) * half`, cut to `0..=last`. Unchecked and through `i32`, since the processor converts vectors
-    /// to that and the compiler makes single steps of anything else; `last` is below [`MOST_BINS`].
-    fn bin(self, half: f32, last: f32) -> u32;
-}
-
-impl Cosine for f32 {
-    const SINGLE: bool = true;
-    #[inline(always)]
-    fn magnitude(self) -> Self {
-        self.abs()
-    }
-    fn single(self) -> f32 {
-        self
-    }
-    #[inline(always)]
-    fn bin(self, half: f32, last: f32) -> u32 {
-        let place = ((self + 1.0) * half).max(0.0).min(last);
-        // SAFETY: it lies in 0..=last, far inside `i32`; `max` takes 0 for NaN.
-        unsafe { place.to_int_unchecked::<i32>() as u32 }
-    }
-}
-
-impl Cosine for f64 {
-    const SINGLE: bool = false;
-    #[inline(always)]
-    fn magnitude(self) -> Self {
-        self.abs()
-    }
-    fn single(self) -> f32 {
-        self as f32
-    }
-    #[inline(always)]
-    fn bin(self, half: f32, last: f32) -> u32 {
-        let place = ((self + 1.0) * Self::from(half)).max(0.0).min(Self::from(last));
-        // SAFETY: as above.
-        unsafe { place.to_int_unchecked::<i32>() as u32 }
-    }
-}
-
-/// Counts over [-1, 1]. Four interleaved copies, so that equal neighbours do not wait for each other.
-struct Histogram {
-    copies: [Vec<u64>; 4],
-}
-
-impl Histogram {
-    fn new(bins: usize) -> Self {
-        Self { copies: std::array::from_fn(|_| vec![0; bins]) }
-    }
-
-    #[inline(always)]
-    fn add<T: Cosine>(&mut self, values: &[T]) {
-        let bins = self.copies[0].len();
-        let (half, last) = (bins as f32 / 2.0, (bins - 1) as f32);
-        let mut places = [0_u32; GROUP];
-        for group in values.chunks(GROUP) {
-            for (place, value) in places.iter_mut().zip(group) {
-                *place = value.bin(half, last);
-            }
-            for quad in places[..group.len()].chunks(4) {
-                for (copy, &place) in self.copies.iter_mut().zip(quad) {
-                    copy[place as usize] += 1;
-                }
-            }
-        }
-    }
-
-    fn merged(mut self, other: &Self) -> Self {
-        for (copy, more) in self.copies.iter_mut().zip(&other.copies) {
-            for (count, more) in copy.iter_mut().zip(more) {
-                *count += more;
-            }
-        }
-        self
-    }
-
-    fn counts(&self) -> Vec<u64> {
-        (0..self.copies[0].len()).map(|bin| self.copies.iter().map(|copy| copy[bin]).sum()).collect()
-    }
 }
 
 #[cfg(test)]
