@@ -433,3 +433,16 @@ print(json.dumps({{"peak": peak() - before, "torch": "torch" in sys.modules}}))
     assert (rows.loc[well, "defect_error"] < 1e-9).all()
     assert (rows["saturation_excess"] < 0).mean() > 0.5
     assert (tmp_path / "report.html").stat().st_size < 12e6
+
+
+def test_every_named_block_is_drawn_and_certified(tmp_path):
+    """One of each geometry before the second of any, then blocks without a name up to a dozen in all."""
+    solids = [*[fg.shapes.polygon(5)] * 8, *[fg.shapes.icosahedron()] * 6, fg.shapes.johnson(10, 3)]
+    X = fg.shapes.direct_sum(*solids, fg.shapes.random_frame(9, 3, seed=1))
+    analysis = fg.analyze(X, out=tmp_path)
+    (picture,) = analysis.pictures.values()
+    sizes = [len(block.index) for block in picture.blocks]
+    assert sizes[:3] == [120, 12, 5]
+    assert sorted(sizes) == [*[5] * 8, *[12] * 6, 120]
+    named = analysis.blocks[analysis.blocks["geometry"] != ""]["block"]
+    assert {int(path.stem.split("-")[1]) for path in tmp_path.glob("certificates/*.json")} == set(named)

@@ -23,9 +23,9 @@ __all__ = [
     "vectors_figure",
 ]
 
-BLOCKS = 12
+NAMED_BLOCKS, NAMED_CELLS = 40, 40_000
+BLOCKS, GRAM_CELLS = 12, 9000
 GRAM_ROWS = 90
-GRAM_CELLS = 9000
 GROUPS = 20
 CERTIFICATE = 20_000
 SIGNED = [[0, "--below"], [0.5, "--paper"], [1, "--above"]]
@@ -139,7 +139,7 @@ def block_drawings(
     Returns
     -------
     list of BlockDrawing
-        At most 12, named ones first.
+        Named ones first, of which there are at most 40; without names at most 12.
     str
         A sentence on those that are not drawn; empty if all are.
     """
@@ -147,9 +147,11 @@ def block_drawings(
     ranked = sorted(pictures, key=lambda p: not known(table.get(p.block, {}).get("geometry")))
     drawings: list[BlockDrawing] = []
     cells = 0
-    for picture in ranked[:BLOCKS]:
+    for picture in ranked:
+        name = known(table.get(picture.block, {}).get("geometry"))
         cells += min(len(picture.index), GRAM_ROWS) ** 2
-        if drawings and cells > GRAM_CELLS:
+        most, most_cells = (NAMED_BLOCKS, NAMED_CELLS) if name else (BLOCKS, GRAM_CELLS)
+        if drawings and (len(drawings) >= most or cells > most_cells):
             break
         drawings.append(_drawing(table.get(picture.block, {}), picture))
     left = len(table) - len(drawings)

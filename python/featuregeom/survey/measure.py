@@ -22,9 +22,9 @@ __all__ = ["Options", "measure"]
 
 _HEAT_ROWS = 256
 _HEAT_COLUMNS = 128
-_DRAWN_BLOCKS = 12
-_DRAWN_FEATURES = 64
-"""Bounds on what the page draws of one matrix."""
+_NAMED_BLOCKS, _NAMED_FEATURES = 40, 256
+_OTHER_BLOCKS, _OTHER_FEATURES = 12, 64
+"""Bounds on what the page draws of one matrix: blocks with a name, and how many more without."""
 
 
 @dataclass(frozen=True)
@@ -279,11 +279,17 @@ def _block_pictures(
     drawable = [
         (number, block)
         for number, block in enumerate(blocks)
-        if block.gram is not None and 1 < len(block.index) <= _DRAWN_FEATURES
+        if block.gram is not None and len(block.index) > 1
     ]
-    drawable.sort(key=lambda item: (not item[1].geometry, -len(item[1].index), item[0]))
+    drawable.sort(key=lambda item: (-len(item[1].index), item[0]))
+    named = [item for item in drawable if item[1].geometry and len(item[1].index) <= _NAMED_FEATURES]
+    # One of each geometry before the second of any.
+    first = {block.geometry: number for number, block in reversed(named)}
+    named.sort(key=lambda item: first[item[1].geometry] != item[0])
+    others = [item for item in drawable if not item[1].geometry and len(item[1].index) <= _OTHER_FEATURES]
+    chosen = named[:_NAMED_BLOCKS] + others[: max(0, _OTHER_BLOCKS - len(named))]
     pictures = []
-    for number, block in drawable[:_DRAWN_BLOCKS]:
+    for number, block in chosen:
         assert block.gram is not None
         keep = block.dim if block.dim <= 3 else 2
         left, scale, _ = np.linalg.svd(features.widened(block.index), full_matrices=False)
