@@ -26,8 +26,8 @@ NOISE = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(NOISE))
-def test_success_rates_through_noise(name):
+@pytest.mark.parametrize(("name", "noise"), [(name, noise) for name in NOISE for noise in NOISE[name]])
+def test_success_rates_through_noise(name, noise):
     """The relations of every pair are right in as large a share of 50 trials as the table has of its few.
 
     A success there was the exact partition of all pairs, as here: `nearest_relations`. Up to 8 features these come
@@ -35,16 +35,14 @@ def test_success_rates_through_noise(name):
     """
     X = shapes.johnson(10, 3) if name == "J(10,3)" else ROWS[name][0]
     truth = fg.schemes.detect(X).relations
-    trials = 50
-    for noise, rate in NOISE[name].items():
-        right = 0
-        for seed in range(trials):
-            found = fg.schemes.detect(disguised(X, seed, noise))
-            assert found.name in (name, "")
-            order = np.random.default_rng(seed).permutation(len(X))
-            relations = found.nearest_relations
-            right += relations is not None and np.array_equal(relations, truth[np.ix_(order, order)])
-        assert right >= rate * trials, (noise, right, trials)
+    trials, right = 50, 0
+    for seed in range(trials):
+        found = fg.schemes.detect(disguised(X, seed, noise))
+        assert found.name in (name, "")
+        order = np.random.default_rng(seed).permutation(len(X))
+        relations = found.nearest_relations
+        right += relations is not None and np.array_equal(relations, truth[np.ix_(order, order)])
+    assert right >= NOISE[name][noise] * trials, (right, trials)
 
 
 @pytest.mark.slow

@@ -18,6 +18,9 @@ _PRODUCTS = 10
 
 _ROUNDS = 8
 
+_TILE = 1 << 14
+"""Pairs that are compared with all classes at once."""
+
 
 def tighten(cosines: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
     """Cosines of the tight frame of unit vectors that is nearest to a frame, up to one normalisation.
@@ -87,31 +90,60 @@ def refine(
 
     Notes
     -----
-    T <= 10 products of n x n in each round, and 10 n^2 rank operations.
+    T <= 10 products of n x n in each round, and 20 n^2 rank operations.
     """
     n, rank = len(cosines), int(relations.max()) + 1
     if rank <= 2:
         return relations
     rng = np.random.default_rng(seed)
-    off = ~np.eye(n, dtype=bool)
+    pairs = np.triu_indices(n, 1)
+    labels = relations[pairs]
     for _ in range(_ROUNDS):
-        levels = class_means(cosines, relations)
-        variance = float(((cosines - levels[relations]) ** 2)[off].mean())
-        penalty = (cosines[None] - levels[1:, None, None]) ** 2 / max(variance, 1e-12)
         products = _products(relations, rank, rng)
-        for product in products:
-            means = class_means(product, relations)
-            spread = class_means((product - means[relations]) ** 2, relations) + 0.1
-            scale = np.sqrt(len(products)) / len(products) / spread[1:, None, None]
-            penalty += (product[None] - means[1:, None, None]) ** 2 * scale
-        labels = penalty.argmin(axis=0) + 1
-        np.fill_diagonal(labels, 0)
-        if len(np.unique(labels)) < rank:
+        values = np.stack([cosines[pairs], *(product[pairs] for product in products)])
+        means, variances = _moments(values, labels, rank)
+        weights = 1 / (np.sqrt(len(products)) * (variances + 0.1))
+        noise = ((values[0] - means[0, labels - 1]) ** 2).mean()
+        weights[0] = 1 / max(float(noise), 1e-12)
+        found = _nearest(values, means, weights) + 1
+        if not np.bincount(found, minlength=rank)[1:].all():
             return None
-        if np.array_equal(labels, relations):
+        if np.array_equal(found, labels):
             break
-        relations = labels
+        labels = found
+        relations = np.zeros_like(relations)
+        relations[pairs] = labels
+        relations += relations.T
     return relations
+
+
+def _moments(
+    values: NDArray[np.float64], labels: NDArray[np.int64], rank: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance of each row of values (t, pairs) over the classes 1..rank - 1, shape (t, rank - 1)."""
+    counts = np.bincount(labels, minlength=rank)
+
+    def mean(row: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(labels, weights=row, minlength=rank)[1:] / counts[1:])
+
+    means = np.array([mean(row) for row in values])
+    variances = [mean((row - mu[labels - 1]) ** 2) for row, mu in zip(values, means, strict=True)]
+    return means, np.array(variances)
+
+
+def _nearest(
+    values: NDArray[np.float64], means: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Class of least weighted distance for each pair, from 0; the squares written out are a product of matrices."""
+    middle = values.mean(axis=1, keepdims=True)
+    centred, means = values - middle, means - middle
+    left = np.concatenate([centred**2, centred])
+    right = np.concatenate([weights, -2 * weights * means])
+    constant = np.sum(weights * means**2, axis=0)
+    tiles = range(0, values.shape[1], _TILE)
+    return np.concatenate(
+        [(left[:, first : first + _TILE].T @ right + constant).argmin(axis=1) for first in tiles]
+    )
 
 
 def denoised(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> NDArray[np.float64]:
