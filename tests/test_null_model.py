@@ -162,3 +162,17 @@ def test_norms_with_a_gradient_are_taken():
     norms = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     found, plain = (random_frame_null(given, 2, samples=2) for given in (norms, [1.0, 2.0, 3.0]))
     assert found.expected == plain.expected
+
+
+def test_the_survey_holds_low_rank_against_the_same_null():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4)) @ rng.normal(size=(4, 64))
+    row = fg.analyze(X).matrices.iloc[0]
+    N = (X**2).sum(axis=1)
+    expected = np.sum(N / (N + (N.sum() - N) / 64)) / 64
+    assert row["rank"] == 4
+    assert row["saturation_null"] == pytest.approx(expected, rel=1e-12)
+    assert row["saturation_null"] == pytest.approx(saturation(X, samples=2).expected, rel=1e-12)
+    assert row["saturation_excess"] == pytest.approx(
+        (row["saturation"] - expected) / (1 - expected), rel=1e-12
+    )

@@ -21,7 +21,15 @@ from featuregeom.features import as_features, off_graph
 from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
 
-__all__ = ["NUMBERS", "RandomFrameNull", "Saturation", "Score", "random_frame_null", "saturation"]
+__all__ = [
+    "NUMBERS",
+    "RandomFrameNull",
+    "Saturation",
+    "Score",
+    "expected_saturation",
+    "random_frame_null",
+    "saturation",
+]
 
 NUMBERS = ("saturation", "cv", "slack", "max_mass", "ipr", "entropy")
 """The numbers that are held against the null: saturation, and the means over features of the others."""
@@ -176,7 +184,7 @@ def random_frame_null(
         spectrum = spectrum_of(frame, tolerance=tolerance, num_threads=num_threads)
         measured = measures(frame, spectrum, masses=False, num_threads=num_threads)
         row[:] = _means(measured, spectrum.rank)
-    return RandomFrameNull(dict(zip(NUMBERS, table.T, strict=True)), _expected(lengths, m))
+    return RandomFrameNull(dict(zip(NUMBERS, table.T, strict=True)), expected_saturation(lengths, m))
 
 
 def saturation(
@@ -259,9 +267,48 @@ def _read_norms(norms: ArrayLike) -> NDArray[np.float64]:
     return lengths
 
 
-def _expected(lengths: NDArray[np.float64], m: int) -> float:
-    squares = lengths**2
-    squares = squares[squares > 0]
+def expected_saturation(norms: ArrayLike, m: int) -> float:
+    r"""Saturation that random directions with these norms have, in closed form.
+
+    .. math:: \rho_0 = \frac{1}{\min(n', m)} \sum_i \frac{N_i}{N_i + (S - N_i) / m}
+
+    with :math:`N_i` the squared norms, S their sum and n' the number of nonzero ones; see `random_frame_null`.
+
+    Parameters
+    ----------
+    norms : array_like, shape (n,)
+        Euclidean norms of the features.
+    m : int
+        Number of dimensions, at least 1.
+
+    Returns
+    -------
+    float
+        NaN where all features are zero.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        As in `random_frame_null`.
+
+    References
+    ----------
+    arXiv:2602.02224 for saturation; the null model is featuregeom's own.
+
+    Examples
+    --------
+    >>> from featuregeom.null_model import expected_saturation
+    >>> expected_saturation([1.0] * 30, 3) == 30 / 32
+    True
+    """
+    lengths = _read_norms(norms)
+    m = integer("m", m, 1)
+    lengths = lengths[lengths > 0]
+    if not lengths.size:
+        return math.nan
+    squares = (lengths / lengths.max()) ** 2
+    # What is far smaller than the largest has no square in range, and no capacity either.
+    squares = np.maximum(squares, np.finfo(np.float64).tiny)
     capacity = squares / (squares + (squares.sum() - squares) / m)
     return float(capacity.sum() / min(len(squares), m))
 

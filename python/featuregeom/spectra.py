@@ -155,8 +155,8 @@ class Measures:
     r"""How each feature's norm is spread over the eigenspaces; arrays of shape (n,).
 
     A feature that is zero, or lies in the null space, has ``capacity = leverage = 0``, ``eigenspace = -1``, and
-    NaN elsewhere. Of one that lies partly outside the retained eigenspaces, `masses` sum to the share inside, and
-    capacity and leverage are those of its projection.
+    NaN elsewhere. Of one that lies partly outside the retained eigenspaces, `masses` sum to the share s inside and
+    kappa is that of all of it; the other numbers are those of its projection, so that :math:`D_i = s^2 N_i / \kappa_i`.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ class Measures:
     cv : ndarray of float64
         Coefficient of variation of lambda under the measure: zero in the same case.
     max_mass, ipr, entropy : ndarray of float64
-        Largest mass, sum of squared masses, entropy in nats of the measure.
+        Largest mass, sum of squared masses, entropy in nats of the measure over its sum.
     eigenspace : ndarray of int64
         Eigenspace of the largest mass.
     masses : ndarray of float64, shape (n, n_eigenspaces), or None

@@ -14,6 +14,7 @@ from featuregeom import _core, frames, pairs, spectra
 from featuregeom.blocks import Block, describe_block, groups
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import Features
+from featuregeom.null_model import expected_saturation
 from featuregeom.schemes.certificate import certify
 from featuregeom.survey.progress import Meter
 from featuregeom.survey.result import BlockPicture, MatrixResult, Picture
@@ -149,7 +150,7 @@ def _row(
     capacity = float(measured.capacity.sum())
     slack = float((measured.leverage - measured.capacity).sum())
     saturation = capacity / rank if rank else float("nan")
-    null = _null_saturation(norms, features.m, rank)
+    null = expected_saturation(measured.norm, features.m) if rank else float("nan")
     singular = np.sqrt(retained)
     share = singular / singular.sum()
     return {
@@ -183,19 +184,6 @@ def _row(
         "block_threshold": swept.threshold,
         "geometry": _summary(blocks),
     }
-
-
-def _null_saturation(norms: NDArray[np.float64], m: int, rank: int) -> float:
-    """Saturation that random directions with the same norms would have, on average.
-
-    A random direction meets feature i with mean square N_j / m, so ``w^T F w`` is on average
-    ``N_i^2 + N_i (S - N_i) / m`` with S the sum of norms; equal norms give n / (n + m - 1).
-    """
-    if not rank:
-        return float("nan")
-    nonzero = norms[norms > 0]
-    capacity = nonzero / (nonzero + (nonzero.sum() - nonzero) / m)
-    return float(capacity.sum() / rank)
 
 
 def _summary(blocks: list[Block]) -> str:

@@ -35,8 +35,9 @@ impl Basis<'_> {
 /// The spectral measure `mu_i(k) = |P_k w_i|^2 / N_i` of one feature in numbers.
 ///
 /// A feature that is zero, or lies in the null space, has capacity and leverage 0, no top eigenspace, and NaN
-/// elsewhere. One that lies partly outside the retained eigenspaces has masses that add up to the share inside;
-/// capacity and leverage are those of its projection, so that `D <= l <= 1` holds whatever was cut off.
+/// elsewhere. One that lies partly outside the retained eigenspaces has masses that add up to the share inside and the
+/// kappa of all of it; the other numbers are those of its projection, so that `D <= l <= 1` holds and the numbers of
+/// localisation are those of a probability, whatever was cut off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FeatureMeasure {
     /// `N = |w|^2`.
@@ -51,7 +52,7 @@ pub struct FeatureMeasure {
     pub slack: f64,
     /// Standard deviation of lambda under mu, over kappa.
     pub cv: f64,
-    /// `max_k mu(k)`.
+    /// `max_k mu(k)`, like the next two of mu over its sum.
     pub max_mass: f64,
     /// Inverse participation ratio `sum_k mu(k)^2`.
     pub ipr: f64,
@@ -214,21 +215,18 @@ fn measure(
         .iter()
         .enumerate()
         .fold((0, f64::NEG_INFINITY), |best, (k, &value)| if value > best.1 { (k, value) } else { best });
+    let inside = kept / norm;
+    let shares = || mass.iter().map(|value| value / inside).filter(|share| *share > 0.0);
     FeatureMeasure {
         squared_norm: norm,
-        kappa: kappa * largest * (kept / norm),
+        kappa: kappa * largest * inside,
         capacity: kept / largest / kappa,
         leverage: kept / largest * mean(&f64::recip),
         slack: excess / (1.0 + excess),
         cv: variance.sqrt() / kappa,
-        max_mass: top.1.min(1.0),
-        ipr: mass.iter().map(|value| value * value).sum::<f64>().min(1.0),
-        entropy: mass
-            .iter()
-            .filter(|value| **value > 0.0)
-            .map(|value| -value * value.ln())
-            .sum::<f64>()
-            .max(0.0),
+        max_mass: (top.1 / inside).min(1.0),
+        ipr: shares().map(|share| share * share).sum::<f64>().min(1.0),
+        entropy: shares().map(|share| -share * share.ln()).sum::<f64>().max(0.0),
         eigenspace: Some(top.0),
     }
 }
@@ -298,6 +296,25 @@ mod tests {
         assert_eq!(found.features[0].capacity, 1.0);
         assert_eq!(found.features[2].eigenspace, Some(0));
         assert!(found.masses.expect("asked for")[2..4].iter().all(|v| v.is_nan()));
+    }
+
+    #[test]
+    fn what_lies_outside_leaves_a_probability() {
+        // Two of three axes are retained; the last feature has a share of 1/2 in them.
+        let data = [3.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.3, 0.4, 0.5];
+        let x = FeatureMatrix::from_slice(&data, 3).expect("shape");
+        let run = Run::quiet(1).expect("threads");
+        let vectors = faer::Mat::<f64>::identity(3, 2);
+        let found = measures(&x, &[9.0, 4.0], Basis::Frame(vectors.as_ref()), &[0, 1, 2], true, &run)
+            .expect("fits");
+        let [.., last] = found.features[..] else { unreachable!() };
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-15;
+        assert!(near(last.max_mass, 0.64) && near(last.ipr, 0.64 * 0.64 + 0.36 * 0.36));
+        assert!(near(last.entropy, -0.64 * 0.64_f64.ln() - 0.36 * 0.36_f64.ln()));
+        assert!(near(last.kappa, (0.09 * 9.0 + 0.16 * 4.0) / 0.5));
+        assert!(near(last.capacity, 0.25 * 0.25 / (0.09 * 9.0 + 0.16 * 4.0)));
+        let masses = found.masses.expect("asked for");
+        assert!(near(masses[4], 0.18) && near(masses[5], 0.32));
     }
 
     #[test]
