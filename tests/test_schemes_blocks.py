@@ -183,3 +183,10 @@ def test_many_blocks_left_out_and_refused():
         fg.schemes.detect_blocks(X, np.where(labels == 2, -1, labels))
     with pytest.raises(ParameterError, match="from 1 to 64"):
         fg.schemes.detect_blocks(np.ones((65, 2)), np.zeros(65, int))
+
+
+def test_zero_features_and_other_negative_blocks_are_refused():
+    with pytest.raises(ParameterError, match="feature 2 is zero"):
+        fg.schemes.detect_blocks(np.diag([1.0, 1, 0]), [0, 0, 0])
+    with pytest.raises(ParameterError, match="got -2"):
+        fg.schemes.detect_blocks(np.eye(3), [0, 0, -2])

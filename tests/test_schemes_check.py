@@ -386,3 +386,24 @@ def test_structure_comes_with_a_check():
         "failures",
     ):
         assert getattr(several, what) is None
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_order_in_memory_does_not_matter(order):
+    """A coherent configuration of two fibres whose classes between them are not each other's size."""
+    K = [[0, 1, 2, 2, 2], [1, 0, 2, 2, 2], [3, 3, 4, 5, 5], [3, 3, 5, 4, 5], [3, 3, 5, 5, 4]]
+    found = fg.schemes.check(np.array(K, order=order))
+    assert found.valencies.tolist() == [1, 1, 1, 3, 2, 2]
+    A = [found.labels == k for k in range(6)]
+    for i in range(6):
+        for j in range(6):
+            product = A[i].astype(int) @ A[j].astype(int)
+            assert all((product[A[k]] == found.intersection_numbers[i, j, k]).all() for k in range(6))
+    shift = np.roll(np.eye(6, dtype=int), 1, axis=1)
+    closure = fg.schemes.closure(np.array(shift, order=order))
+    np.testing.assert_array_equal(closure.relations, fg.schemes.closure(shift).relations)
+
+
+def test_large_float_labels_say_what_to_do():
+    with pytest.raises(ParameterError, match="9007199254740992: floats are no longer all the integers"):
+        fg.schemes.check([[2.0**53, 1], [1, 2.0**53]])

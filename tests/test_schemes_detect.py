@@ -365,3 +365,52 @@ def test_beyond_the_catalogue():
 def test_options_out_of_range(option):
     with pytest.raises(ParameterError, match=next(iter(option))):
         fg.schemes.detect(shapes.cube(3), **option)
+
+
+@pytest.mark.parametrize("z2", [0.02, 0.1, 0.9, 0.97])
+@pytest.mark.parametrize("sides", [3, 5, 7])
+def test_low_and_tall_prisms_keep_their_names_when_turned(sides, z2):
+    for kind, build in (("antiprism", shapes.antiprism), ("prism", shapes.prism)):
+        for seed in range(4):
+            found = fg.schemes.detect(disguised(build(sides, z2), seed))
+            assert found.name.endswith(f" {kind}"), (found.name, found.nearest)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 0.02])
+def test_noise_of_gram_entries(size):
+    """Of antipodal features it takes some cosines below -1."""
+    X = shapes.icosahedron()
+    for seed in range(5):
+        E = np.random.default_rng(seed).standard_normal((12, 12)) * size
+        gram = X @ X.T + (E + E.T) / 2
+        assert np.abs(gram / np.sqrt(np.outer(gram.diagonal(), gram.diagonal()))).max() > 1
+        assert fg.schemes.detect(gram=gram).name == "icosahedron"
+
+
+def test_many_features_in_few_directions():
+    """More than a matrix of pairs holds, but not once the directions are merged."""
+    X = shapes.root_system("E8")
+    copies = np.random.default_rng(0).permutation(np.repeat(np.arange(240), 18))
+    found = fg.schemes.detect(X[copies])
+    assert (found.name, found.dim, len(found.points)) == ("E8 roots", 8, 240)
+    assert found.reason == "4320 features in 240 directions"
+    assert sorted(found.order) == list(range(4320))
+    assert sorted(i for group in found.duplicates for i in group) == list(range(4320))
+    assert all((copies[list(group)] == copies[group[0]]).all() for group in found.duplicates)
+    assert fg.schemes.verify(found.certificate, X[copies]).holds
+    longer = X[copies]
+    longer[found.duplicates[0][1]] *= 2
+    found = fg.schemes.detect(longer)
+    assert found.name == ""
+    assert "norms of one direction differ by 100%" in found.reason
+
+
+@pytest.mark.parametrize("X", [[[1.0, 0]], [[1.0, 0], [0, 1]], [[1.0, 0], [0.6, 0.8]], np.eye(3)])
+def test_a_single_class_is_a_scheme_whoever_is_asked(X):
+    found = fg.schemes.detect(X)
+    n = len(X)
+    assert (found.is_scheme, found.name, found.n) == (True, "", n)
+    assert found.valencies.tolist() == [1, n - 1][: min(n, 2)]
+    assert fg.schemes.check(found.relations).is_scheme
+    assert fg.schemes.detect(relations=found.relations).is_scheme
+    assert fg.schemes.detect_blocks(X, [0] * n).is_scheme.tolist() == [True]

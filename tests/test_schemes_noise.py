@@ -134,3 +134,39 @@ def test_random_frames_have_no_name():
                 found = fg.schemes.detect(shapes.random_frame(n, m, seed=seed))
                 assert found.name == "", (n, m, seed)
                 assert found.reason
+
+
+def stretched(X, factor):
+    axis = X[0] / np.linalg.norm(X[0])
+    return X + (factor - 1) * np.outer(X @ axis, axis)
+
+
+@pytest.mark.parametrize("noise", [0, 1e-3])
+@pytest.mark.parametrize("factor", [1.3, 1.5, 2])
+@pytest.mark.parametrize("name", ["J(5,2)", "icosahedron", "dodecahedron", "24-cell", "E6 roots"])
+def test_a_stretched_geometry_is_another_one(name, factor, noise):
+    """Its cosines have levels of their own: refinement is for noise, and must not take them for it."""
+    found = fg.schemes.detect(shapes.noisy(stretched(ROWS[name][0], factor), noise, 0))
+    assert found.name == ""
+    assert found.reason
+
+
+def test_a_turned_vertex_is_no_noise():
+    """31 of the 32 vertices of the 5-cube; the half 6-cube has as many, in a dimension more."""
+    X = shapes.cube(5)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        aside = rng.standard_normal(5)
+        aside -= aside @ X[0] * X[0] / (X[0] @ X[0])
+        angle = rng.uniform(0.45, 1.0)
+        Y = X / np.linalg.norm(X[0])
+        Y[0] = np.cos(angle) * Y[0] + np.sin(angle) * aside / np.linalg.norm(aside)
+        assert fg.schemes.detect(Y).name == ""
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.25, 0.3])
+@pytest.mark.parametrize("name", ["cuboctahedron", "hexagonal prism"])
+def test_twelve_points_are_not_taken_for_others(name, noise):
+    X = shapes.cuboctahedron() if name == "cuboctahedron" else shapes.prism(6)
+    for seed in range(25):
+        assert fg.schemes.detect(shapes.noisy(X, noise, seed)).name in (name, "")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from featuregeom.schemes.detect import detect_cosines
 from featuregeom.schemes.detection import Detection
 from featuregeom.schemes.names import fits_dimension
+from featuregeom.schemes.names.words import with_article
 
 __all__ = ["Name", "distinct_values", "name_geometry"]
 
@@ -95,8 +96,9 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
         low = fits_dimension(np.linalg.eigvalsh(cosines)[::-1].astype(np.float64), _SMALL_DIM)
         refinements = 1 if low else 0
     found = detect_cosines(cosines, norms, refinements=refinements, sums=False)
-    scheme = found if found.intersection_numbers is not None else None
+    # That two features are a scheme, whatever their cosine, says nothing of them.
+    scheme = found if found.intersection_numbers is not None and (n > 2 or found.name) else None
     if not found.name or found.duplicates:
-        reason = f"{found.reason}: a {found.name}, some twice" if found.name else found.reason
+        reason = f"{found.reason}: {with_article(found.name)}, some twice" if found.name else found.reason
         return Name("", reason, 0, float("nan"), found.order, scheme)
     return Name(found.name, "", found.dim, found.residual, found.order, scheme)

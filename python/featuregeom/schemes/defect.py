@@ -83,6 +83,8 @@ def explained_variance(cosines: NDArray[np.float64], relations: NDArray[np.int64
         Eta squared, from 0 to 1.
     """
     off = ~np.eye(len(cosines), dtype=bool)
+    if not off.any():
+        return math.nan
     total = float(((cosines[off] - cosines[off].mean()) ** 2).sum())
     if int(relations.max()) <= 1 or total <= 0:
         return math.nan

@@ -10,9 +10,10 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom import _core
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
-from featuregeom.features import as_features
+from featuregeom.features import Features, as_features
 from featuregeom.schemes.detection import Detection, Mode
 from featuregeom.schemes.eigenspaces import eigenspaces
 from featuregeom.schemes.entry import (
@@ -24,6 +25,7 @@ from featuregeom.schemes.entry import (
     relation_matrix,
 )
 from featuregeom.schemes.large import LargeDetection, detect_large
+from featuregeom.schemes.names.words import with_article
 from featuregeom.schemes.partitions import REFINEMENTS
 from featuregeom.schemes.products import canonical, class_means, intersection_numbers, is_scheme, stable
 from featuregeom.schemes.verdict import TOLERANCE, Verdict, judge
@@ -126,7 +128,9 @@ def detect(
     if features is not None:
         taken = as_features(features)
         if taken.n * (2 if mode == "line" else 1) > LARGEST:
-            return detect_large(taken, mode=mode, tolerance=tolerance, seed=seed)
+            found = detect_large(taken, mode=mode, tolerance=tolerance, seed=seed)
+            few = mode == "signed" and len(found.points) <= LARGEST
+            return _of_few_directions(taken, found, tolerance, seed) if few else found
         products = features_gram(taken)
     else:
         products = gram_matrix(gram)
@@ -136,6 +140,35 @@ def detect(
     if mode == "line":
         return _lines(cosines, norms, tolerance, seed)
     return detect_cosines(cosines, norms, tolerance=tolerance, seed=seed)
+
+
+def _of_few_directions(features: Features, merged: LargeDetection, tolerance: float, seed: int) -> Detection:
+    """Judge the directions of more features than have a matrix of pairs, where the directions have one."""
+    points, groups = merged.points, {group[0]: group for group in merged.duplicates}
+    found = detect_cosines(*cosines_of(features_gram(features.take(points))), tolerance=tolerance, seed=seed)
+    members = [groups.get(point, (point,)) for point in points.tolist()]
+    norms = np.sqrt(_core.squared_norms(features.values))
+    spread = max(float(np.ptp(norms[list(group)]) / norms[list(group)].min()) for group in members)
+    name, reason = found.name, found.reason
+    if name and spread > NORM_SPREAD:
+        name, reason = (
+            "",
+            f"cosines of {with_article(name)}, but norms of one direction differ by {spread:.0%}",
+        )
+    note = _directions(features.n, len(points))
+    return _with(
+        found,
+        name=name,
+        also=found.also if name else (),
+        points=points[found.points],
+        order=np.array([i for point in found.order for i in members[point]], dtype=np.int64),
+        duplicates=merged.duplicates,
+        reason=f"{note}; {reason}" if reason else note,
+    )
+
+
+def _directions(n: int, points: int) -> str:
+    return f"{n} features in {points} direction{'s' if points > 1 else ''}"
 
 
 def detect_cosines(
@@ -198,10 +231,10 @@ def detect_cosines(
             )
     spread = float(norms.max() / norms.min() - 1)
     if name and spread > max(NORM_SPREAD, _noise_of_norms(verdict, distinct)):
-        reason = f"cosines of a {name}, but norms differ by {spread:.0%}"
+        reason = f"cosines of {with_article(name)}, but norms differ by {spread:.0%}"
         name, also = "", ()
     if len(points) < len(cosines):
-        note = f"{len(cosines)} features in {len(points)} directions"
+        note = _directions(len(cosines), len(points))
         reason = f"{note}; {reason}" if reason else note
     return _detection(verdict, distinct, points, groups, name=name, reason=reason, also=also)
 
@@ -394,9 +427,11 @@ def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -
     scheme = is_scheme(relations, seed)
     closure = relations if scheme else stable(relations, seed=seed, most=max(n, 8))
     homogeneous = closure is not None and np.array_equal(closure, closure.T) and is_scheme(closure, seed)
-    if n == 1 or closure is None or not homogeneous:
-        reason = "a single feature" if n == 1 else "the relations are not a scheme"
-        if closure is not None and n > 1:
+    if n == 1:
+        return detect_cosines(np.eye(1), np.ones(1))
+    if closure is None or not homogeneous:
+        reason = "the relations are not a scheme"
+        if closure is not None:
             cells = len(np.unique(closure.diagonal()))
             reason += f"; closure has rank {int(closure.max()) + 1} and {cells} fibres"
         flat = np.eye(n)

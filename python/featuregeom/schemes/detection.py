@@ -110,10 +110,10 @@ class Detection:
 
     @cached_property
     def certificate(self) -> dict[str, Any] | None:
-        """What has to be kept so that anyone can check the scheme again (`certify`); None without a scheme."""
+        """What has to be kept so that anyone can check the scheme again; None without one of two points or more."""
         from featuregeom.schemes.certificate import certify
 
-        return None if self.intersection_numbers is None else certify(self)
+        return None if self.intersection_numbers is None or self.n < 2 else certify(self)
 
     @cached_property
     def pairs(self) -> NDArray[np.int64]:

@@ -20,7 +20,8 @@ LARGEST = 4096
 _ASYMMETRY = 1e-6
 
 _NEGATIVE = 0.25
-"""Share of the trace that a negative eigenvalue may have: a few wrong pairs give less, and are judged as they are."""
+"""Share of the trace that a negative eigenvalue may have, and how much a cosine may be above 1: noise and a few wrong
+pairs give less, and are judged as they are."""
 
 
 def features_gram(X: Any) -> NDArray[np.float64]:
@@ -175,11 +176,12 @@ def cosines_of(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
         raise ParameterError(f"feature {i} {what}: it has no direction; leave it out")
     norms = np.sqrt(squares)
     cosines = gram / np.outer(norms, norms)
-    if np.abs(cosines).max() > 1 + _ASYMMETRY:
+    if np.abs(cosines).max() > 1 + _NEGATIVE:
         i, j = map(int, np.unravel_index(np.abs(cosines).argmax(), cosines.shape))
         raise ParameterError(
             f"gram is no Gram matrix: features {i} and {j} would have the cosine {cosines[i, j]:g}"
         )
+    # Noise of the entries may leave less.
     cosines = np.clip(cosines, -1, 1)
     np.fill_diagonal(cosines, 1)
     return cosines, norms

@@ -19,6 +19,7 @@ from featuregeom.schemes.check import failure_text
 from featuregeom.schemes.detection import Mode
 from featuregeom.schemes.eigenspaces import eigenspaces, krein_parameters, second_eigenmatrix, support_of
 from featuregeom.schemes.names.parametric import Parametric, component_sizes, parametric_name
+from featuregeom.schemes.names.words import with_article
 
 __all__ = ["LargeDetection", "detect_large"]
 
@@ -345,7 +346,7 @@ def _named(
             )
             name = Parametric("", (), math.nan)
         elif name.name and norms.max() / norms.min() - 1 > _NORM_SPREAD:
-            reason = f"cosines of a {name.name}, but norms differ by {norms.max() / norms.min() - 1:.0%}"
+            reason = f"cosines of {with_article(name.name)}, but norms differ by {norms.max() / norms.min() - 1:.0%}"
             name = Parametric("", (), math.nan)
         elif name.name:
             reason = ""

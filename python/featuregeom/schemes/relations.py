@@ -77,7 +77,8 @@ def as_labels(relations: Any) -> Labelled:
     order = np.argsort(~on_diagonal, kind="stable")
     new = np.empty(len(classes), dtype=np.uint32)
     new[order] = np.arange(len(classes), dtype=np.uint32)
-    return Labelled(new[place][number], classes[order])
+    # Row by row, whatever order the given matrix is in.
+    return Labelled(np.ascontiguousarray(new[place][number]), classes[order])
 
 
 def _integers(relations: Any) -> NDArray[Any]:
@@ -108,9 +109,16 @@ def _whole(given: NDArray[Any]) -> NDArray[Any]:
         raise NonFiniteError(
             f"{given[row, column]} at row {row}, column {column}; every pair needs a label", row, column
         )
-    whole = (given == np.floor(given)) & (np.abs(given) < 2.0**53)
-    if not whole.all():
-        row, column = (int(index) for index in np.argwhere(~whole)[0])
+    large = np.abs(given) >= 2.0**53
+    if large.any():
+        row, column = (int(index) for index in np.argwhere(large)[0])
+        raise ParameterError(
+            f"the label at row {row}, column {column} is {given[row, column]:.17g}: floats are no longer all the "
+            "integers there; give such labels as integers"
+        )
+    fractions = given != np.floor(given)
+    if fractions.any():
+        row, column = (int(index) for index in np.argwhere(fractions)[0])
         raise ParameterError(
             f"the label at row {row}, column {column} is {given[row, column]}, which is no integer; relations are "
             "labels, so cut the values of a Gram matrix into levels first"

@@ -99,7 +99,7 @@ def detect_blocks(
     ShapeError, DtypeError, NonFiniteError
         If `X` is no finite matrix of real numbers, or `blocks` has not one entry a feature.
     ParameterError
-        If a block has no features or more than 64, or the tolerance is out of range.
+        If a block has no features or more than 64, a feature is zero, or the tolerance is out of range.
 
     Notes
     -----
@@ -119,6 +119,8 @@ def detect_blocks(
         raise ShapeError(
             f"blocks must be {features.n} integers, one a feature; got {labels.dtype} {labels.shape}"
         )
+    if labels.min(initial=-1) < -1:
+        raise ParameterError(f"blocks must be -1 for features to leave out, or from 0: got {labels.min()}")
     order = np.argsort(labels, kind="stable")
     order = order[labels[order] >= 0]
     count = int(labels.max(initial=-1)) + 1
@@ -126,6 +128,11 @@ def detect_blocks(
     empty = np.flatnonzero(np.diff(offsets) == 0)
     if len(empty):
         raise ParameterError(f"block {empty[0]} has no features: number blocks from 0 without gaps")
+    norms = _norms(features, order)
+    if not norms.all():
+        raise ParameterError(
+            f"feature {order[norms.argmin()]} is zero: it has no direction; leave it out (block -1)"
+        )
     starts, levels, valencies, signatures, _ = _core.scheme_blocks(
         features.values,
         order.astype(np.int64),
@@ -153,7 +160,7 @@ def detect_blocks(
         levels=tuple(levels[part] for part in parts),
         valencies=tuple(valencies[part] for part in parts),
         scheme=signatures,
-        names=tuple(_of_equal_norms(features, order, offsets, names)),
+        names=tuple(_of_equal_norms(norms, offsets, names)),
     )
 
 
@@ -163,17 +170,14 @@ def _name(features: Features, members: NDArray[np.int64]) -> str:
     return detect_cosines(cosines, np.ones(len(members)), sums=False).name
 
 
-def _of_equal_norms(
-    features: Features, order: NDArray[np.int64], offsets: NDArray[np.int64], names: list[str]
-) -> list[str]:
+def _norms(features: Features, order: NDArray[np.int64]) -> NDArray[np.float64]:
+    parts = np.array_split(order, len(order) // 4096 + 1)
+    return np.concatenate([np.linalg.norm(features.widened(rows), axis=1) for rows in parts])
+
+
+def _of_equal_norms(norms: NDArray[np.float64], offsets: NDArray[np.int64], names: list[str]) -> list[str]:
     """Leave out names of blocks whose norms differ by more than a geometry's may."""
     if not names:
         return names
-    norms = np.concatenate(
-        [
-            np.linalg.norm(features.widened(rows), axis=1)
-            for rows in np.array_split(order, len(order) // 4096 + 1)
-        ]
-    )
     spread = np.maximum.reduceat(norms, offsets[:-1]) / np.minimum.reduceat(norms, offsets[:-1]) - 1
     return [name if wide <= NORM_SPREAD else "" for name, wide in zip(names, spread, strict=True)]

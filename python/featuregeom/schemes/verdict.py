@@ -15,6 +15,7 @@ from featuregeom.schemes.levels import clear_cuts
 from featuregeom.schemes.names import Classical, Match, classical, fits_dimension, laid_over, matches
 from featuregeom.schemes.names.catalogue import LARGEST
 from featuregeom.schemes.names.parametric import component_sizes, parametric_name
+from featuregeom.schemes.noise import FREE_VARIANCE, like_noise
 from featuregeom.schemes.partitions import REFINEMENTS, Partition, Search, search
 from featuregeom.schemes.products import class_counts, class_means, intersection_numbers
 
@@ -25,7 +26,7 @@ TOLERANCE = 0.05
 
 _NOISY_ETA2 = 0.75
 """Above 8 features a scheme of two and more classes is no accident. A name is given through noise, then, as long as
-the ideal cosines explain this share of the variance."""
+the ideal cosines explain this share of the variance and what they leave is like noise (`noise`)."""
 
 _OUTLIER = 8.0
 """Noise turns no cosine by so many root mean squares, not among millions; a pair that is wrong does."""
@@ -48,9 +49,6 @@ _ONE_LEVEL = 0.005
 
 _FREE = 4
 """A free height, and the finer relations that come with it, must fit this much better than a fixed geometry."""
-
-_FREE_VARIANCE = 3.0
-"""What a free height leaves of the variance counts so many times: of about twenty degrees of freedom it takes one."""
 
 _RESEMBLES = 0.5
 """Share of the variance that a geometry must explain to be called the nearest."""
@@ -124,8 +122,10 @@ def judge(
 
 
 def _nothing(cosines: NDArray[np.float64], reason: str) -> Verdict:
-    order = np.arange(len(cosines))
-    return Verdict(None, False, False, "", reason, (), "", order, math.nan, 0, None, None)
+    """Give one or two features no name; their relations are a scheme whatever the cosine."""
+    n = len(cosines)
+    partition = Partition.of(cosines, 1 - np.eye(n, dtype=np.int64), "ideal")
+    return Verdict(partition, True, True, "", reason, (), "", np.arange(n), math.nan, 0, None, None)
 
 
 def _classical(cosines: NDArray[np.float64], one: Classical) -> Verdict:
@@ -157,7 +157,7 @@ def _named(
         for partition in found.partitions
         if partition.classes >= 2
         for match in matches(cosines, partition.relations)
-        if _allowed(match, eigenvalues, tolerance, few)
+        if _allowed(cosines, match, eigenvalues, tolerance, few)
     ]
     best = min(allowed, key=_misfit, default=None)
     if best is not None and best[0].height is not None:
@@ -173,14 +173,20 @@ def _misfit(found: tuple[Match, Partition]) -> float:
     return match.residual * (1 if match.height is None else _FREE)
 
 
-def _allowed(match: Match, eigenvalues: NDArray[np.float64], tolerance: float, few: bool) -> bool:
+def _allowed(
+    cosines: NDArray[np.float64],
+    match: Match,
+    eigenvalues: NDArray[np.float64],
+    tolerance: float,
+    few: bool,
+) -> bool:
     n = len(eigenvalues)
-    if match.residual <= tolerance:
-        return fits_dimension(eigenvalues, match.dim)
-    if few or match.height is not None or match.residual > _OUTLIER * match.deviation:
+    if match.residual <= tolerance and fits_dimension(eigenvalues, match.dim):
+        return True
+    if few or match.height is not None or match.explained < _NOISY_ETA2:
         return False
     outside = float(eigenvalues[match.dim :].sum()) / n
-    return match.explained >= _NOISY_ETA2 and outside <= _NOISY_OUTSIDE
+    return outside <= _NOISY_OUTSIDE and like_noise(cosines, match, eigenvalues)
 
 
 def _matched(cosines: NDArray[np.float64], match: Match, partition: Partition, found: Search) -> Verdict:
@@ -348,7 +354,7 @@ def _nearest(
         for match in matches(cosines, partition.relations)
     ]
     for match in [*found_by_algebra, *laid_over(cosines)]:
-        weight = 1 if match.height is None else _FREE_VARIANCE
+        weight = 1 if match.height is None else FREE_VARIANCE
         options.append((weight * (1 - match.explained), match.name, match.residual, match.relations))
     nothing = (1.0, "", math.nan, None)
     missing, name, residual, relations = min(options, key=lambda one: one[:2], default=nothing)

@@ -61,6 +61,14 @@ impl Rows<'_> {
     }
 }
 
+/// The entries of an array row by row, in place. The array's own test for a slice takes columns as well.
+pub fn row_major<'a, T: numpy::Element>(array: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [T]> {
+    if !array.is_c_contiguous() {
+        return Err(PyTypeError::new_err("expected a C-contiguous array"));
+    }
+    Ok(array.as_slice()?)
+}
+
 /// A borrowed array of doubles as a matrix of the linear algebra library, in place.
 pub fn matrix<'a>(array: &'a PyReadonlyArray2<'_, f64>) -> PyResult<MatRef<'a, f64>> {
     let size = size_of::<f64>() as isize;

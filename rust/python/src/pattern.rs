@@ -1,6 +1,6 @@
 //! `featuregeom_core::pattern`.
 
-use crate::arrays::Rows;
+use crate::arrays::{Rows, row_major};
 use crate::enter::{enter, raise};
 use featuregeom_core::Error;
 use featuregeom_core::pattern::{self, CodeRows};
@@ -13,8 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A borrowed C-ordered array of words as rows of `n_bits` bits.
 fn rows<'a>(words: &'a PyReadonlyArray2<'_, u64>, n_bits: usize) -> PyResult<CodeRows<'a>> {
-    let slice = words.as_slice().map_err(|_| raise(Error::Shape("words must be C-contiguous".into())))?;
-    CodeRows::new(slice, words.shape()[0], n_bits).map_err(raise)
+    CodeRows::new(row_major(words)?, words.shape()[0], n_bits).map_err(raise)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,6 +1,6 @@
 //! `featuregeom_core::scheme`.
 
-use crate::arrays::Rows;
+use crate::arrays::{Rows, row_major};
 use crate::enter::{enter, raise};
 use featuregeom_core::scheme::{
     self, CheckOptions, Checked, Circulant, CosineLevels, Dense, Failure, Relations,
@@ -120,10 +120,10 @@ pub fn scheme_check<'py>(
     let options = options(exact, rounds, seed);
     let found = match &relations {
         Labels::U8(array) => {
-            go(py, Dense::new(array.as_slice()?, array.shape()[0]), &options, num_threads, progress.as_ref())
+            go(py, Dense::new(row_major(array)?, array.shape()[0]), &options, num_threads, progress.as_ref())
         }
         Labels::U16(array) => {
-            go(py, Dense::new(array.as_slice()?, array.shape()[0]), &options, num_threads, progress.as_ref())
+            go(py, Dense::new(row_major(array)?, array.shape()[0]), &options, num_threads, progress.as_ref())
         }
     }?;
     checked(py, found)
@@ -139,7 +139,7 @@ pub fn scheme_closure<'py>(
     num_threads: Option<i64>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<(Bound<'py, PyArray2<u32>>, usize, usize, usize)> {
-    let (labels, n) = (relations.as_slice()?, relations.shape()[0]);
+    let (labels, n) = (row_major(&relations)?, relations.shape()[0]);
     let found = enter(py, num_threads, progress.as_ref(), |run| scheme::closure(labels, n, seed, run))?;
     Ok((found.labels.into_pyarray(py).reshape([n, n])?, found.rank, found.fibres, found.rounds))
 }

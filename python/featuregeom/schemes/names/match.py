@@ -13,7 +13,7 @@ from featuregeom.schemes.names.alignment import aligned
 from featuregeom.schemes.names.catalogue import catalogue
 from featuregeom.schemes.names.ideal import Ideal
 from featuregeom.schemes.names.isomorphism import isomorphism
-from featuregeom.schemes.names.rings import HEIGHTS, heights, rings
+from featuregeom.schemes.names.rings import Rings, heights, rings, stands_up
 from featuregeom.schemes.products import class_counts, class_means
 
 __all__ = ["Match", "laid_over", "matches"]
@@ -94,9 +94,7 @@ def matches(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> list[
         for guess in heights(cosines):
             order = _order(relations, levels, valencies, family.at(guess))
             if order is not None:
-                z2 = family.height(cosines, order)
-                if HEIGHTS[0] <= z2 <= HEIGHTS[1]:
-                    free.append(_compare(cosines, family.at(z2), order, z2))
+                free += _standing(cosines, family, order)
                 break
     return sorted(fixed, key=lambda one: one.residual) + sorted(free, key=lambda one: one.residual)
 
@@ -121,10 +119,17 @@ def laid_over(cosines: NDArray[np.float64]) -> list[Match]:
     for family in rings(n):
         for guess in heights(cosines):
             order = aligned(cosines, family.at(guess).gram)
-            z2 = family.height(cosines, order)
-            if HEIGHTS[0] <= z2 <= HEIGHTS[1]:
-                found.append(_compare(cosines, family.at(z2), order, z2))
+            found += _standing(cosines, family, order)
     return found
+
+
+def _standing(cosines: NDArray[np.float64], family: Rings, order: NDArray[np.int64]) -> list[Match]:
+    """Compare with the member of a family that fits best, where it is neither flat nor two points."""
+    z2 = family.height(cosines, order)
+    if not 0 < z2 < 1:
+        return []
+    match = _compare(cosines, family.at(z2), order, z2)
+    return [match] if stands_up(z2, match.residual) else []
 
 
 def _order(

@@ -16,13 +16,14 @@ from featuregeom.schemes.names.ideal import Ideal
 from featuregeom.schemes.names.words import ring_name
 from featuregeom.schemes.products import canonical, class_counts, class_means
 
-__all__ = ["HEIGHTS", "Rings", "heights", "rings"]
+__all__ = ["Rings", "heights", "rings", "stands_up"]
 
 _MOST = 256
 """Vertices of the largest prisms that are looked for."""
 
-HEIGHTS = (0.1, 0.9)
-"""Squared heights that are told apart from a flat polygon, and from two points."""
+_CLEAR, _FLAT = 0.1, 0.1
+"""Squared heights this far from 0 and 1 are told apart from a flat polygon, and from two points. Nearer ones are where
+cosines deviate by no more than this share of the distance."""
 
 
 class Rings:
@@ -97,6 +98,24 @@ def heights(cosines: NDArray[np.float64]) -> list[float]:
     low, high = float(eigenvalues[2]), float(eigenvalues[0])
     guesses = [low, high] if eigenvalues[0] - eigenvalues[1] < eigenvalues[1] - low else [high, low]
     return [min(max(guess, 0.01), 0.99) for guess in guesses]
+
+
+def stands_up(z2: float, residual: float) -> bool:
+    """Say whether a squared height is told apart from none, and from one that leaves two points.
+
+    Parameters
+    ----------
+    z2 : float
+        Squared height.
+    residual : float
+        Largest deviation of a cosine from the ideal one.
+
+    Returns
+    -------
+    bool
+    """
+    room = min(z2, 1 - z2)
+    return room >= _CLEAR or residual <= _FLAT * room
 
 
 @lru_cache(maxsize=64)

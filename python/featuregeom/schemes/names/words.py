@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["cross_polytope_name", "cube_name", "polygon_name", "ring_name", "simplex_name"]
+__all__ = ["cross_polytope_name", "cube_name", "polygon_name", "ring_name", "simplex_name", "with_article"]
 
 _POLYGONS = {
     3: "triangle",
@@ -45,6 +45,12 @@ def cross_polytope_name(n: int) -> str:
 def cube_name(d: int) -> str:
     """Name a cube of d dimensions: ``"cube"``, ``"tesseract"``, ``"5-cube"``."""
     return {3: "cube", 4: "tesseract"}.get(d, f"{d}-cube")
+
+
+def with_article(name: str) -> str:
+    """Put the indefinite article before a name: ``"an icosahedron"``, ``"an 8-gon"``, ``"a 24-cell"``."""
+    vowel = name[:1].lower() in "aeiou" or name.startswith(("8", "11", "18", "H("))
+    return f"{'an' if vowel else 'a'} {name}"
 
 
 def ring_name(sides: int, kind: str) -> str:
