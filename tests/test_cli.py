@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 import featuregeom as fg
@@ -99,6 +101,58 @@ def test_errors_are_one_line_and_exit_with_one():
     assert said.returncode == 1
     assert said.stdout == ""
     assert said.stderr == "error: no such file or folder: no-such-file.safetensors\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_full_disk_behind_standard_output_is_one_line(more):
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(
+            [sys.executable, "-m", "featuregeom", "describe", str(SHIPPED), *more],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert said.returncode == 1
+    assert said.stderr == "error: cannot write the output: No space left on device\n"
+
+
+def test_names_that_turn_the_terminal_are_printed_as_they_are_spelled(invoke, tmp_path):
+    name = "\x1b[31mred\x00\u202egpj\x9b\n[bold]"
+    save_file({name: np.eye(2), "fine": np.eye(2)}, tmp_path / "m.safetensors")
+    for said in (
+        invoke("describe", "m.safetensors"),
+        invoke("analyze", "m.safetensors"),
+        invoke("analyze", "m.safetensors", "--include", "typo"),
+    ):
+        assert not set("\x1b\x00\u202e\x9b") & set(said.output)
+        assert r"\x1b[31mred\x00\u202egpj\x9b\n[bold]" in said.output
+    said = invoke("describe", "\x1b[31m\u202e[bold].npy")
+    assert said.output == "error: no such file or folder: \\x1b[31m\\u202e[bold].npy\n"
+    facts = json.loads(invoke("describe", "m.safetensors", "--json").stdout)
+    assert name in {row["tensor"] for row in facts["tensors"]}
+
+
+def test_an_analysis_is_named_after_the_link_that_was_given(invoke, tmp_path):
+    (tmp_path / "blobs").mkdir()
+    np.save(tmp_path / "blobs" / "0123abcdef", np.eye(2))
+    (tmp_path / "model.npy").symlink_to(tmp_path / "blobs" / "0123abcdef.npy")
+    assert invoke("analyze", "model.npy").exit_code == 0
+    assert (tmp_path / "model.featuregeom" / "report.html").exists()
+
+
+def test_what_cannot_be_read_is_told_beforehand(invoke, tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file as save
+
+    save({"a": torch.ones(3, 2), "b": torch.ones(3, 2).to(torch.float8_e5m2)}, tmp_path / "fp8.safetensors")
+    said = invoke("describe", "fp8.safetensors").stdout
+    assert "1 of 2 tensors to analyze" in said
+    assert "refused: FP8 is not read" in said
+    assert "1 cannot be read: leave them out with --exclude" in said
+    assert invoke("analyze", "fp8.safetensors").exit_code == 1
+    assert "left out" in invoke("describe", "fp8.safetensors", "--exclude", "b").stdout
 
 
 def test_wrong_usage_exits_with_two():

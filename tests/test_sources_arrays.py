@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 
 from featuregeom.errors import DtypeError, ParameterError, ShapeError, SourceError
@@ -86,6 +87,38 @@ def test_a_mapping_of_arrays_of_several_libraries():
         assert reader.read("numpy").provenance.source == "mapping"
         with pytest.raises(DtypeError, match=r"mapping: tensor 'nested\.fp8' is float8_e5m2"):
             reader.read("nested.fp8")
+
+
+def test_rows_of_numbers_are_arrays_in_a_mapping():
+    tree = {
+        "x": X.tolist(),
+        "y": ((1.0, 2), (3, 4.5)),
+        "deep": {"z": [[1, 2]]},
+        "ragged": [[1.0], [1.0, 2.0]],
+    }
+    with open_source({**tree, "lr": [0.1, 0.2], "blocks": [X, X], "betas": [[], []]}) as reader:
+        assert [(info.name, info.shape, info.dtype, info.skip) for info in reader.tensors()] == [
+            ("x", (4, 3), "float64", None),
+            ("y", (2, 2), "float64", None),
+            ("deep.z", (1, 2), "int64", "int64: not real features"),
+            ("ragged", (2,), "object", "1-D"),
+            ("blocks.0", (4, 3), "float64", None),
+            ("blocks.1", (4, 3), "float64", None),
+        ]
+        np.testing.assert_array_equal(reader.read("x").values, X)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_sparse_tensors_are_listed_and_skipped():
+    dense = torch.eye(3)
+    sparse = {"coo": dense.to_sparse(), "csr": dense.to_sparse_csr(), "scipy": scipy.sparse.csr_array(X)}
+    with open_source({"x": X, **sparse}) as reader:
+        infos = {info.name: info for info in reader.tensors()}
+        assert infos["x"].skip is None
+        for name in sparse:
+            assert infos[name].skip.startswith("sparse: make it dense")
+            with pytest.raises(DtypeError, match=f"tensor '{name}' is sparse: make it dense"):
+                reader.read(name)
 
 
 def test_mappings_that_cannot_be_listed():

@@ -37,6 +37,17 @@ def test_npy_round_trip(tmp_path, dtype, order, mmap):
     assert features.provenance == Provenance(str(path), "words", "rows", array.dtype.name, (4, 3))
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_the_format_is_read(tmp_path, version):
+    path = tmp_path / "words.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, X, version=version)
+    np.testing.assert_array_equal(open_source(path).read("words").values, X)
+    with zipfile.ZipFile(tmp_path / "words.npz", "w") as archive:
+        archive.write(path, "W.npy")
+    np.testing.assert_array_equal(open_source(tmp_path / "words.npz").read("W").values, X)
+
+
 def test_npy_columns(tmp_path):
     np.save(tmp_path / "words.npy", X)
     np.testing.assert_array_equal(
@@ -52,10 +63,11 @@ def test_npy_columns(tmp_path):
         (b"garbage", "the header is malformed"),
         (b"\x93NUMPY\x01\x00\xff", "the header is malformed"),
         (b"\x93NUMPY\x02\x00\xff\xff\xff\xff{", "the header is malformed"),
-        (b"\x93NUMPY\x09\x00\x01\x00{", "the header is malformed"),
+        (b"\x93NUMPY\x09\x00\x01\x00{", r"the header is malformed: format version 9\.0 is unknown"),
         (npy_bytes()[:-1], "the header claims 96 bytes of data, but 95 follow: the file is truncated"),
         (npy_bytes(shape=(1 << 40, 1 << 40)), "the file is truncated"),
         (npy_bytes(shape=(-4, -3)), r"claims the shape \(-4, -3\)"),
+        (npy_bytes(shape=(True, 12)), r"claims the shape \(True, 12\)"),
         (npy_bytes(descr="nonsense"), "the header is malformed"),
     ],
 )

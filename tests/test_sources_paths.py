@@ -23,6 +23,11 @@ def test_a_missing_path(source):
         open_source(source)
 
 
+def test_a_name_that_is_too_long():
+    with pytest.raises(SourceError, match="x: cannot be opened: File name too long"):
+        open_source("x" * 5000)
+
+
 def test_files_of_other_kinds(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(

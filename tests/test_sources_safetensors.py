@@ -185,6 +185,26 @@ def test_headers_that_lie_name_the_file(tmp_path, header, n_data):
         open_source(path)
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"dtype": "F77"}, "tensor 'bad' has the unknown dtype 'F77'; known are F64, F32"),
+        ({"shape": [2, 3]}, r"tensor 'bad' of shape \[2, 3\] and dtype F32 takes 24 bytes, but has 16"),
+        ({"shape": [2, -2]}, r"tensor 'bad' has the shape \[2, -2\]"),
+        ({"data_offsets": [16]}, "tensor 'bad' has no dtype, shape and two data_offsets"),
+        ({"dtype": None}, "tensor 'bad' has no dtype, shape and two data_offsets"),
+    ],
+)
+def test_the_tensor_that_makes_a_header_malformed_is_named(tmp_path, entry, message):
+    good = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
+    bad = {**good, "data_offsets": [16, 32], **entry}
+    path = write(
+        tmp_path / "m.safetensors", {"__metadata__": {"a": "b"}, "good": good, "bad": bad}, bytes(32)
+    )
+    with pytest.raises(SourceError, match=message):
+        open_source(path)
+
+
 def test_a_long_header_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "long.safetensors"
     with path.open("wb") as file:
@@ -253,6 +273,7 @@ def test_shards_may_lie_in_a_folder_below(tmp_path):
         ({"W": ""}, "no file in this folder"),
         ({"W": 3}, "no file in this folder"),
         ({"W": ["W.safetensors"]}, "no file in this folder"),
+        ({"W": "x" * 5000}, "is missing"),
     ],
 )
 def test_hostile_and_broken_indices(tmp_path, weight_map, message):

@@ -87,6 +87,14 @@ def test_released_storages_are_mapped_afresh(tmp_path, monkeypatch):
     reader.release("A")
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
+def test_sparse_tensors_are_listed_and_skipped_and_rows_of_numbers_are_settings(tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save({"W": matrix(), "mask": matrix().to_sparse(), "betas": [[0.9, 0.99], [0.9, 0.999]]}, path)
+    reasons = {info.name: info.skip for info in open_source(path).tensors()}
+    assert reasons == {"W": None, "mask": "sparse: make it dense to have it measured"}
+
+
 def test_fp8_is_refused_when_read(tmp_path):
     torch.save({"W": matrix("float8_e4m3fn")}, tmp_path / "model.pt")
     with pytest.raises(DtypeError, match=r"model\.pt: tensor 'W' is float8_e4m3fn: FP8"):

@@ -37,6 +37,11 @@ def polygon(n):
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
+def contents(folder):
+    """Every file below a folder, with its bytes."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture
 def model(tmp_path):
     rng = np.random.default_rng(0)
@@ -134,9 +139,41 @@ def test_patterns_choose(model):
     names = lambda **how: set(fg.analyze(model, **how).matrices["matrix"])  # noqa: E731
     assert names(include="c.*") == {"c.tall"}
     assert names(include=["a*", "b*"], exclude="*wide") == {"a.pentagon"}
-    result = fg.analyze(model, include="nothing")
+    assert "not included" in set(fg.analyze(model, include="c.*").skipped["reason"])
+    result = fg.analyze(model, exclude="*")
     assert len(result.matrices) == len(result.features) == len(result.blocks) == 0
-    assert "not included" in set(result.skipped["reason"])
+
+
+def test_a_pattern_that_matches_nothing_is_refused_before_anything_is_replaced(model, tmp_path):
+    out = tmp_path / "out"
+    fg.analyze(model, out=out)
+    before = contents(out)
+    for include in ("typo", ["typo", "c.bias"]):
+        with pytest.raises(ParameterError, match=r"no matrix matches 'typo'.*; there is .*'a\.pentagon'"):
+            fg.analyze(model, out=out, include=include)
+    with pytest.raises(ParameterError, match=r"no matrix matches 'a\*' and is not excluded by '\*gon'"):
+        fg.estimate(model, include="a*", exclude="*gon")
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *[{"seed": seed} for seed in (-1, "a", 1.5, None)],
+        {"tolerance": 2.0},
+        {"block_threshold": -1.0},
+    ],
+    ids=str,
+)
+def test_arguments_are_checked_before_anything_is_replaced(model, tmp_path, arguments):
+    out = tmp_path / "out"
+    fg.analyze(model, out=out, include="a*")
+    before = contents(out)
+    (name,) = arguments
+    with pytest.raises(ParameterError, match=name.removeprefix("block_")):
+        fg.analyze(model, out=out, include="a*", **arguments)
+    assert contents(out) == before
+    assert fg.analyze(model, include="a*", seed=np.int64(3)).provenance["seed"] == 3
 
 
 def test_an_axis_can_be_chosen(model):
@@ -193,6 +230,93 @@ def test_resuming_something_else_is_refused(model, tmp_path):
     assert len(list((out / "parts").iterdir())) == 1
 
 
+def test_every_shard_counts_when_a_run_is_resumed(tmp_path):
+    folder, out = tmp_path / "model", tmp_path / "out"
+    folder.mkdir()
+    shards = {"a": "1.safetensors", "b": "2.safetensors"}
+    for name, shard in shards.items():
+        save_file({name: polygon(5)}, folder / shard)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    fg.analyze(folder, out=out)
+    assert len(fg.analyze(folder, out=out, resume=True).matrices) == 2
+    save_file({"b": 2 * polygon(5)}, folder / "2.safetensors")
+    with pytest.raises(ParameterError, match="the source, which changed"):
+        fg.analyze(folder, out=out, resume=True)
+
+
+def test_numbers_in_memory_count_when_a_run_is_resumed(tmp_path):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Linear(3, 5)
+    array = np.random.default_rng(0).standard_normal((6, 2000)).T
+    half = torch.ones(3, 2, dtype=torch.bfloat16)
+    for number, source in enumerate((module, {"x": array, "half": half}, array)):
+        out = tmp_path / str(number)
+        fg.analyze(source, out=out)
+        fg.analyze(source, out=out, resume=True)
+    fg.analyze(np.ascontiguousarray(array), out=tmp_path / "2", resume=True)
+    with torch.no_grad():
+        module.weight[4, 2] += 1
+    array[-1, -1] += 1
+    for number, source in enumerate((module, {"x": array, "half": half}, array)):
+        with pytest.raises(ParameterError, match="the source, which changed"):
+            fg.analyze(source, out=tmp_path / str(number), resume=True)
+    with pytest.raises(ParameterError, match="differs in its matrices"):
+        fg.analyze(module, out=tmp_path / "0", resume=True, axis="columns")
+
+
+def test_only_files_of_an_analysis_are_replaced(model, tmp_path):
+    """Neither a source that happens to lie there, nor anything else, in a folder that was no analysis before."""
+    (tmp_path / "parts").mkdir()
+    sae = tmp_path / "parts" / "sae.npz"
+    np.savez(sae, W=polygon(5))
+    (tmp_path / "certificates").mkdir()
+    (tmp_path / "certificates" / "diploma.json").write_text("mine")
+    before = contents(tmp_path)
+    for _ in range(2):
+        fg.analyze(sae, out=tmp_path)
+        assert before.items() <= contents(tmp_path).items()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["analysis.json", "report.html", "features.parquet", "parts/0000.npz", "certificates/0000-0.json"],
+)
+def test_foreign_files_are_not_replaced(model, tmp_path, name):
+    out = tmp_path / "out"
+    file = out / name
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    with pytest.raises(OutputError, match="of no analysis") as caught:
+        fg.analyze(model, out=out)
+    assert str(file) in str(caught.value)
+    assert file.read_text() == "mine"
+    assert not (out / "matrices.parquet").exists()
+
+
+def test_an_analysis_that_cannot_be_removed_stays_one(model, tmp_path):
+    out = tmp_path / "out"
+    fg.analyze(model, out=out)
+    blocked = out / "parts" / "0001.npz"
+    blocked.unlink()
+    blocked.mkdir()
+    with pytest.raises(OutputError, match=r"cannot remove .*0001\.npz"):
+        fg.analyze(model, out=out)
+    blocked.rmdir()
+    assert len(fg.analyze(model, out=out).matrices) == 4
+
+
+def test_the_source_is_not_replaced_by_its_analysis(model, tmp_path):
+    out = tmp_path / "out"
+    fg.analyze(model, out=out)
+    link = tmp_path / "link.npz"
+    link.symlink_to(out / "parts" / "0000.npz")
+    before = contents(out)
+    for resume in (False, True):
+        with pytest.raises(OutputError, match=r"0000\.npz is the source itself"):
+            fg.analyze(link, out=out, resume=resume)
+    assert contents(out) == before
+
+
 def test_a_damaged_part_is_measured_again_or_named(model, tmp_path):
     out = tmp_path / "out"
     fg.analyze(model, out=out)
@@ -224,6 +348,7 @@ def test_loading_gives_what_was_written(model, tmp_path):
         ("{", "cannot be read"),
         ("[]", "no description"),
         ('{"a": 1}', "no description"),
+        ('{"provenance": 1, "matrices": [], "skipped": []}', "no description"),
     ],
 )
 def test_a_folder_without_an_analysis_is_named(tmp_path, content, message):
@@ -253,11 +378,23 @@ def test_nonfinite_values_are_named_or_dropped(tmp_path, bad):
     clean = fg.analyze({"layer.weight": np.delete(X, [7, 20], axis=0)})
     np.testing.assert_array_equal(result.features["capacity"], clean.features["capacity"])
     np.testing.assert_array_equal(result.features["neighbour"], index[clean.features["neighbour"]])
-    X[:] = bad
-    with pytest.raises(NonFiniteError, match="every row"):
-        fg.analyze({"w": X}, nan="skip")
     with pytest.raises(ParameterError, match="nan must be"):
         fg.analyze(path, nan="ignore")
+
+
+def test_a_matrix_of_nan_is_listed_and_the_others_measured(tmp_path):
+    source = {"a": np.full((4, 3), np.nan), "b": polygon(5), "c.bias": np.ones(3)}
+    with pytest.raises(NonFiniteError, match="'a'"):
+        fg.analyze(source)
+    out = tmp_path / "out"
+    for resume in (False, True):
+        result = fg.analyze(source, nan="skip", out=out, resume=resume)
+        for found in (result, fg.load(out)):
+            assert found.matrices["matrix"].tolist() == ["b"]
+            assert found.skipped[["tensor", "reason"]].values.tolist() == [
+                ["c.bias", "1-D"],
+                ["a", "every row holds NaN or infinity"],
+            ]
 
 
 def test_half_precision_overflow_shows_as_infinity():
@@ -276,6 +413,17 @@ def test_eight_bit_floats_say_what_to_do(tmp_path):
     with pytest.raises(DtypeError, match="exclude='b'"):
         fg.analyze(path)
     assert len(fg.analyze(path, exclude="b").matrices) == 1
+    table = fg.describe(path).to_frame().set_index("tensor")
+    assert table["planned"].to_dict() == {"a": "analyze", "b": "refuse"}
+    assert table.loc["b", "reason"].startswith("FP8 is not read")
+    assert [info.name for info in fg.describe(path).matrices] == ["a"]
+    estimate = fg.estimate(path)
+    assert estimate.matrices.keys() == {"a"}
+    assert estimate.refused.keys() == {"b"}
+    assert not fg.estimate(path, exclude="b").refused
+    with pytest.raises(DtypeError):
+        fg.analyze(path, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(model, tmp_path):

@@ -22,6 +22,7 @@ __all__ = [
     "check_shape",
     "dtype_name",
     "off_graph",
+    "refusal",
 ]
 
 DType = Literal["float64", "float32", "float16", "bfloat16"]
@@ -179,26 +180,40 @@ def check_dtype(dtype: str, where: str) -> None:
     DtypeError
         With what to do about it.
     """
+    advice = refusal(dtype)
+    if advice is not None:
+        raise DtypeError(f"{where} is {dtype}: {advice}")
+
+
+def refusal(dtype: str) -> str | None:
+    """Say why an element type cannot be read as real features, and what to do.
+
+    Parameters
+    ----------
+    dtype : str
+        Its name, such as `dtype_name` gives.
+
+    Returns
+    -------
+    str or None
+        None for a type that can be read.
+    """
     if dtype in _IN_PLACE | _INTEGERS | _LONG:
-        return
+        return None
     if dtype.startswith("float8"):
-        advice = (
+        return (
             "FP8 is not read, for its scale is stored apart: "
             "widen it first, e.g. tensor.to(torch.bfloat16) times its scale, or leave it out"
         )
-    elif dtype.startswith("complex"):
+    if dtype.startswith("complex"):
         # Real and imaginary parts side by side have another frame operator, and so other numbers.
-        advice = (
+        return (
             "features are real everywhere but in fg.frames: use that for complex ones "
             "(fg.frames.frame_operator, capacity, frame_numbers, coherence ...)"
         )
-    elif dtype == "void16":
-        advice = (
-            "bfloat16 saved by NumPy looks like this: pass X.view(ml_dtypes.bfloat16), or save safetensors"
-        )
-    else:
-        advice = "it cannot be read as real features: convert it to float32 first, or leave it out"
-    raise DtypeError(f"{where} is {dtype}: {advice}")
+    if dtype == "void16":
+        return "bfloat16 saved by NumPy looks like this: pass X.view(ml_dtypes.bfloat16), or save safetensors"
+    return "it cannot be read as real features: convert it to float32 first, or leave it out"
 
 
 def check_shape(shape: tuple[int, ...], where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -18,6 +19,7 @@ from featuregeom.cli.terminal import (
     Threads,
     messages,
     output,
+    plain,
     print_json,
     records,
     reporting,
@@ -95,20 +97,23 @@ def describe(
         )
         for info in found.tensors:
             costs = cost.matrices.get(info.name)
-            planned = "analyze" if costs else (info.skip or "left out")
+            refused = cost.refused.get(info.name)
+            planned = f"refused: {refused}" if refused else (info.skip or "left out")
             table.add_row(
-                Text(info.name),
+                plain(info.name),
                 " x ".join(map(str, info.shape)),
-                info.dtype,
+                plain(info.dtype),
                 info.axis if costs else "",
                 f"{costs.operations / 1e9:,.2f}" if costs else "",
-                Text(planned, style="" if costs else "dim"),
+                Text("analyze") if costs else Text(planned, style="dim"),
             )
         output.print(table)
         output.print(
             f"{len(cost.matrices)} of {len(found.tensors)} tensors to analyze, {_size(cost.read)} to read, "
             f"{cost.operations / 1e9:,.1f} GFLOP, about {_size(cost.memory)} of memory"
         )
+        if cost.refused:
+            output.print(f"{len(cost.refused)} cannot be read: leave them out with --exclude")
 
 
 def analyze(
@@ -161,7 +166,7 @@ def analyze(
                 )
             except KeyboardInterrupt:
                 messages.print(
-                    f"stopped; finished matrices are kept in {out}, --resume goes on with the others"
+                    plain(f"stopped; finished matrices are kept in {out}, --resume goes on with the others")
                 )
                 raise
         _show(analysis, as_json=as_json)
@@ -195,7 +200,8 @@ def report(
     from featuregeom.survey import load
 
     with reporting():
-        output.print(str(load(folder).report(out or folder / "report.html")), soft_wrap=True, highlight=False)
+        page = load(folder).report(out or folder / "report.html")
+        output.print(plain(str(page)), soft_wrap=True)
 
 
 @contextmanager
@@ -220,7 +226,7 @@ def _bar(*, hidden: bool) -> Iterator[Listener]:
                 task,
                 completed=state.done,
                 total=state.total,
-                matrix=f"{state.position}/{state.matrices} {state.matrix}",
+                matrix=plain(f"{state.position}/{state.matrices} {state.matrix}"),
                 rate=f"{speed / 1e9:,.1f} GFLOP/s" if speed else "",
             )
 
@@ -244,7 +250,7 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
     table = Table(*headings, *(["geometry"] if named else []), box=None, header_style="bold")
     for row in rows:
         cells: list[Text | str] = [
-            Text(str(row["matrix"])),
+            plain(str(row["matrix"])),
             f"{row['n']} x {row['m']}",
             str(row["rank"]),
             *("-" if row[key] is None else f"{row[key]:.4f}" for key in ("saturation", "saturation_null")),
@@ -254,7 +260,7 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         table.add_row(*cells, *([Text(row["geometry"] or "no name")] if named else []))
     output.print(table)
     if analysis.out is not None:
-        output.print(f"tables and page: {analysis.out / 'report.html'}", soft_wrap=True, highlight=False)
+        output.print(plain(f"tables and page: {analysis.out / 'report.html'}"), soft_wrap=True)
 
 
 def _size(count: float) -> str:
@@ -266,6 +272,7 @@ def _size(count: float) -> str:
 
 
 def _stem(source: str) -> str:
-    """Name an analysis after its file, or its folder where every file has the same name."""
-    path = Path(source.partition("@")[0].partition(":")[0] if not Path(source).exists() else source)
-    return path.resolve().stem if path.exists() else path.name
+    """Name an analysis after what was given, not after what it links to: in a cache that is a hash."""
+    if os.path.exists(source):  # noqa: PTH110 - Path.exists raises where the name is too long
+        return Path(os.path.abspath(source)).stem  # noqa: PTH100 - Path.resolve follows links
+    return Path(source.partition("@")[0].partition(":")[0]).name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ __all__ = [
     "Threads",
     "messages",
     "output",
+    "plain",
     "print_json",
     "records",
     "reporting",
@@ -47,8 +50,16 @@ def reporting() -> Iterator[None]:
     """Turn errors into one line and an exit code."""
     try:
         yield
+        sys.stdout.flush()
     except FeatureGeometryError as error:
-        messages.print(Text(f"error: {error}"), style="red", soft_wrap=True)
+        messages.print(plain(f"error: {error}", keep="\n"), style="red", soft_wrap=True)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        # What is left in the buffer cannot be written either, and Python would say so again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        messages.print(f"error: cannot write the output: {error.strerror}", style="red")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -60,6 +71,19 @@ def step_bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int
     with Progress(console=messages, disable=hidden) as bar:
         task = bar.add_task(label, visible=not hidden)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def plain(text: str, *, keep: str = "") -> Text:
+    """Give text for people, with signs that do not print spelled out, but for those in `keep`.
+
+    Names come from files, and may hold codes that move the cursor or turn the line round.
+    """
+    return Text(
+        "".join(
+            sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode("ascii")
+            for sign in text
+        )
+    )
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

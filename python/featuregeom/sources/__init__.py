@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from featuregeom.errors import ParameterError
+from featuregeom.errors import ParameterError, SourceError
 from featuregeom.sources import hub
 from featuregeom.sources.arrays import ArrayReader, MappingReader
 from featuregeom.sources.paths import open_path
@@ -79,7 +79,11 @@ def open_source(source: Any, *, axis: AxisChoice = "auto", mmap: bool = True) ->
 
 def _open_named(source: str | os.PathLike[str], axis: AxisChoice, mmap: bool) -> Reader:
     path = Path(source).expanduser()
-    place = hub.parse(source) if isinstance(source, str) and not path.exists() else None
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long
+        raise SourceError(f"{path}: cannot be opened: {error.strerror}") from error
+    place = hub.parse(source) if isinstance(source, str) and not there else None
     if place is None:
         return open_path(path, axis=axis, mmap=mmap)
     local, name = hub.download(place)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from featuregeom.errors import SourceError
 from featuregeom.features import Features, as_features, dtype_name
@@ -45,7 +49,7 @@ class MappingReader(BaseReader):
     Parameters
     ----------
     tree : mapping
-        Names to arrays or tensors; nested names are joined by dots.
+        Names to arrays, tensors or rows of numbers; nested names are joined by dots.
     source : str
         What to call it.
     axis : {"auto", "rows", "columns"}
@@ -58,7 +62,7 @@ class MappingReader(BaseReader):
     """
 
     def __init__(self, tree: Mapping[Any, Any], *, source: str, axis: AxisChoice = "auto") -> None:
-        self._tensors = flatten(tree, source)
+        self._tensors = flatten(tree, source, rows=True)
         super().__init__(source, "mapping", tensor_infos(self._tensors), axis)
 
     def close(self) -> None:
@@ -70,7 +74,7 @@ class MappingReader(BaseReader):
         return self._tensors[info.name]
 
 
-def flatten(tree: Any, source: str) -> dict[str, Any]:
+def flatten(tree: Any, source: str, *, rows: bool = False) -> dict[str, Any]:
     """Gather the tensors of nested mappings and sequences under dotted names.
 
     Parameters
@@ -79,6 +83,8 @@ def flatten(tree: Any, source: str) -> dict[str, Any]:
         What to search. Leaves that are no tensors (steps, settings) are passed over.
     source : str
         What to call it in errors.
+    rows : bool
+        Take lists of rows of numbers for arrays, as a caller means them; in a checkpoint they are settings.
 
     Returns
     -------
@@ -93,6 +99,8 @@ def flatten(tree: Any, source: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def walk(node: Any, name: str) -> None:
+        if rows and _are_rows(node):
+            node = _array(node)
         if hasattr(node, "shape") and hasattr(node, "dtype"):
             if name in found:
                 raise SourceError(f"{source}: two tensors are called {name!r}")
@@ -119,13 +127,37 @@ def tensor_infos(tensors: Mapping[str, Any]) -> Iterable[TensorInfo]:
     Parameters
     ----------
     tensors : mapping of str to tensor
-        Anything with ``shape``, ``dtype`` and ``nbytes``.
+        Anything with ``shape`` and ``dtype``; sparse ones are to be skipped, and their size is that of their dense
+        numbers.
 
     Returns
     -------
     iterable of TensorInfo
     """
-    return (
-        TensorInfo(name, tuple(map(int, tensor.shape)), dtype_name(tensor), int(tensor.nbytes))
-        for name, tensor in tensors.items()
-    )
+    for name, tensor in tensors.items():
+        shape = tuple(map(int, tensor.shape))
+        sparse = _is_sparse(tensor)
+        n_bytes = math.prod(shape) * tensor.dtype.itemsize if sparse else int(tensor.nbytes)
+        skip = "sparse: make it dense to have it measured" if sparse else None
+        yield TensorInfo(name, shape, dtype_name(tensor), n_bytes, skip=skip)
+
+
+def _is_sparse(tensor: Any) -> bool:
+    """Tell a tensor of torch that is not strided, and a matrix of SciPy that can be shown as coordinates."""
+    layout = str(getattr(tensor, "layout", ""))
+    return (layout.startswith("torch.") and layout != "torch.strided") or hasattr(tensor, "tocoo")
+
+
+def _are_rows(node: Any) -> bool:
+    """Tell whether this is a list of lists of numbers."""
+    return _is_list(node) and all(_is_list(row) and all(isinstance(x, Real) for x in row) for row in node)
+
+
+def _is_list(node: Any) -> bool:
+    return isinstance(node, (list, tuple)) and len(node) > 0
+
+
+def _array(rows: Any) -> np.ndarray[Any, Any]:
+    """Give rows of numbers as an array; one of objects, which is skipped and listed, where lengths differ."""
+    even = len({len(row) for row in rows}) == 1
+    return np.array(rows) if even else np.array(rows, dtype=object)

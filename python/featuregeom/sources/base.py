@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,22 +30,33 @@ class BaseReader(ABC):
     format : str
         Name of the format, unless the tensors are recognised as a sparse dictionary's.
     infos : iterable of TensorInfo
-        Name, shape, type and size of each tensor; axes and reasons to skip are filled in here.
+        Name, shape, type and size of each tensor; axes are filled in here, and reasons to skip where there is
+        none yet.
     axis : {"auto", "rows", "columns"}
         The axis that indexes features; ``"auto"`` takes rows except where `recognise` knows better.
+    files : iterable of Path
+        The files that hold the tensors; none for what lives in memory.
     """
 
-    def __init__(self, source: str, format: str, infos: Iterable[TensorInfo], axis: AxisChoice) -> None:  # noqa: A002
+    def __init__(
+        self,
+        source: str,
+        format: str,  # noqa: A002
+        infos: Iterable[TensorInfo],
+        axis: AxisChoice,
+        files: Iterable[Path] = (),
+    ) -> None:
         listed = list(infos)
         known, axes = recognise(PurePath(source).name, {info.name: info.shape for info in listed})
         self.source = source
         self.format = known or format
+        self.files: Sequence[Path] = tuple(files)
         self._closed = False
         self._infos = {
             info.name: replace(
                 info,
                 axis=axes.get(info.name, "rows") if axis == "auto" else axis,
-                skip=skip_reason(info.shape, info.dtype),
+                skip=info.skip or skip_reason(info.shape, info.dtype),
             )
             for info in listed
         }
@@ -117,7 +128,8 @@ class BaseReader(ABC):
         check_dtype(info.dtype, self._where(name))
         check_shape(info.shape, self._where(name))
         if info.skip is not None:
-            raise DtypeError(f"{self._where(name)} is {info.skip}: if they are, pass the array itself")
+            advice = ": if they are, pass the array itself" if info.dtype.startswith(_NOT_REAL) else ""
+            raise DtypeError(f"{self._where(name)} is {info.skip}{advice}")
         return info
 
 

@@ -24,6 +24,13 @@ __all__ = ["NpyReader", "NpzReader"]
 _BEGINNING = 1 << 14
 """Bytes in which a header must end; NumPy refuses headers over 10 000 characters."""
 
+_HEADERS = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+    # 3.0 is 2.0 in UTF-8, for the names of fields, and no array with fields is a feature matrix.
+    (3, 0): npy.read_array_header_2_0,
+}
+
 
 @dataclass(frozen=True)
 class _Header:
@@ -65,7 +72,7 @@ class NpyReader(BaseReader):
             raise SourceError(
                 f"{path}: the array holds Python objects, which only unpickling could read: save it as floats"
             )
-        super().__init__(str(path), "npy", [self._header.info(path.stem)], axis)
+        super().__init__(str(path), "npy", [self._header.info(path.stem)], axis, [path])
 
     def release(self, name: str) -> None:
         """Drop the array's whole pages from memory; they come back from disk if touched again."""
@@ -107,7 +114,7 @@ class NpzReader(BaseReader):
                     with _zip_errors(f"{path}: tensor {name!r}"), archive.open(member) as stream:
                         beginning = stream.read(_BEGINNING)
                     infos.append(_parse(beginning, member.file_size, f"{path}: tensor {name!r}").info(name))
-        super().__init__(str(path), "npz", infos, axis)
+        super().__init__(str(path), "npz", infos, axis, [path])
 
     def _load(self, info: TensorInfo) -> NDArray[Any]:
         with (
@@ -135,13 +142,14 @@ def _parse(beginning: bytes, size: int, where: str) -> _Header:
     stream = io.BytesIO(beginning)
     try:
         version = npy.read_magic(stream)
-        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        shape, fortran, dtype = read(stream)
+        if version not in _HEADERS:
+            raise ValueError(f"format version {version[0]}.{version[1]} is unknown")
+        shape, fortran, dtype = _HEADERS[version](stream)
     except Exception as error:  # whatever a hostile header does to the parser
         raise SourceError(f"{where}: the header is malformed: {error}") from error
-    header = _Header(shape, "F" if fortran else "C", dtype, stream.tell())
-    if min(shape, default=0) < 0:
+    if not all(type(size) is int and size >= 0 for size in shape):
         raise SourceError(f"{where}: the header claims the shape {shape}")
+    header = _Header(shape, "F" if fortran else "C", dtype, stream.tell())
     if not dtype.hasobject and header.offset + header.n_bytes > size:
         raise SourceError(
             f"{where}: the header claims {header.n_bytes} bytes of data, but {size - header.offset} follow: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self, runtime_checkable
 
@@ -62,6 +63,8 @@ class Reader(Protocol):
     """Path or identifier, as it appears in provenance."""
     format: str
     """Name of the format, such as ``"safetensors"``."""
+    files: Sequence[Path]
+    """Every file that it reads, shards and index alike; none for what lives in memory."""
 
     def tensors(self) -> Sequence[TensorInfo]:
         """List every tensor, in the source's own order, from headers alone."""

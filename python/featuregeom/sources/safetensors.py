@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -70,11 +73,16 @@ class SafetensorsReader(BaseReader):
         Every tensor and its place.
     axis : {"auto", "rows", "columns"}
         See `BaseReader`.
+    files : iterable of Path
+        See `BaseReader`.
     """
 
-    def __init__(self, source: str, entries: Iterable[_Entry], axis: AxisChoice) -> None:
+    def __init__(
+        self, source: str, entries: Iterable[_Entry], axis: AxisChoice, files: Iterable[Path]
+    ) -> None:
         self._entries = {entry.info.name: entry for entry in entries}
-        super().__init__(source, "safetensors", (entry.info for entry in self._entries.values()), axis)
+        infos = (entry.info for entry in self._entries.values())
+        super().__init__(source, "safetensors", infos, axis, files)
 
     def release(self, name: str) -> None:
         """Drop the tensor's whole pages from memory; they come back from disk if touched again."""
@@ -127,7 +135,7 @@ def open_safetensors(
                     f"{path}: tensor {name!r} is also in {other}: open one of the files instead"
                 )
             found[name] = entry
-    return SafetensorsReader(source or str(paths[0]), found.values(), axis)
+    return SafetensorsReader(source or str(paths[0]), found.values(), axis, paths)
 
 
 def open_index(path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> SafetensorsReader:
@@ -158,13 +166,14 @@ def open_index(path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> S
     for name, shard in _weight_map(path).items():
         if shard not in shards:
             file = path.parent / shard
-            if not file.is_file():
+            if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where the name is too long
                 raise SourceError(f"{path}: shard {shard!r} is missing; tensor {name!r} is in it")
             shards[shard] = _entries(file, mmap)
         if name not in shards[shard]:
             raise SourceError(f"{path}: tensor {name!r} is not in {shard!r}, where the index has it")
         entries.append(shards[shard][name])
-    return SafetensorsReader(str(path), entries, axis)
+    files = [path, *(path.parent / shard for shard in shards)]
+    return SafetensorsReader(str(path), entries, axis, files)
 
 
 def _entries(path: Path, mmap: bool) -> dict[str, _Entry]:
@@ -178,16 +187,50 @@ def _entries(path: Path, mmap: bool) -> dict[str, _Entry]:
         )
     if length > _MAX_JSON:
         raise SourceError(f"{path}: a header of {length} bytes; at most {_MAX_JSON} are allowed")
+    beginning = file.head(_LENGTH + length)
     try:
-        header = _core.safetensors_header(file.head(_LENGTH + length), file.size)
+        header = _core.safetensors_header(beginning, file.size)
     except SourceError as error:
-        raise SourceError(f"{path}: {error}") from error
+        culprit = _culprit(beginning[_LENGTH:])
+        raise SourceError(f"{path}: {culprit or error}") from error
     return {
         name: _Entry(
             TensorInfo(name, tuple(shape), _DTYPES.get(dtype, dtype), stop - start), file, start, stop
         )
         for name, dtype, shape, start, stop in header
     }
+
+
+def _culprit(text: bytes) -> str | None:
+    """Say which tensor of a refused header is wrong: the core's own message names none."""
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    for name, entry in header.items() if isinstance(header, dict) else ():
+        if name == "__metadata__":
+            continue
+        wrong = _wrong(entry)
+        if wrong is not None:
+            return f"the header is malformed: tensor {name!r} {wrong}"
+    return None
+
+
+def _wrong(entry: Any) -> str | None:
+    match entry:
+        case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(start), int(stop)]}:
+            pass
+        case _:
+            return "has no dtype, shape and two data_offsets"
+    if dtype not in _DTYPES:
+        return f"has the unknown dtype {dtype!r}; known are {', '.join(_DTYPES)}"
+    if not all(type(size) is int and size >= 0 for size in shape):
+        return f"has the shape {shape}"
+    digits = re.search(r"\d+", dtype)
+    bits = math.prod(shape) * (int(digits.group()) if digits else 8)
+    if bits != 8 * (stop - start):
+        return f"of shape {shape} and dtype {dtype} takes {-(-bits // 8)} bytes, but has {stop - start}"
+    return None
 
 
 def _weight_map(path: Path) -> Mapping[str, str]:

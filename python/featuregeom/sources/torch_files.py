@@ -46,7 +46,7 @@ class TorchReader(BaseReader):
         self._mmap = RawFile(path, mapped=False).head(4) == _ZIP and mmap
         self._tensors = self._open()
         self._released = 0
-        super().__init__(str(path), "torch", tensor_infos(self._tensors), axis)
+        super().__init__(str(path), "torch", tensor_infos(self._tensors), axis, [path])
 
     def release(self, name: str) -> None:
         """Give the pages of released tensors back, now and then."""

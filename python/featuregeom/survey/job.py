@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from featuregeom import _core
+from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, ParameterError
+from featuregeom.features import Features, as_features, check_dtype
 from featuregeom.sources import AxisChoice, Reader, TensorInfo, open_source
+from featuregeom.survey import fingerprint
 from featuregeom.survey.measure import Options, measure
 from featuregeom.survey.plan import Patterns, cost, select
 from featuregeom.survey.progress import Listener, Meter
-from featuregeom.survey.result import Analysis, MatrixResult
+from featuregeom.survey.result import Analysis
 from featuregeom.survey.store import Plan, Store, assemble
 
 __all__ = ["analyze"]
@@ -53,7 +58,7 @@ def analyze(
         Couplings below it do not connect blocks; by default chosen, see :func:`featuregeom.pairs.sweep`.
     nan : {"error", "skip"}
         Whether NaN and infinity stop the analysis or drop the features that hold them, which the column
-        ``dropped_rows`` then counts.
+        ``dropped_rows`` then counts. A matrix of which nothing is left is listed in ``skipped``.
     mmap : bool
         Whether to map files into memory; switch it off for network disks.
     num_threads : int, optional
@@ -61,10 +66,13 @@ def analyze(
     seed : int
         Seed of the sample of features that the page's heat maps show.
     out : path-like, optional
-        Folder for the tables and the page. Each matrix is written there as it finishes.
+        Folder for the tables and the page. Each matrix is written there as it finishes. An older analysis in the
+        folder is removed when the new one begins, so that the two never mix: if NaN or a full disk then stops the
+        new one, the older is gone. No other file is replaced.
     resume : bool
         Go on with the analysis in `out`, which was stopped, instead of beginning anew. The tables come out the
-        same, byte for byte.
+        same, byte for byte. A source that changed is refused: files are told apart by their sizes and times, what
+        lies in memory by a hash of its numbers.
     progress : callable, optional
         Called with a :class:`featuregeom.survey.progress.Progress` about twenty times a second.
 
@@ -82,9 +90,10 @@ def analyze(
     DtypeError
         If a matrix has a type that cannot be read, such as FP8; exclude it to go on.
     ParameterError
-        If an argument is out of range, or there is another analysis to resume.
+        If an argument is out of range, `include` matches no matrix, or there is another analysis to resume.
     OutputError
-        If `out` cannot be written; nothing half-written stays.
+        If `out` cannot be written, or holds the source or other files that would have to be replaced; nothing
+        half-written stays.
 
     Notes
     -----
@@ -104,11 +113,18 @@ def analyze(
         raise ParameterError(f"nan must be 'error' or 'skip', not {nan!r}")
     if resume and out is None:
         raise ParameterError("resume needs the folder of the analysis that was stopped: give out (--out)")
-    options = Options(tolerance, block_threshold, nan, seed)
+    options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0))
+    _rehearse(options, num_threads)
     with open_source(source, axis=axis, mmap=mmap) as reader:
         chosen, skipped = select(reader.tensors(), include, exclude)
+        for info in chosen:
+            with _advice(info):
+                check_dtype(info.dtype, f"{reader.source}: tensor {info.name!r}")
         plan = _plan(reader, chosen, skipped, options)
-        store = None if out is None else Store(Path(out), plan, resume=resume)
+        store = None
+        if out is not None:
+            plan["fingerprint"] = _fingerprint(reader, chosen)
+            store = Store(Path(out), plan, reader.files, resume=resume)
         meter = Meter(progress, {info.name: cost(info) for info in chosen})
         results = []
         for info in chosen:
@@ -116,9 +132,16 @@ def analyze(
                 results.append(store.read(info.name))
                 meter.finish(info.name)
                 continue
-            results.append(_one(reader, info, options, num_threads, meter))
+            with _matrix(reader, info) as features:
+                result = measure(features, options, num_threads, meter)
+            if result is None:
+                plan["skipped"].append(_skipped(info, "every row holds NaN or infinity"))
+                if store:
+                    store.write_plan()
+                continue
+            results.append(result)
             if store:
-                store.write(info.name, results[-1])
+                store.write(info.name, result)
     analysis = assemble(plan, results, None if store is None else store.folder)
     if store:
         store.write_tables(analysis)
@@ -126,15 +149,31 @@ def analyze(
     return analysis
 
 
-def _one(
-    reader: Reader, info: TensorInfo, options: Options, num_threads: int | None, meter: Meter
-) -> MatrixResult:
+def _rehearse(options: Options, num_threads: int | None) -> None:
+    """Measure a single number: what is out of range is refused before an older analysis is removed."""
+    number = as_features([[1.0]])
+    name = number.provenance.tensor
+    measure(
+        number, options, num_threads, Meter(None, {name: cost(TensorInfo(name, (1, 1), number.dtype, 8))})
+    )
+
+
+@contextmanager
+def _advice(info: TensorInfo) -> Iterator[None]:
+    """Say how to go on without a matrix that cannot be read."""
     try:
-        features = reader.read(info.name)
+        yield
     except DtypeError as error:
         raise DtypeError(f"{error}; exclude={info.name!r} (--exclude) goes on without it") from error
+
+
+@contextmanager
+def _matrix(reader: Reader, info: TensorInfo) -> Iterator[Features]:
+    """Give one matrix, and its pages back."""
+    with _advice(info):
+        features = reader.read(info.name)
     try:
-        return measure(features, options, num_threads, meter)
+        yield features
     finally:
         reader.release(info.name)
 
@@ -149,28 +188,25 @@ def _plan(
             "version": _core.__version__,
             **vars(options),
         },
-        "fingerprint": _fingerprint(reader.source),
         "matrices": [info.name for info in chosen],
         "axes": {info.name: [info.axis, *info.shape] for info in chosen},
-        "skipped": [
-            {
-                "tensor": info.name,
-                "shape": " x ".join(map(str, info.shape)),
-                "dtype": info.dtype,
-                "reason": reason,
-            }
-            for info, reason in skipped
-        ],
+        "skipped": [_skipped(info, reason) for info, reason in skipped],
     }
 
 
-def _fingerprint(source: str) -> str | None:
-    """Tell one state of a file from another, so that a resumed run cannot mix two."""
-    path = Path(source)
-    try:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        return ", ".join(
-            f"{file.name}:{(state := file.stat()).st_size}:{state.st_mtime_ns}" for file in files
-        )
-    except OSError:
-        return None
+def _skipped(info: TensorInfo, reason: str) -> dict[str, str]:
+    """Give the row of the table of skipped tensors."""
+    shape = " x ".join(map(str, info.shape))
+    return {"tensor": info.name, "shape": shape, "dtype": info.dtype, "reason": reason}
+
+
+def _fingerprint(reader: Reader, chosen: Sequence[TensorInfo]) -> str:
+    if reader.files:
+        return fingerprint.of_files(reader.files)
+
+    def matrices() -> Iterator[Features]:
+        for info in chosen:
+            with _matrix(reader, info) as features:
+                yield features
+
+    return fingerprint.of_matrices(matrices())

@@ -50,7 +50,9 @@ class Options:
     seed: int = 0
 
 
-def measure(features: Features, options: Options, num_threads: int | None, meter: Meter) -> MatrixResult:
+def measure(
+    features: Features, options: Options, num_threads: int | None, meter: Meter
+) -> MatrixResult | None:
     """Measure one matrix.
 
     Parameters
@@ -66,7 +68,8 @@ def measure(features: Features, options: Options, num_threads: int | None, meter
 
     Returns
     -------
-    MatrixResult
+    MatrixResult or None
+        None if ``options.nan == "skip"`` drops every feature.
 
     Raises
     ------
@@ -79,11 +82,10 @@ def measure(features: Features, options: Options, num_threads: int | None, meter
     dropped = features.n - len(kept)
     if dropped:
         features = features.take(kept)
-    if features.n == 0:
-        raise NonFiniteError(
-            f"{origin.source}: tensor {origin.tensor!r}: every row holds NaN or infinity", 0, 0
-        )
     name = origin.tensor
+    if features.n == 0:
+        meter.finish(name)
+        return None
     spectrum = spectra.spectrum(
         features, tolerance=options.tolerance, num_threads=num_threads, progress=meter.step(name, "frame")
     )

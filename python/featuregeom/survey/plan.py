@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from featuregeom.sources import AxisChoice, Reader, TensorInfo, open_source
+from featuregeom.errors import ParameterError
+from featuregeom.features import refusal
+from featuregeom.sources import AxisChoice, TensorInfo, open_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +22,9 @@ Patterns = str | Sequence[str] | None
 _EIGEN = 9
 """Operations per cubed dimension of an eigendecomposition with vectors."""
 
+_LISTED = 8
+"""Names of matrices that an error lists."""
+
 
 @dataclass(frozen=True)
 class Description:
@@ -30,7 +35,7 @@ class Description:
     source, format : str
         Where it is and what it is.
     tensors : tuple of TensorInfo
-        Every tensor, in the source's order; `skip` says why one would not be analysed.
+        Every tensor, in the source's order; `skip` says why one would be left out.
     """
 
     source: str
@@ -39,11 +44,15 @@ class Description:
 
     @property
     def matrices(self) -> tuple[TensorInfo, ...]:
-        """The tensors that an analysis would measure."""
-        return tuple(info for info in self.tensors if info.skip is None)
+        """The tensors that an analysis can measure."""
+        return tuple(info for info in self.tensors if info.skip is None and refusal(info.dtype) is None)
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row per tensor."""
+        """Give one row per tensor.
+
+        The column ``planned`` is "analyze", "skip", or "refuse" for a matrix whose type cannot be read, such as FP8:
+        an analysis asks to exclude it.
+        """
         import pandas as pd
 
         rows = [
@@ -55,8 +64,8 @@ class Description:
                 "axis": info.axis if info.skip is None else "",
                 "n": info.n if info.skip is None else None,
                 "m": info.m if info.skip is None else None,
-                "planned": "analyze" if info.skip is None else "skip",
-                "reason": info.skip or "",
+                "planned": "skip" if info.skip else "refuse" if refusal(info.dtype) else "analyze",
+                "reason": info.skip or refusal(info.dtype) or "",
             }
             for info in self.tensors
         ]
@@ -99,9 +108,12 @@ class Estimate:
     ----------
     matrices : dict of str to Cost
         By tensor, in the order of work.
+    refused : dict of str to str
+        Matrices that stop the analysis unless they are excluded, and why: their type cannot be read.
     """
 
     matrices: dict[str, Cost]
+    refused: dict[str, str] = field(default_factory=dict)
 
     @property
     def operations(self) -> int:
@@ -172,7 +184,13 @@ def select(
     Returns
     -------
     (list of TensorInfo, list of (TensorInfo, str))
+
+    Raises
+    ------
+    ParameterError
+        If `include` leaves nothing to analyse.
     """
+    tensors = list(tensors)
     chosen, skipped = [], []
     for info in tensors:
         if info.skip is not None:
@@ -183,6 +201,8 @@ def select(
             skipped.append((info, "excluded"))
         else:
             chosen.append(info)
+    if include is not None and not chosen:
+        raise ParameterError(_no_match(tensors, include, exclude))
     return chosen, skipped
 
 
@@ -236,20 +256,34 @@ def estimate(
     ------
     SourceError
         If the source is missing, truncated or malformed.
+    ParameterError
+        If `include` leaves nothing to analyse.
     """
     with open_source(source, axis=axis, mmap=mmap) as reader:
-        return planned(reader, include, exclude)
-
-
-def planned(reader: Reader, include: Patterns, exclude: Patterns) -> Estimate:
-    """Count what an analysis of an open source costs."""
-    chosen, _ = select(reader.tensors(), include, exclude)
-    return Estimate({info.name: cost(info) for info in chosen})
+        chosen, _ = select(reader.tensors(), include, exclude)
+    reasons = {info.name: refusal(info.dtype) for info in chosen}
+    return Estimate(
+        {info.name: cost(info) for info in chosen if reasons[info.name] is None},
+        {name: reason for name, reason in reasons.items() if reason is not None},
+    )
 
 
 def _matches(name: str, patterns: Patterns, *, default: bool) -> bool:
     if patterns is None:
         return default
-    return any(
-        fnmatchcase(name, pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns)
+    return any(fnmatchcase(name, pattern) for pattern in _each(patterns))
+
+
+def _each(patterns: Patterns) -> Sequence[str]:
+    return [patterns] if isinstance(patterns, str) else patterns or []
+
+
+def _no_match(tensors: Sequence[TensorInfo], include: Patterns, exclude: Patterns) -> str:
+    """Say that nothing is left to analyse, and what there is."""
+    names = [repr(info.name) for info in tensors if info.skip is None]
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return (
+        f"no matrix matches {' or '.join(map(repr, _each(include)))}"
+        + (f" and is not excluded by {' or '.join(map(repr, _each(exclude)))}" if exclude else "")
+        + f"; there is {', '.join(names[:_LISTED]) or 'no matrix at all'}{more}"
     )

@@ -11,13 +11,17 @@
 
 Tables are made from the parts alone, and hold no times, so a run that was stopped and resumed writes the same
 bytes as one that was not. Seconds are kept in the parts and joined to the matrices table in memory.
+
+A new analysis removes an older one in its folder before it begins, so that old and new never stand side by side. It
+touches no other file.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featuregeom.atomic import create_folder, replacing
-from featuregeom.errors import ParameterError, SourceError
+from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.survey.result import Analysis, BlockPicture, MatrixResult, Picture
 
 if TYPE_CHECKING:
@@ -37,6 +41,12 @@ _INDEX = "analysis.json"
 _CERTIFICATES = "certificates"
 _PARTS = "parts"
 _TABLES = ("matrices", "features", "blocks")
+
+_WRITTEN = re.compile(
+    rf"{re.escape(_INDEX)}|report\.html|(?:{'|'.join(_TABLES)})\.parquet"
+    rf"|{_PARTS}/\d{{4,}}\.npz|{_CERTIFICATES}/\d{{4,}}-\d+\.json"
+)
+"""The files that an analysis writes, by their paths in its folder."""
 
 Plan = dict[str, Any]
 """What an analysis is going to do: provenance, a fingerprint of the source, names in order, what is skipped."""
@@ -51,33 +61,39 @@ class Store:
         Where it is; made if need be.
     plan : dict
         What is going to be done.
+    sources : iterable of Path
+        The files that are going to be measured, which nothing may replace.
     resume : bool
-        Keep the parts of an earlier run with the same plan. Without it they are removed.
+        Keep the parts of an earlier run with the same plan. Without it the earlier analysis is removed.
 
     Raises
     ------
     OutputError
-        If the folder cannot be made or written.
+        If the folder cannot be made or written, or if a file that no analysis wrote, or one of `sources`, would
+        have to be replaced.
     ParameterError
         If there is nothing to resume, or it was another analysis.
     """
 
-    def __init__(self, folder: Path, plan: Plan, *, resume: bool) -> None:
+    def __init__(self, folder: Path, plan: Plan, sources: Iterable[Path], *, resume: bool) -> None:
         self.folder = folder
+        self._plan = plan
         self._parts = folder / _PARTS
         self._certificates = folder / _CERTIFICATES
         self._names: list[str] = plan["matrices"]
+        create_folder(folder)
         index = folder / _INDEX
-        if resume and index.exists():
+        older = _written(folder)
+        _check_no_source(older, sources)
+        if resume and index in older:
             _check_same(_read_index(folder), plan, folder)
             return
+        _check_ours(folder, older)
         create_folder(self._parts)
-        for name in (*(f"{table}.parquet" for table in _TABLES), "report.html"):
-            (folder / name).unlink(missing_ok=True)
-        for old in (*self._parts.glob("*.npz"), *self._certificates.glob("*.json")):
-            old.unlink()
-        with replacing(index) as temporary:
-            temporary.write_text(json.dumps(plan, indent=1), encoding="utf-8")
+        for path in older:
+            if path != index:  # replaced last, for without it the rest would be no one's
+                _remove(path)
+        self.write_plan()
 
     def done(self, name: str) -> bool:
         """Tell whether a matrix has a complete part."""
@@ -94,6 +110,17 @@ class Store:
         """
         with replacing(self._path(name)) as temporary, temporary.open("wb") as file:
             np.savez(file, **_pack(result))
+
+    def write_plan(self) -> None:
+        """Keep the plan, to which the analysis adds matrices that turn out to have nothing to measure.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        with replacing(self.folder / _INDEX) as temporary:
+            temporary.write_text(json.dumps(self._plan, indent=1), encoding="utf-8")
 
     def read(self, name: str) -> MatrixResult:
         """Read back one finished matrix."""
@@ -188,12 +215,48 @@ def _read_index(folder: Path) -> Plan:
         raise SourceError(f"{folder} holds no analysis: there is no {_INDEX}") from None
     except (OSError, ValueError) as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
-    if not isinstance(plan, dict) or not {"provenance", "matrices", "skipped"} <= plan.keys():
+    kinds = {"provenance": dict, "matrices": list, "skipped": list}
+    if not isinstance(plan, dict) or not all(isinstance(plan.get(key), kind) for key, kind in kinds.items()):
         raise SourceError(f"{path} is no description of an analysis")
     return plan
 
 
+def _written(folder: Path) -> list[Path]:
+    """Find the files in the folder that have names that an analysis writes."""
+    paths = [path for pattern in ("*", f"{_PARTS}/*", f"{_CERTIFICATES}/*") for path in folder.glob(pattern)]
+    return [path for path in paths if _WRITTEN.fullmatch(path.relative_to(folder).as_posix())]
+
+
+def _check_no_source(older: list[Path], sources: Iterable[Path]) -> None:
+    """Refuse to replace what is going to be measured, under whatever name it was given."""
+    read = {source.resolve() for source in sources}
+    for path in older:
+        if path.resolve() in read:
+            raise OutputError(f"{path} is the source itself, and would be replaced: choose another folder")
+
+
+def _check_ours(folder: Path, older: list[Path]) -> None:
+    """Refuse to replace files that only have the names that an analysis writes."""
+    try:
+        _read_index(folder)
+    except SourceError as error:
+        if older:
+            raise OutputError(
+                f"{older[0]} would be replaced, and is of no analysis ({error}): "
+                "choose another folder, or move it away"
+            ) from error
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot remove {path}: {error.strerror or error}") from error
+
+
 def _check_same(old: Plan, new: Plan, folder: Path) -> None:
+    # A matrix that was planned and is in the list of what was skipped had nothing to measure.
+    old["skipped"] = [row for row in old["skipped"] if row["tensor"] not in old["matrices"]]
     new = json.loads(json.dumps(new))
     if old == new:
         return
@@ -203,11 +266,8 @@ def _check_same(old: Plan, new: Plan, folder: Path) -> None:
         if old["provenance"].get(key) != new["provenance"].get(key)
     ]
     if not differing:
-        differing = (
-            ["its matrices"]
-            if old.get("fingerprint") == new["fingerprint"]
-            else ["the source, which changed"]
-        )
+        same = all(old.get(key) == new[key] for key in ("matrices", "axes", "skipped"))
+        differing = ["the source, which changed" if same else "its matrices"]
     raise ParameterError(
         f"{folder} holds another analysis, which differs in {', '.join(differing)}: "
         "leave out resume (--resume) to replace it, or choose another folder"
