@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -265,3 +267,13 @@ def test_the_ladder_agrees_with_components():
     for threshold, count in found.ladder:
         low, high = (len(slow.components(X, threshold * (1 + sign * 1e-9))) for sign in (-1, 1))
         assert low <= count <= high
+
+
+@pytest.mark.parametrize("size", [1e-150, 1e-160, 1e-200, 1e-300])
+def test_features_too_small_for_a_square(size):
+    X = np.array([[size, size], [1.0, 0.0], [0.0, 0.0]])
+    assert fg.frames.coherence(X) == pytest.approx(math.sqrt(0.5), rel=1e-15)
+    found = fg.pairs.sweep(X)
+    assert found.coherence == pytest.approx(math.sqrt(0.5), rel=1e-15)
+    assert found.blocks[2] == -1
+    assert (found.blocks[:2] >= 0).all()

@@ -13,6 +13,9 @@ const ROWS: usize = 64;
 /// Norms below this are lifted before they are inverted.
 const TINY: f64 = 1e-30;
 
+/// Squared norms below this have lost digits, or are 0 of a feature that is not.
+const SUNKEN: f64 = 1e-280;
+
 /// By this power of two, which is exact.
 const LIFT: f64 = (1_u128 << 100) as f64;
 
@@ -65,8 +68,13 @@ pub(super) struct UnitFeatures<'a> {
 
 impl<'a> UnitFeatures<'a> {
     pub fn new(x: &FeatureMatrix<'a>, squared_norms: &[f64]) -> Self {
-        let active: Vec<usize> = (0..x.n()).filter(|&i| squared_norms[i] > 0.0).collect();
-        let norms = active.iter().map(|&i| squared_norms[i].sqrt()).collect();
+        let (active, norms) = (0..x.n())
+            .map(|i| {
+                let square = squared_norms[i];
+                (i, if square < SUNKEN { small_norm(x, i) } else { square.sqrt() })
+            })
+            .filter(|&(_, norm)| norm > 0.0)
+            .unzip();
         Self { x: *x, active, norms }
     }
 
@@ -96,14 +104,39 @@ impl<'a> UnitFeatures<'a> {
         for (position, row) in [i, j].into_iter().zip(rows.iter_mut()) {
             row.resize(self.x.m(), 0.0);
             self.x.read(self.active[position]..self.active[position] + 1, row);
+            normalise(row, self.norms[position]);
         }
-        (dot(&rows[0], &rows[1]) / self.norms[i] / self.norms[j]).clamp(-1.0, 1.0)
+        dot(&rows[0], &rows[1]).clamp(-1.0, 1.0)
     }
+}
+
+/// Norm of a feature whose entries have no squares.
+fn small_norm(x: &FeatureMatrix<'_>, i: usize) -> f64 {
+    let mut row = vec![0.0_f64; x.m()];
+    x.read(i..i + 1, &mut row);
+    let largest = row.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+    if largest > 0.0 {
+        row.iter_mut().for_each(|value| *value /= largest);
+    }
+    largest * dot(&row, &row).sqrt()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn features_without_squares_have_cosines() {
+        let values = [3e-160, 4e-160, 1.0, 0.0, 3e-300, -4e-300, 0.0, 0.0];
+        let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
+        let run = Run::quiet(1).expect("threads");
+        let unit = UnitFeatures::new(&x, &squared_norms(&x, &run).expect("in range"));
+        assert_eq!(unit.active, [0, 1, 2]);
+        let mut rows = Default::default();
+        for (i, j, cosine) in [(0, 1, 0.6), (1, 2, 0.6), (0, 2, -0.28)] {
+            assert!((unit.cosine(i, j, &mut rows) - cosine).abs() < 1e-15, "{i}, {j}");
+        }
+    }
 
     #[test]
     fn tiny_features_have_unit_length_too() {

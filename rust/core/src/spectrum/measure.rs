@@ -305,8 +305,8 @@ mod tests {
         let x = FeatureMatrix::from_slice(&data, 3).expect("shape");
         let run = Run::quiet(1).expect("threads");
         let vectors = faer::Mat::<f64>::identity(3, 2);
-        let found = measures(&x, &[9.0, 4.0], Basis::Frame(vectors.as_ref()), &[0, 1, 2], true, &run)
-            .expect("fits");
+        let found =
+            measures(&x, &[9.0, 4.0], Basis::Frame(vectors.as_ref()), &[0, 1, 2], true, &run).expect("fits");
         let [.., last] = found.features[..] else { unreachable!() };
         let near = |a: f64, b: f64| (a - b).abs() < 1e-15;
         assert!(near(last.max_mass, 0.64) && near(last.ipr, 0.64 * 0.64 + 0.36 * 0.36));
