@@ -92,6 +92,14 @@ def test_bad_requests(invoke, tmp_path):
         said = invoke(*arguments)
         assert said.exit_code == 1, arguments
         assert text in said.output.replace("\n", " ")
+    for shape in ((0, 5), (4, 0), (5,), (2, 3, 4)):
+        np.save("odd.npy", np.zeros(shape))
+        said = invoke("odd.npy")
+        assert said.exit_code == 1
+        assert f"odd.npy has odd of shape {shape}" in said.output.replace("\n", " ")
+    np.savez("mixed.npz", a=X, b=X[0])
+    assert "has b of shape (5,)" in invoke("mixed.npz", "--tensor", "b").output.replace("\n", " ")
+    assert invoke("mixed.npz").exit_code == 0
     np.save("few.npy", [1, 2])
     assert "shape (2,) for 8 rows" in invoke("X.npy", "--labels", "few.npy").output
     assert invoke("X.npy", "--layers", "a").exit_code == 2

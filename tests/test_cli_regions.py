@@ -118,6 +118,33 @@ def test_broken_files(tmp_path):
         read_points(tmp_path / "x.txt", 3)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:.*TorchScript")
+def test_files_of_whole_modules_are_refused_in_one_line(invoke, net, tmp_path):
+    torch.save(net, tmp_path / "whole.pt")
+    torch.jit.save(torch.jit.script(net), tmp_path / "scripted.pt")
+    for name, held in (("whole", "pickled"), ("scripted", "scripted")):
+        said = invoke("regions", "slice", f"{name}.pt")
+        assert said.exit_code == 1
+        assert (
+            said.output.strip()
+            == f"error: cannot read {name}.pt: it holds a {held} module, save its state_dict()"
+        )
+    (tmp_path / "x.pt").write_bytes(b"nothing")
+    with pytest.raises(SourceError, match="torch has not saved it"):
+        read_layers(tmp_path / "x.pt")
+
+
+def test_seeds_and_lengths_are_refused_by_name(invoke):
+    for command in ("regions slice net.pt", "regions along net.pt", "regions phase", "plateaus ."):
+        said = invoke(*command.split(), "--seed", -1)
+        assert said.exit_code == 2
+        assert "--seed" in said.output
+    for length in (-1, 0, "nan"):
+        said = invoke("plateaus", "nowhere", "--length", length)
+        assert said.exit_code == 1
+        assert "--length must be finite and above 0" in said.output
+
+
 def test_slice_writes_table_and_page(invoke, net, tmp_path):
     save_all(net, tmp_path)
     said = invoke("regions", "slice", "net.safetensors", "--bounds=-3,3,-3,3", "--out", "o", "--json")

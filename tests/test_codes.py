@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import featuregeom as fg
-from featuregeom.errors import NonFiniteError, ParameterError, ShapeError, SourceError
+from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError, SourceError
 
 codes = fg.codes
 
@@ -69,6 +69,24 @@ def test_what_is_not_finite_is_refused_or_counted(bad):
     packed = codes.pack(X, nonfinite="count")
     assert packed.n_nonfinite == 2
     assert_array_equal(packed.words, little(X))
+
+
+def test_layers_end_at_integers():
+    for ends in ([3.5], [1, 3.0], ["3"]):
+        with pytest.raises(ParameterError, match="layers must be an integer"):
+            codes.pack(np.ones((2, 3)), layers=ends)
+    assert codes.pack(np.ones((2, 3)), layers=np.array([1, 3])).boundaries == (1, 3)
+
+
+@pytest.mark.skipif(
+    np.finfo(np.longdouble).max == np.finfo(np.float64).max, reason="long doubles are doubles"
+)
+def test_long_doubles_keep_their_signs():
+    X = np.array([[0, -1, 2], [1, np.longdouble("1e-400"), 0]])
+    with pytest.raises(DtypeError, match="activation 1e-400 at 1, 1 is zero as float64"):
+        codes.pack(X)
+    assert codes.pack(X > 0).words.tolist() == [[4], [3]]
+    assert codes.pack(X[:1]).words.tolist() == [[4]]
 
 
 def test_values_near_zero_are_counted():

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 import featuregeom as fg
-from featuregeom.errors import NonFiniteError, ParameterError
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 
 
 class Residual(nn.Module):
@@ -138,6 +138,35 @@ def test_what_is_not_finite_names_its_layer(residual):
         fg.codes.capture(residual, x, batch_size=8)
     assert caught.value.row == 17
     assert fg.codes.capture(residual, x, nonfinite="count").n_nonfinite > 0
+
+
+def test_what_torch_would_say_in_its_own_words():
+    net = nn.Sequential(nn.Linear(6, 5), nn.ReLU())
+    with pytest.raises(
+        ParameterError, match=r"does not run on inputs of torch\.int64.*floats where it takes"
+    ):
+        fg.codes.capture(net, np.ones((4, 6), dtype=np.int64))
+    for data in (torch.tensor(1.0), np.array(1.0)):
+        with pytest.raises(ShapeError, match="data is a single number"):
+            fg.codes.capture(net, data)
+    with pytest.raises(ShapeError, match="entry 'x' of the data is a single number"):
+        fg.codes.capture(net, {"x": torch.tensor(1.0)})
+    with pytest.raises(ParameterError, match="not a single number"):
+        fg.codes.capture(net, [torch.tensor(1.0)])
+    with pytest.raises(ShapeError, match="no tensor with an axis"):
+        fg.codes.capture(net, [{"x": torch.tensor(1.0)}])
+    with pytest.raises(RuntimeError, match="mat1 and mat2 shapes"):
+        fg.codes.capture(net, torch.ones(4, 7))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_scripted_modules_are_refused():
+    net = nn.Sequential(nn.Linear(6, 5), nn.ReLU())
+    for scripted in (torch.jit.script(net), torch.jit.trace(net, torch.ones(2, 6))):
+        with pytest.raises(ParameterError, match="module 'model' is scripted or traced"):
+            fg.codes.capture(scripted, torch.ones(4, 6))
+        with pytest.raises(ParameterError, match="module '1' is scripted"):
+            fg.codes.capture(nn.Sequential(nn.ReLU(), scripted), torch.ones(4, 6))
 
 
 def test_bad_requests(residual):

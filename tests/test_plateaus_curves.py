@@ -180,6 +180,32 @@ def test_no_change_is_no_curve():
     assert noisy.reason[2] != ""
 
 
+@pytest.mark.parametrize("refine", [None, 1e-2])
+@pytest.mark.parametrize(
+    "out", ["l2", "rel_l2", "kl", "js_distance", "ab_ratio", lambda a, b: (b - a).norm(dim=1)]
+)
+def test_a_path_back_to_the_output_it_came_from_has_no_relative_curve(out, refine):
+    """A sine over its whole period ends at its start, up to rounding of the heights between."""
+
+    def period(h):
+        return torch.cat([1e-3 + torch.sin(2 * torch.pi * h), torch.cos(2 * torch.pi * h) - 1], dim=1)
+
+    curves = response_curves(period, [[0.0], [0.0]], [[1.0], [0.9]], out=out, refine=refine)
+    assert ["up to rounding" in reason for reason in curves.reason] == [True, False]
+    for numbers in (curves.r, curves.rho, curves.max_slope, curves.resolution, curves.tv, curves.auc):
+        assert np.isnan(numbers[0]).all()
+        assert np.isfinite(numbers[1]).any()
+    assert curves.nl_step[0] == -1
+    assert not curves.limited[0]
+
+
+def test_cuts_show_that_the_output_came_back():
+    """A grid of both ends alone does not see how far a sine goes."""
+    curves = response_curves(lambda h: torch.sin(2 * torch.pi * h), [[0.0]], [[1.0]], n=2)
+    assert "up to rounding" in curves.reason[0]
+    assert np.isnan(curves.max_slope[0])
+
+
 def test_nl_step_by_hand():
     """Straight to alpha 0.5, then ten times as steep: step 25 of 50 is on the line, step 26 is not."""
 

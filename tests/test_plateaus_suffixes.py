@@ -87,6 +87,23 @@ def test_a_suffix_is_the_rest_of_the_model(model, position):
     assert not any(module._forward_hooks for module in model.modules()), "no hook is left behind"
 
 
+def test_contexts_are_integers_of_any_kind(model):
+    g = suffix_from(model, "blocks.0", IDS)
+    expected = g(g.base, torch.arange(3))
+    for contexts in (
+        np.arange(3),
+        np.arange(3, dtype=np.int32),
+        [0, 1, 2],
+        torch.arange(3, dtype=torch.int32),
+    ):
+        assert torch.equal(g(g.base, contexts), expected)
+    for contexts in ([0, 1], 0, [0.0, 1.0, 2.0], "abc"):
+        with pytest.raises(ParameterError, match="contexts must be 3 integers"):
+            g(g.base, contexts)
+    with pytest.raises(ParameterError, match="contexts must be from 0 to 2"):
+        g(g.base, [0, 1, 3])
+
+
 def test_a_suffix_has_gradients(model):
     g = suffix_from(model, "blocks.0", IDS[:1])
     h = g.base.clone().requires_grad_()

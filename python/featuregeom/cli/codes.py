@@ -155,9 +155,15 @@ def _read(file: str, tensor: str | None) -> tuple[str, Any]:
     from featuregeom.sources import open_source
 
     with open_source(file) as reader:
-        matrices = {
-            info.name: info for info in reader.tensors() if len(info.shape) == 2 and 0 not in info.shape
-        }
+        held = {info.name: info for info in reader.tensors()}
+        matrices = {name: info for name, info in held.items() if len(info.shape) == 2 and 0 not in info.shape}
+        others = {name: info.shape for name, info in held.items() if name not in matrices}
+        if tensor in others or not matrices:
+            named = [tensor] if tensor in others else list(others)[:20]
+            raise ParameterError(
+                "activations are a matrix, one input a row, of at least one row and one column; "
+                f"{file} has {', '.join(f'{name} of shape {others[name]}' for name in named) or 'no array'}"
+            )
         if tensor is None and len(matrices) != 1:
             raise ParameterError(
                 f"{file} holds {len(matrices)} matrices, name one with --tensor: {', '.join(list(matrices)[:20])}"
@@ -169,8 +175,8 @@ def _read(file: str, tensor: str | None) -> tuple[str, Any]:
             return name, reader.read(name)
     try:
         if file.endswith((".npy", ".npz")):
-            held = np.load(file, allow_pickle=False)
-            return name, held if isinstance(held, np.ndarray) else held[name]
+            found = np.load(file, allow_pickle=False)
+            return name, found if isinstance(found, np.ndarray) else found[name]
         if file.endswith(".safetensors"):
             from safetensors.numpy import load_file
 

@@ -32,7 +32,7 @@ def phase(
     eps: Annotated[
         float, typer.Option(help="Change of accuracy for e times the width, epochs or samples that is none.")
     ] = 0.05,
-    seed: Annotated[int, typer.Option(help="Seed of split, weights and batches.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of split, weights and batches.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run in the folder.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -36,13 +36,14 @@ def plateaus(
     plane: Annotated[
         int, typer.Option(min=0, help="Points a side of the plane through three activations; 0 for none.")
     ] = 21,
-    seed: Annotated[int, typer.Option(help="Seed of directions and of resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of directions and of resampling.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-plateaus"),
     as_json: Json = False,
 ) -> None:
     """Measure response curves of a transformer on sentences, and compare kinds of directions."""
     import numpy as np
 
+    from featuregeom.arguments import number_between
     from featuregeom.atomic import create_folder, replacing
     from featuregeom.plateaus import response_curves, stable_slice2d, suffix_from
     from featuregeom.plateaus.huggingface import layers, load, read_sentences
@@ -51,6 +52,7 @@ def plateaus(
     from featuregeom.report.sheet import write_sheet
 
     with reporting():
+        length = number_between("--length", length, 0)
         texts = SENTENCES if sentences is None else read_sentences(sentences)
         model, inputs = load(folder, texts)
         found = layers(model) if module is None or read is None else ("", "")

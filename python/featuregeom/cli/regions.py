@@ -60,7 +60,7 @@ def slice_(
     ] = None,
     bounds: Annotated[str, typer.Option(help="Rectangle s_min,s_max,t_min,t_max.")] = "-1,1,-1,1",
     colour: Annotated[Colour, typer.Option(help="What colours of cells follow.")] = Colour.code,
-    seed: Annotated[int, typer.Option(help="Seed of a random plane.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of a random plane.")] = 0,
     max_regions: Annotated[int, typer.Option(min=1, help="Stop beyond so many.")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-slice"),
     table: Table = Format.parquet,
@@ -117,7 +117,9 @@ def along(
     ] = None,
     start: Annotated[str | None, typer.Option(help="One end of a segment, such as 0,-1.")] = None,
     stop: Annotated[str | None, typer.Option(help="Its other end.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of two random ends, by default, from a unit normal.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of two random ends, by default, from a unit normal.")
+    ] = 0,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-along"),
     table: Table = Format.parquet,
     as_json: Json = False,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.codes.counter import CodeCounter
+from featuregeom.codes.following import tensors
 from featuregeom.codes.packed import Codes, Layer, NonFinite, check_policy, check_tolerance, pack
 from featuregeom.codes.recording import Mode, Recorder, Seen, Uncoded, refuse_training
 from featuregeom.codes.sketch import DistinctSketch
@@ -53,9 +54,11 @@ def capture(
     ``F.relu``, ``x.relu_()``, ``torch.ops.aten.relu``, inside ``nn.RNN``), it counts, in the order of the calls.
 
     Any other elementwise nonlinearity (ELU, Hardswish, maximum, ``where`` by a comparison ...) is refused, unless it
-    is outside `layers`: codes without its layer would be taken for those of the network. Tanh, sigmoid and softplus
-    are refused likewise, except after the last layer, where they only squash the output. Attention, normalisation and
-    max pooling are no activations and have no bits. What was left out is listed in `Codes.uncoded`.
+    is outside `layers`: codes without its layer would be taken for those of the network. Tanh, sigmoid, softplus, sine,
+    exponential, rounding and whatever else is elementwise and not affine in the data are refused likewise, except after
+    the last layer, where they only squash the output. Attention and other products of two activations, powers,
+    normalisation, softmax, and what selects (max pooling, ``amax``, ``topk``, ``sort`` ...) are no activations and have
+    no bits. What was left out is listed in `Codes.uncoded`.
 
     Parameters
     ----------
@@ -106,10 +109,11 @@ def capture(
         If torch is not installed.
     ParameterError
         If anything that runs is random (dropout) or depends on the batch (batch normalisation without running
-        statistics), as a module or as a function; a nonlinearity has no code; the model is no module or calls no
-        activation; a layer is unknown, or an argument is out of range.
+        statistics), as a module or as a function; a nonlinearity has no code; the model is no module, is scripted,
+        does not run on integers or calls no activation; a layer is unknown, or an argument is out of range.
     ShapeError
-        If batches differ in their layers, an activation has no axis for the rows, or the counter counts other bits.
+        If data have no first axis, batches differ in their layers, an activation has no axis for the rows, or the
+        counter counts other bits.
     NonFiniteError
         If a pre-activation is NaN or infinite and `nonfinite` is ``"error"``; the message names the layer.
 
@@ -125,6 +129,12 @@ def capture(
         raise ParameterError(
             f"model must be a torch.nn.Module, not a {type(model).__name__}: wrap a function in a module whose forward "
             "calls it, or pass its activations to fg.codes.pack"
+        )
+    scripted = next((name for name, each in model.named_modules() if _is_scripted(each)), None)
+    if scripted is not None:
+        raise ParameterError(
+            f"module {scripted or 'model'!r} is scripted or traced, and torch lets nobody watch what it calls: "
+            "capture the model that it was made from"
         )
     check_policy(nonfinite)
     check_tolerance(tolerance)
@@ -154,8 +164,19 @@ def capture(
         recorder = Recorder(
             model, size, tokens=tokens, mode=mode, wanted=wanted, tolerance=tolerance, uncoded=uncoded
         )
-        with recorder():
-            model(*args, **kwargs)
+        try:
+            with recorder(args, kwargs):
+                model(*args, **kwargs)
+        except RuntimeError as error:
+            types = {
+                str(each.dtype) for each in tensors((*args, *kwargs.values())) if not each.is_floating_point()
+            }
+            if not types:
+                raise
+            raise ParameterError(
+                f"the model does not run on inputs of {', '.join(sorted(types))}: {error}; only floating NumPy arrays "
+                "are cast to the model's type, for integers may be tokens: pass floats where it takes them"
+            ) from error
         here = _layers(recorder, wanted)
         if found is None:
             found = here
@@ -204,6 +225,12 @@ def capture(
     )
 
 
+def _is_scripted(module: torch.nn.Module) -> bool:
+    import torch
+
+    return isinstance(module, torch.jit.ScriptModule)
+
+
 def _placing(model: torch.nn.Module, device: Any) -> Callable[[Any], Any]:
     """Make what turns a batch's entries into the tensors that the model gets."""
     import torch
@@ -231,9 +258,16 @@ def _batches(data: Any, size: int) -> tuple[Iterator[Any], int]:
 
     arrays = (np.ndarray, torch.Tensor)
     if isinstance(data, arrays):
+        if not data.ndim:
+            raise ShapeError(f"data is a single number, {data}: inputs go along the first axis")
         return (data[start : start + size] for start in range(0, max(len(data), 1), size)), len(data)
     if isinstance(data, Mapping):
         entries = {key: _entry(key, value) for key, value in data.items()}
+        for key, value in entries.items():
+            if value is not None and not value.shape:
+                raise ShapeError(
+                    f"entry {key!r} of the data is a single number: inputs go along the first axis"
+                )
         lengths = {key: len(value) for key, value in entries.items() if value is not None}
         if len(set(lengths.values())) != 1:
             raise ShapeError(
@@ -279,9 +313,9 @@ def _call(
     mask = None
     if isinstance(batch, Mapping):
         kwargs = {str(key): put(_entry(key, value)) for key, value in batch.items()}
-        tensors = [value for value in kwargs.values() if isinstance(value, torch.Tensor)]
-        if not tensors:
-            raise ShapeError(f"a batch has no tensor among its entries {list(kwargs)}")
+        found = [value for value in kwargs.values() if isinstance(value, torch.Tensor) and value.ndim]
+        if not found:
+            raise ShapeError(f"a batch has no tensor with an axis among its entries {list(kwargs)}")
         mask = kwargs.get("attention_mask")
     else:
         if isinstance(batch, (tuple, list)) and not batch:
@@ -289,17 +323,18 @@ def _call(
         first = put(batch[0] if isinstance(batch, (tuple, list)) else batch)
         if not isinstance(first, torch.Tensor) or first.ndim == 0:
             raise ParameterError(
-                f"a batch must be an array or a tensor of inputs along the first axis, not {type(first).__name__}"
+                "a batch must be an array or a tensor of inputs along the first axis, not "
+                f"{'a single number' if isinstance(first, torch.Tensor) else type(first).__name__}"
             )
-        args, tensors = (first,), [first]
-    size = len(tensors[0])
+        args, found = (first,), [first]
+    size = len(found[0])
     if rows == "inputs":
         return args, kwargs, size, None
     if isinstance(mask, torch.Tensor):
         if mask.ndim != 2:
             raise ShapeError(f"attention_mask must have shape (inputs, tokens), not {tuple(mask.shape)}")
         return args, kwargs, size, (int(mask.shape[1]), mask.bool())
-    length = next((int(tensor.shape[1]) for tensor in tensors if tensor.ndim > 1), None)
+    length = next((int(tensor.shape[1]) for tensor in found if tensor.ndim > 1), None)
     if length is None:
         raise ShapeError("rows='tokens' needs inputs with an axis of tokens after the first")
     return args, kwargs, size, (length, None)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.arguments import integer
+from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import as_features
 from featuregeom.frames import Progress
 
@@ -147,7 +148,7 @@ def pack(
     Raises
     ------
     ShapeError, DtypeError
-        If `activations` is no matrix of real numbers.
+        If `activations` is no matrix of real numbers, or holds long doubles that float64 rounds to zero.
     NonFiniteError
         If a value is NaN or infinite and `nonfinite` is ``"error"``.
     ParameterError
@@ -177,6 +178,8 @@ def pack(
         m, dtype, bad, near = array.shape[1], "bool", 0, 0
         words = _from_flags(array)
     else:
+        if array is not None and array.dtype == np.longdouble:
+            _refuse_underflow(array)
         features = as_features(activations)
         m, dtype = features.m, features.dtype
         words, bad, first, near = _core.pack_codes(
@@ -188,7 +191,7 @@ def pack(
                 "repair them, or pass nonfinite='count' to have them counted",
                 *first,
             )
-    ends = [m] if layers is None else [int(end) for end in layers]
+    ends = [m] if layers is None else [integer("layers", end, 0) for end in layers]
     if not ends or ends[-1] != m or any(a > b for a, b in itertools.pairwise([0, *ends])):
         raise ParameterError(f"layers must end at increasing bits, the last at {m}, not at {ends}")
     named = tuple(
@@ -196,6 +199,17 @@ def pack(
         for index, (start, stop) in enumerate(itertools.pairwise([0, *ends]))
     )
     return Codes(words, m, named, len(words), bad, near, tolerance, dtype)
+
+
+def _refuse_underflow(values: NDArray[np.longdouble]) -> None:
+    """Refuse long doubles that are not zero but would be as float64, which would lose their sign."""
+    lost = np.argwhere((values != 0) & (values.astype(np.float64) == 0))
+    if len(lost):
+        where = tuple(lost[0])
+        raise DtypeError(
+            f"activation {values[where]!s} at {', '.join(map(str, where))} is zero as float64, which codes are packed "
+            "from: scale the activations, or pack activations > 0"
+        )
 
 
 def _from_flags(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:

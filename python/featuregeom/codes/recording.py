@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from featuregeom.codes.following import LAYERS, Following, tensors
 from featuregeom.errors import ParameterError, ShapeError
 
 if TYPE_CHECKING:
@@ -42,15 +43,11 @@ _UNCODED = frozenset({
 
 _SQUASHING = frozenset({"tanh", "sigmoid", "softplus", "log_sigmoid_forward"})
 """Without a code, too; but after the last layer they only squash the output, as the softmax does that the paper's
-codes leave out."""
+codes leave out. So may any other elementwise operation that is not affine."""
+
+_KNOWN = _CODED.keys() | _UNCODED | _SQUASHING
 
 _POOLING = ("max_pool", "adaptive_max_pool", "fractional_max_pool")
-
-_LAYERS = frozenset({
-    "mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "linear", "mkldnn_linear", "convolution", "_convolution",
-    "mkldnn_convolution", "convolution_overrideable", "cudnn_convolution", "miopen_convolution",
-})  # fmt: skip
-"""What comes after these is another layer."""
 
 _COMPARISONS = frozenset({"gt", "ge", "lt", "le"})
 
@@ -126,6 +123,7 @@ class Recorder:
         self._stack: list[str] = []
         self._times: dict[str, int] = {}
         self._compared: dict[int, Any] = {}
+        self._following = Following()
         self._pending: list[tuple[str, str]] = []
         self._inside: str | None = None
         self.seen: list[Seen] = []
@@ -133,10 +131,11 @@ class Recorder:
         self.left_out: list[str] = []
 
     @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Record what runs inside."""
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[None]:
+        """Record what runs inside, when the model is called with these arguments."""
         import torch
 
+        self._following.begin(args, kwargs)
         with contextlib.ExitStack() as stack:
             for name, module in self._model.named_modules():
                 before = module.register_forward_pre_hook(lambda *_, name=name: self._stack.append(name))
@@ -170,7 +169,7 @@ class Recorder:
         given = args[0] if args else None
         if not isinstance(given, torch.Tensor):
             return
-        if operation in _LAYERS or operation.startswith("_scaled_dot_product"):
+        if operation in LAYERS or operation.startswith("_scaled_dot_product"):
             self._hidden()
         if not given.is_floating_point():
             return
@@ -187,15 +186,29 @@ class Recorder:
         elif operation.startswith(_POOLING):
             self.left_out.append(f"{operation} in {self._module!r}")
 
-    def after(self, operation: str, args: tuple[Any, ...], out: Any) -> None:
-        """Follow comparisons of floats: what they choose between is piecewise, as in ``where(x > 0, x, 0)``."""
+    def after(
+        self, operation: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
+    ) -> None:
+        """Look at what an operation gave: what is no layer and not affine in the data, and comparisons of floats.
+
+        What these choose between is piecewise, as in ``where(x > 0, x, 0)``.
+        """
         import torch
 
+        found = self._following.after(operation, func, args, kwargs, out)
+        if self._inside == "instance_norm" and "batch_norm" in operation:
+            found = "instance_norm", False
+        if found is not None and operation not in _KNOWN and self._inside != "softsign":
+            name, elementwise = found
+            if elementwise:
+                self._pending.append((self._module, name))
+            else:
+                self.left_out.append(f"{name} in {self._module!r}")
         if not isinstance(out, torch.Tensor):
             return
         if operation in _COMPARISONS and isinstance(args[0], torch.Tensor) and args[0].is_floating_point():
             self._compared[id(out)] = out
-        elif self._compared and any(id(value) in self._compared for value in _tensors(args)):
+        elif self._compared and any(id(value) in self._compared for value in tensors(args)):
             if out.dtype == torch.bool:
                 self._compared[id(out)] = out  # Kept, so that no other tensor gets its id.
             elif out.is_floating_point():
@@ -322,7 +335,7 @@ def _dispatch_mode(recorder: Recorder) -> contextlib.AbstractContextManager[Any]
             operation = func.overloadpacket.__name__.removesuffix("_")
             recorder.before(operation, func, args, kwargs or {})
             out = func(*args, **(kwargs or {}))
-            recorder.after(operation, args, out)
+            recorder.after(operation, func, args, kwargs or {}, out)
             return out
 
     return Operations()  # type: ignore[no-untyped-call]
@@ -370,8 +383,3 @@ def _bends(operation: str, named: dict[str, Any]) -> tuple[Any, ...]:
         "clamp_max": ("max",), "threshold": ("threshold",),
     }.get(operation)  # fmt: skip
     return (0.0,) if ends is None else tuple(named[end] for end in ends if named.get(end) is not None)
-
-
-def _tensors(args: tuple[Any, ...]) -> Iterator[Any]:
-    for value in args:
-        yield from value if isinstance(value, (list, tuple)) else (value,)

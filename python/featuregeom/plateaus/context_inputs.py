@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError
 from featuregeom.plateaus.tensors import torch_module
@@ -15,10 +15,21 @@ from featuregeom.plateaus.tensors import torch_module
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ContextInputs"]
+__all__ = ["ContextInputs", "checked_contexts"]
 
 BATCH_ARGUMENTS = ("input_ids", "inputs_embeds", "pixel_values", "input_values", "input_features")
 """Names that the transformers library has for what a batch is made of."""
+
+
+def checked_contexts(contexts: torch.Tensor | ArrayLike, wanted: int, available: int) -> NDArray[np.int64]:
+    """Give `wanted` contexts, each from 0 to `available` - 1, or raise ParameterError."""
+    torch = torch_module("plateaus")
+    chosen = np.asarray(contexts.cpu() if isinstance(contexts, torch.Tensor) else contexts)
+    if chosen.dtype.kind not in "iu" or chosen.shape != (wanted,):
+        raise ParameterError(f"contexts must be {wanted} integers, got {contexts!r}")
+    if ((chosen < 0) | (chosen >= available)).any():
+        raise ParameterError(f"contexts must be from 0 to {available - 1}, got {contexts!r}")
+    return chosen.astype(np.int64)
 
 
 class ContextInputs:

@@ -72,7 +72,8 @@ class Plateaus:
     nl_step : ndarray of int64, shape (P,)
         First step >= 10 of the starting grid where d is 10 % off the line through its steps 1 and 10; -1 for none.
     reason : tuple of str, length P
-        Why a pair has no relative curve; empty where it has one.
+        Why a pair has no relative curve; empty where it has one. That the output at the end is that at the base up to
+        rounding is judged by the largest output, and the largest distance, that was seen on the path.
     out, path, scale : str
         Metric ("callable" for one of the caller's), path and what alpha counts.
     n_forward : int
@@ -253,25 +254,27 @@ def response_curves(
             (responses.start_d, inner_d, responses.end_d), (np.zeros(P), inner_rho, np.ones(P))
         )
     )  # fmt: skip
-    reason = tuple(
-        STILL if still else UNCHANGED if same else ""
-        for still, same in zip(ways.still, responses.unchanged, strict=True)
-    )
-    undefined = np.array([bool(text) for text in reason])
-    end = np.where(undefined, np.nan, d[:, -1])[:, None]
-    rho[undefined] = np.nan
     steps = of.step_off_line(d)
+    limited = np.ones(P, dtype=np.bool_)
+    cutter = None if tolerance is None else Cutter(tolerance, taus, least, most)
+    parent = np.full_like(x, np.nan)
+    while True:
+        # What is rounding depends on how far the output goes on the way, of which cuts show more.
+        undefined = ways.still | responses.unchanged()
+        end = np.where(undefined, np.nan, responses.end_d)[:, None]
+        if cutter is None:
+            break
+        cut, limited = cutter.choose(x, d / end, parent, ~undefined)
+        if not cut.any():
+            break
+        x, d, rho, parent = _insert(x, d, rho, parent, cut, end, responses)
+    reason = tuple(
+        STILL if still else UNCHANGED if none else ""
+        for still, none in zip(ways.still, undefined, strict=True)
+    )
+    rho[undefined] = np.nan
     steps[undefined] = -1
-    limited = ~undefined
-    if tolerance is not None:
-        cutter = Cutter(tolerance, taus, least, most)
-        parent = np.full_like(x, np.nan)
-        while True:
-            cut, limited = cutter.choose(x, d / end, parent, ~undefined)
-            if not cut.any():
-                break
-            x, d, rho, parent = _insert(x, d, rho, parent, cut, end, responses)
-        limited &= ~undefined
+    limited &= ~undefined
     slope, at, width = of.steepest(x, d / end)
     r = d / end
     return Plateaus(

@@ -130,17 +130,19 @@ def resolve(out: str | Metric) -> Metric:
     return METRICS[out]
 
 
-def rounding(out: str | Metric, reference: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """Largest distance that rounding of the outputs alone explains, shape (B,); 0 for a metric of the caller's.
+def rounding(
+    out: str | Metric, reference: torch.Tensor, output: torch.Tensor, epsilon: float
+) -> torch.Tensor:
+    """Largest distance that rounding of values as large as `output` explains, shape (B,); 0 for a caller's metric.
 
     `epsilon` is that of the outputs' own dtype; an error of a few of it in every entry is allowed for.
     """
-    wide = reference.double()
+    wide = output.double()
     norm, few = wide.norm(dim=-1), 4 * epsilon
     if out in ("l2", "ab_ratio"):
         return few * norm
     if out == "rel_l2":
-        return norm.new_full(norm.shape, few)
+        return few * norm / reference.double().norm(dim=-1)
     if out in ("kl", "kl_reverse", "js", "cosine"):
         # Quadratic in the change: entries that move by e move these by about e squared.
         return (few * (1 + wide.abs().amax(dim=-1))).square()

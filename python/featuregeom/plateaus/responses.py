@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.plateaus.context_inputs import checked_contexts
 from featuregeom.plateaus.metrics import Metric, ab_ratio, resolve, rounding
 from featuregeom.plateaus.paths import Path
 from featuregeom.plateaus.tensors import first_bad, torch_module
@@ -38,12 +39,7 @@ def pair_contexts(g: Any, n_pairs: int, contexts: ArrayLike | None) -> NDArray[n
                 f"{n_pairs} pairs and {available} contexts: say with contexts= which goes with which"
             )
         return np.zeros(n_pairs, np.int64) if available == 1 else np.arange(n_pairs)
-    chosen = np.asarray(contexts)
-    if chosen.dtype.kind not in "iu" or chosen.shape != (n_pairs,):
-        raise ParameterError(f"contexts must be {n_pairs} integers, got {contexts!r}")
-    if ((chosen < 0) | (chosen >= available)).any():
-        raise ParameterError(f"contexts must be from 0 to {available - 1}, got {contexts!r}")
-    return chosen.astype(np.int64)
+    return checked_contexts(contexts, n_pairs, available)
 
 
 def outputs(g: Any, h: Any, contexts: NDArray[np.int64] | None) -> Any:
@@ -73,7 +69,7 @@ class Responses:
     ) -> None:
         torch = torch_module("plateaus")
         self._g, self._path, self._progress = g, path, progress
-        self._ratio = out == "ab_ratio"
+        self._out, self._ratio = out, out == "ab_ratio"
         self._metric = resolve("l2" if self._ratio else out)
         self._batch = integer("batch_size", batch_size, 1)
         self._contexts = pair_contexts(g, len(path.base), contexts)
@@ -83,11 +79,16 @@ class Responses:
         self._start = self._outputs(everyone, np.zeros(len(everyone)))
         self._end = self._outputs(everyone, np.full(len(everyone), end))
         epsilon = float(torch.finfo(self._start.dtype).eps) if self._start.is_floating_point() else 0.0
-        apart = self._apart(self._metric(self._start, self._end), everyone)
-        noise = rounding(out, self._start, max(epsilon, self.input_epsilon)).cpu().numpy()
-        self.unchanged = apart <= noise
+        self._epsilon = max(epsilon, self.input_epsilon)
+        self._moved = self._apart(self._metric(self._start, self._end), everyone)
+        self._noise: Floats = np.zeros(len(everyone))
+        self._note(everyone, self._start)
         self.start_d: Floats = np.zeros(len(everyone))
-        self.end_d: Floats = np.ones(len(everyone)) if self._ratio else apart
+        self.end_d: Floats = np.ones(len(everyone)) if self._ratio else self._moved
+
+    def unchanged(self) -> NDArray[np.bool_]:
+        """Tell for each pair whether its outputs at both ends differ by no more than rounding of all seen so far."""
+        return np.asarray(self._moved <= self._noise)
 
     def distances(self, pairs: NDArray[np.int64], alphas: Floats) -> tuple[Floats, Floats]:
         """Distance from the start, and its share of both distances, for each pair and alpha."""
@@ -98,9 +99,18 @@ class Responses:
             y = self._forward(pairs[part], alphas[part])
             start, end = self._start[pairs[part]], self._end[pairs[part]]
             share = ab_ratio(start, end, y, self._metric)
-            d[part] = share.cpu().numpy() if self._ratio else self._apart(self._metric(start, y), pairs[part])
-            rho[part] = share.cpu().numpy()
+            self._note(pairs[part], y)
+            rho[part] = d[part] = share.cpu().numpy()
+            if not self._ratio:
+                d[part] = self._apart(self._metric(start, y), pairs[part])
+                # A metric rounds, too.
+                np.maximum.at(self._noise, pairs[part], 4 * float(np.finfo(np.float64).eps) * d[part])
         return d, rho
+
+    def _note(self, pairs: NDArray[np.int64], y: Any) -> None:
+        """Remember what rounding of these outputs makes of a distance, if it is more than that of others."""
+        noise = rounding(self._out, self._start[pairs], y, self._epsilon)
+        np.maximum.at(self._noise, pairs, noise.cpu().numpy())
 
     def _outputs(self, pairs: NDArray[np.int64], alphas: Floats) -> Any:
         self._planned += len(pairs)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.plateaus.context_inputs import ContextInputs
+from featuregeom.plateaus.context_inputs import ContextInputs, checked_contexts
 from featuregeom.plateaus.tensors import rows, torch_module
 
 if TYPE_CHECKING:
@@ -68,20 +68,25 @@ class Suffix:
         )
         self.base = rows(f"the output of {module}", _taken(found, self.position).contiguous())
 
-    def __call__(self, h: torch.Tensor, contexts: torch.Tensor | None = None) -> torch.Tensor:
+    def __call__(self, h: torch.Tensor, contexts: torch.Tensor | ArrayLike | None = None) -> torch.Tensor:
         """Compute the outputs for activations.
 
         Parameters
         ----------
         h : tensor, shape (B, m)
             Activations that replace those of the module.
-        contexts : tensor of int64, shape (B,), optional
+        contexts : tensor or array_like of int, shape (B,), optional
             The context that each goes into; needed unless there is only one.
 
         Returns
         -------
         tensor, shape (B, k)
             Differentiable in h.
+
+        Raises
+        ------
+        ShapeError, ParameterError
+            If activations do not fit, or contexts are missing, no integers or out of range.
         """
         torch = torch_module("plateaus.suffix_from")
         if h.ndim != 2 or h.shape[1] != self.base.shape[1]:
@@ -89,9 +94,10 @@ class Suffix:
         if contexts is None:
             if self.n_contexts != 1:
                 raise ParameterError(f"{self.n_contexts} contexts: say which one each activation goes into")
-            contexts = torch.zeros(len(h), dtype=torch.int64)
-        which = contexts.to(self.base.device)
-        where = None if self.position is None else self.position[contexts.cpu().numpy()]
+            contexts = np.zeros(len(h), np.int64)
+        chosen = checked_contexts(contexts, len(h), self.n_contexts)
+        which = torch.from_numpy(chosen).to(self.base.device)
+        where = None if self.position is None else self.position[chosen]
 
         def replace(_module: Any, _arguments: Any, result: Any) -> Any:
             whole = _tensor(result, self._name)
@@ -104,7 +110,7 @@ class Suffix:
 
         with _hooked([(self._module, replace)]):
             outputs = self._run(which)
-        place = None if self._output_position is None else self._output_position[contexts.cpu().numpy()]
+        place = None if self._output_position is None else self._output_position[chosen]
         return torch.cat([_taken(output, place) for output in outputs], dim=1)
 
     @property

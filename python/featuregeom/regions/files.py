@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -135,6 +136,15 @@ def _safetensors(file: Path) -> Mapping[str, Any]:
 def _torch(file: Path) -> Mapping[str, Any]:
     import torch
 
-    found = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        # torch's own words are many lines with colours, and advise to run what is in the file.
+        for sign, held in (("can still be loaded", "a pickled module"), ("TorchScript", "a scripted module")):
+            if sign in str(error):
+                raise ValueError(f"it holds {held}, save its state_dict()") from error
+        if isinstance(error, pickle.UnpicklingError):
+            raise ValueError("torch has not saved it") from error
+        raise
     state: Mapping[str, Any] = found.get("state_dict", found) if isinstance(found, Mapping) else {}
     return state

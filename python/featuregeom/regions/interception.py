@@ -46,12 +46,17 @@ class Recorder(TorchFunctionMode):
     ----------
     values : list of tensor
         What bends, one row an input.
+    sizes : list of tensor
+        With `stop`, for each value that comes right out of a product the size of what was added up, sum |w| |h| + |b|;
+        0 for others.
     """
 
     def __init__(self, stop: int | None, inside: list[str]) -> None:
         super().__init__()
         self.stop, self.inside = stop, inside
         self.values: list[torch.Tensor] = []
+        self.sizes: list[torch.Tensor] = []
+        self.product: tuple[Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None = None
         self.seen = 0
         self.ended = ""
         self.moving: dict[int, torch.Tensor] = {}
@@ -73,6 +78,7 @@ class Recorder(TorchFunctionMode):
         for handle in self.handles:
             handle.remove()
         self.moving.clear()
+        self.product = None
 
     def __torch_function__(
         self,
@@ -98,6 +104,9 @@ class Recorder(TorchFunctionMode):
             return moving[0]
         self._judge(name, said, args, kwargs, moving)
         result = func(*args, **kwargs)
+        # In place, its factors are gone.
+        kept = name in PRODUCTS and all(result is not factor for factor in args)
+        self.product = (result, func, args, kwargs) if kept else None
         if name == "setitem":
             self.follow(args[0])
         for tensor in _tensors([result]):
@@ -121,7 +130,7 @@ class Recorder(TorchFunctionMode):
             if not only_first or not isinstance(first, torch.Tensor):
                 raise ParameterError(f"{where} has a bound or a slope that depends on the input")
             kind = bends if name in BENDS else comparisons
-            self._record(kind(name, first, args, kwargs))
+            self._record(kind(name, first, args, kwargs), first if name in BENDS else None)
         elif name in PRODUCTS:
             if len(moving) > 1:
                 raise ParameterError(f"{where} multiplies two values that depend on the input")
@@ -147,12 +156,25 @@ class Recorder(TorchFunctionMode):
                 f"{where} is not known to be piecewise linear; regions are exact for {_KNOWN}"
             )
 
-    def _record(self, values: torch.Tensor) -> None:
+    def _record(self, values: torch.Tensor, bent: torch.Tensor | None) -> None:
         if self.stop is None or self.seen == self.stop:
             self.values.append(values)
+        if self.seen == self.stop:
+            self.sizes.append(self._size(values, bent))
         self.seen += 1
         if self.stop is not None and self.seen > self.stop:
             raise Enough
+
+    def _size(self, values: torch.Tensor, bent: torch.Tensor | None) -> torch.Tensor:
+        if bent is None or self.product is None or self.product[0] is not bent:
+            return torch.zeros_like(values)
+        _, func, args, kwargs = self.product
+        whole: torch.Tensor = func(
+            *map(_absolute, args), **{key: _absolute(value) for key, value in kwargs.items()}
+        )
+        flat = whole.reshape(len(values), -1)
+        # Once for each level at which the operation bends.
+        return flat.repeat(1, values.shape[1] // max(flat.shape[1], 1))
 
     def _moving(self, values: Any) -> list[torch.Tensor]:
         return [
@@ -179,6 +201,10 @@ def recorder(model: torch.nn.Module, stop: int | None) -> Recorder:
             )
             found.handles.append(module.register_forward_hook(lambda *_: (inside.pop(), None)[1]))
     return found
+
+
+def _absolute(value: Any) -> Any:
+    return value.abs() if isinstance(value, torch.Tensor) else value
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:

@@ -34,8 +34,11 @@ class Network(Protocol):
 
     shape: tuple[int, ...] | None
 
-    def stage(self, inputs: Floats, stop: int) -> Floats:
-        """Give the values of stage `stop`, from a forward that ends there."""
+    def stage(self, inputs: Floats, stop: int) -> tuple[Floats, Floats]:
+        """Give the values of stage `stop`, from a forward that ends there, and the sizes of what they are sums of.
+
+        Sizes, sum |w| |h| + |b| for a neuron w h + b, say how well a value is known; 0 where they cannot be seen.
+        """
 
     def forward(self, inputs: Floats) -> tuple[list[Floats], Floats]:
         """Give the values of all stages, and the output."""
@@ -74,14 +77,13 @@ class Layers:
             self.layers.append((W, b))
         self.shape: tuple[int, ...] | None = (self.layers[0][0].shape[1],)
 
-    def stage(self, inputs: Floats, stop: int) -> Floats:
-        """Give the pre-activations of hidden layer `stop`."""
+    def stage(self, inputs: Floats, stop: int) -> tuple[Floats, Floats]:
+        """Give the pre-activations of hidden layer `stop`, and the sizes of what they are sums of."""
         values = inputs
         for W, b in self.layers[:stop]:
             values = np.maximum(values @ W.T + b, 0.0)
         W, b = self.layers[stop]
-        found: Floats = values @ W.T + b
-        return found
+        return values @ W.T + b, np.abs(values) @ np.abs(W).T + np.abs(b)
 
     def forward(self, inputs: Floats) -> tuple[list[Floats], Floats]:
         """Give the pre-activations of all hidden layers, and the output."""
@@ -132,12 +134,14 @@ class TorchNetwork:
         self.shape: tuple[int, ...] | None = None
         self._by_row = False
 
-    def stage(self, inputs: Floats, stop: int) -> Floats:
-        """Give the values of the bend that comes `stop`-th, from forwards that end there."""
-        parts = [
-            self._run(inputs[begin : begin + BATCH], stop)[0][0] for begin in range(0, len(inputs), BATCH)
-        ]
-        return np.concatenate(parts)
+    def stage(self, inputs: Floats, stop: int) -> tuple[Floats, Floats]:
+        """Give the values of the bend that comes `stop`-th, from forwards that end there, and their sums' sizes.
+
+        Sizes are known where what bends is the result of a product.
+        """
+        parts = [self._run(inputs[begin : begin + BATCH], stop) for begin in range(0, len(inputs), BATCH)]
+        values, sizes = (np.concatenate([part[k][0] for part in parts]) for k in (0, 1))
+        return values, sizes
 
     def forward(self, inputs: Floats) -> tuple[list[Floats], Floats]:
         """Give the values of all bends in the order of the forward, and the output.
@@ -148,7 +152,7 @@ class TorchNetwork:
             self._check_rows(inputs[0])
         parts = [self._run(inputs[begin : begin + BATCH]) for begin in range(0, len(inputs), BATCH)]
         stages = [np.concatenate(found) for found in zip(*(part[0] for part in parts), strict=True)]
-        return stages, np.concatenate([output for _, output in parts])
+        return stages, np.concatenate([output for *_, output in parts])
 
     def linearise(self, point: Floats) -> list[tuple[Floats, Floats]]:
         """Give all values at one input and their gradients, by one forward and a backward a value."""
@@ -178,7 +182,7 @@ class TorchNetwork:
             record.close()
         return found
 
-    def _run(self, inputs: Floats, stop: int | None = None) -> tuple[list[Floats], Floats]:
+    def _run(self, inputs: Floats, stop: int | None = None) -> tuple[list[Floats], list[Floats], Floats]:
         import torch
 
         from featuregeom.regions.interception import Enough, recorder
@@ -209,12 +213,15 @@ class TorchNetwork:
                 )
         finally:
             record.close()
-        values = [found.reshape(len(batch), -1).numpy() for found in record.values]
-        return values, np.empty((0, 0)) if output is None else output.reshape(len(batch), -1).numpy()
+        values, sizes = (
+            [found.reshape(len(batch), -1).numpy() for found in each]
+            for each in (record.values, record.sizes)
+        )
+        return values, sizes, np.empty((0, 0)) if output is None else output.reshape(len(batch), -1).numpy()
 
     def _check_rows(self, point: Floats) -> None:
         two, alone = self._run(np.stack([point, point + 1.0])), self._run(point[None])
-        for one, other in zip([*two[0], two[1]], [*alone[0], alone[1]], strict=True):
+        for one, other in zip([*two[0], two[2]], [*alone[0], alone[2]], strict=True):
             if not np.allclose(one[0], other[0], rtol=1e-9, atol=1e-9 * np.abs(one).max(initial=0.0)):
                 raise ParameterError(
                     "the values of one input change with what else is in its batch: the model mixes the rows of a "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.regions.piecewise import BATCH, Floats, Network, network, pack, read_point
+from featuregeom.regions.piecewise import BATCH, Floats, network, pack, read_point
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Segments", "along"]
+
+_SUMMED = 16 * float(np.finfo(np.float64).eps)
+"""Rounding of a sum, as a part of the sizes of what is added up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,8 @@ class Segments:
     crossings : ndarray of int64, shape (layers,)
         Bits of each layer's code that flip along the way, each time counted.
     codes : ndarray of uint64, shape (P, words)
-        Codes at the middle of the pieces, bit i in word i // 64; 1 where the value is positive.
+        Codes of the pieces, bit i in word i // 64; 1 where the value is positive inside the piece, 0 where it is
+        negative or, up to the tolerance, zero all along it.
     n_bits : int
         Bits of a code.
     outputs : ndarray of float64, shape (P + 1, outputs)
@@ -89,7 +92,10 @@ def along(
     tolerance : float
         How well values are known, as a part of the largest value at the same breakpoint, or of the neuron's
         largest anywhere if that is less: what is nearer to zero is zero, and breakpoints nearer to each other than
-        such a change would move them are one.
+        such a change would move them are one. Nor is a sum known better than to 3.6e-15 of the sizes of all that is
+        added up in it, where that can be seen: in layers (W, b), and with torch in what comes out of a product (a
+        linear or convolution layer) straight into a bend. Elsewhere, after a BatchNorm say, a neuron that would be
+        zero on the whole way if it were not for rounding has signs by chance.
     max_pieces : int
         Stop with an error beyond so many.
 
@@ -109,10 +115,10 @@ def along(
     Notes
     -----
     Costs L + 1 forwards for L layers that bend: layer k of the breakpoints of those before it by a forward that ends
-    there, and one whole forward of all breakpoints for codes and outputs. Memory O(P) times the widest layer. A
-    last softmax or sigmoid is left out: outputs are what goes into it. Where max pools are compared, a crossing of
-    two values that are not the largest counts, too. With `start` and `stop` of size x, breakpoints nearer to each
-    other than about 1e-16 x cannot be told apart by any tolerance.
+    there, and one whole forward of all breakpoints for outputs; and one of a single input. Memory O(P) times the
+    widest layer. A last softmax or sigmoid is left out: outputs are what goes into it. Where max pools are compared,
+    a crossing of two values that are not the largest counts, too. With `start` and `stop` of size x, breakpoints
+    nearer to each other than about 1e-16 x cannot be told apart by any tolerance.
 
     References
     ----------
@@ -144,13 +150,16 @@ def along(
         return inputs
 
     way = _Breaks(n_segments, tolerance)
-    first, _ = given.forward(at(way.at))
-    for stage, values in enumerate(first):
-        way.cut(values if stage == 0 else given.stage(at(way.at), stage))
+    first, _ = given.forward(at(way.at[:1]))
+    for stage in range(len(first)):
+        way.cut(*given.stage(at(way.at), stage))
         if len(way.at) > max_pieces:
             raise ParameterError(f"more than max_pieces = {max_pieces} pieces; shorten the way or allow more")
     breaks, degenerate = way.at, way.degenerate
-    blocks, outputs = _codes(given, at, breaks)
+    blocks = way.codes()
+    outputs = np.concatenate(
+        [given.forward(at(breaks[begin : begin + BATCH]))[1] for begin in range(0, len(breaks), BATCH)]
+    )
     lengths = np.diff(breaks) * norms[np.minimum(breaks[:-1].astype(np.int64), n_segments - 1)]
     bits = np.concatenate(blocks, axis=1) if blocks else np.zeros((len(lengths), 0), dtype=np.bool_)
     crossings = [int((block[1:] != block[:-1]).sum()) for block in blocks]
@@ -190,13 +199,18 @@ class _Breaks:
         self.width = np.full(n_segments + 1, self.rounding)
         self.scale = np.zeros(n_segments + 1)
         self.degenerate = 0
+        self._codes: list[tuple[Floats, NDArray[np.bool_]]] = []
 
-    def cut(self, values: Floats) -> None:
-        """Add the places where a column of values, one row a breakpoint, affine between them, changes sign."""
+    def cut(self, values: Floats, summed: Floats) -> None:
+        """Add the places where a column of values, one row a breakpoint, affine between them, changes sign.
+
+        `summed` are the sizes of what was added up to make each value, 0 where they are not known.
+        """
         if not np.isfinite(values).all():
             row, column = map(int, np.argwhere(~np.isfinite(values))[0])
             raise NonFiniteError(f"{values[row, column]} at breakpoint {row}, neuron {column}", row, column)
         if not values.size:
+            self._codes.append((self.at[:-1], np.zeros((len(self.at) - 1, 0), dtype=np.bool_)))
             return
         size = np.abs(values)
         self.scale = np.maximum(self.scale, size.max(axis=1))
@@ -204,10 +218,14 @@ class _Breaks:
         # Nor does a value say more than what the rounding of the parameter makes of it, except at corners.
         slope = np.abs(np.diff(values, axis=0)) / np.diff(self.at)[:, None]
         moved = self.rounding * np.maximum(np.vstack([slope[:1], slope]), np.vstack([slope, slope[-1:]]))
-        limit = np.maximum(limit, np.where((self.at % 1 == 0)[:, None], 0.0, moved))
-        signs = np.where(size > limit, np.sign(values), 0.0)
-        piece, neuron = np.nonzero(values[:-1] * values[1:] < 0)
-        told = signs[piece, neuron] * signs[piece + 1, neuron] < 0
+        rounding = np.maximum(_SUMMED * summed, np.where((self.at % 1 == 0)[:, None], 0.0, moved))
+        limit = np.maximum(limit, rounding)
+        known = np.where(size > limit, values, 0.0)
+        # Where all of a value is rounding at both ends, it is zero in between and changes no sign.
+        nothing = size <= rounding
+        change = np.sign(values[:-1]) * np.sign(values[1:]) < 0
+        piece, neuron = np.nonzero(change & ~(nothing[:-1] & nothing[1:]))
+        told = (known[piece, neuron] != 0) & (known[piece + 1, neuron] != 0)
         self.degenerate += int((~told).sum())
         piece, neuron = piece[told], neuron[told]
         low, high = values[piece, neuron], values[piece + 1, neuron]
@@ -215,7 +233,17 @@ class _Breaks:
         new = self.at[piece] + low / (low - high) * step
         unsure = limit[piece, neuron] * np.abs(high) + limit[piece + 1, neuron] * np.abs(low)
         width = unsure / (low - high) ** 2 * step + self.rounding
+        before = self.at
         self._merge(new, width, np.minimum(self.scale[piece], self.scale[piece + 1]))
+        middle = (self.at[:-1] + self.at[1:]) / 2
+        piece = np.searchsorted(before, middle, side="right") - 1
+        part = ((middle - before[piece]) / np.diff(before)[piece])[:, None]
+        self._codes.append((self.at[:-1], (1 - part) * known[piece] + part * known[piece + 1] > 0))
+
+    def codes(self) -> list[NDArray[np.bool_]]:
+        """Give the bits of each layer on all pieces, one row a piece."""
+        # What cut a layer is still there, so a piece has the bits of the one that it was cut from.
+        return [bits[np.searchsorted(at, self.at[:-1], side="right") - 1] for at, bits in self._codes]
 
     def _merge(self, new: Floats, width: Floats, scale: Floats) -> None:
         at, width = np.concatenate([self.at, new]), np.concatenate([self.width, width])
@@ -228,19 +256,3 @@ class _Breaks:
         keep[:-1] &= ~(~fixed[:-1] & fixed[1:] & near)
         self.degenerate += int((~keep).sum())
         self.at, self.width, self.scale = at[keep], width[keep], scale[keep]
-
-
-def _codes(
-    given: Network, at: Callable[[Floats], Floats], breaks: Floats
-) -> tuple[list[NDArray[np.bool_]], Floats]:
-    """Give the codes inside the pieces, layer by layer, and the outputs at the breakpoints, by one forward.
-
-    Values are affine on a piece, so that in its middle they are the means of those at its ends.
-    """
-    bits: list[list[NDArray[np.bool_]]] = []
-    outputs = []
-    for begin in range(0, len(breaks) - 1, BATCH):
-        stages, output = given.forward(at(breaks[begin : begin + BATCH + 1]))
-        bits.append([values[:-1] + values[1:] > 0 for values in stages])
-        outputs.append(output if begin == 0 else output[1:])
-    return [np.concatenate(block) for block in zip(*bits, strict=True)], np.concatenate(outputs)

@@ -307,7 +307,7 @@ def _cut(
         starts = [0]
         for stage, values in enumerate(first):
             # The four corners of the first forward are all that the first layer needs.
-            values = values if stage == 0 else given.stage(on_plane(plane, cells.points()), stage)
+            values = values if stage == 0 else given.stage(on_plane(plane, cells.points()), stage)[0]
             cells = cells.split(
                 np.ascontiguousarray(values),
                 tolerance=tolerance,

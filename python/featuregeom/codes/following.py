@@ -1,0 +1,120 @@
+"""Which values of a forward pass depend on the data, and which operations without a code are not affine in them.
+
+Only those matter: a cosine of positions, or the exponential of a parameter, is a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["LAYERS", "Following", "tensors"]
+
+LAYERS = frozenset({
+    "mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "linear", "mkldnn_linear", "convolution", "_convolution",
+    "mkldnn_convolution", "convolution_overrideable", "cudnn_convolution", "miopen_convolution",
+})  # fmt: skip
+"""What comes after these is another layer."""
+
+_PRODUCTS = LAYERS | {"mul", "addcmul", "addr", "addbmm", "vdot"}
+"""Affine in either factor, not in both."""
+
+_AFFINE = frozenset({
+    "add", "sub", "rsub", "mul", "div", "true_divide", "neg", "positive", "clone", "where", "masked_fill", "lerp",
+    "addcmul", "addcdiv", "conj_physical", "deg2rad", "rad2deg", "ldexp", "nan_to_num",
+})  # fmt: skip
+"""All elementwise operations that are, while factors, denominators and conditions are constants."""
+
+_POWERS = frozenset({"pow", "float_power", "square", "sqrt", "rsqrt", "reciprocal"})
+"""Elementwise, too, but what normalisations are written with."""
+
+_MIXING = frozenset({
+    "amax", "amin", "aminmax", "max", "min", "argmax", "argmin", "median", "nanmedian", "mode", "kthvalue", "topk",
+    "sort", "argsort", "cummax", "cummin", "searchsorted", "bucketize",
+    "_softmax", "_safe_softmax", "_log_softmax", "logsumexp", "logcumsumexp", "native_layer_norm",
+    "native_group_norm", "_fused_rms_norm", "var", "var_mean", "std", "std_mean", "norm", "renorm", "prod", "cumprod",
+    "dist", "_cdist_forward", "_euclidean_dist", "_pdist_forward", "_native_multi_head_attention",
+})  # fmt: skip
+"""Choose among several values, or normalise or multiply them."""
+
+_MIXING_FAMILIES = ("linalg_", "_linalg_")
+_ATTENTION = "_scaled_dot_product"
+
+_FACTORIES = ("new_", "empty", "zeros", "ones", "full")
+"""New tensors in the likeness of others, of whose values they know nothing."""
+
+_CONSTANTS = ("mask", "position_ids")
+"""Ends of names of a model's arguments that say which tokens there are, not what is in them."""
+
+
+class Following:
+    """Remembers which tensors depend on the data, and keeps none of them alive."""
+
+    def __init__(self) -> None:
+        from torch.utils.weak import WeakTensorKeyDictionary
+
+        self._followed: Any = WeakTensorKeyDictionary()
+
+    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Follow what the model is called with, masks and positions left out."""
+        named = [value for name, value in kwargs.items() if not name.endswith(_CONSTANTS)]
+        self._follow((*args, *named))
+
+    def after(
+        self, operation: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
+    ) -> tuple[str, bool] | None:
+        """Follow what an operation gives; tell what it is, and whether it is elementwise, if it is not affine."""
+        moving = [any(value in self._followed for value in tensors((arg,))) for arg in args]
+        if operation.startswith(_FACTORIES) or not (any(moving) or self._any(kwargs.values())):
+            return None
+        self._follow((out,))
+        return _judge(operation, func, args, kwargs, moving, out)
+
+    def _any(self, values: Any) -> bool:
+        return any(value in self._followed for value in tensors(tuple(values)))
+
+    def _follow(self, values: tuple[Any, ...]) -> None:
+        import torch
+
+        for value in tensors(values):
+            # Comparisons are followed by who records: they are constant in pieces.
+            if value.dtype != torch.bool:
+                self._followed[value] = True
+                if value._base is not None:  # Written into a part, such as a slice.
+                    self._followed[value._base] = True
+
+
+def _judge(
+    operation: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], moving: list[bool], out: Any
+) -> tuple[str, bool] | None:
+    import torch
+
+    name = operation.strip("_").removeprefix("native_")
+    if operation.startswith(_ATTENTION):
+        return "scaled_dot_product_attention", False
+    if operation in _MIXING or operation in _POWERS or operation.startswith(_MIXING_FAMILIES):
+        return name, False
+    if operation in _PRODUCTS:
+        # Factors come first, or after what is added to the product.
+        first = int(operation.startswith(("add", "baddbmm")))
+        return (f"{name} of two activations", False) if all(moving[first : first + 2]) else None
+    if operation in ("div", "true_divide", "addcdiv"):
+        if kwargs.get("rounding_mode") is not None:
+            return f"{name} with rounding", True
+        return (f"{name} by an activation", False) if moving[-1] else None
+    if not isinstance(out, torch.Tensor):
+        return None
+    if operation == "_to_copy" and args[0].is_floating_point() and not out.dtype.is_floating_point:
+        return (f"cast to {out.dtype}", True) if out.dtype != torch.bool and not out.is_complex() else None
+    elementwise = torch.Tag.pointwise in func.tags and operation not in _AFFINE
+    return (name, True) if elementwise and out.is_floating_point() else None
+
+
+def tensors(args: tuple[Any, ...]) -> Iterator[Any]:
+    """Give the tensors among the arguments of an operation, those in lists too."""
+    import torch
+
+    for value in args:
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(each, torch.Tensor):
+                yield each
