@@ -102,6 +102,38 @@ def test_random_blocks_have_no_name(n):
             assert names == [], (m, seed)
 
 
+@pytest.mark.parametrize(
+    ("X", "name"),
+    [
+        (fg.shapes.icosahedral_lines(), "lines of the icosahedron"),
+        (fg.shapes.paley_etf(13), "equiangular tight frame of 14 lines in 7 dimensions"),
+        (fg.shapes.steiner_etf(8), "equiangular tight frame of 64 lines in 28 dimensions"),
+        (fg.shapes.simplex(3) * [[1], [-1], [1]], "lines of the hexagon"),
+    ],
+)
+def test_what_has_no_name_may_have_one_as_lines(X, name):
+    (block,) = fg.blocks.decompose(1e3 * X).blocks
+    assert block.geometry == ""
+    assert block.reason.endswith(f"; as lines: {name}")
+    uneven = X * np.where(np.arange(len(X)) == 0, 2, 1)[:, None]
+    assert "as lines: lines of" not in fg.blocks.decompose(uneven).blocks[0].reason
+
+
+def test_lines_are_looked_for_only_where_few_cosines_make_it_likely(monkeypatch):
+    def asked(**_):
+        raise AssertionError
+
+    monkeypatch.setattr("featuregeom.naming.detect", asked)
+    for X in (
+        fg.shapes.random_frame(3, 2, seed=0),
+        fg.shapes.random_frame(12, 6, seed=0),
+        fg.shapes.random_frame(64, 20, seed=0),  # of hardly more levels than one: its values have no gaps
+        fg.shapes.steiner_etf(12),
+        [[1.0, 0.0], [0.6, 0.8]],
+    ):
+        assert fg.blocks.decompose(X).blocks[0].geometry == ""
+
+
 def test_groups():
     labels = np.array([1, -1, 0, 1, 2, 0], dtype=np.int64)
     assert [part.tolist() for part in fg.blocks.groups(labels, 3)] == [[2, 5], [0, 3], [4]]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import featuregeom as fg
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.null_model import NUMBERS, random_frame_null, saturation
+from featuregeom.null_model import NUMBERS, RandomFrameNull, random_frame_null, saturation
 from oracles import slow
 
 
@@ -113,6 +113,22 @@ def test_given_a_spectrum_and_a_rotation():
     found, again = saturation(X), saturation(X, fg.spectra.spectrum(X))
     assert (found.value, found.z) == (again.value, again.z)
     assert saturation(fg.shapes.rotated(X, seed=1)).z == pytest.approx(found.z, rel=1e-6)
+
+
+@pytest.mark.parametrize("m", [2, 3, 7, 12])
+@pytest.mark.parametrize("length", [1.0, 5.0, 0.3])
+def test_one_feature_has_no_score(m, length):
+    """It lies in one eigenspace in any direction, so what a number varies by is rounding."""
+    X = length * fg.shapes.random_frame(1, m, seed=3)
+    for seed in range(3):
+        scores = saturation(X, seed=seed).per_number
+        assert all(math.isnan(score.z) for score in scores.values()), scores
+
+
+def test_rounding_noise_has_no_score():
+    null = RandomFrameNull({"entropy": np.array([0, 1e-16, 2e-16, 0])}, 1.0)
+    assert math.isnan(null.score("entropy", 1e-16).z)
+    assert RandomFrameNull({"entropy": np.array([0, 1e-8])}, 1.0).score("entropy", 0.0).z < 0
 
 
 def test_where_nothing_is_random():

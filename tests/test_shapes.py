@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featuregeom import shapes
+from featuregeom.blocks import decompose
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
 from featuregeom.shapes import expected
 from featuregeom.shapes.circle import roots_of_unity
@@ -62,6 +63,14 @@ def test_expected_numbers_agree_with_each_other(known: Row):
     assert 1 / capacity == pytest.approx(1 + sum(c * g * g for g, c in e.gram_values), rel=1e-12)
     if not e.lines and e.dim > 1:  # a frame without trivial character has its centre at the origin
         assert 1 + sum(c * g for g, c in e.gram_values) == pytest.approx(0, abs=1e-11)
+
+
+@by_row
+def test_names_are_those_of_decompose(known: Row):
+    X = features(known)
+    if np.isrealobj(X):
+        (block, *others) = decompose(X).blocks
+        assert others or block.geometry in ("", known.expected.name)
 
 
 def test_every_generator_has_expected_numbers_and_a_row():
@@ -379,7 +388,11 @@ BAD = [
     (shapes.cyclotomic, (13, 4), "classes must divide (p - 1) / 2 = 6, got 4"),
     (shapes.paley, (7,), "q must be a prime of at least 5 that is 1 modulo 4, got 7"),
     (shapes.paley_etf, (9,), "q must be a prime of at least 5 that is 1 modulo 4, got 9"),
-    (shapes.steiner_etf, (28,), "v must be an order of Hadamard matrices by Sylvester or Paley, got 28"),
+    (
+        shapes.steiner_etf,
+        (28,),
+        "for a prime q that is 3 modulo 4 (its powers are not supported) times a power of 2, got 28",
+    ),
     (shapes.steiner_etf, (2,), "v must be an integer of at least 4"),
     (shapes.harmonic_etf, (13,), "n must be a prime of at least 7 that is 3 modulo 4, got 13"),
     (shapes.harmonic_etf, (13, (0, 1, 3, 8)), "difference_set must be distinct residues below 13"),

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import featuregeom as fg
-from featuregeom.errors import ShapeError
+from featuregeom.errors import ParameterError, ShapeError
 from oracles import slow
 from oracles.known_answers import ANTIPRISM_QUARTER, KNOWN, Known, direct_sum, polygon, rotation, simplex
 
@@ -254,6 +254,44 @@ def test_a_spectrum_that_does_not_fit_is_refused():
         fg.spectra.measures(X[:, :2], fg.spectra.spectrum(X))
     with pytest.raises(ShapeError):
         fg.spectra.measures(X[:1], fg.spectra.spectrum(X[:2]))
+
+
+@pytest.mark.parametrize("tolerance", ["x", -0.1, 1.0, np.nan, [0.1, 0.2]])
+def test_bad_tolerance(tolerance):
+    for call in (
+        lambda: fg.spectra.spectrum(np.eye(2), tolerance=tolerance),
+        lambda: fg.spectra.measures(np.eye(2), tolerance=tolerance),
+        lambda: fg.operators.measures_against(np.eye(2), np.eye(2), tolerance=tolerance),
+    ):
+        with pytest.raises(ParameterError, match="tolerance must be"):
+            call()
+
+
+def test_a_spectrum_of_another_gram_matrix_is_refused():
+    """Of the same shape, of features as long as these, and of these in another order."""
+    X = fg.shapes.random_frame(6, 10, seed=0)
+    for other in (3 * X, fg.shapes.random_frame(6, 10, seed=1), X[::-1]):
+        with pytest.raises(ParameterError, match="spectrum is of other features"):
+            fg.spectra.measures(X, fg.spectra.spectrum(other))
+    many = fg.shapes.random_frame(200, 300, seed=0)
+    with pytest.raises(ParameterError, match="spectrum is of other features"):
+        fg.spectra.measures(many, fg.spectra.spectrum(many * np.where(np.arange(200) == 1, 2, 1)[:, None]))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("row_spread", [0.0, 3.0])
+@pytest.mark.parametrize(("n", "m", "rank"), [(60, 200, 60), (60, 200, 10), (1, 5, 1), (300, 1000, 40)])
+def test_its_own_spectrum_is_taken(dtype, row_spread, n, m, rank):
+    X, _ = thin_product(n, m, rank, np.random.default_rng(0), dtype, row_spread)
+    fg.spectra.measures(X, fg.spectra.spectrum(X))
+    Y = X.astype(np.float64)
+    fg.spectra.measures(fg.shapes.rotated(Y, seed=1), fg.spectra.spectrum(Y))  # has the same Gram matrix
+
+
+@pytest.mark.parametrize("scale", [1e-70, 1e69])
+def test_its_own_spectrum_is_taken_at_any_scale(scale):
+    X = scale * np.random.default_rng(0).standard_normal((20, 50))
+    fg.spectra.measures(X, fg.spectra.spectrum(X))
 
 
 def test_fewer_features_than_dimensions_decomposes_the_gram_matrix():

@@ -64,6 +64,21 @@ def test_antipodal_bias_is_not_the_best(S: float) -> None:
     assert slope == pytest.approx(-((1 - S) ** 2) / 3, rel=3e-3)
 
 
+@pytest.mark.parametrize(
+    ("S", "gain"), [(0.2, None), (3 / 7, 0.031), (0.5, 0.025), (0.7, 0.012), (0.75, None), (0.8, 0.007)]
+)
+def test_what_a_free_norm_gains_at_bias_zero(S: float, gain: float | None) -> None:
+    """The formula of antipodal_cost and of the how-to, and the numbers that it lists."""
+    p = 1 - S
+    A = (1 - p) / 3 + p / 12
+    best = minimize_scalar(lambda s: pair_cost(S, np.sqrt(s)), bounds=(0.5, 2), method="bounded")
+    assert best.x == pytest.approx(1 + p / (24 * A), abs=1e-4)
+    assert 1 - best.fun / antipodal_cost(S) == pytest.approx(p / (96 * A), abs=1e-6)
+    if gain is not None:
+        assert p / (96 * A) == pytest.approx(gain, abs=5e-4)
+    assert (p / (96 * A) < 0.01) == (S >= 0.75)
+
+
 def test_best_pair() -> None:
     # Norm^2 and bias of the minimum, by Nelder-Mead on a quadrature apart from this one.
     at_threshold = pair_cost(3 / 7, np.sqrt(0.82213017), 0.17495244)

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from featuregeom.errors import ParameterError
-from featuregeom.report.toy_figures import capacity_histograms, phase_figures, saturation_figures
+from featuregeom.report.toy_figures import (
+    capacity_histograms,
+    dynamics_figures,
+    phase_figures,
+    saturation_figures,
+)
 from featuregeom.toys.anchors import antipodal_cost, dropped_cost
 from featuregeom.toys.experiments import dynamics, geometry, held_crossing, phase, saturation
 from featuregeom.toys.experiments.geometry import Geometry
@@ -204,7 +209,33 @@ def test_dynamics() -> None:
     W = found.toy.W[0].astype(np.float64)
     expected = np.linalg.svd(W, compute_uv=False) ** 2
     np.testing.assert_allclose(found.trajectory.eigenvalues[-1], expected, rtol=1e-6)
-    assert found.to_frame()["jump"].sum() == len(found.jumps)
+    table = found.to_frame()
+    assert table["jump"].sum() == len(found.jumps)
+    for jumps, column in ((found.jumps, "jump"), (found.level_jumps, "level_jump")):
+        rows = table[table[column]]
+        assert list(zip(rows.checkpoint, rows.feature, strict=True)) == list(
+            zip(jumps.checkpoint, jumps.feature, strict=True)
+        )
+    for figure, jumps, values in zip(
+        dynamics_figures(found)[:2], (found.level_jumps, found.jumps), ("level", "kappa"), strict=True
+    ):
+        drawn = figure.data[-1]
+        at = getattr(found.trajectory, values)
+        np.testing.assert_allclose(drawn["y"], at[jumps.checkpoint, jumps.feature], rtol=1e-3)
+        np.testing.assert_array_equal(drawn["x"], jumps.step)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda folder: geometry(3, 2, sparsity=[0.5], steps=1, folder=folder),
+        lambda folder: saturation(3, [2], sparsity=[0.5], steps=1, folder=folder),
+        lambda folder: phase(1, sparsity=[0.5], importance=[1.0], steps=1, folder=folder),
+    ],
+)
+def test_a_folder_may_be_a_string(run: Any, tmp_path: Path) -> None:
+    run(str(tmp_path / "cells"))
+    assert list((tmp_path / "cells").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,29 @@ def test_bad_toys(call: Any, arguments: Any, error: type[Exception], message: st
         call(*arguments)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("call", [one_active_loss, one_active_gradient])
+@pytest.mark.parametrize(
+    ("W", "b", "importance"),
+    [
+        ([[1e155]], [0.0], None),
+        ([[1e200]], [-1e300], None),
+        ([[1e155], [-1e155]], [0.0, 0.0], [1.0, 0.0]),
+        ([[1.0]], [1e308], [1e10]),
+        ([[1e154], [1e154]], [1e308, -1e308], None),
+    ],
+)
+def test_values_beyond_the_range_are_refused(call: Any, W: Any, b: Any, importance: Any) -> None:
+    with pytest.raises(ParameterError, match=r"beyond the range of float64, 1\.8e\+308: scale them down"):
+        call(W, b, importance)
+
+
+@pytest.mark.filterwarnings("error")
+def test_large_values_within_the_range() -> None:
+    assert one_active_loss([[1e50]], [0.0]) == pytest.approx(1e200 / 3)
+    assert one_active_loss([[1.0], [1.0]], [-1.7e308, -1.7e308]) == pytest.approx(1 / 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -121,6 +121,13 @@ def test_checkpoints_are_the_run() -> None:
     assert train(3, 2, steps=2, **settings).checkpoints is None
 
 
+@pytest.mark.parametrize("instance", [-1, 2, "a"])
+def test_a_trajectory_of_no_instance(instance: Any) -> None:
+    toy = train(3, 2, sparsity=0.5, n_instances=2, steps=2, checkpoints=[0, 2])
+    with pytest.raises(ParameterError, match="instance must be an integer from 0 to 1"):
+        toy.checkpoints.trajectory(instance)
+
+
 def test_checkpoints_of_the_second_matrix() -> None:
     toy = train(2, 3, kind="abs", sparsity=0.5, steps=4, checkpoints=[0, 4], n_instances=2)
     assert toy.checkpoints is not None

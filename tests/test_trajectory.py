@@ -35,6 +35,8 @@ def test_every_number_is_that_of_one_matrix(n, m):
         np.testing.assert_allclose(found.capacity[t], measured.capacity, rtol=1e-12)
         np.testing.assert_allclose(found.norms[t], np.linalg.norm(X, axis=1), rtol=1e-12)
         assert found.rank[t] == spectrum.rank
+        values = np.array([space.value for space in spectrum.eigenspaces])
+        np.testing.assert_array_equal(found.level[t], values[measured.eigenspace])
         assert found.saturation[t] == pytest.approx(measured.capacity.sum() / spectrum.rank, rel=1e-12)
         if t:
             masses = [measures_against(Y, operator).masses for Y in (checkpoints[t - 1], X)]
@@ -90,6 +92,33 @@ def test_planted_jumps_are_found_and_no_others(seed):
     assert len(found.kappa_jumps(threshold=0.5)) > 4
 
 
+def test_planted_level_jumps_are_found_and_no_others():
+    """One feature a dimension, each with a level of its own that drifts by its own rate, below a tenth a step."""
+    rng = np.random.default_rng(0)
+    increments = rng.uniform(-0.02, 0.02, (60, 3)) + np.array([0, 0.05, -0.05])
+    planted = {(5, 1): math.log(1.2), (30, 0): -math.log(1.3), (30, 2): math.log(1.3)}
+    for at, size in planted.items():
+        increments[at] += size
+    log_level = np.vstack([[0, 1, 9], np.cumsum(increments, axis=0) + np.array([0, 1, 9])])
+    found = Trajectory([np.diag(row) for row in np.exp(log_level / 2)], steps=np.arange(61) * 10)
+    jumps = found.level_jumps()
+    assert list(zip((jumps.checkpoint - 1).tolist(), jumps.feature.tolist(), strict=True)) == sorted(planted)
+    np.testing.assert_allclose(jumps.increment, [increments[at] for at in sorted(planted)], rtol=1e-9)
+    np.testing.assert_array_equal(jumps.step, jumps.checkpoint * 10)
+    assert len(found.level_jumps(1.35)) == 0
+
+
+def test_a_feature_that_changes_eigenspaces_jumps_levels_as_it_passes_half():
+    """It turns evenly from the eigenspace of 4 to that of 1, so kappa jumps nowhere; the others do not move."""
+    angles = np.linspace(0, math.pi / 2, 12)
+    checkpoints = [[[2, 0], [0, 1], [1e-4 * math.cos(a), 1e-4 * math.sin(a)]] for a in angles]
+    found = Trajectory(checkpoints)
+    jumps = found.level_jumps()
+    assert (jumps.checkpoint.tolist(), jumps.feature.tolist()) == ([6], [2])
+    assert jumps.increment[0] == pytest.approx(-math.log(4), abs=1e-6)
+    np.testing.assert_allclose(found.level[:, 2], [4] * 6 + [1] * 6, rtol=1e-6)
+
+
 def test_a_feature_that_moves_once_jumps():
     sizes = [1.0, 1.0, 1.0, 1.5, 1.5, 1.5]
     jumps = Trajectory([[[size, 0.0], [0.0, 1.0]] for size in sizes]).kappa_jumps()
@@ -107,6 +136,8 @@ def test_zero_features_and_zero_matrices():
     np.testing.assert_array_equal(found.js[:, 0], [np.nan, 0, 0, 0])
     assert np.isnan(found.js[:, 2]).all()
     assert len(found.kappa_jumps()) == 0
+    np.testing.assert_array_equal(np.isnan(found.level), found.norms == 0)
+    assert len(found.level_jumps()) == 0
     assert found.matches[0] == ()
     gone = Trajectory([X, np.zeros((3, 3))])
     assert np.isnan(gone.js).all()
@@ -138,7 +169,9 @@ def test_checkpoints_are_read_one_at_a_time():
 def test_the_table():
     found = Trajectory(walk(3, 4, 2), steps=[0, 5, 7])
     table = found.to_frame()
-    assert list(table.columns) == ["checkpoint", "step", "feature", "norm", "kappa", "capacity", "js"]
+    assert list(table.columns) == [
+        "checkpoint", "step", "feature", "norm", "kappa", "capacity", "level", "js",
+    ]  # fmt: skip
     assert len(table) == 12
     row = table[(table.step == 7) & (table.feature == 1)].iloc[0]
     assert (row.kappa, row.js, row.checkpoint) == (found.kappa[2, 1], found.js[1, 1], 2)
@@ -155,6 +188,7 @@ def test_it_is_frozen():
     [
         ([], None, ParameterError, "at least two checkpoints, got 0"),
         ([np.eye(2)], None, ParameterError, "got 1"),
+        (iter([np.eye(2)] * 2), None, ParameterError, "must be a sequence, got list_iterator"),
         ([np.eye(2), np.eye(3)], None, ShapeError, r"checkpoint 0 has shape \(2, 2\), the last one \(3, 3\)"),
         ([np.eye(2)] * 2, [0], ShapeError, "one number for each of 2"),
         ([np.eye(2)] * 2, [1, 1], ParameterError, "increase"),
@@ -171,7 +205,13 @@ def test_bad_input(checkpoints, steps, error, message):
         Trajectory(checkpoints, steps)
 
 
-@pytest.mark.parametrize("threshold", [0, -1, math.nan])
+@pytest.mark.parametrize("threshold", [0, -1, math.nan, "x"])
 def test_bad_threshold(threshold):
     with pytest.raises(ParameterError, match="threshold of jumps"):
         Trajectory([np.eye(2)] * 2).kappa_jumps(threshold)
+
+
+@pytest.mark.parametrize("factor", [1, 0.5, math.nan, "x"])
+def test_bad_factor(factor):
+    with pytest.raises(ParameterError, match="factor of jumps"):
+        Trajectory([np.eye(2)] * 2).level_jumps(factor)

@@ -62,6 +62,10 @@ class Block:
         Its own frame bounds, the least and the largest of its `dim` leading eigenvalues.
     norm_spread : float
         Largest over least norm of its features, less 1.
+
+    References
+    ----------
+    arXiv:2602.02224 for the capacity of tight blocks, d / n; the names are those of `featuregeom.schemes`.
     """
 
     index: NDArray[np.int64]
@@ -104,6 +108,10 @@ class Decomposition:
     dropped : ndarray of float64, shape (n_blocks,)
         Largest coupling ``|M_ij| / max(N_i, N_j)`` of each block with a feature outside it: what calling the blocks
         orthogonal leaves out. 0 for a single block.
+
+    References
+    ----------
+    Elhage et al., Toy models of superposition (2022), "tegum products".
     """
 
     blocks: tuple[Block, ...]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom import _core
+from featuregeom.arguments import number_between
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features, off_graph
 from featuregeom.frames.rows import EPSILON
@@ -47,6 +48,11 @@ class Match:
         :math:`\operatorname{tr}(P_a P_b) = \sum \cos^2 \theta`, at most the smaller dimension.
     angles : ndarray of float64
         Principal angles in radians, increasing, as many as the smaller dimension.
+
+    References
+    ----------
+    Björck & Golub, Numerical methods for computing angles between linear subspaces, Math. Comp. 27 (1973), for the
+    angles; the matching is featuregeom's own.
     """
 
     first: int
@@ -73,6 +79,10 @@ class Rays:
         Ray of each feature, -1 for zero features.
     distance : ndarray of float64, shape (n,)
         :math:`D_i \lambda_k / N_i - 1` for the feature's own ray k; NaN for zero features.
+
+    References
+    ----------
+    arXiv:2602.02224 (spectral measures of superposition).
     """
 
     slope: Floats
@@ -323,8 +333,7 @@ def rays(X: Any, spectrum: Spectrum | None = None, *, tolerance: float = 1e-2) -
     >>> found.slope.round(6).tolist(), found.on.tolist()
     ([0.4, 0.666667], [5, 3])
     """
-    if not tolerance >= 0:
-        raise ParameterError(f"the tolerance of rays is a relative distance of at least 0, got {tolerance!r}")
+    tolerance = number_between("the tolerance of rays", tolerance, 0, inclusive=True)
     features = as_features(X)
     if spectrum is None:
         spectrum = spectrum_of(features)

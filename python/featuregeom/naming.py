@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.schemes.detect import detect_cosines
+from featuregeom.schemes.detect import detect, detect_cosines
 from featuregeom.schemes.detection import Detection
 from featuregeom.schemes.names import fits_dimension
 from featuregeom.schemes.names.words import with_article
@@ -24,6 +24,10 @@ _SMALL, _SMALL_DIM = 12, 4
 """So few features are to take a millisecond or two, for there may be thousands of such blocks: they are refined only in
 so few dimensions, which have all geometries whose names need it."""
 
+_LINES, _LINE_LEVELS = 64, 3
+"""Up to so many features without a name are looked at as lines, where their absolute cosines have so few levels: on
+features that are nothing it takes a hundred times as long as a name."""
+
 
 @dataclass(frozen=True, eq=False)
 class Name:
@@ -34,7 +38,7 @@ class Name:
     geometry : str
         The name; empty when there is none.
     reason : str
-        Why there is none; empty when there is a name.
+        Why there is none, and what the lines of the features are where these have one; empty when there is a name.
     dim : int
         Dimension of the geometry; 0 when there is no name.
     residual : float
@@ -54,7 +58,9 @@ class Name:
 
 
 def distinct_values(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Levels of the cosines between different features, increasing.
+    r"""Levels of the cosines between different features, increasing.
+
+    The sorted values :math:`c_1 \le c_2 \le \dots` are parted wherever :math:`c_{k + 1} - c_k > 0.02`.
 
     Parameters
     ----------
@@ -64,7 +70,18 @@ def distinct_values(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (n_levels,)
-        Means of the groups into which gaps wider than 0.02 separate the values.
+        Means of the parts.
+
+    References
+    ----------
+    featuregeom's own.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> X = fg.shapes.polygon(5)
+    >>> distinct_values(X @ X.T).round(4).tolist()
+    [-0.809, 0.309]
     """
     values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
     if values.size == 0:
@@ -74,7 +91,7 @@ def distinct_values(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> Name:
-    """Name the geometry of a block of features.
+    r"""Name the geometry of a block of features: the one with the cosines :math:`M_{ij} / \sqrt{N_i N_j}`, up to noise.
 
     Parameters
     ----------
@@ -87,6 +104,18 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
     -------
     Name
         With the residual, or with the reason why no name fits. Features of one direction twice refuse a name.
+
+    References
+    ----------
+    Those of `featuregeom.schemes.detect`, which finds the name; what is asked of small blocks is featuregeom's own.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> import numpy as np
+    >>> X = fg.shapes.icosahedron()
+    >>> name_geometry(X @ X.T, np.ones(12)).geometry
+    'icosahedron'
     """
     n = len(cosines)
     if n == 1:
@@ -99,6 +128,22 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
     # That two features are a scheme, whatever their cosine, says nothing of them.
     scheme = found if found.intersection_numbers is not None and (n > 2 or found.name) else None
     if not found.name or found.duplicates:
-        reason = f"{found.reason}: {with_article(found.name)}, some twice" if found.name else found.reason
+        twice = f": {with_article(found.name)}, some twice" if found.name else _as_lines(cosines, norms)
+        reason = f"{found.reason}{twice}"
         return Name("", reason, 0, float("nan"), found.order, scheme)
     return Name(found.name, "", found.dim, found.residual, found.order, scheme)
+
+
+def _as_lines(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> str:
+    """Name the lines that features span, where few levels of the absolute cosines make it likely that they have one."""
+    n = len(cosines)
+    absolute = np.abs(cosines)
+    values, levels = absolute[np.triu_indices(n, 1)], distinct_values(absolute)
+    # Of three features or four any cosines are few levels: two pairs a level are asked for.
+    if n > _LINES or len(levels) > min(_LINE_LEVELS, len(values) // 2):
+        return ""
+    if np.abs(values[:, None] - levels).min(axis=1).max() > _LEVEL_GAP / 2:
+        return ""
+    scale = norms / norms.max()
+    name = detect(gram=cosines * np.outer(scale, scale), mode="line").name
+    return f"; as lines: {name}" if name else ""

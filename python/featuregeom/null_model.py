@@ -35,7 +35,8 @@ NUMBERS = ("saturation", "cv", "slack", "max_mass", "ipr", "entropy")
 """The numbers that are held against the null: saturation, and the means over features of the others."""
 
 _CONSTANT = 1e-12
-"""A standard deviation at or below this times the mean is rounding: the number does not vary at random."""
+"""A standard deviation at or below this, or this times the mean, is rounding: the number does not vary at random. It
+needs no scale of its own, as all the numbers are shares, ratios or nats."""
 
 
 class Score(NamedTuple):
@@ -77,7 +78,7 @@ class RandomFrameNull:
         if name not in self.values:
             raise ParameterError(f"{name!r} is none of the numbers of the null: {', '.join(self.values)}")
         mean, sd = float(np.mean(self.values[name])), float(np.std(self.values[name], ddof=1))
-        varies = sd > _CONSTANT * abs(mean)
+        varies = sd > _CONSTANT * max(abs(mean), 1)
         return Score(value, mean, sd, (value - mean) / sd if varies else math.nan)
 
 
@@ -99,6 +100,10 @@ class Saturation:
         Standard score of `value` among the sampled random frames.
     per_number : mapping of str to Score
         ``(value, null_mean, null_sd, z)`` of each of `NUMBERS`.
+
+    References
+    ----------
+    arXiv:2602.02224 for saturation; the null model is featuregeom's own.
     """
 
     value: float

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.arguments import number_between
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import as_features
 from featuregeom.frames.rows import EPSILON
@@ -36,6 +37,10 @@ class OperatorMeasures:
         absolute eigenvalue of A.
     kappa : ndarray of float64, shape (n,)
         Rayleigh quotient :math:`w_i^\top A w_i / N_i`.
+
+    References
+    ----------
+    arXiv:2602.02224 (spectral measures of superposition).
     """
 
     masses: Floats
@@ -140,7 +145,7 @@ def _symmetric(operator: Any, m: int) -> Floats:
 
 
 def _exponential(tolerance: float | None) -> float | None:
-    """Relative gap of exp(x) for the gap `tolerance` of x; what is outside [0, 1) stays outside."""
-    if tolerance is None or not 0 <= tolerance < 1:
-        return tolerance
-    return float(-np.expm1(-tolerance))
+    """Relative gap of exp(x) for the gap `tolerance` of x."""
+    if tolerance is None:
+        return None
+    return float(-np.expm1(-number_between("tolerance", tolerance, 0, 1, inclusive=True)))

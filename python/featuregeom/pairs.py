@@ -42,6 +42,10 @@ class Pairs:
         Thresholds with the number of components at each, largest threshold first.
     dtype : {"float64", "float32"}
         Arithmetic of the products. Cosines of neighbours are computed again in float64.
+
+    References
+    ----------
+    featuregeom's own; blocks are the "tegum" summands of Elhage et al., Toy models of superposition (2022).
     """
 
     neighbours: NDArray[np.int64]
@@ -65,7 +69,11 @@ def sweep(
     num_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Pairs:
-    """Sweep all pairs of features once: neighbours, coherence, histogram of cosines, connected components.
+    r"""Sweep all pairs of features once: neighbours, coherence, histogram of cosines, connected components.
+
+    With :math:`M_{ij} = \langle w_i, w_j \rangle` and :math:`N_i = M_{ii}`, a pair has the cosine and the coupling
+
+    .. math:: \frac{M_{ij}}{\sqrt{N_i N_j}}, \qquad \frac{|M_{ij}|}{\max(N_i, N_j)}
 
     Parameters
     ----------
@@ -104,6 +112,11 @@ def sweep(
     Costs n (n - 1) m operations, and O(n k) memory and a few tiles beyond `X`. The coupling of equal norms is
     the absolute cosine; dividing by the larger norm keeps features that a model has all but dropped, whose
     directions are noise, from gluing blocks together.
+
+    References
+    ----------
+    Elhage et al., Toy models of superposition (2022), "tegum products"; the couplings and the choice of the threshold
+    are featuregeom's own.
 
     Examples
     --------

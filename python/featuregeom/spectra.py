@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.errors import NonFiniteError, ShapeError
+from featuregeom.arguments import number_between
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.frames.null import noise
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Eigenspace", "Measures", "Persistence", "Spectrum", "measures", "spectrum"]
+
+_COMPARED = 64
+"""A spectrum of side "gram" is held against the inner products of this many features."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class Eigenspace:
         Its eigenvalues are ``eigenvalues[start:stop]`` of the spectrum.
     spread : float
         Largest minus smallest eigenvalue, over the largest.
+
+    References
+    ----------
+    arXiv:2602.02224 (spectral measures of superposition).
     """
 
     value: float
@@ -61,6 +69,11 @@ class Persistence:
         Relative width of its widest eigenspace.
     count : int
         Number of eigenspaces.
+
+    References
+    ----------
+    The rule is featuregeom's own. Its idea, to trust what persists over scales, is that of Edelsbrunner, Letscher &
+    Zomorodian, Topological persistence and simplification, Discrete Comput. Geom. 28 (2002).
     """
 
     lower: float
@@ -99,6 +112,10 @@ class Spectrum:
         (n, m).
     trace : float
         Sum of squared norms of the features.
+
+    References
+    ----------
+    arXiv:2602.02224 (spectral measures of superposition).
     """
 
     eigenvalues: NDArray[np.float64]
@@ -178,6 +195,10 @@ class Measures:
         Eigenspace of the largest mass.
     masses : ndarray of float64, shape (n, n_eigenspaces), or None
         The spectral measures :math:`\mu_i(k) = \lVert P_k w_i \rVert^2 / N_i`; None when not asked for.
+
+    References
+    ----------
+    arXiv:2602.02224 (spectral measures of superposition).
     """
 
     norm: NDArray[np.float64]
@@ -272,6 +293,8 @@ def spectrum(
 def _decompose(
     features: Features, tolerance: float | None, num_threads: int | None, progress: Progress | None
 ) -> Spectrum:
+    if tolerance is not None:
+        tolerance = number_between("tolerance", tolerance, 0, 1, inclusive=True)
     n, m = features.n, features.m
     side: Literal["frame", "gram"] = "gram" if n < m else "frame"
     rows = features.values.T if side == "gram" else features.values
@@ -351,7 +374,10 @@ def measures(
     ------
     ShapeError
         If `spectrum` does not fit `X`.
-    DtypeError, NonFiniteError, ParameterError
+    ParameterError
+        If `spectrum` has side "gram" and comes from other features, by their norms and the inner products of 64 of
+        them; also as in :func:`spectrum`.
+    DtypeError, NonFiniteError
         As in :func:`spectrum`.
 
     Notes
@@ -390,7 +416,25 @@ def measures(
         progress=progress,
     )
     norm, kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy = table
+    if spectrum.side == "gram":
+        _check_own(features, norm, spectrum)
     return Measures(np.sqrt(norm), kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy, top, kept)
+
+
+def _check_own(features: Features, squares: NDArray[np.float64], spectrum: Spectrum) -> None:
+    """Refuse eigenvectors of another Gram matrix: their entries stand for the features that they were made of."""
+    n, U, values = features.n, spectrum.vectors, spectrum.retained
+    sample = np.linspace(0, n - 1, min(n, _COMPARED)).astype(np.int64)
+    rows = features.widened(sample)
+    inner = np.abs(rows @ rows.T - (U[sample] * values) @ U[sample].T).max()
+    off = max(float(np.abs(squares - U**2 @ values).max()), float(inner))
+    # What was cut off as null, and the rounding of `Spectrum.defect_bound`: of the spectrum, and as much of `inner`.
+    limit = spectrum.null_tolerance + sum(spectrum.shape) * 2.0**-52 * spectrum.trace
+    if off > limit:
+        raise ParameterError(
+            f"spectrum is of other features: with side 'gram' it must be that of X, but their inner products differ by "
+            f"{off:.2g}, and rounding explains {limit:.2g}"
+        )
 
 
 def _half(progress: Progress | None, passed: int) -> Progress | None:

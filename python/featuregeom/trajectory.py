@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom import _core
+from featuregeom.arguments import number_between
 from featuregeom.comparison import Match, js_distance, match_eigenspaces, on_frame_side
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import Features, as_features, off_graph
@@ -23,12 +24,12 @@ __all__ = ["Jumps", "Trajectory"]
 Floats = NDArray[np.float64]
 
 _ROUNDING = 1e-12
-"""Least robust sigma: increments of log kappa below it are rounding, and no feature moves less."""
+"""Least robust sigma: increments of a logarithm below it are rounding, and no feature moves less."""
 
 
 @dataclass(frozen=True, eq=False)
 class Jumps:
-    """Jumps of log kappa, by checkpoint and then by feature; arrays of shape (n_jumps,).
+    """Jumps of the logarithm of kappa or of a level, by checkpoint and then by feature; arrays of shape (n_jumps,).
 
     Attributes
     ----------
@@ -39,9 +40,13 @@ class Jumps:
     feature : ndarray of int64
         The feature that jumps.
     increment : ndarray of float64
-        Its increment of log kappa there.
+        Its increment of the logarithm there.
     sigmas : ndarray of float64
         Distance of the increment from the feature's median increment, in robust sigmas.
+
+    References
+    ----------
+    arXiv:2602.02224; the rules are those of `Trajectory.kappa_jumps` and `Trajectory.level_jumps`.
     """
 
     checkpoint: NDArray[np.int64]
@@ -80,6 +85,8 @@ class Trajectory:
         How many of them are not null.
     norms, kappa, capacity : ndarray of float64, shape (T, n)
         As in `spectra.Measures`; kappa of a zero feature is NaN.
+    level : ndarray of float64, shape (T, n)
+        Eigenvalue of the eigenspace that holds most of each feature, its energy level; NaN of a zero feature.
     saturation : ndarray of float64, shape (T,)
         :math:`\sum_i D_i / \operatorname{rank} F`; NaN for rank zero.
     js : ndarray of float64, shape (T - 1, n)
@@ -94,7 +101,8 @@ class Trajectory:
     ShapeError
         If checkpoints differ in shape, or `steps` does not fit them.
     ParameterError
-        If there are fewer than two checkpoints, or steps do not increase; the tolerance as in `spectra.spectrum`.
+        If `checkpoints` is no sequence or has fewer than two, or steps do not increase; the tolerance as in
+        `spectra.spectrum`.
     DtypeError, NonFiniteError
         As in `spectra.measures`; the error says which checkpoint.
 
@@ -125,6 +133,7 @@ class Trajectory:
     norms: Floats
     kappa: Floats
     capacity: Floats
+    level: Floats
     saturation: Floats
     js: Floats
     matches: tuple[tuple[Match, ...], ...]
@@ -137,7 +146,11 @@ class Trajectory:
         tolerance: float | None = None,
         num_threads: int | None = None,
     ) -> None:
-        T = len(checkpoints)
+        try:
+            T = len(checkpoints)
+        except TypeError:
+            kind = type(checkpoints).__name__
+            raise ParameterError(f"checkpoints must be a sequence, got {kind}: pass a list of them") from None
         if T < 2:
             raise ParameterError(f"a trajectory needs at least two checkpoints, got {T}")
         at = _read_steps(steps, T)
@@ -146,7 +159,7 @@ class Trajectory:
         found = spectrum(last, tolerance=tolerance, num_threads=num_threads)
         reference = on_frame_side(last, found)
         eigenvalues, rank = np.empty((T, min(n, m))), np.empty(T, dtype=np.int64)
-        norms, kappa, capacity = np.empty((3, T, n))
+        norms, kappa, capacity, level = np.empty((4, T, n))
         js, matches = np.empty((T - 1, n)), []
         before, masses_before = reference, np.empty((n, 0))
         for t in range(T):
@@ -159,6 +172,8 @@ class Trajectory:
             measured = measures(features, now, masses=False, num_threads=num_threads)
             eigenvalues[t], rank[t] = now.eigenvalues, now.rank
             norms[t], kappa[t], capacity[t] = measured.norm, measured.kappa, measured.capacity
+            # A feature without an eigenspace has -1, which is the NaN at the end.
+            level[t] = np.array([*(space.value for space in now.eigenspaces), np.nan])[measured.eigenspace]
             now = on_frame_side(features, now)
             masses = _against(features, reference, num_threads)
             if t:
@@ -168,7 +183,7 @@ class Trajectory:
             before, masses_before = now, masses
         total = capacity.sum(axis=1)
         saturation = np.divide(total, rank, out=np.full(T, np.nan), where=rank > 0)
-        values = (at, eigenvalues, rank, norms, kappa, capacity, saturation, js, tuple(matches))
+        values = (at, eigenvalues, rank, norms, kappa, capacity, level, saturation, js, tuple(matches))
         for name, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, name, value)
 
@@ -211,15 +226,59 @@ class Trajectory:
         >>> jumps.checkpoint.tolist(), jumps.feature.tolist()
         ([3], [0])
         """
-        if not threshold > 0:
-            raise ParameterError(f"the threshold of jumps is a number of sigmas above 0, got {threshold!r}")
-        increments = np.diff(np.log(self.kappa), axis=0)
-        # All-NaN features have no median and no jumps.
-        moved = np.where(np.isfinite(increments).any(axis=0), increments, 0.0)
-        off = moved - np.nanmedian(moved, axis=0)
-        sigma = np.maximum(1.4826 * np.nanmedian(np.abs(off), axis=0), _ROUNDING)
-        sigmas = off / sigma
-        t, feature = np.nonzero(np.abs(sigmas) > threshold)
+        threshold = number_between("the threshold of jumps", threshold, 0)
+        increments, sigmas, _ = _increments(self.kappa)
+        return self._jumps(increments, sigmas, np.abs(sigmas) > threshold)
+
+    def level_jumps(self, factor: float = 1.1) -> Jumps:
+        r"""Find the jumps of each feature's energy level: the features that change eigenspaces, or go along with one.
+
+        With :math:`\ell_{ti}` the level of feature i at checkpoint t, it jumps where
+
+        .. math:: |\delta_{ti} - \operatorname{med}_t \delta_{ti}| > \log f, \qquad
+            \delta_{ti} = \log \ell_{t+1,i} - \log \ell_{ti}
+
+        Parameters
+        ----------
+        factor : float
+            The factor f, beyond the median drift of the feature's level, above 1.
+
+        Returns
+        -------
+        Jumps
+            With `sigmas` as in `kappa_jumps`.
+
+        Raises
+        ------
+        ParameterError
+            If the factor is not above 1.
+
+        Notes
+        -----
+        A level rests for most of a run and then has no scatter to hold a jump against, so the factor decides. A feature
+        that is spread evenly over two eigenspaces jumps as often as the greater mass changes. Increments to or from a
+        zero feature are left out.
+
+        References
+        ----------
+        arXiv:2602.02224, for the levels; the factor is featuregeom's own.
+
+        Examples
+        --------
+        The third feature leaves the others for a dimension of its own:
+
+        >>> from featuregeom.trajectory import Trajectory
+        >>> before, after = [[2.0, 0.0], [1.9, 0.0], [1.0, 0.1]], [[2.0, 0.0], [1.9, 0.0], [0.1, 1.0]]
+        >>> jumps = Trajectory([before, before, after, after]).level_jumps(2)
+        >>> jumps.checkpoint.tolist(), jumps.feature.tolist()
+        ([2], [2])
+        """
+        factor = number_between("the factor of jumps", factor, 1)
+        increments, sigmas, off = _increments(self.level)
+        return self._jumps(increments, sigmas, np.abs(off) > np.log(factor))
+
+    def _jumps(self, increments: Floats, sigmas: Floats, jumped: NDArray[np.bool_]) -> Jumps:
+        t, feature = np.nonzero(jumped)
         return Jumps(t + 1, self.steps[t + 1], feature, increments[t, feature], sigmas[t, feature])
 
     def to_frame(self) -> pd.DataFrame:
@@ -229,7 +288,7 @@ class Trajectory:
         -------
         DataFrame
             One row for each checkpoint and feature: `checkpoint`, `step`, `feature`, `norm`, `kappa`, `capacity`,
-            and `js`, the distance from the checkpoint before (NaN at the first).
+            `level`, and `js`, the distance from the checkpoint before (NaN at the first).
         """
         import pandas as pd
 
@@ -243,9 +302,20 @@ class Trajectory:
                 "norm": self.norms.ravel(),
                 "kappa": self.kappa.ravel(),
                 "capacity": self.capacity.ravel(),
+                "level": self.level.ravel(),
                 "js": js.ravel(),
             }
         )
+
+
+def _increments(values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Increments of the logarithm of (T, n) values; how far each is off its column's median, in sigmas and plain."""
+    increments = np.diff(np.log(values), axis=0)
+    # All-NaN features have no median and no jumps.
+    moved = np.where(np.isfinite(increments).any(axis=0), increments, 0.0)
+    off = moved - np.nanmedian(moved, axis=0)
+    sigma = np.maximum(1.4826 * np.nanmedian(np.abs(off), axis=0), _ROUNDING)
+    return increments, off / sigma, off
 
 
 def _read_steps(steps: ArrayLike | None, T: int) -> Floats:

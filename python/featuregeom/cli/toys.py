@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featuregeom.cli.terminal import Json, messages, output, print_json, records, reporting, step_bar
+from featuregeom.cli.terminal import (
+    Json,
+    messages,
+    output,
+    plain,
+    print_json,
+    records,
+    reporting,
+    step_bar,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +33,7 @@ app = typer.Typer(no_args_is_help=True, help="Train toy models of superposition 
 
 Out = Annotated[Path, typer.Option(help="Folder for the table and the page.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped experiment in the folder.")]
-Seed = Annotated[int, typer.Option(help="Seed of the training.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the training.")]
 Device = Annotated[str, typer.Option(help="Torch device that trains: cpu, cuda, cuda:1 ...")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Steps of training, instead of the experiment's own.")]
 
@@ -50,7 +61,7 @@ def phase(
     from featuregeom.report.toy_figures import crossing_figure, phase_figures
     from featuregeom.toys import experiments
 
-    with reporting():
+    with reporting(), _stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
         _check_device(device)
         cells = _cells(out, resume)
         options: dict[str, Any] = {"seed": seed, "device": device, "folder": cells} | (
@@ -92,7 +103,7 @@ def phase(
             "Phase diagrams: what a toy keeps",
             pd.concat([one.to_frame() for one in found], ignore_index=True),
             sections,
-            {"seed": seed, "device": device, "full": full, "steps": steps or "default"},
+            {"full": full} | _settings(experiments.phase, options | {"n_hidden": (1, 2)}),
             {"crossing": crossing.crossing, "theory": 3 / 7},
             as_json,
         )
@@ -122,7 +133,7 @@ def geometry(
     from featuregeom.report.toy_figures import capacity_histograms, geometry_figure
     from featuregeom.toys import experiments
 
-    with reporting():
+    with reporting(), _stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
         _check_device(device)
         cells = _cells(out, resume)
         options: dict[str, Any] = {"n_features": 200, "n_hidden": 20, "steps": 2000, "batch_size": 256}
@@ -131,9 +142,9 @@ def geometry(
                 "n_features": 400, "n_hidden": 30, "steps": 20_000, "batch_size": 1024,
                 "sparsity": 1 - np.geomspace(1, 0.01, 30),
             }  # fmt: skip
-        options |= {"steps": steps} if steps else {}
+        options |= {"seed": seed, "device": device, "folder": cells} | ({"steps": steps} if steps else {})
         with step_bar("training", hidden=as_json) as bar:
-            found = experiments.geometry(**options, seed=seed, device=device, folder=cells, progress=bar)
+            found = experiments.geometry(**options, progress=bar)
         text = (
             "Elhage et al. (2022) found that the capacities of features stick at those of regular geometries."
         )
@@ -143,13 +154,7 @@ def geometry(
             "Capacities against sparsity",
             found.to_frame(),
             [Section("Capacity", (text,), (geometry_figure(found), *capacity_histograms(found)))],
-            {
-                "seed": seed,
-                "device": device,
-                "full": full,
-                "steps": options["steps"],
-                "n": options["n_features"],
-            },
+            {"full": full} | _settings(experiments.geometry, options),
             {"dimensions_per_feature": found.dimensions_per_feature.tolist()},
             as_json,
         )
@@ -179,7 +184,7 @@ def saturation(
     from featuregeom.report.toy_figures import saturation_figures
     from featuregeom.toys import experiments
 
-    with reporting():
+    with reporting(), _stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
         _check_device(device)
         cells = _cells(out, resume)
         options: dict[str, Any] = {"steps": steps} if steps else {}
@@ -189,8 +194,9 @@ def saturation(
                 "sparsity": np.linspace(0, 0.99, 50), "steps": steps or 25_000, "batch_size": 1024,
                 "learning_rate": 1e-3,
             }  # fmt: skip
+        options |= {"seed": seed, "device": device, "folder": cells}
         with step_bar("training", hidden=as_json) as bar:
-            found = experiments.saturation(**options, seed=seed, device=device, folder=cells, progress=bar)
+            found = experiments.saturation(**options, progress=bar)
         ranges = found.by_range()
         met = int((ranges[["saturation_met", "cv_met"]] == "met").to_numpy().sum())
         asked = 2 * int((ranges["toys"] > 0).sum())
@@ -205,13 +211,7 @@ def saturation(
             "Capacity saturation of trained toys",
             found.to_frame(),
             [Section("By sparsity", (text,), tuple(saturation_figures(found)), ranges)],
-            {
-                "seed": seed,
-                "device": device,
-                "full": full,
-                "n": found.n_features,
-                "steps": options.get("steps", "default"),
-            },
+            {"full": full} | _settings(experiments.saturation, options),
             {"ranges": records(ranges)},
             as_json,
         )
@@ -241,25 +241,46 @@ def dynamics(
     from featuregeom.report.toy_figures import dynamics_figures
     from featuregeom.toys import experiments
 
-    with reporting():
+    with reporting(), _stopping("a single run keeps nothing, and --resume trains it anew"):
         _check_device(device)
         _cells(out, resume)
         options: dict[str, Any] = {"steps": steps, "n_checkpoints": min(80, steps)} if steps else {}
         if full:
             options |= {"n_features": 64, "n_hidden": 16, "steps": steps or 20_000}
+        options |= {"seed": seed, "device": device}
         with step_bar("training", hidden=as_json) as bar:
-            found = experiments.dynamics(**options, seed=seed, device=device, progress=bar)
-        text = f"{len(found.jumps)} jumps of kappa beyond 4 robust sigmas over {found.toy.steps} steps."
+            found = experiments.dynamics(**options, progress=bar)
+        text = (
+            f"Over {found.toy.steps} steps {len(found.level_jumps)} jumps of features from one energy level to "
+            f"another, by more than a tenth, and {len(found.jumps)} jumps of kappa beyond 4 robust sigmas."
+        )
         _finish(
             out,
             "dynamics",
             "Energy levels over training",
             found.to_frame(),
             [Section("Over training", (text,), tuple(dynamics_figures(found)))],
-            {"seed": seed, "device": device, "full": full, "steps": found.toy.steps},
-            {"jumps": len(found.jumps)},
+            {"full": full} | _settings(experiments.dynamics, options),
+            {"jumps": len(found.jumps), "level_jumps": len(found.level_jumps)},
             as_json,
         )
+
+
+@contextmanager
+def _stopping(kept: str) -> Iterator[None]:
+    """Say what Ctrl-C leaves, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        messages.print(plain(f"stopped; {kept}"), soft_wrap=True)
+        raise
+
+
+def _settings(experiment: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give every number that an experiment ran with, its defaults included; its axes are columns of the table."""
+    defaults = {name: given.default for name, given in inspect.signature(experiment).parameters.items()}
+    every = defaults | dict(options)
+    return {name: value for name, value in every.items() if isinstance(value, (int, float, str))}
 
 
 def _check_device(device: str) -> None:
@@ -290,10 +311,13 @@ def _finish(
     facts: Mapping[str, Any],
     as_json: bool,
 ) -> None:
-    """Write table and page, and say where they are."""
+    """Write table and page, both with their provenance, and say where they are."""
+    from featuregeom import __version__
     from featuregeom.atomic import replacing
     from featuregeom.report.sheet import Sheet, write_sheet
 
+    provenance = {"version": __version__, "command": f"featuregeom toy {name}", **provenance}
+    frame.attrs["provenance"] = provenance
     table, page = out / f"{name}.parquet", out / f"{name}.html"
     with replacing(table) as temporary:
         frame.to_parquet(temporary, index=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from featuregeom.errors import ParameterError
+from featuregeom.arguments import number_between
 from featuregeom.frames.bounds import welch_bound
 from featuregeom.frames.operator import check_gram_size, gram_of, tightness
 from featuregeom.frames.rows import Rows, read_rows, unit_rows
@@ -45,6 +45,10 @@ class Equiangularity:
         Welch bound for `n` and `rank`: the `cosine` of an equiangular tight frame.
     tolerance : float
         Up to which `spread` and `tightness` count as zero.
+
+    References
+    ----------
+    Strohmer & Heath, Grassmannian frames, Appl. Comput. Harmon. Anal. 14 (2003), Theorem 2.3.
     """
 
     is_equiangular: bool
@@ -105,8 +109,7 @@ def equiangular(X: Any, tolerance: float = 1e-9, *, num_threads: int | None = No
     >>> found.is_etf, round(found.cosine, 12)
     (True, 0.5)
     """
-    if not tolerance >= 0:
-        raise ParameterError(f"tolerance must be a number of at least 0, not {tolerance!r}")
+    tolerance = number_between("tolerance", tolerance, 0, inclusive=True)
     rows = read_rows(X)
     check_gram_size(rows)
     rows.check_finite()
@@ -133,5 +136,5 @@ def equiangular(X: Any, tolerance: float = 1e-9, *, num_threads: int | None = No
         spread=most - least,
         tightness=residual,
         welch=welch_bound(n, rank) if n else float("nan"),
-        tolerance=float(tolerance),
+        tolerance=tolerance,
     )

@@ -39,6 +39,10 @@ class EffectiveInterference:
         Real part of the sum of each row off the diagonal: negative where others cancel what a feature brings.
     magnitude : ndarray of float64, shape (n,)
         Sum of absolute values of each row off the diagonal, which does not cancel.
+
+    References
+    ----------
+    Elhage et al., Toy models of superposition (2022), for interference.
     """
 
     matrix: NDArray[Any]

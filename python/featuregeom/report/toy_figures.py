@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from featuregeom.toys.experiments.dynamics import Dynamics
 from featuregeom.toys.experiments.geometry import PLATEAUS, Geometry
 from featuregeom.toys.experiments.phase import OUTCOMES, Crossing, Phase
 from featuregeom.toys.experiments.saturation import PAPER, Saturations
+
+if TYPE_CHECKING:
+    from featuregeom.trajectory import Jumps
 
 __all__ = [
     "capacity_histograms",
@@ -286,7 +289,7 @@ def _defect(saturation: Floats) -> Floats:
 
 
 def dynamics_figures(found: Dynamics) -> list[Figure]:
-    """Draw eigenvalues, kappa and capacities over the steps, and where kappa jumps."""
+    """Draw eigenvalues, kappa and capacities over the steps, and where levels and kappa jump."""
     at = found.trajectory
     shown = subsample(at.kappa.shape[1], 40)
     x = {"xaxis": axis("step"), "showlegend": False}
@@ -298,20 +301,27 @@ def dynamics_figures(found: Dynamics) -> list[Figure]:
             for k, colour in zip(columns, colours, strict=True)
         ]
 
-    jumps = found.jumps
-    marks = {
-        "type": "scatter", "mode": "markers", "name": "jump", "x": numbers(jumps.step),
-        "y": numbers(at.kappa[jumps.checkpoint, jumps.feature]),
-        "marker": {"symbol": "x", "size": 6, "color": "--ink"},
-        "text": [f"feature {k}, {z:+.1f} sigma" for k, z in zip(jumps.feature, jumps.sigmas, strict=True)],
-        "hovertemplate": "step %{x}: %{text}<extra></extra>",
-    }  # fmt: skip
+    def marks(jumps: Jumps, values: Floats) -> dict[str, Any]:
+        named = zip(jumps.feature, jumps.increment, jumps.sigmas, strict=True)
+        return {
+            "type": "scatter", "mode": "markers", "name": "jump", "x": numbers(jumps.step),
+            "y": numbers(values[jumps.checkpoint, jumps.feature]),
+            "marker": {"symbol": "x", "size": 6, "color": "--ink"},
+            "text": [f"feature {k}, times {np.exp(change):.3g}, {z:+.1f} sigma" for k, change, z in named],
+            "hovertemplate": "step %{x}: %{text}<extra></extra>",
+        }  # fmt: skip
+
     return [
         Figure(
             "eigenvalues",
             "Energy levels",
-            "Eigenvalues of the frame operator over training. Levels that come together form an eigenspace.",
-            curves(at.eigenvalues, subsample(at.eigenvalues.shape[1], 40), "eigenvalue"),
+            "Eigenvalues of the frame operator over training. Levels that come together form an eigenspace. A cross "
+            "marks the level at which a feature arrives by a jump: the eigenvalue of the eigenspace with most of it "
+            "changed by a tenth more than it usually does. Early growth counts as jumps, too.",
+            [
+                *curves(at.eigenvalues, subsample(at.eigenvalues.shape[1], 40), "eigenvalue"),
+                marks(found.level_jumps, at.level),
+            ],
             x | {"yaxis": axis("eigenvalue")},
         ),
         Figure(
@@ -319,7 +329,7 @@ def dynamics_figures(found: Dynamics) -> list[Figure]:
             "Rayleigh quotients and their jumps",
             "Kappa of each feature. A cross marks an increment of its logarithm beyond 4 robust sigmas of the "
             "feature's own increments. Early growth, fast against a long rest, counts as jumps, too.",
-            [*curves(at.kappa, shown, "feature"), marks],
+            [*curves(at.kappa, shown, "feature"), marks(found.jumps, at.kappa)],
             x | {"yaxis": axis("kappa")},
         ),
         Figure(

@@ -91,10 +91,12 @@ def read(
         ]
     with open_source(path, axis=axis) as reader:
         # An analysis passes over integers; relations are made of them.
-        matrices = {
-            info.name: info for info in reader.tensors() if len(info.shape) == 2 and 0 not in info.shape
-        }
+        held = list(reader.tensors())
+        matrices = {info.name: info for info in held if len(info.shape) == 2 and 0 not in info.shape}
         named = ", ".join([*matrices][:20])
+        if not matrices:
+            shapes = ", ".join(f"{info.name} {tuple(info.shape)}" for info in held[:20])
+            raise ParameterError(f"{path} holds no matrix: {shapes or 'it is empty'}")
         if tensor is None and len(matrices) != 1:
             raise ParameterError(f"{path} holds {len(matrices)} matrices, name one with tensor: {named}")
         if tensor is not None and tensor not in matrices:

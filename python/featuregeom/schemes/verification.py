@@ -90,7 +90,9 @@ class Verification:
 
 
 def verify(certificate: dict[str, Any], features: Any) -> Verification:
-    """Check a certificate against features: every field of it that says something.
+    """Check a certificate against features: every field of it that says something of them.
+
+    The wording of `reason`, and the version and options with which it was found, say nothing.
 
     Parameters
     ----------

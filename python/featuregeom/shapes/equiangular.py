@@ -144,8 +144,8 @@ def steiner_etf(v: int) -> NDArray[np.float64]:
     Parameters
     ----------
     v : int
-        Number of points, at least 4, and the order of a Hadamard matrix by Sylvester's or Paley's first
-        construction: 4, 8, 12, 16, 20, 24, 32 ...
+        Number of points, at least 4, and the order of a Hadamard matrix by Paley's first construction for primes
+        (not for their powers) and Sylvester's doubling: 4, 8, 12, 16, 20, 24, 32 ...
 
     Returns
     -------
@@ -155,7 +155,7 @@ def steiner_etf(v: int) -> NDArray[np.float64]:
     Raises
     ------
     ParameterError
-        If there is no such Hadamard matrix of order `v`.
+        If there is no Hadamard matrix of order `v` by these constructions.
 
     References
     ----------
@@ -171,7 +171,10 @@ def steiner_etf(v: int) -> NDArray[np.float64]:
     check_size(f"steiner_etf({v})", v**2, v * (v - 1) // 2)
     matrix = hadamard(v)
     if matrix is None:
-        raise ParameterError(f"v must be an order of Hadamard matrices by Sylvester or Paley, got {v}")
+        raise ParameterError(
+            "v must be a power of 2, or q + 1 for a prime q that is 3 modulo 4 (its powers are not supported) times a "
+            f"power of 2, got {v}: take 4, 8, 12, 16, 20, 24, 32 ..."
+        )
     pairs = np.array(list(combinations(range(v), 2)))
     rows = np.zeros((v, v, len(pairs)))
     for point in range(v):

@@ -14,7 +14,7 @@ def hadamard(order: int) -> NDArray[np.float64] | None:
     r"""Matrix H of signs with :math:`H H^\top = n I`, or None where neither construction gives one.
 
     Orders 1, and q + 1 for primes q that are 3 modulo 4 (Paley's first construction), and all their doubles
-    (Sylvester): every multiple of 4 up to 32 but 28.
+    (Sylvester): every multiple of 4 up to 32 but 28, which is Paley's for the prime power 27.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The held-out loss of all instances of a run at once."""
+"""The held-out loss of all instances of a run at once, and how far it may be off."""
 
 from __future__ import annotations
 
@@ -31,8 +31,12 @@ def held_out_losses(
     inputs: Inputs,
     size: int,
     seed: int,
-) -> Floats:
-    """Evaluate all instances on inputs that are the same ones, up to sparsity, for each.
+) -> tuple[Floats, Floats]:
+    r"""Evaluate all instances on inputs that are the same ones, up to sparsity, for each.
+
+    With :math:`q_t` the loss of input t of N, the loss is their mean :math:`\bar q` and its standard error
+
+    .. math:: \sqrt{\Bigl(\frac{1}{N} \sum_t q_t^2 - \bar q^2\Bigr) / (N - 1)}
 
     Parameters
     ----------
@@ -53,7 +57,8 @@ def held_out_losses(
 
     Returns
     -------
-    ndarray of float64, shape (k,)
+    losses, errors : ndarray of float64, shape (k,)
+        Mean losses, and their standard errors; NaN for a single input.
 
     Notes
     -----
@@ -65,12 +70,13 @@ def held_out_losses(
     V = None if parameters[2] is None else parameters[2].to(dtype)
     scale = torch.tensor(importance, dtype=dtype, device=where)
     tile, n = (_TILE if where.type == "cpu" else _DEVICE_TILE), W.shape[1]
-    losses = np.zeros(len(W))
+    losses, mean_squares = np.zeros((2, len(W)))
     for value in np.unique(sparsity):
         mine = np.flatnonzero(sparsity == value)
         chosen = torch.as_tensor(mine, device=where)
         w, c, v, weight = W[chosen], b[chosen], None if V is None else V[chosen], scale[chosen]
         total = torch.zeros(weight.shape, dtype=dtype, device=where)
+        squares = torch.zeros(len(weight), dtype=dtype, device=where)
         for rows in inputs.blocks(float(value), size, seed):
             block = torch.as_tensor(np.ascontiguousarray(rows.T), dtype=dtype, device=where)
             # Tiles of instances of one width, whatever their number: the same sums in a larger run.
@@ -84,5 +90,10 @@ def held_out_losses(
                     other = None if v is None else v[part]
                     error = predict_batch(torch, kind, w[part], c[part], x, other).sub_(wanted)
                     total[part] += torch.linalg.vector_norm(error, dim=-1).square()
+                    of_inputs = torch.bmm(weight[part, None], error.square_())
+                    squares[part] += of_inputs.square().sum((1, 2))
         losses[mine] = ((weight * total).sum(-1) / size).cpu().numpy()
-    return losses
+        mean_squares[mine] = (squares / size).cpu().numpy()
+    if size == 1:
+        return losses, np.full(len(W), np.nan)
+    return losses, np.sqrt(np.maximum(mean_squares - losses**2, 0) / (size - 1))

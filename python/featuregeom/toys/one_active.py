@@ -59,7 +59,8 @@ def one_active_loss(W: ArrayLike, b: ArrayLike, importance: ArrayLike | None = N
     ShapeError
         If the shapes do not fit together, or W has no rows or no columns.
     ParameterError
-        If a value is not a finite real number, or an importance is negative.
+        If a value is not a finite real number, an importance is negative, or the values are so large that the
+        squares of the outputs leave float64.
 
     Notes
     -----
@@ -77,11 +78,14 @@ def one_active_loss(W: ArrayLike, b: ArrayLike, importance: ArrayLike | None = N
     0.0
     """
     weights, bias, scale = _checked(W, b, importance)
-    t, x0, x1, r0, r1 = _active(weights, bias)
-    squares = t * (r0 * r0 + r0 * r1 + r1 * r1) / 3
-    # Where output i is 0, feature i itself is the residual.
-    own = (x0.diagonal() ** 3 + 1 - x1.diagonal() ** 3) / 3
-    return float(scale @ (squares.sum(axis=1) + own)) / len(bias)
+    with np.errstate(over="ignore", invalid="ignore"):
+        t, x0, x1, r0, r1 = _active(weights, bias)
+        squares = t * (r0 * r0 + r0 * r1 + r1 * r1) / 3
+        # Where output i is 0, feature i itself is the residual.
+        own = (x0.diagonal() ** 3 + 1 - x1.diagonal() ** 3) / 3
+        loss = scale @ (squares.sum(axis=1) + own)
+    _in_range(loss, weights, bias, scale)
+    return float(loss) / len(bias)
 
 
 def one_active_gradient(
@@ -115,7 +119,8 @@ def one_active_gradient(
     ShapeError
         If the shapes do not fit together, or W has no rows or no columns.
     ParameterError
-        If a value is not a finite real number, or an importance is negative.
+        If a value is not a finite real number, an importance is negative, or the values are so large that the
+        squares of the outputs leave float64.
 
     Notes
     -----
@@ -134,10 +139,13 @@ def one_active_gradient(
     (array([[-0.5]]), array([-0.75]))
     """
     weights, bias, scale = _checked(W, b, importance)
-    t, x0, x1, r0, r1 = _active(weights, bias)
-    slope = -t / 3 * (x0 * (2 * r0 + r1) + x1 * (r0 + 2 * r1))
-    G = slope * (scale / len(bias))[:, None]
-    return (G + G.T) @ weights, -scale / len(bias) * (t * (r0 + r1)).sum(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        t, x0, x1, r0, r1 = _active(weights, bias)
+        slope = -t / 3 * (x0 * (2 * r0 + r1) + x1 * (r0 + 2 * r1))
+        G = slope * (scale / len(bias))[:, None]
+        grad_W, grad_b = (G + G.T) @ weights, -scale / len(bias) * (t * (r0 + r1)).sum(axis=1)
+    _in_range(np.append(grad_W, grad_b), weights, bias, scale)
+    return grad_W, grad_b
 
 
 @dataclass(frozen=True)
@@ -326,3 +334,14 @@ def _checked(W: ArrayLike, b: ArrayLike, importance: ArrayLike | None) -> tuple[
     if (scale < 0).any():
         raise ParameterError(f"importance must be at least 0, got {scale.min()} at {scale.argmin()}")
     return weights, bias, scale
+
+
+def _in_range(result: Array | np.float64, W: Array, b: Array, importance: Array) -> None:
+    """Refuse values whose outputs, squares or sums have left float64."""
+    # Overflow shows: an off-diagonal entry of W W^T leaves the range only where one on the diagonal does.
+    if not np.isfinite(result).all():
+        sizes = [f"{np.abs(values).max():g}" for values in (W, b, importance)]
+        raise ParameterError(
+            f"W, b and importance, with largest sizes {', '.join(sizes)}, give numbers beyond the range of float64, "
+            f"{np.finfo(np.float64).max:.2g}: scale them down"
+        )

@@ -42,7 +42,7 @@ class Sweep:
     restarts: int
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row for each toy: its point, restart, held-out loss and the sum of its squared weights."""
+        """Give one row for each toy: its point, restart, held-out loss with its error, and sum of squared weights."""
         import pandas as pd
 
         frames = []
@@ -58,6 +58,7 @@ class Sweep:
                         "restart": instance % self.restarts,
                         "instance": instance,
                         "loss": toy.loss,
+                        "loss_error": toy.loss_error,
                         "squared_norm": np.square(toy.W, dtype=np.float64).sum(axis=(1, 2)),
                     }
                 )

@@ -32,8 +32,8 @@ pub fn enter<T: Send>(
     progress: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(&Run) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    // Below zero is as wrong as zero, which the core refuses.
-    let threads = threads.map(|count| usize::try_from(count).unwrap_or(0));
+    let wrong = |count| raise(Error::Parameter(format!("num_threads must be at least 1, not {count}")));
+    let threads = threads.map(|count| usize::try_from(count).map_err(|_| wrong(count))).transpose()?;
     let run = Run::new(pool(threads).map_err(raise)?, Arc::default());
     let progress = progress.map(|callable| callable.clone().unbind());
     py.detach(|| {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from featuregeom.errors import ParameterError
+from featuregeom.shapes.expected.polytopes import cross_polytope, cube, polygon, simplex
 from featuregeom.shapes.expected.record import Expected, tight
 
 __all__ = ["cyclotomic", "hamming", "johnson", "paley", "shrikhande"]
@@ -18,7 +19,8 @@ def hamming(d: int, q: int) -> Expected:
     Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 9.2.
     """
     cosines = [(1 - q * i / (d * (q - 1)), math.comb(d, i) * (q - 1) ** i) for i in range(1, d + 1)]
-    return tight(f"H({d},{q})", q**d, d * (q - 1), cosines)
+    name = cube(d).name if q == 2 else simplex(q).name if d == 1 else f"H({d},{q})"
+    return tight(name, q**d, d * (q - 1), cosines)
 
 
 def johnson(v: int, k: int) -> Expected:
@@ -28,11 +30,10 @@ def johnson(v: int, k: int) -> Expected:
     ----------
     Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 9.1.
     """
-    cosines = [
-        (1 - v * i / (k * (v - k)), math.comb(k, i) * math.comb(v - k, i))
-        for i in range(1, min(k, v - k) + 1)
-    ]
-    return tight(f"J({v},{k})", math.comb(v, k), v - 1, cosines)
+    k = min(k, v - k)
+    cosines = [(1 - v * i / (k * (v - k)), math.comb(k, i) * math.comb(v - k, i)) for i in range(1, k + 1)]
+    name = simplex(v).name if k == 1 else cross_polytope(3).name if v == 4 else f"J({v},{k})"
+    return tight(name, math.comb(v, k), v - 1, cosines)
 
 
 def cyclotomic(p: int, classes: int) -> Expected:
@@ -50,7 +51,8 @@ def cyclotomic(p: int, classes: int) -> Expected:
         raise ParameterError(f"classes must be 1, 2 or 3, where periods have a closed form, got {classes}")
     size = (p - 1) // classes
     periods = {1: _one_period, 2: _two_periods, 3: _three_periods}[classes](p)
-    name = f"Paley {p}" if classes == 2 else f"cyclotomic {p}, {classes} classes"
+    name = {1: simplex(p).name, 2: f"Paley {p}", 3: f"cyclotomic {p} of 3 classes"}[classes]
+    name = polygon(p).name if size == 2 else name
     return tight(name, p, size, [(period / size, size) for period in periods])
 
 
@@ -71,7 +73,7 @@ def shrikhande() -> Expected:
     ----------
     Shrikhande, Ann. Math. Statist. 30 (1959): the parameters are those of H(2, 4).
     """
-    return tight("Shrikhande", 16, 6, [(1 / 3, 6), (-1 / 3, 9)])
+    return tight("Shrikhande graph", 16, 6, [(1 / 3, 6), (-1 / 3, 9)])
 
 
 def _one_period(_: int) -> list[float]:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from featuregeom.shapes.expected.record import Counted, Expected, merged, tight
 
 __all__ = ["gosset", "leech", "root_system", "schlaefli"]
+
+_SMALL: Final = {
+    "A1": "digon",
+    "A2": "hexagon",
+    "A3": "cuboctahedron",
+    "D3": "cuboctahedron",
+    "D4": "24-cell",
+}
+"""Root systems that are known by another name."""
 
 
 def root_system(name: str) -> Expected:
@@ -25,7 +35,7 @@ def root_system(name: str) -> Expected:
     h = {"A": rank + 1, "D": 2 * rank - 2, "E": {6: 12, 7: 18, 8: 30}.get(rank, 0)}[letter]
     at_right_angles = rank * h - 2 - 2 * (2 * h - 4)
     cosines = [(1 / 2, 2 * h - 4), (0.0, at_right_angles), (-1 / 2, 2 * h - 4), (-1.0, 1)]
-    return tight(f"{name} roots", rank * h, rank, cosines)
+    return tight(_SMALL.get(name, f"{name} roots"), rank * h, rank, cosines)
 
 
 def schlaefli() -> Expected:
@@ -35,7 +45,7 @@ def schlaefli() -> Expected:
     ----------
     Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 3.11.
     """
-    return tight("Schläfli 27", 27, 6, [(1 / 4, 16), (-1 / 2, 10)])
+    return tight("Schläfli polytope 2_21", 27, 6, [(1 / 4, 16), (-1 / 2, 10)])
 
 
 def gosset() -> Expected:
@@ -45,7 +55,7 @@ def gosset() -> Expected:
     ----------
     Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 3.11.
     """
-    return tight("Gosset 56", 56, 7, [(1 / 3, 27), (-1 / 3, 27), (-1.0, 1)])
+    return tight("Gosset polytope 3_21", 56, 7, [(1 / 3, 27), (-1 / 3, 27), (-1.0, 1)])
 
 
 def leech() -> Expected:
@@ -57,7 +67,9 @@ def leech() -> Expected:
     """
     half = [(1 / 2, 4600), (1 / 4, 47104)]
     negative = [(-value, count) for value, count in half]
-    return tight("Leech minimal vectors", 196560, 24, [*half, (0.0, 93150), *negative, (-1.0, 1)])
+    return tight(
+        "minimal vectors of the Leech lattice", 196560, 24, [*half, (0.0, 93150), *negative, (-1.0, 1)]
+    )
 
 
 def _two_lengths(name: str, letter: str, rank: int) -> Expected:

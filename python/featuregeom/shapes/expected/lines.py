@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from featuregeom.shapes.expected.graphs import hamming, johnson
 from featuregeom.shapes.expected.record import Expected, tight
@@ -28,7 +27,7 @@ def icosahedral_lines() -> Expected:
     ----------
     Lemmens & Seidel, J. Algebra 24 (1973).
     """
-    return _equiangular("icosahedral lines", 6, 3)
+    return _equiangular("lines of the icosahedron", 6, 3)
 
 
 def etf_16_6() -> Expected:
@@ -38,7 +37,7 @@ def etf_16_6() -> Expected:
     ----------
     Fickus & Mixon, Tables of the existence of equiangular tight frames (2015), arXiv:1504.00253.
     """
-    return replace(hamming(2, 4), name="ETF of 16 in 6")
+    return hamming(2, 4)
 
 
 def etf_28_7() -> Expected:
@@ -48,7 +47,7 @@ def etf_28_7() -> Expected:
     ----------
     Fickus & Mixon, Tables of the existence of equiangular tight frames (2015), arXiv:1504.00253.
     """
-    return replace(johnson(8, 2), name="ETF of 28 in 7")
+    return johnson(8, 2)
 
 
 def paley_etf(q: int) -> Expected:
@@ -69,7 +68,8 @@ def steiner_etf(v: int) -> Expected:
     ----------
     Fickus, Mixon & Tremain, Linear Algebra Appl. 436 (2012).
     """
-    return _equiangular(f"Steiner ETF of {v} points", v**2, v * (v - 1) // 2)
+    name = hamming(2, 4).name if v == 4 else f"Steiner ETF of {v} points"
+    return _equiangular(name, v**2, v * (v - 1) // 2)
 
 
 def harmonic_etf(n: int, difference_set: Sequence[int] | None = None) -> Expected:

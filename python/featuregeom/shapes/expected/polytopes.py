@@ -45,6 +45,8 @@ _SIDED: Final = {
     6: "hexagonal",
     7: "heptagonal",
     8: "octagonal",
+    9: "enneagonal",
+    10: "decagonal",
 }
 
 _CELL120: Final = (
@@ -66,7 +68,7 @@ def polygon(n: int, density: int = 1) -> Expected:
     ----------
     Coxeter, Regular Polytopes (1973).
     """
-    name = _POLYGONS.get(n, f"{n}-gon") if density == 1 else f"star polygon {{{n}/{density}}}"
+    name = _POLYGONS.get(n, f"{n}-gon")  # whatever the density: the set of vectors is the same
     pairs = [(cosine(k, n), 2) for k in range(1, (n + 1) // 2)]
     return tight(name, n, 2, [*pairs, (-1.0, 1 - n % 2)])
 
@@ -112,7 +114,7 @@ def demicube(d: int) -> Expected:
     ----------
     Coxeter, Regular Polytopes (1973).
     """
-    name = {3: "tetrahedron", 4: "cross-polytope of 8 vertices"}.get(d, f"half {d}-cube")
+    name = {3: "tetrahedron", 4: "cross-polytope of 8 vertices", 5: "demipenteract"}.get(d, f"half {d}-cube")
     return tight(name, 2 ** (d - 1), d, [((d - 2 * i) / d, math.comb(d, i)) for i in range(2, d + 1, 2)])
 
 

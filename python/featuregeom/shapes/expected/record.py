@@ -22,7 +22,7 @@ class Expected:
     Attributes
     ----------
     name : str
-        What the geometry is called.
+        What the geometry is called; `blocks.decompose` says the same wherever it has a name for it.
     n, dim : int
         Number of features, and dimension of the space they span.
     eigenvalues : tuple of (float, int)

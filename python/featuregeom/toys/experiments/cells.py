@@ -19,13 +19,13 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def finished(
-    folder: Path | None, name: str, settings: Mapping[str, Any], compute: Callable[[], Arrays]
+    folder: str | Path | None, name: str, settings: Mapping[str, Any], compute: Callable[[], Arrays]
 ) -> Arrays:
     """Give a cell's arrays: from its file, or computed and then written.
 
     Parameters
     ----------
-    folder : Path or None
+    folder : path-like or None
         Where cells are kept; without one nothing is read or written.
     name : str
         The cell's file, without its suffix.
@@ -46,6 +46,7 @@ def finished(
     """
     if folder is None:
         return compute()
+    folder = Path(folder)
     create_folder(folder)
     path, key = folder / f"{name}.npz", json.dumps(settings, sort_keys=True)
     try:

@@ -1,4 +1,4 @@
-"""One toy over its training: when eigenvalues and the Rayleigh quotients of features jump."""
+"""One toy over its training: when the energy levels and the Rayleigh quotients of features jump."""
 
 from __future__ import annotations
 
@@ -31,19 +31,24 @@ class Dynamics:
         Its spectra and measures at every checkpoint.
     jumps : Jumps
         Jumps of log kappa beyond 4 robust sigmas.
+    level_jumps : Jumps
+        Jumps of features' energy levels by more than a tenth; see `Trajectory.level_jumps`.
     """
 
     toy: Toy
     trajectory: Trajectory
     jumps: Jumps
+    level_jumps: Jumps
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row for each checkpoint and feature; `jump` says where log kappa jumped."""
+        """Give one row for each checkpoint and feature; `jump` and `level_jump` say where kappa and level jumped."""
         frame = self.trajectory.to_frame()
         n = self.trajectory.kappa.shape[1]
-        jump = np.zeros(len(frame), dtype=bool)
-        jump[self.jumps.checkpoint * n + self.jumps.feature] = True
-        return frame.assign(jump=jump)
+        for name, jumps in (("jump", self.jumps), ("level_jump", self.level_jumps)):
+            jumped = np.zeros(len(frame), dtype=bool)
+            jumped[jumps.checkpoint * n + jumps.feature] = True
+            frame[name] = jumped
+        return frame
 
 
 def dynamics(
@@ -59,7 +64,11 @@ def dynamics(
     device: Any = None,
     progress: Progress | None = None,
 ) -> Dynamics:
-    """Train one toy at a constant learning rate, with checkpoints at even distances, and measure them.
+    r"""Train one toy at a constant learning rate, with checkpoints at even distances, and measure them.
+
+    A feature jumps where its :math:`\log \kappa_i`, with :math:`\kappa_i = w_i^\top F w_i / \lVert w_i \rVert^2`, or
+    the eigenvalue of the eigenspace with most of it moves far from its usual step; see `Trajectory.kappa_jumps` and
+    `Trajectory.level_jumps`.
 
     Parameters
     ----------
@@ -107,4 +116,4 @@ def dynamics(
     )
     assert toy.checkpoints is not None  # they were asked for
     trajectory = toy.checkpoints.trajectory()
-    return Dynamics(toy, trajectory, trajectory.kappa_jumps())
+    return Dynamics(toy, trajectory, trajectory.kappa_jumps(), trajectory.level_jumps())

@@ -88,10 +88,12 @@ def geometry(
     learning_rate: float = 5e-3,
     seed: int = 0,
     device: Any = None,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Geometry:
-    """Train one toy at each sparsity, all features of equal importance, and measure capacities.
+    r"""Train one toy at each sparsity, all features of equal importance, and measure capacities.
+
+    .. math:: D_i = \frac{\lVert w_i \rVert^4}{\sum_j \langle w_i, w_j \rangle^2}
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ def geometry(
         By default 10 values with 1 / (1 - S) from 1 to 100, evenly in the logarithm.
     steps, batch_size, learning_rate, seed, device
         As in `superposition.train`. The learning rate falls exponentially.
-    folder : Path, optional
+    folder : path-like, optional
         Keeps each finished sparsity, and is where it is looked for.
     progress : callable, optional
         Called as ``progress(done, total)`` in steps of all runs together.

@@ -333,7 +333,7 @@ def phase(
     learning_rate: float = 2e-2,
     seed: int = 0,
     device: Any = None,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Phase:
     """Train a phase diagram, and put the held solutions beside it.
@@ -349,7 +349,7 @@ def phase(
         Toys trained for each point, of which the one with the least loss counts.
     steps, batch_size, learning_rate, seed, device
         As in `superposition.train`.
-    folder : Path, optional
+    folder : path-like, optional
         Keeps each finished row (one importance), and is where it is looked for.
     progress : callable, optional
         Called as ``progress(done, total)`` in steps of all rows together.

@@ -141,10 +141,12 @@ def saturation(
     bias: float = -0.1,
     seed: int = 0,
     device: Any = None,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Saturations:
-    """Train toys over dimensions and sparsities, and measure their saturation.
+    r"""Train toys over dimensions and sparsities, and measure their saturation.
+
+    .. math:: \rho = \frac{1}{\operatorname{rank} F} \sum_i D_i
 
     Parameters
     ----------
@@ -161,7 +163,7 @@ def saturation(
         As in `superposition.train`. The learning rate falls exponentially.
     bias : float
         Value at which all biases are held.
-    folder : Path, optional
+    folder : path-like, optional
         Keeps what is finished, one file for each number of dimensions, and is where it is looked for.
     progress : callable, optional
         Called as ``progress(done, total)`` in steps of all runs together.
