@@ -74,7 +74,7 @@ def detect(
     tolerance : float
         Largest deviation of a cosine from the ideal one that a name allows, from 0 to 0.5. Above 8 features, exact
         relations of two and more classes are named through more noise: while the ideal explains 3/4 of the
-        variance of the cosines.
+        variance of the cosines, and what it leaves looks like noise of the features.
     seed : int
         Seed of the random checks and of refinement, at least 0.
 
