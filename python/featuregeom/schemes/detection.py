@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.schemes.defect import defect, null_p_value
-from featuregeom.schemes.eigenspaces import eigenspaces, krein_parameters, second_eigenmatrix, support_of
+from featuregeom.schemes.eigenspaces import support_of
 from featuregeom.schemes.products import class_counts, class_means, class_sizes, intersection_numbers
 from featuregeom.schemes.refinement import denoised
+from featuregeom.schemes.spectral import Spectral
 
 __all__ = ["Detection", "Mode"]
 
@@ -21,7 +22,7 @@ Mode = Literal["signed", "line"]
 
 
 @dataclass(frozen=True, eq=False)
-class Detection:
+class Detection(Spectral):
     """The scheme and the name of a set of features, or why there is none.
 
     Attributes
@@ -138,36 +139,6 @@ class Detection:
     def intersection_numbers(self) -> NDArray[np.int64] | None:
         """Numbers p[i, j, k], shape (d + 1, d + 1, d + 1); None where `relations` are no symmetric scheme."""
         return intersection_numbers(self.relations) if self._exact else None
-
-    @cached_property
-    def _spaces(self) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-        numbers = self.intersection_numbers
-        return None if numbers is None else eigenspaces(numbers, self.levels)
-
-    @property
-    def P(self) -> NDArray[np.float64] | None:  # noqa: N802
-        """First eigenmatrix: eigenvalue of relation j on eigenspace i; larger eigenvalues of the Gram matrix first."""
-        return None if self._spaces is None else self._spaces[0]
-
-    @property
-    def multiplicities(self) -> NDArray[np.int64] | None:
-        """Dimensions of the eigenspaces, shape (d + 1,)."""
-        return None if self._spaces is None else self._spaces[1]
-
-    @cached_property
-    def Q(self) -> NDArray[np.float64] | None:  # noqa: N802
-        """Second eigenmatrix: P Q = n I."""
-        return None if self._spaces is None else second_eigenmatrix(*self._spaces)
-
-    @cached_property
-    def krein(self) -> NDArray[np.float64] | None:
-        """Krein parameters q[i, j, k], shape (d + 1, d + 1, d + 1)."""
-        return None if self._spaces is None else krein_parameters(*self._spaces)
-
-    @cached_property
-    def eigenvalues(self) -> NDArray[np.float64] | None:
-        """Eigenvalue of the denoised Gram matrix on each eigenspace, shape (d + 1,)."""
-        return None if self.P is None else np.asarray(self.P @ self.levels)
 
     @cached_property
     def support(self) -> NDArray[np.int64] | None:

@@ -17,9 +17,10 @@ from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.schemes.check import failure_text
 from featuregeom.schemes.detection import Mode
-from featuregeom.schemes.eigenspaces import eigenspaces, krein_parameters, second_eigenmatrix, support_of
+from featuregeom.schemes.eigenspaces import eigenspaces, support_of
 from featuregeom.schemes.names.parametric import Parametric, component_sizes, parametric_name
 from featuregeom.schemes.names.words import with_article
+from featuregeom.schemes.spectral import Spectral
 
 __all__ = ["LargeDetection", "detect_large"]
 
@@ -41,7 +42,7 @@ _TILE = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
-class LargeDetection:
+class LargeDetection(Spectral):
     """The scheme and the name of many features, or why there is none: as `Detection`, without matrices of pairs.
 
     Attributes
@@ -114,36 +115,6 @@ class LargeDetection:
     def n(self) -> int:
         """Number of points."""
         return len(self.points)
-
-    @cached_property
-    def _spaces(self) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-        numbers = self.intersection_numbers
-        return None if numbers is None else eigenspaces(numbers, self.levels)
-
-    @property
-    def P(self) -> NDArray[np.float64] | None:  # noqa: N802
-        """First eigenmatrix: eigenvalue of relation j on eigenspace i; larger eigenvalues of the Gram matrix first."""
-        return None if self._spaces is None else self._spaces[0]
-
-    @property
-    def multiplicities(self) -> NDArray[np.int64] | None:
-        """Dimensions of the eigenspaces, shape (d + 1,)."""
-        return None if self._spaces is None else self._spaces[1]
-
-    @cached_property
-    def Q(self) -> NDArray[np.float64] | None:  # noqa: N802
-        """Second eigenmatrix: P Q = n I."""
-        return None if self._spaces is None else second_eigenmatrix(*self._spaces)
-
-    @cached_property
-    def krein(self) -> NDArray[np.float64] | None:
-        """Krein parameters q[i, j, k], shape (d + 1, d + 1, d + 1)."""
-        return None if self._spaces is None else krein_parameters(*self._spaces)
-
-    @property
-    def eigenvalues(self) -> NDArray[np.float64] | None:
-        """Eigenvalue of the Gram matrix on each eigenspace, shape (d + 1,)."""
-        return None if self.P is None else np.asarray(self.P @ self.levels)
 
     @cached_property
     def certificate(self) -> dict[str, Any] | None:
