@@ -70,13 +70,11 @@ def held_out_losses(
     V = None if parameters[2] is None else parameters[2].to(dtype)
     scale = torch.tensor(importance, dtype=dtype, device=where)
     tile, n = (_TILE if where.type == "cpu" else _DEVICE_TILE), W.shape[1]
-    losses, mean_squares = np.zeros((2, len(W)))
+    sums, squares = torch.zeros(2, len(W), dtype=dtype, device=where)
     for value in np.unique(sparsity):
         mine = np.flatnonzero(sparsity == value)
         chosen = torch.as_tensor(mine, device=where)
         w, c, v, weight = W[chosen], b[chosen], None if V is None else V[chosen], scale[chosen]
-        total = torch.zeros(weight.shape, dtype=dtype, device=where)
-        squares = torch.zeros(len(weight), dtype=dtype, device=where)
         for rows in inputs.blocks(float(value), size, seed):
             block = torch.as_tensor(np.ascontiguousarray(rows.T), dtype=dtype, device=where)
             # Tiles of instances of one width, whatever their number: the same sums in a larger run.
@@ -89,11 +87,10 @@ def held_out_losses(
                     part = slice(k, k + group)
                     other = None if v is None else v[part]
                     error = predict_batch(torch, kind, w[part], c[part], x, other).sub_(wanted)
-                    total[part] += torch.linalg.vector_norm(error, dim=-1).square()
-                    of_inputs = torch.bmm(weight[part, None], error.square_())
-                    squares[part] += of_inputs.square().sum((1, 2))
-        losses[mine] = ((weight * total).sum(-1) / size).cpu().numpy()
-        mean_squares[mine] = (squares / size).cpu().numpy()
+                    of_inputs = torch.bmm(weight[part, None], error.square_())[:, 0]
+                    sums[chosen[part]] += of_inputs.sum(-1)
+                    squares[chosen[part]] += of_inputs.square_().sum(-1)
+    losses, mean_squares = ((one / size).cpu().numpy().astype(np.float64) for one in (sums, squares))
     if size == 1:
         return losses, np.full(len(W), np.nan)
     return losses, np.sqrt(np.maximum(mean_squares - losses**2, 0) / (size - 1))
