@@ -414,3 +414,9 @@ def test_a_single_class_is_a_scheme_whoever_is_asked(X):
     assert fg.schemes.check(found.relations).is_scheme
     assert fg.schemes.detect(relations=found.relations).is_scheme
     assert fg.schemes.detect_blocks(X, [0] * n).is_scheme.tolist() == [True]
+
+
+@pytest.mark.parametrize("n", [3, 5000])
+def test_one_direction_however_many_features(n):
+    found = fg.schemes.detect(np.ones((n, 3)))
+    assert (found.name, found.reason) == ("", f"{n} features in 1 direction; a single feature")

@@ -170,3 +170,83 @@ def test_twelve_points_are_not_taken_for_others(name, noise):
     X = shapes.cuboctahedron() if name == "cuboctahedron" else shapes.prism(6)
     for seed in range(25):
         assert fg.schemes.detect(shapes.noisy(X, noise, seed)).name in (name, "")
+
+
+def unit(X):
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+def pyritohedral(a):
+    """Twelve points of the icosahedron's symmetry without its fivefold axes: tight, but no icosahedron."""
+    signs = [(s, t) for s in (1, -1) for t in (1, -1)]
+    rings = [((0, s, t * a), (t * a, 0, s), (s, t * a, 0)) for s, t in signs]
+    return unit(np.array([point for ring in rings for point in ring]))
+
+
+def half_turned(X, angle):
+    """Every second feature, turned in one plane."""
+    X = unit(X)
+    c, s = np.cos(angle), np.sin(angle)
+    X[::2, :2] = X[::2, :2] @ [[c, -s], [s, c]]
+    return X
+
+
+DEFORMED = {
+    "pyritohedral 1.3": pyritohedral(1.3),
+    "pyritohedral 2": pyritohedral(2.0),
+    "stretched J(5,2)": stretched(shapes.johnson(5, 2), 2),
+    "stretched tesseract": stretched(shapes.tesseract(), 2),
+    "stretched cuboctahedron": stretched(shapes.cuboctahedron(), 1.8),
+    "stretched dodecahedron": stretched(shapes.dodecahedron(), 1.8),
+    "stretched icosahedron": stretched(shapes.icosahedron(), 1.5),
+    "half tesseract": half_turned(shapes.tesseract(), 1.0),
+    "half 5-cube turned": half_turned(shapes.cube(5), 0.6),
+    "half H(2,3)": half_turned(shapes.hamming(2, 3), 0.6),
+}
+
+
+@pytest.mark.parametrize("noise", [0, 0.003, 0.01, 0.02])
+@pytest.mark.parametrize("name", list(DEFORMED))
+def test_deformed_geometries_have_no_name_through_noise(name, noise):
+    for seed in range(3):
+        found = fg.schemes.detect(shapes.noisy(DEFORMED[name], noise, seed))
+        assert found.name == "", found.residual
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.05])
+@pytest.mark.parametrize(
+    ("name", "X"),
+    [
+        ("enneagon", shapes.polygon(9)),
+        ("12-gon", shapes.polygon(12)),
+        ("cross-polytope of 10 vertices", shapes.cross_polytope(5)),
+        ("cross-polytope of 12 vertices", shapes.cross_polytope(6)),
+    ],
+)
+def test_polygons_and_cross_polytopes_through_noise(name, X, noise):
+    for seed in range(5):
+        assert fg.schemes.detect(disguised(X, seed, noise)).name == name
+
+
+def test_a_polygon_through_noise_of_its_gram_matrix():
+    X = shapes.polygon(20)
+    for seed in range(5):
+        E = np.random.default_rng(seed).standard_normal((20, 20)) * 0.003
+        assert fg.schemes.detect(gram=X @ X.T + (E + E.T) / 2).name == "20-gon"
+
+
+@pytest.mark.parametrize("noise", [0, 1e-4, 1e-3, 1e-2])
+def test_directions_that_are_met_twice_through_noise(noise):
+    icosahedron = shapes.noisy(shapes.icosahedron(), noise, 0)
+    found = fg.schemes.detect(icosahedron, mode="line")
+    assert found.name == "lines of the icosahedron"
+    assert found.reason == "12 features on 6 lines"
+    twice = shapes.noisy(np.vstack([shapes.polygon(5)] * 2), noise, 1)
+    found = fg.schemes.detect(twice)
+    assert (found.name, found.reason) == ("pentagon", "10 features in 5 directions")
+
+
+def test_neighbours_by_chance_are_not_one_direction():
+    """Dense polygons through noise: some neighbours come close, which does not make them the same."""
+    for seed in range(20):
+        assert fg.schemes.detect(shapes.noisy(shapes.polygon(20), 0.2, seed)).n == 20

@@ -15,6 +15,7 @@ from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
 from featuregeom.schemes.detection import Detection, Mode
+from featuregeom.schemes.directions import directions_text, same_direction
 from featuregeom.schemes.eigenspaces import eigenspaces
 from featuregeom.schemes.entry import (
     LARGEST,
@@ -34,9 +35,6 @@ __all__ = ["NORM_SPREAD", "detect", "detect_cosines"]
 
 NORM_SPREAD = 0.1
 """Largest relative spread of norms within one geometry."""
-
-_SAME = 5e-7
-"""Features whose cosine is nearer to 1 than this are one direction: an angle of a thousandth."""
 
 _NOISE = 5.0
 """Cosines between summands may be so many times the root mean square of the noise within them."""
@@ -73,8 +71,8 @@ def detect(
         "line" judges the lines that features span, so that a feature and its negative are one.
     tolerance : float
         Largest deviation of a cosine from the ideal one that a name allows, from 0 to 0.5. Above 8 features, exact
-        relations of two and more classes are named through more noise: while the ideal explains 3/4 of the
-        variance of the cosines, and what it leaves looks like noise of the features.
+        relations of two and more classes, but for prisms and antiprisms, are named through more noise: while the
+        ideal explains 3/4 of the variance of the cosines, and what it leaves looks like noise of the features.
     seed : int
         Seed of the random checks and of refinement, at least 0.
 
@@ -94,7 +92,8 @@ def detect(
 
     Notes
     -----
-    Features of one direction are merged. Candidates for the levels of the cosines (`levels.candidates`) are checked
+    Features of one direction are merged: those of an angle up to .001, and up to .05 where every direction is met as
+    often and all others are four times as far apart. Candidates for the levels of the cosines are checked
     to be exact schemes, first as they are, then refined by their own algebra; levels that are clear but no scheme
     are replaced by what they generate. A name then needs the relations of the named geometry, point by point, and
     its cosines.
@@ -155,7 +154,7 @@ def _of_few_directions(features: Features, merged: LargeDetection, tolerance: fl
             "",
             f"cosines of {with_article(name)}, but norms of one direction differ by {spread:.0%}",
         )
-    note = _directions(features.n, len(points))
+    note = directions_text(features.n, len(points))
     return _with(
         found,
         name=name,
@@ -165,10 +164,6 @@ def _of_few_directions(features: Features, merged: LargeDetection, tolerance: fl
         duplicates=merged.duplicates,
         reason=f"{note}; {reason}" if reason else note,
     )
-
-
-def _directions(n: int, points: int) -> str:
-    return f"{n} features in {points} direction{'s' if points > 1 else ''}"
 
 
 def detect_cosines(
@@ -199,7 +194,7 @@ def detect_cosines(
     -------
     Detection
     """
-    groups = _duplicates(cosines)
+    groups = same_direction(cosines)
     points = np.array([group[0] for group in groups], dtype=np.int64)
     distinct = cosines if len(points) == len(cosines) else cosines[np.ix_(points, points)]
     verdict = judge(distinct, tolerance=tolerance, refinements=refinements, seed=seed)
@@ -234,7 +229,7 @@ def detect_cosines(
         reason = f"cosines of {with_article(name)}, but norms differ by {spread:.0%}"
         name, also = "", ()
     if len(points) < len(cosines):
-        note = _directions(len(cosines), len(points))
+        note = directions_text(len(cosines), len(points))
         reason = f"{note}; {reason}" if reason else note
     return _detection(verdict, distinct, points, groups, name=name, reason=reason, also=also)
 
@@ -306,16 +301,6 @@ def _rank(cosines: NDArray[np.float64]) -> int:
     return int(np.linalg.matrix_rank(cosines, tol=1e-6 * len(cosines), hermitian=True))
 
 
-def _duplicates(cosines: NDArray[np.float64]) -> list[list[int]]:
-    """Group features of one direction, in the order of their first."""
-    n = len(cosines)
-    same = cosines >= 1 - _SAME
-    if int(same.sum()) == n:
-        return [[i] for i in range(n)]
-    first = same.argmax(axis=1)
-    return [np.flatnonzero(first == i).tolist() for i in np.unique(first)]
-
-
 def _direct_sum(
     cosines: NDArray[np.float64], part: Callable[[NDArray[np.int64]], Detection], tolerance: float
 ) -> tuple[tuple[Detection, ...], list[NDArray[np.int64]]]:
@@ -378,20 +363,26 @@ def _lines(
         raise ParameterError(f"{n} lines: detect forms matrices of pairs of 2 n vectors up to {LARGEST}")
     both = np.block([[cosines, -cosines], [-cosines, cosines]])
     found = detect_cosines(both, np.tile(norms, 2), tolerance=tolerance, seed=seed)
-    reason = found.reason
-    equiangular = _equiangular(cosines, tolerance)
+    lines = found.points % n
+    # Each line has two points, on either side of it.
+    single = lines[np.arange(found.n) < found.cosines.argmin(axis=1)]
+    distinct = len(single)
+    reason = found.reason.removeprefix(directions_text(2 * n, found.n)).removeprefix("; ")
+    if distinct < n:
+        note = f"{n} features on {distinct} line{'s' if distinct > 1 else ''}"
+        reason = f"{note}; {reason}" if reason else note
+    equiangular = _equiangular(cosines[np.ix_(single, single)], tolerance)
     names = [f"lines of the {found.name}"] if found.name else []
     # A real equiangular tight frame is a regular two-graph (Holmes & Paulsen 2004).
-    names += [equiangular, f"regular two-graph of {n} points"] if equiangular else []
+    names += [equiangular, f"regular two-graph of {distinct} points"] if equiangular else []
     name = names[0] if names else ""
-    lines = found.points % n
     order = np.array(list(dict.fromkeys((found.order % n).tolist())), dtype=np.int64)
     groups = {tuple(sorted({i % n for i in group})) for group in found.duplicates}
     return Detection(
         **{
             **{key: getattr(found, key) for key in Detection.__dataclass_fields__},
             "name": name,
-            "reason": "" if name and not found.name else reason,
+            "reason": reason if found.name or not name or distinct < n else "",
             "also": tuple(names[1:]),
             "nearest": name or found.nearest,
             "mode": "line",

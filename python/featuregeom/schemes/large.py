@@ -17,6 +17,7 @@ from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.schemes.check import failure_text
 from featuregeom.schemes.detection import Mode
+from featuregeom.schemes.directions import directions_text
 from featuregeom.schemes.eigenspaces import eigenspaces, support_of
 from featuregeom.schemes.names.parametric import Parametric, component_sizes, parametric_name
 from featuregeom.schemes.names.words import with_article
@@ -222,6 +223,8 @@ class _Judged:
 
 def _judge(features: Features, seed: int, num_threads: int | None, progress: Progress | None) -> _Judged:
     n, values = features.n, features.values
+    if n == 1:
+        return _Judged(reason="a single feature", defect=0.0)
     sampled = np.sort(np.random.default_rng(seed).choice(n, min(_SAMPLED, n), replace=False))
     cosines = _sampled_cosines(features, sampled)
     own = np.zeros(cosines.shape, dtype=bool)
@@ -286,9 +289,7 @@ def _named(
 ) -> LargeDetection:
     points, signs, norms = each
     many = sum(len(group) - 1 for group in duplicates)
-    notes = (
-        [f"{len(points) + many} features in {len(points)} directions"] if many and mode == "signed" else []
-    )
+    notes = [directions_text(len(points) + many, len(points))] if many and mode == "signed" else []
     name, reason, is_scheme = Parametric("", (), math.nan), found.reason, False
     levels, eta2, spread, dim = np.ones(1), math.nan, math.nan, features.m
     valencies: NDArray[np.int64] | None = None

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from featuregeom.schemes.defect import NULL_LIMIT, defect, null_p_value
 from featuregeom.schemes.eigenspaces import eigenspaces, support_of
 from featuregeom.schemes.levels import clear_cuts
-from featuregeom.schemes.names import Classical, Match, classical, fits_dimension, laid_over, matches
+from featuregeom.schemes.names import (
+    Classical,
+    Match,
+    classical,
+    fits_dimension,
+    laid_over,
+    matches,
+    of_classical,
+)
 from featuregeom.schemes.names.catalogue import LARGEST
 from featuregeom.schemes.names.parametric import component_sizes, parametric_name
 from featuregeom.schemes.noise import FREE_VARIANCE, like_noise
@@ -102,7 +110,8 @@ def judge(
         return _nothing(cosines, "a single feature")
     values, vectors = np.linalg.eigh(cosines)
     eigenvalues = values[::-1].astype(np.float64)
-    laid = classical(cosines, eigenvalues, vectors[:, -2:].astype(np.float64))
+    classic = classical(cosines, eigenvalues, vectors[:, -2:].astype(np.float64))
+    laid = [one for one in classic if one.in_dimension]
     if laid and laid[0].residual <= min(laid[0].limit, tolerance):
         return _classical(cosines, laid[0])
     if n == 2:
@@ -116,6 +125,9 @@ def judge(
         found = noisy if best is not None or not found.clear else found
     if best is not None:
         return _matched(cosines, *best, found)
+    noisy_one = _classical_through_noise(cosines, classic, eigenvalues)
+    if noisy_one is not None:
+        return noisy_one
     if n > LARGEST and found.partitions and (known := _by_parameters(cosines, found, tolerance)):
         return known
     return _unnamed(cosines, found, laid, eigenvalues, tolerance)
@@ -145,6 +157,20 @@ def _classical(cosines: NDArray[np.float64], one: Classical) -> Verdict:
         None,
         partition.relations,
     )
+
+
+def _classical_through_noise(
+    cosines: NDArray[np.float64], classic: list[Classical], eigenvalues: NDArray[np.float64]
+) -> Verdict | None:
+    """Give a polygon or cross-polytope its name where it is off by more, but no more than noise explains."""
+    if _few(cosines):
+        return None
+    for one in classic:
+        # A simplex has a single class, of which nothing is to be explained: its noisy limit is 0.
+        near = one.residual <= one.noisy_limit
+        if near and _through_noise(cosines, of_classical(cosines, one), eigenvalues):
+            return _classical(cosines, one)
+    return None
 
 
 def _named(
@@ -180,13 +206,18 @@ def _allowed(
     tolerance: float,
     few: bool,
 ) -> bool:
-    n = len(eigenvalues)
     if match.residual <= tolerance and fits_dimension(eigenvalues, match.dim):
         return True
-    if few or match.height is not None or match.explained < _NOISY_ETA2:
-        return False
-    outside = float(eigenvalues[match.dim :].sum()) / n
-    return outside <= _NOISY_OUTSIDE and like_noise(cosines, match, eigenvalues)
+    return not few and match.height is None and _through_noise(cosines, match, eigenvalues)
+
+
+def _through_noise(cosines: NDArray[np.float64], match: Match, eigenvalues: NDArray[np.float64]) -> bool:
+    outside = float(eigenvalues[match.dim :].sum()) / len(eigenvalues)
+    return (
+        match.explained >= _NOISY_ETA2
+        and outside <= _NOISY_OUTSIDE
+        and like_noise(cosines, match, eigenvalues)
+    )
 
 
 def _matched(cosines: NDArray[np.float64], match: Match, partition: Partition, found: Search) -> Verdict:

@@ -5,7 +5,7 @@ They need no search for relations, and so keep their names where levels are many
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,11 @@ class Classical:
         Largest deviation of a cosine from the ideal one.
     limit : float
         The largest residual that the name allows.
+    in_dimension : bool
+        Whether the features have no more dimensions than it.
+    noisy_limit : float
+        The largest residual that noise may leave. Features in a plane come in some order by chance; those of a
+        polygon are by less than a quarter of their distance off, so pairs by less than half of it.
     """
 
     name: str
@@ -54,11 +59,8 @@ class Classical:
     order: NDArray[np.int64]
     residual: float
     limit: float
-
-    @property
-    def fits(self) -> bool:
-        """Whether the name holds."""
-        return self.residual <= self.limit
+    in_dimension: bool = True
+    noisy_limit: float = 0.0
 
 
 def classical(
@@ -81,7 +83,7 @@ def classical(
         Those that can be laid at all, whether they fit or not; the closest first.
     """
     found = [*_simplex(cosines), *_cross_polytope(cosines), *_polygon(cosines, plane)]
-    found = [one for one in found if fits_dimension(eigenvalues, one.dim)]
+    found = [replace(one, in_dimension=fits_dimension(eigenvalues, one.dim)) for one in found]
     return sorted(found, key=lambda one: one.residual)
 
 
@@ -136,7 +138,8 @@ def _cross_polytope(cosines: NDArray[np.float64]) -> list[Classical]:
     order = np.stack([first, opposite[first]], axis=1).ravel()
     labels = np.ones((n, n), dtype=np.int64) + np.kron(np.eye(n // 2, dtype=np.int64), [[-1, 1], [1, -1]])
     levels = np.array([1.0, 0.0, -1.0])
-    return [_laid(cosines, cross_polytope_name(n), n // 2, order, (labels, levels), _TOLERANCE)]
+    laid = _laid(cosines, cross_polytope_name(n), n // 2, order, (labels, levels), _TOLERANCE)
+    return [replace(laid, noisy_limit=np.inf)]
 
 
 def _polygon(cosines: NDArray[np.float64], plane: NDArray[np.float64]) -> list[Classical]:
@@ -149,4 +152,5 @@ def _polygon(cosines: NDArray[np.float64], plane: NDArray[np.float64]) -> list[C
     labels = np.minimum(steps, n - steps)
     levels = np.cos(2 * np.pi * np.arange(n // 2 + 1) / n)
     limit = min(_TOLERANCE, 0.25 * (1 - float(levels[1])))
-    return [_laid(cosines, polygon_name(n), 2, order, (labels, levels), limit)]
+    laid = _laid(cosines, polygon_name(n), 2, order, (labels, levels), limit)
+    return [replace(laid, noisy_limit=np.pi / n)]

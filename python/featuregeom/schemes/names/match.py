@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from featuregeom.schemes.names.alignment import aligned
 from featuregeom.schemes.names.catalogue import catalogue
+from featuregeom.schemes.names.classical import Classical
 from featuregeom.schemes.names.ideal import Ideal
 from featuregeom.schemes.names.isomorphism import isomorphism
 from featuregeom.schemes.names.rings import Rings, heights, rings, stands_up
 from featuregeom.schemes.products import class_counts, class_means
 
-__all__ = ["Match", "laid_over", "matches"]
+__all__ = ["Match", "laid_over", "matches", "of_classical"]
 
 _LEVEL_TOLERANCE = 0.1
 """Largest deviation of a mean cosine from the ideal one. Noise averages out of means, but for shrinking them."""
@@ -50,8 +51,6 @@ class Match:
         Largest deviation of a cosine from the ideal one.
     explained : float
         Share of the variance of the cosines that the ideal ones explain.
-    deviation : float
-        Root mean square of the deviations from the ideal cosines.
     height : float or None
         Squared height of a prism or antiprism.
     """
@@ -64,7 +63,6 @@ class Match:
     order: NDArray[np.int64]
     residual: float
     explained: float
-    deviation: float
     height: float | None = None
 
 
@@ -167,9 +165,7 @@ def _compare(
     relations = np.empty_like(ideal.relations)
     relations[np.ix_(order, order)] = ideal.relations
     difference = cosines - ideal.levels[relations]
-    off = cosines[~np.eye(len(cosines), dtype=bool)]
-    total = float(((off - off.mean()) ** 2).sum())
-    explained = 1 - float((difference**2).sum()) / total if total > 0 else 0.0
+    explained = explained_by(cosines, ideal.levels[relations])
     return Match(
         ideal.name,
         ideal.also,
@@ -179,6 +175,30 @@ def _compare(
         order,
         float(np.abs(difference).max()),
         explained,
-        float(np.sqrt((difference**2).mean())),
         height,
     )
+
+
+def of_classical(cosines: NDArray[np.float64], one: Classical) -> Match:
+    """Give a simplex, cross-polytope or polygon as a match.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Normalised Gram matrix.
+    one : Classical
+        The geometry, laid over the features.
+
+    Returns
+    -------
+    Match
+    """
+    explained = explained_by(cosines, one.levels[one.relations])
+    return Match(one.name, (), one.dim, one.relations, one.levels, one.order, one.residual, explained)
+
+
+def explained_by(cosines: NDArray[np.float64], ideal: NDArray[np.float64]) -> float:
+    """Share of the variance of the cosines that ideal ones explain; 0 where there is none."""
+    off = cosines[~np.eye(len(cosines), dtype=bool)]
+    total = float(((off - off.mean()) ** 2).sum())
+    return 1 - float(((cosines - ideal) ** 2).sum()) / total if total > 0 else 0.0
