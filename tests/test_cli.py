@@ -181,6 +181,33 @@ def test_the_demo_prints_the_names(invoke, tmp_path):
     assert (tmp_path / "featuregeom-demo" / "report.html").exists()
 
 
+def test_version_and_both_names_of_threads(invoke, tmp_path):
+    assert invoke("--version").stdout == f"{fg.__version__}\n"
+    np.save("x.npy", np.eye(2))
+    np.savez("net.npz", W0=np.eye(2))
+    for name in ("--num-threads", "--threads"):
+        for command in ("analyze x.npy", "codes x.npy", "regions slice net.npz"):
+            assert invoke(*command.split(), name, 1).exit_code == 0
+
+
+def test_what_is_left_out_is_told_with_its_reason(invoke, tmp_path):
+    np.savez("some.npz", w=np.eye(2), **{f"b{k:02d}": np.ones(2) for k in range(12)})
+    said = invoke("analyze", "some.npz")
+    assert said.exit_code == 0
+    assert [line for line in said.stdout.splitlines() if line.startswith("not measured")] == [
+        *(f"not measured: b{k:02d} (2): 1-D" for k in range(10)),
+        "not measured: 2 more",
+    ]
+    np.save("int.npy", np.ones((3, 2), dtype=int))
+    said = invoke("analyze", "int.npy")
+    assert said.exit_code == 1
+    assert "nothing to measure in int.npy: 'int' (3 x 2): int64: not real features" in said.output
+    assert not (tmp_path / "int.featuregeom").exists()
+    said = invoke("report", "int.npy")
+    assert said.exit_code == 1
+    assert "int.npy is a file, and report wants the folder of an analysis" in said.output
+
+
 def test_version_of_the_package_is_that_of_the_core():
     from importlib.metadata import version
 

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
+import featuregeom as fg
 from featuregeom.cli import app
 
 # Codes met 1, 1, 1, 2 and 3 times: coverage 1 - 3/8, Chao 5 + 3 * 2 / (2 * 2).
@@ -52,9 +53,15 @@ def test_table_page_and_purity(invoke, tmp_path):
     frame = pd.read_parquet("o/codes.parquet")
     assert frame["count"].tolist() == [3, 2, 1, 1, 1]
     assert frame["first_row"].tolist() == [5, 3, 0, 1, 2]
+    origin = {
+        "version": fg.__version__, "command": "featuregeom codes", "source": "X.npy", "tensor": "X",
+        "labels": "labels.txt", "tolerance": 0.5, "layers": None, "nonfinite": "error",
+    }  # fmt: skip
+    assert origin.items() <= frame.attrs["provenance"].items()
     assert frame["purity"].tolist() == [2 / 3, 1 / 2, 1, 1, 1]
     page = (tmp_path / "o" / "codes.html").read_text(encoding="utf-8")
     assert "Codes of X" in page
+    assert f"<dt>version</dt><dd>{fg.__version__}</dd>" in page
     assert "lower bounds" in page
     assert "Occupancy of codes" in page
     np.save("labels.npy", [-1, -1, -1, -1, 2, 2, 2, -1])
@@ -75,6 +82,7 @@ def test_what_is_not_finite(invoke):
     refused = invoke("bad.npy")
     assert refused.exit_code == 1
     assert "row 3, column 2" in refused.output
+    assert "--nonfinite count" in refused.output
     counted = invoke("bad.npy", "--nonfinite", "count", "--json")
     assert json.loads(counted.stdout)["n_nonfinite"] == 1
 

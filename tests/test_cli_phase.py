@@ -7,6 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+import featuregeom
 from featuregeom.cli import app
 
 SMALL = ("--widths", "2,4", "--epochs", "1", "--samples", "20,40", "--repeats", "1")
@@ -27,7 +28,9 @@ def test_phase_writes_grid_and_page(invoke, tmp_path):
     assert len(list((tmp_path / "o" / "cells").iterdir())) == 4
     again = invoke(*SMALL, "--out", "o")
     assert again.exit_code == 1
-    assert "resume" in again.output
+    assert "--resume" in again.output
+    page = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert f"<dt>version</dt><dd>{featuregeom.__version__}</dd>" in page
     facts = json.loads(
         invoke(*SMALL, "--out", "o", "--resume", "--json", "--tau-hi", "0.2", "--tau-lo", "0").stdout
     )

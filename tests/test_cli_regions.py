@@ -39,6 +39,13 @@ def figures(page: str) -> list[dict]:
     return [figure for text in found for figure in json.loads(text)]
 
 
+def assert_provenance(facts: dict, **wanted: object) -> None:
+    """Of the table, and the version on the page."""
+    wanted = {"version": fg.__version__} | wanted
+    assert wanted.items() <= pd.read_parquet(facts["table"]).attrs["provenance"].items()
+    assert f"<dt>version</dt><dd>{fg.__version__}</dd>" in Path(facts["page"]).read_text(encoding="utf-8")
+
+
 def save_all(net: nn.Module, folder: Path) -> list[Path]:
     state = net.state_dict()
     save_file(state, folder / "net.safetensors")
@@ -154,6 +161,14 @@ def test_slice_writes_table_and_page(invoke, net, tmp_path):
     assert facts["regions"] == expected.n_regions > 50
     assert facts["area"] == pytest.approx(36)
     assert facts["coincidences"] == 0
+    assert_provenance(
+        facts,
+        command="featuregeom regions slice",
+        source="net.safetensors",
+        bounds="-3,3,-3,3",
+        seed=0,
+        colour="code",
+    )
     table = pd.read_parquet(facts["table"])
     assert len(table) == expected.n_regions
     page = Path(facts["page"]).read_text(encoding="utf-8")
@@ -192,6 +207,7 @@ def test_along_writes_table_and_page(invoke, net, tmp_path):
     expected = fg.regions.along(net, [-3.0, 1.0], [3.0, -1.0])
     assert facts["regions"] == expected.n_pieces > 5
     assert facts["crossings"] == expected.crossings.tolist()
+    assert_provenance(facts, command="featuregeom regions along", source="net.pt", way="-3,1 to 3,-1")
     np.testing.assert_allclose(pd.read_parquet(facts["table"])["stop"], expected.breakpoints[1:])
     page = Path(facts["page"]).read_text(encoding="utf-8")
     (figure,) = figures(page)
@@ -234,6 +250,9 @@ def test_plateaus_of_a_transformer(invoke, tmp_path):
     assert [row["direction"] for row in facts["differences"]][1] == "real_difference less isotropic"
     table = pd.read_parquet(facts["table"])
     assert len(table) == 16
+    assert_provenance(
+        facts, command="featuregeom plateaus", source=str(folder), sentences_file="few.txt", points=4
+    )
     values = table.groupby("direction")["d_end"].median()
     assert values["covariance"] == pytest.approx(facts["medians"][1]["distance"])
     page = Path(facts["page"]).read_text(encoding="utf-8")

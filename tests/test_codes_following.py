@@ -25,6 +25,11 @@ class Between(nn.Module):
         return torch.relu(self.call(torch.relu(self.linear(x))))
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers():
+    torch.manual_seed(0)
+
+
 def read(call):
     return capture(Between(call).eval(), torch.randn(4, 6)).uncoded
 
@@ -73,7 +78,10 @@ class Last(nn.Module):
         (lambda h: functional.layer_norm(h, (6,)), ["layer_norm"]),
         (lambda h: functional.instance_norm(h[:, None])[:, 0], ["instance_norm"]),
         (nn.GroupNorm(2, 6), ["group_norm"]),
-        (lambda h: h * h.square().mean(1, keepdim=True).rsqrt(), ["pow", "rsqrt", "mul of two activations"]),
+        (
+            lambda h: h * (1 + h.square().mean(1, keepdim=True)).rsqrt(),
+            ["pow", "rsqrt", "mul of two activations"],
+        ),
         (lambda h: h * h - 1, ["mul of two activations"]),
         (lambda h: h * (h.argmax(1, keepdim=True) - 1), ["argmax", "mul of two activations"]),
         (lambda h: h / (1 + h.sum(1, keepdim=True)), ["div by an activation"]),
@@ -150,3 +158,33 @@ def test_transformers_are_captured_and_say_what_they_leave_out(attention):
     for name in names:
         assert f"{name} in {inside}" in found.uncoded
     assert {"rsqrt in 'norm'", "mul of two activations in 'layers.0.mlp'"} <= set(found.uncoded)
+
+
+GELUS = ["gelu", "gelu_python", "gelu_new", "gelu_fast", "quick_gelu", "gelu_accurate", "gelu_pytorch_tanh"]
+
+
+@pytest.mark.parametrize("activation", [*GELUS, "silu"])
+def test_gelus_of_transformers_are_gates_however_they_are_written(activation):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=60, n_positions=8, n_embd=16, n_layer=2, n_head=2, activation_function=activation
+    )
+    net = transformers.GPT2Model(config).eval()
+    inside = []
+    for block in net.h:
+        block.mlp.c_fc.register_forward_hook(lambda module, args, out: inside.append(out > 0))
+    found = capture(net, {"input_ids": torch.randint(60, (4, 7))}, rows="tokens")
+    assert [layer.kind for layer in found.layers] == ["gate", "gate"]
+    assert [layer.name for layer in found.layers] == ["h.0.mlp.act", "h.1.mlp.act"]
+    assert (found.unpack() == torch.cat(inside, dim=2).flatten(0, 1).numpy()).all()
+    assert not any("mlp" in said for said in found.uncoded)
+
+
+def test_other_modules_are_no_gates_by_their_name():
+    class NewGELUActivation(nn.Module):
+        def forward(self, x):
+            return x.tanh()
+
+    with pytest.raises(ParameterError, match=r"^tanh in"):
+        capture(nn.Sequential(NewGELUActivation(), nn.Linear(6, 6), nn.ReLU()), torch.randn(4, 6))

@@ -29,6 +29,13 @@ class Call(nn.Module):
         return self.last(self.linear(self.call(self.first(x) - 0.5)))
 
 
+def written(flags):
+    """Write into a slice of a buffer."""
+    buffer = torch.zeros(flags.shape, dtype=torch.bool)
+    buffer[:, 1:] = flags[:, 1:]
+    return buffer
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "bends"),
     [
@@ -79,6 +86,27 @@ def test_between_two_relus_each_has_its_layer(call, kind, bends):
         (lambda x: x * ~(x < 0).logical_not().logical_not(), "mul of a comparison"),
         (lambda x: x.masked_fill(x < 0, 0.0), "masked_fill of a comparison"),
         (lambda x: (x > 0).float(), "_to_copy of a comparison"),
+        (lambda x: x * (x > 0).int(), "mul of a comparison"),
+        (lambda x: x * ((x > 0).long() > 0), "mul of a comparison"),
+        (lambda x: x * (x != -x), "mul of a comparison"),
+        (lambda x: x * ~torch.signbit(x), "mul of a comparison"),
+        (lambda x: torch.where(torch.signbit(x), 0.0, x), "where of a comparison"),
+        (
+            lambda x: functional.embedding((x > 0).long(), torch.eye(2))[..., 1] * x,
+            "embedding of a comparison",
+        ),
+        (lambda x: torch.eye(2)[(x > 0).long()][..., 1] * x, "index of a comparison"),
+        (lambda x: x * torch.stack((x > 0).unbind(1), dim=1), "mul of a comparison"),
+        (lambda x: x * written(x > 0), "mul of a comparison"),
+        (lambda x: x.clone().gt_(0), "gt of a comparison"),
+        (lambda x: x * (1 + (x.view(torch.int32) >> 31)), "cast to torch.int32"),
+        (lambda x: torch.zeros(x.shape, dtype=torch.int8).copy_(x) * 1.0, "cast to torch.int8"),
+        (lambda x: torch.complex(x, x).abs(), "abs"),
+        (lambda x: torch.exp(1j * x).real, "exp"),
+        (lambda x: torch.tanh(1j * x).imag, "tanh"),
+        (lambda x: torch.fft.fft(x).abs(), "abs"),
+        (lambda x: torch.polar(x, x).real, "polar"),
+        (lambda x: torch.frexp(x)[0], "frexp"),
         (lambda x: torch.heaviside(x, x), "heaviside"),
     ],
 )
@@ -104,6 +132,21 @@ def test_what_squashes_the_output_is_listed_and_not_refused():
     # Masks by integers choose no piece.
     masked = capture(Call(lambda x: torch.where(torch.arange(6) > 2, x, 0.0)), torch.randn(6, 6))
     assert masked.n_bits == 12
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: torch.where(torch.arange(6.0) > 2, x, 0.0),
+        lambda x: x * (torch.ones(6) > 0).int(),
+        lambda x: x + torch.zeros_like(x > 0, dtype=torch.int64),
+        lambda x: torch.fft.ifft(torch.fft.fft(x) * torch.polar(torch.ones(6), torch.ones(6))).real,
+        lambda x: torch.view_as_real(torch.complex(x, -x)).sum(-1),
+    ],
+)
+def test_constant_comparisons_and_linear_complex_operations_pass(call):
+    found = capture(Call(call), torch.randn(6, 6))
+    assert (found.n_bits, found.uncoded) == (12, ())
 
 
 def test_pooling_is_listed():

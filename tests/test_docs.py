@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import doctest
+import functools
 import importlib
 import pkgutil
 import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import featuregeom
 import featuregeom as fg
+from featuregeom.cli import app
+from processes import run
 
 ROOT = Path(__file__).parents[1]
 MODULES = [
@@ -108,6 +113,62 @@ def test_every_column_is_explained():
     for columns in (tables._MATRIX_COLUMNS, tables._FEATURE_COLUMNS, tables._BLOCK_COLUMNS):
         for column in columns:
             assert f"`{column}`" in text, column
+
+
+def test_every_column_that_a_command_writes_is_explained(tmp_path, monkeypatch):
+    """With all options that add columns; those of `plateaus` without a language model."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    from featuregeom.cli.plateaus import _frame
+    from featuregeom.toys import experiments
+
+    monkeypatch.chdir(tmp_path)
+    for name, size in {
+        "phase": {"sparsity": [0.5], "importance": [1.0]},
+        "geometry": {"n_features": 4},
+        "saturation": {"n_features": 6, "n_hidden": [2]},
+    }.items():
+        run_all = getattr(experiments, name)
+        monkeypatch.setattr(
+            experiments, name, functools.wraps(run_all)(lambda *a, r=run_all, s=size, **o: r(*a, **o | s))
+        )
+    np.savez("net.npz", W0=np.eye(3, 2), b0=np.ones(3), W1=np.ones((2, 3)))
+    np.save("X.npy", np.eye(3))
+    np.save("labels.npy", [0, 1, 1])
+    small = "--widths 2,4 --epochs 1 --samples 20,40 --repeats 1"
+    for command in (
+        "regions slice net.npz",
+        "regions along net.npz",
+        "codes X.npy --labels labels.npy --out codes",
+        f"regions phase {small} --out chart",
+        *(f"toy {name} --steps 2 --out toy" for name in ("phase", "geometry", "saturation", "dynamics")),
+    ):
+        said = CliRunner().invoke(app, command.split())
+        assert said.exit_code == 0, said.output
+    held = {path.name: pd.read_parquet(path) for path in tmp_path.glob("*/*.parquet")}
+    held |= {path.name: pd.read_csv(path) for path in tmp_path.glob("chart/*.csv")}
+    curves = fg.plateaus.response_curves(torch.tanh, [[-1.0]], [[1.0]])
+    held["plateaus.parquet"] = _frame({"isotropic": curves}, ["A sentence."])
+    assert len(held) == 10
+    text = (ROOT / "docs" / "reference" / "tables.md").read_text(encoding="utf-8")
+    for file, frame in held.items():
+        assert f"`{file}`" in text
+        for column in frame:
+            stem, _, last = column.rpartition("_")
+            named = f"{stem}_…" if file == "grid.csv" and last in ("train", "test", "random") else column
+            assert f"`{named}`" in text, (file, column)
+
+
+def test_names_and_imports_in_the_documents_can_be_reached():
+    """In a fresh interpreter, where no other module has loaded what is asked for."""
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
+    )
+    names = sorted(set(re.findall(r"`(fg(?:\.\w+)+)", text)))
+    imports = sorted(set(re.findall(r"`(from featuregeom[\w.]* import \w+)`", text)))
+    assert "fg.toys.one_active.polygon_catalogue" in names
+    assert imports
+    assert run("\n".join(["import featuregeom as fg", *names, *imports])) == ""
 
 
 def test_links_lead_somewhere():

@@ -159,7 +159,10 @@ def test_a_pattern_that_matches_nothing_is_refused_before_anything_is_replaced(m
 @pytest.mark.parametrize(
     "arguments",
     [
-        *[{"seed": seed} for seed in (-1, "a", 1.5, None)],
+        *[{"seed": seed} for seed in (-1, "a", 1.5, None, 2**64, True)],
+        {"progress": 5},
+        {"exclude": 5},
+        {"exclude": ["b*", None]},
         {"tolerance": 2.0},
         {"block_threshold": -1.0},
     ],
@@ -174,6 +177,30 @@ def test_arguments_are_checked_before_anything_is_replaced(model, tmp_path, argu
         fg.analyze(model, out=out, include="a*", **arguments)
     assert contents(out) == before
     assert fg.analyze(model, include="a*", seed=np.int64(3)).provenance["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("include", "message"),
+    [
+        (5, "include must be a pattern such as .*, got 5"),
+        ([5], r"or a list of them, got \[5\]"),
+        ([], r"include=\[\] names no matrix: leave it out"),
+        ("", "include='' names no matrix"),
+    ],
+)
+def test_what_is_no_pattern_is_refused_before_anything_is_replaced(model, tmp_path, include, message):
+    out = tmp_path / "out"
+    fg.analyze(model, out=out, include="a*")
+    before = contents(out)
+    with pytest.raises(ParameterError, match=message):
+        fg.analyze(model, out=out, include=include)
+    with pytest.raises(ParameterError, match=message):
+        fg.estimate(model, include=include)
+    assert contents(out) == before
+
+
+def test_resuming_where_nothing_is_begins(model, tmp_path):
+    assert len(fg.analyze(model, out=tmp_path / "out", include="a*", resume=True).matrices) == 1
 
 
 def test_an_axis_can_be_chosen(model):
@@ -293,6 +320,41 @@ def test_foreign_files_are_not_replaced(model, tmp_path, name):
     assert not (out / "matrices.parquet").exists()
 
 
+@pytest.mark.parametrize("name", ["parts/{}.npz", "certificates/{}-0.json"])
+def test_only_the_older_analysis_is_removed(model, tmp_path, name):
+    """Numbers beyond its matrices are not its own: they stay, or are refused where the new one has as many."""
+    out = tmp_path / "out"
+    fg.analyze(model, out=out, include="[ab]*")
+    far, near = (out / name.format(number) for number in ("99999", "0003"))
+    near.parent.mkdir(exist_ok=True)
+    for file in (far, near):
+        file.write_text("mine")
+    fg.analyze(model, out=out, include="[ab]*")
+    fg.analyze(model, out=out, include="[ab]*", resume=True)
+    before = contents(out)
+    assert before[far] == before[near] == b"mine"
+    with pytest.raises(OutputError, match="not of the analysis there: choose another") as caught:
+        fg.analyze(model, out=out)
+    assert str(near) in str(caught.value)
+    assert contents(out) == before
+    near.unlink()
+    assert len(fg.analyze(model, out=out).matrices) == 4
+    assert far.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["parts", "certificates"])
+def test_folders_that_are_links_are_refused(model, tmp_path, name):
+    out, other = tmp_path / "out", tmp_path / "other"
+    fg.analyze(model, out=out)
+    (out / name).rename(other)
+    (out / name).symlink_to(other, target_is_directory=True)
+    before = contents(tmp_path)
+    for resume in (False, True):
+        with pytest.raises(OutputError, match=f"{name} is a link.*remove the link"):
+            fg.analyze(model, out=out, resume=resume)
+    assert contents(tmp_path) == before
+
+
 def test_an_analysis_that_cannot_be_removed_stays_one(model, tmp_path):
     out = tmp_path / "out"
     fg.analyze(model, out=out)
@@ -395,6 +457,19 @@ def test_a_matrix_of_nan_is_listed_and_the_others_measured(tmp_path):
                 ["c.bias", "1-D"],
                 ["a", "every row holds NaN or infinity"],
             ]
+
+
+def test_a_source_with_nothing_to_measure_is_an_error(tmp_path):
+    biases = {f"b{k}": np.ones(2) for k in range(12)}
+    with pytest.raises(
+        ParameterError, match=r"^nothing to measure in .*'b0' \(2\): 1-D; .*'b9' \(2\): 1-D; 2 more$"
+    ):
+        fg.analyze(biases, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ParameterError, match="nothing to measure"):
+        fg.analyze(biases, exclude="w*")
+    with pytest.raises(ParameterError, match=r"'w'.*every row holds NaN"):
+        fg.analyze({"w": np.full((2, 2), np.nan)}, nan="skip")
 
 
 def test_half_precision_overflow_shows_as_infinity():
@@ -594,3 +669,10 @@ def test_every_named_block_is_drawn_and_certified(tmp_path):
     assert sorted(sizes) == [*[5] * 8, *[12] * 6, 120]
     named = analysis.blocks[analysis.blocks["geometry"] != ""]["block"]
     assert {int(path.stem.split("-")[1]) for path in tmp_path.glob("certificates/*.json")} == set(named)
+
+
+def test_a_file_is_no_folder_of_an_analysis(tmp_path):
+    file = tmp_path / "model.npy"
+    np.save(file, np.eye(2))
+    with pytest.raises(SourceError, match=r"model\.npy is a file: give the folder of an analysis"):
+        fg.load(file)

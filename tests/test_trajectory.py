@@ -119,6 +119,27 @@ def test_a_feature_that_changes_eigenspaces_jumps_levels_as_it_passes_half():
     np.testing.assert_allclose(found.level[:, 2], [4] * 6 + [1] * 6, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("levels", "found"),
+    [
+        ([1, 1, 2], []),
+        ([1, 2, 2], []),
+        ([1, 1, 1, 2], [3]),
+        ([1, 1, 1, 2, 4], [3, 4]),
+        ([1, 2, 4, 4, 8, 16], []),
+        ([0, 1, 1, 2], []),
+        ([0, 1, 1, 1, 2], [4]),
+    ],
+)
+def test_a_level_that_rests_does_not_jump(levels, found):
+    """Also where the median is the mean of a rest and a rise; and two increments tell no jump from drift."""
+    # The feature turns, so that its level rests only up to rounding.
+    checkpoints = [
+        [[math.sqrt(level) * math.cos(t), math.sqrt(level) * math.sin(t)]] for t, level in enumerate(levels)
+    ]
+    assert Trajectory(checkpoints).level_jumps().checkpoint.tolist() == found
+
+
 def test_a_feature_that_moves_once_jumps():
     sizes = [1.0, 1.0, 1.0, 1.5, 1.5, 1.5]
     jumps = Trajectory([[[size, 0.0], [0.0, 1.0]] for size in sizes]).kappa_jumps()

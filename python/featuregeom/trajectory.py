@@ -235,13 +235,13 @@ class Trajectory:
 
         With :math:`\ell_{ti}` the level of feature i at checkpoint t, it jumps where
 
-        .. math:: |\delta_{ti} - \operatorname{med}_t \delta_{ti}| > \log f, \qquad
+        .. math:: \min(|\delta_{ti}|, |\delta_{ti} - \operatorname{med}_t \delta_{ti}|) > \log f, \qquad
             \delta_{ti} = \log \ell_{t+1,i} - \log \ell_{ti}
 
         Parameters
         ----------
         factor : float
-            The factor f, beyond the median drift of the feature's level, above 1.
+            The factor f by which the level has to change, as it is and beyond its median drift; above 1.
 
         Returns
         -------
@@ -257,7 +257,7 @@ class Trajectory:
         -----
         A level rests for most of a run and then has no scatter to hold a jump against, so the factor decides. A feature
         that is spread evenly over two eigenspaces jumps as often as the greater mass changes. Increments to or from a
-        zero feature are left out.
+        zero feature are left out, and with fewer than three others there is no drift to tell a jump from, and none is.
 
         References
         ----------
@@ -275,7 +275,9 @@ class Trajectory:
         """
         factor = number_between("the factor of jumps", factor, 1)
         increments, sigmas, off = _increments(self.level)
-        return self._jumps(increments, sigmas, np.abs(off) > np.log(factor))
+        enough = np.isfinite(increments).sum(axis=0) > 2
+        least = np.minimum(np.abs(increments), np.abs(off))
+        return self._jumps(increments, sigmas, enough & (least > np.log(factor)))
 
     def _jumps(self, increments: Floats, sigmas: Floats, jumped: NDArray[np.bool_]) -> Jumps:
         t, feature = np.nonzero(jumped)

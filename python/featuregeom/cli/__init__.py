@@ -6,6 +6,8 @@ message explains, 2 wrong usage, 130 interrupted (Ctrl-C; what was finished is k
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from featuregeom.cli import codes, plateaus, regions, schemes, survey, toys
@@ -18,6 +20,25 @@ app = typer.Typer(
     help="Measure the geometry of what a neural network has learned.",
     epilog="Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 130 interrupted.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from featuregeom import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Without this, a program of several commands has no options of its own; its help is the app's."""
+
+
 for command in (
     survey.describe,
     survey.analyze,

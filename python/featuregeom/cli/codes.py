@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featuregeom.cli.terminal import Json, Threads, output, print_json, reporting
+from featuregeom.cli.terminal import Json, Threads, made_by, output, print_json, reporting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,17 +51,24 @@ def codes(
 ) -> None:
     """Count the distinct codes of activations: a bit is on where the activation is above zero."""
     from featuregeom.codes import CodeCounter, label_purity, pack
+    from featuregeom.errors import NonFiniteError, ParameterError
 
     with reporting():
         name, values = _read(file, tensor)
         ends = None if layers is None else _ends(layers)
-        packed = pack(
-            values,
-            layers=ends,
-            tolerance=tolerance,
-            nonfinite="count" if nonfinite is Policy.count_them else "error",
-            num_threads=threads,
-        )
+        try:
+            packed = pack(
+                values,
+                layers=ends,
+                tolerance=tolerance,
+                nonfinite="count" if nonfinite is Policy.count_them else "error",
+                num_threads=threads,
+            )
+        except NonFiniteError as error:
+            raise ParameterError(
+                f"{name} has NaN or infinite activations, the first at row {error.row}, column {error.column}; "
+                "repair them, or give --nonfinite count to have them counted"
+            ) from error
         counter = CodeCounter(packed.n_bits)
         inverse = counter.update(packed, num_threads=threads)
         given = None if labels is None else _labels(labels, len(packed))
@@ -85,7 +92,11 @@ def codes(
             }
         facts["occupancy"] = {str(times): count for times, count in counter.occupancy().items()}
         if out is not None:
-            facts |= _write(out, counter, summary, facts, None if purity is None else purity[0])
+            provenance = made_by(
+                "codes", source=file, tensor=name, dtype=packed.dtype, layers=layers, tolerance=tolerance,
+                labels=None if labels is None else str(labels), nonfinite=nonfinite.value,
+            )  # fmt: skip
+            facts |= _write(out, counter, summary, facts, None if purity is None else purity[0], provenance)
         if as_json:
             print_json(facts)
             return
@@ -126,10 +137,10 @@ def _write(
     summary: dict[str, Any],
     facts: dict[str, Any],
     purity: NDArray[np.float64] | None,
+    provenance: dict[str, Any],
 ) -> dict[str, str]:
     import pandas as pd
 
-    from featuregeom import __version__
     from featuregeom.atomic import create_folder, replacing
     from featuregeom.report.codes import codes_sheet
     from featuregeom.report.sheet import write_sheet
@@ -137,11 +148,11 @@ def _write(
     columns = {"code": range(counter.n_distinct), "count": counter.counts, "first_row": counter.first_index}
     frame = pd.DataFrame(columns | ({} if purity is None else {"purity": purity}))
     frame = frame.sort_values(["count", "code"], ascending=[False, True], ignore_index=True)
+    frame.attrs["provenance"] = provenance
     create_folder(out)
     table, page = out / "codes.parquet", out / "codes.html"
     with replacing(table) as temporary:
         frame.to_parquet(temporary, index=False)
-    provenance = {key: facts[key] for key in ("source", "tensor", "dtype")} | {"version": __version__}
     told = {key: facts[key] for key in ("n_nonfinite", "n_ambiguous", "purity")}
     sheet = codes_sheet(counter, frame, told | {"name": facts["tensor"], "summary": summary}, provenance)
     return {"table": str(table), "page": str(write_sheet(sheet, page))}

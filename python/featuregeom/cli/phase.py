@@ -39,10 +39,15 @@ def phase(
     """Train networks on handwritten digits, and chart where their codes tell samples apart."""
     from featuregeom import encoder
     from featuregeom.encoder.phase import EPOCHS, SAMPLES, WIDTHS
+    from featuregeom.errors import OutputError
     from featuregeom.report.phases import phase_sheet
     from featuregeom.report.sheet import write_sheet
 
     with reporting():
+        if not resume and (out / "plan.json").exists():
+            raise OutputError(
+                f"{out} holds a phase chart: go on with --resume, or choose another folder with --out"
+            )
         thresholds = encoder.Thresholds(tau_hi, tau_lo, eps)
         grids = [
             _list(name, text, default)

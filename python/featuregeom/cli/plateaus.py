@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featuregeom.cli.terminal import Json, output, print_json, records, reporting, step_bar
+from featuregeom.cli.terminal import Json, made_by, output, print_json, records, reporting, step_bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,14 +68,18 @@ def plateaus(
                 )  # fmt: skip
         three = stable_slice2d(g, *g.base[:3], n=plane, contexts=contexts[:3]) if plane else None
         medians, differences = plateau_tables(kinds, seed=seed)
-        provenance = {
-            "model": str(folder), "module": moved, "compared at": compared, "position": position,
-            "sentences": len(texts), "length": f"{length:g} norms", "seed": seed,
+        settings = {
+            "module": moved, "compared at": compared, "position": position, "sentences": len(texts),
+            "sentences_file": None if sentences is None else str(sentences), "length": f"{length:g} norms",
+            "points": points, "plane": plane, "seed": seed,
         }  # fmt: skip
+        provenance = made_by("plateaus", source=str(folder), **settings)
+        frame = _frame(kinds, texts)
+        frame.attrs["provenance"] = provenance
         create_folder(out)
         path = out / "plateaus.parquet"
         with replacing(path) as temporary:
-            _frame(kinds, texts).to_parquet(temporary, index=False)
+            frame.to_parquet(temporary, index=False)
         page = write_sheet(
             plateaus_sheet(kinds, medians, differences, three, provenance, seed=seed), out / "plateaus.html"
         )

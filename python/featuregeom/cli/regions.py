@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from featuregeom.cli import phase
-from featuregeom.cli.terminal import Json, Threads, output, print_json, reporting, step_bar
+from featuregeom.cli.terminal import Json, Threads, made_by, output, print_json, reporting, step_bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["along", "app", "slice_"]
 
-app = typer.Typer(no_args_is_help=True, help="Regions and codes of activations.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Linear regions of networks in files, and the phase chart of networks that are trained for it.",
+)
 app.command()(phase.phase)
 
 
@@ -104,7 +107,15 @@ def slice_(
             f"{found.n_regions} linear regions on a plane",
             sections,
             totals=(f"{found.n_regions} regions", f"{found.n_bits} neurons"),
-            provenance={"model": model, "plane": said, "bounds": bounds, "seed": seed},
+            provenance=made_by(
+                "regions slice",
+                source=model,
+                plane=said,
+                bounds=bounds,
+                colour=colour.value,
+                seed=seed,
+                max_regions=max_regions,
+            ),
         )
         _finish(out, "slice", frame, sheet, facts, table, as_json)
 
@@ -168,7 +179,7 @@ def along(
                 Section("The first pieces", (), (), found.to_frame().head(50)),
             ),
             totals=(f"{found.n_regions} regions", f"{found.n_bits} neurons"),
-            provenance={"model": model, "way": said, "seed": seed},
+            provenance=made_by("regions along", source=model, way=said, seed=seed),
         )
         _finish(out, "along", found.to_frame(), sheet, facts, table, as_json)
 
@@ -219,10 +230,11 @@ def _finish(
     kind: Format,
     as_json: bool,
 ) -> None:
-    """Write table and page, and say where they are."""
+    """Write table and page, both with their provenance, and say where they are."""
     from featuregeom.atomic import create_folder, replacing
     from featuregeom.report.sheet import write_sheet
 
+    frame.attrs["provenance"] = dict(sheet.provenance)
     create_folder(out)
     path = out / f"{name}.{kind.value}"
     with replacing(path) as temporary:

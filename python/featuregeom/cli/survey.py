@@ -25,12 +25,17 @@ from featuregeom.cli.terminal import (
     reporting,
     step_bar,
 )
+from featuregeom.errors import ParameterError
 
 if TYPE_CHECKING:
     from featuregeom.survey import Analysis
     from featuregeom.survey.progress import Listener
 
 __all__ = ["analyze", "demo", "describe", "report"]
+
+
+_LISTED = 10
+"""Tensors that were not measured, one a line."""
 
 
 class Axis(StrEnum):
@@ -200,6 +205,11 @@ def report(
     from featuregeom.survey import load
 
     with reporting():
+        if folder.is_file():
+            raise ParameterError(
+                f"{folder} is a file, and report wants the folder of an analysis; "
+                f"featuregeom analyze {folder} makes one"
+            )
         page = load(folder).report(out or folder / "report.html")
         output.print(plain(str(page)), soft_wrap=True)
 
@@ -259,6 +269,12 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         ]
         table.add_row(*cells, *([Text(row["geometry"] or "no name")] if named else []))
     output.print(table)
+    for row in records(analysis.skipped.head(_LISTED)):
+        output.print(
+            plain(f"not measured: {row['tensor']} ({row['shape']}): {row['reason']}"), soft_wrap=True
+        )
+    if len(analysis.skipped) > _LISTED:
+        output.print(f"not measured: {len(analysis.skipped) - _LISTED} more")
     if analysis.out is not None:
         output.print(plain(f"tables and page: {analysis.out / 'report.html'}"), soft_wrap=True)
 

@@ -24,6 +24,7 @@ __all__ = [
     "INTERRUPTED",
     "Json",
     "Threads",
+    "made_by",
     "messages",
     "output",
     "plain",
@@ -41,7 +42,10 @@ messages = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads; by default RAYON_NUM_THREADS or all cores.")
+    int | None,
+    typer.Option(
+        "--num-threads", "--threads", min=1, help="Threads; by default RAYON_NUM_THREADS or all cores."
+    ),
 ]
 
 
@@ -84,6 +88,13 @@ def plain(text: str, *, keep: str = "") -> Text:
             for sign in text
         )
     )
+
+
+def made_by(command: str, **settings: Any) -> dict[str, Any]:
+    """Give the provenance of a table: version and command, then what the command was told."""
+    from featuregeom import __version__
+
+    return {"version": __version__, "command": f"featuregeom {command}", **settings}
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

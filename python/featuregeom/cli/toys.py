@@ -13,6 +13,7 @@ import typer
 
 from featuregeom.cli.terminal import (
     Json,
+    made_by,
     messages,
     output,
     plain,
@@ -312,11 +313,10 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Write table and page, both with their provenance, and say where they are."""
-    from featuregeom import __version__
     from featuregeom.atomic import replacing
     from featuregeom.report.sheet import Sheet, write_sheet
 
-    provenance = {"version": __version__, "command": f"featuregeom toy {name}", **provenance}
+    provenance = made_by(f"toy {name}", **provenance)
     frame.attrs["provenance"] = provenance
     table, page = out / f"{name}.parquet", out / f"{name}.html"
     with replacing(table) as temporary:

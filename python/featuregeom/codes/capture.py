@@ -49,9 +49,10 @@ def capture(
 
     A bit is on where the *pre*-activation is above the bend: 0 for ReLU, LeakyReLU, PReLU, RReLU and abs, the
     threshold for Threshold, the limit for a clamp with one. Hardtanh, ReLU6 and clamp with two limits have three
-    states and two bits, z > lower and z > upper, all lower bits first. GELU and SiLU are labelled ``"gate"``: they
-    bend everywhere, so the signs of what goes in bound no linear regions. However an activation is called (module,
-    ``F.relu``, ``x.relu_()``, ``torch.ops.aten.relu``, inside ``nn.RNN``), it counts, in the order of the calls.
+    states and two bits, z > lower and z > upper, all lower bits first. GELU and SiLU, and the modules of
+    transformers that write a GELU out, are labelled ``"gate"``: they bend everywhere, so the signs of what goes in
+    bound no linear regions. However an activation is called (module, ``F.relu``, ``x.relu_()``,
+    ``torch.ops.aten.relu``, inside ``nn.RNN``), it counts, in the order of the calls.
 
     Any other elementwise nonlinearity (ELU, Hardswish, maximum, ``where`` by a comparison ...) is refused, unless it
     is outside `layers`: codes without its layer would be taken for those of the network. Tanh, sigmoid, softplus, sine,

@@ -1,11 +1,12 @@
 """Which values of a forward pass depend on the data, and which operations without a code are not affine in them.
 
-Only those matter: a cosine of positions, or the exponential of a parameter, is a constant.
+Only those matter: a cosine of positions, or the exponential of a parameter, is a constant. Comparisons of the data are
+followed apart from what is continuous in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 __all__ = ["LAYERS", "Following", "tensors"]
@@ -40,6 +41,10 @@ _MIXING = frozenset({
 _MIXING_FAMILIES = ("linalg_", "_linalg_")
 _ATTENTION = "_scaled_dot_product"
 
+_CASTS = frozenset({"_to_copy", "copy", "view"})
+
+_COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "signbit"})
+
 _FACTORIES = ("new_", "empty", "zeros", "ones", "full")
 """New tensors in the likeness of others, of whose values they know nothing."""
 
@@ -54,6 +59,7 @@ class Following:
         from torch.utils.weak import WeakTensorKeyDictionary
 
         self._followed: Any = WeakTensorKeyDictionary()
+        self._compared: Any = WeakTensorKeyDictionary()
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Follow what the model is called with, masks and positions left out."""
@@ -64,24 +70,31 @@ class Following:
         self, operation: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
     ) -> tuple[str, bool] | None:
         """Follow what an operation gives; tell what it is, and whether it is elementwise, if it is not affine."""
-        moving = [any(value in self._followed for value in tensors((arg,))) for arg in args]
-        if operation.startswith(_FACTORIES) or not (any(moving) or self._any(kwargs.values())):
+        moving = [_any((arg,), self._followed) for arg in args]
+        if operation.startswith(_FACTORIES) or not (any(moving) or _any(kwargs.values(), self._followed)):
             return None
         self._follow((out,))
         return _judge(operation, func, args, kwargs, moving, out)
 
-    def _any(self, values: Any) -> bool:
-        return any(value in self._followed for value in tensors(tuple(values)))
+    def chosen(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> bool:
+        """Follow comparisons of the data through casts and logic; tell whether one becomes numbers, or chooses some."""
+        given = list(tensors((*args, *kwargs.values())))
+        compared = operation in _COMPARISONS and _any(filter(_continuous, given), self._followed)
+        if operation.startswith(_FACTORIES) or not (compared or _any(given, self._compared)):
+            return False
+        outs = list(tensors((out,)))
+        for value in outs:
+            if not _continuous(value):
+                _remember(value, self._compared)
+        return any(map(_continuous, outs))
 
     def _follow(self, values: tuple[Any, ...]) -> None:
         import torch
 
         for value in tensors(values):
-            # Comparisons are followed by who records: they are constant in pieces.
+            # Comparisons are followed apart: they are constant in pieces.
             if value.dtype != torch.bool:
-                self._followed[value] = True
-                if value._base is not None:  # Written into a part, such as a slice.
-                    self._followed[value._base] = True
+                _remember(value, self._followed)
 
 
 def _judge(
@@ -102,12 +115,25 @@ def _judge(
         if kwargs.get("rounding_mode") is not None:
             return f"{name} with rounding", True
         return (f"{name} by an activation", False) if moving[-1] else None
-    if not isinstance(out, torch.Tensor):
-        return None
-    if operation == "_to_copy" and args[0].is_floating_point() and not out.dtype.is_floating_point:
-        return (f"cast to {out.dtype}", True) if out.dtype != torch.bool and not out.is_complex() else None
-    elementwise = torch.Tag.pointwise in func.tags and operation not in _AFFINE
-    return (name, True) if elementwise and out.is_floating_point() else None
+    outs = list(tensors((out,)))
+    if operation in _CASTS and not _continuous(out) and any(map(_continuous, tensors(args))):
+        return (f"cast to {out.dtype}", True) if out.dtype != torch.bool else None
+    elementwise = operation == "polar" or (torch.Tag.pointwise in func.tags and operation not in _AFFINE)
+    return (name, True) if elementwise and any(map(_continuous, outs)) else None
+
+
+def _continuous(value: Any) -> bool:
+    return bool(value.is_floating_point() or value.is_complex())
+
+
+def _any(values: Iterable[Any], memory: Any) -> bool:
+    return any(value in memory for value in tensors(tuple(values)))
+
+
+def _remember(value: Any, memory: Any) -> None:
+    memory[value] = True
+    if value._base is not None:  # Written into a part, such as a slice.
+        memory[value._base] = True
 
 
 def tensors(args: tuple[Any, ...]) -> Iterator[Any]:

@@ -49,7 +49,14 @@ _KNOWN = _CODED.keys() | _UNCODED | _SQUASHING
 
 _POOLING = ("max_pool", "adaptive_max_pool", "fractional_max_pool")
 
-_COMPARISONS = frozenset({"gt", "ge", "lt", "le"})
+_GATES = frozenset({
+    "GELUActivation", "NewGELUActivation", "FastGELUActivation", "QuickGELUActivation", "AccurateGELUActivation",
+    "GELUTanh", "PytorchGELUTanh", "SiLUActivation",
+})  # fmt: skip
+"""Modules of transformers that write a GELU out, with tanh, erf or sigmoid."""
+
+_WHOLE = ("softsign", "gate")
+"""Functions and modules that count as one nonlinearity, whatever they are written with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +129,10 @@ class Recorder:
         self._root = "(model)" if "model" in known else "model"
         self._stack: list[str] = []
         self._times: dict[str, int] = {}
-        self._compared: dict[int, Any] = {}
         self._following = Following()
         self._pending: list[tuple[str, str]] = []
         self._inside: str | None = None
+        self._gated: Any = None
         self.seen: list[Seen] = []
         self.called: list[str] = []
         self.left_out: list[str] = []
@@ -138,11 +145,11 @@ class Recorder:
         self._following.begin(args, kwargs)
         with contextlib.ExitStack() as stack:
             for name, module in self._model.named_modules():
-                before = module.register_forward_pre_hook(lambda *_, name=name: self._stack.append(name))
-                # Called when the forward raised, too.
-                after = module.register_forward_hook(
-                    lambda *_: (self._stack.pop(), None)[1], always_call=True
+                before = module.register_forward_pre_hook(
+                    lambda module, args, name=name: self._enter(name, module, args)
                 )
+                # Called when the forward raised, too.
+                after = module.register_forward_hook(lambda *_: self._leave(), always_call=True)
                 stack.callback(before.remove)
                 stack.callback(after.remove)
             stack.enter_context(torch.no_grad())
@@ -166,6 +173,12 @@ class Recorder:
                 f"{operation} in {self._module!r} normalises by the statistics of the batch, so codes would depend on "
                 "the batch; call model.eval() first, and keep running statistics"
             )
+        if self._inside == "gate":
+            gated, self._gated = self._gated, None
+            if gated is not None:
+                self._hidden()
+                self._record("gate", gated, (0.0,))
+            return
         given = args[0] if args else None
         if not isinstance(given, torch.Tensor):
             return
@@ -189,30 +202,23 @@ class Recorder:
     def after(
         self, operation: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
     ) -> None:
-        """Look at what an operation gave: what is no layer and not affine in the data, and comparisons of floats.
+        """Look at what an operation gave: what is no layer and not affine in the data, and comparisons of the data.
 
         What these choose between is piecewise, as in ``where(x > 0, x, 0)``.
         """
-        import torch
-
         found = self._following.after(operation, func, args, kwargs, out)
         if self._inside == "instance_norm" and "batch_norm" in operation:
             found = "instance_norm", False
-        if found is not None and operation not in _KNOWN and self._inside != "softsign":
+        # Of complex numbers what is known by its name was not looked at before it ran.
+        known = operation in _KNOWN and not any(value.is_complex() for value in tensors(args[:1]))
+        if found is not None and not known and self._inside not in _WHOLE:
             name, elementwise = found
             if elementwise:
                 self._pending.append((self._module, name))
             else:
                 self.left_out.append(f"{name} in {self._module!r}")
-        if not isinstance(out, torch.Tensor):
-            return
-        if operation in _COMPARISONS and isinstance(args[0], torch.Tensor) and args[0].is_floating_point():
-            self._compared[id(out)] = out
-        elif self._compared and any(id(value) in self._compared for value in tensors(args)):
-            if out.dtype == torch.bool:
-                self._compared[id(out)] = out  # Kept, so that no other tensor gets its id.
-            elif out.is_floating_point():
-                self._no_code(f"{operation} of a comparison")
+        if self._following.chosen(operation, args, kwargs, out):
+            self._no_code(f"{operation} of a comparison")
 
     @contextlib.contextmanager
     def inside(self, name: str) -> Iterator[None]:
@@ -222,6 +228,18 @@ class Recorder:
             yield
         finally:
             self._inside = outer
+
+    def _enter(self, name: str, module: torch.nn.Module, args: tuple[Any, ...]) -> None:
+        self._stack.append(name)
+        kind = type(module)
+        if args and kind.__name__ in _GATES and kind.__module__.startswith("transformers."):
+            # Recorded with its first operation, for what is called here would be taken for the model's.
+            self._inside, self._gated = "gate", args[0]
+
+    def _leave(self) -> None:
+        self._stack.pop()
+        if self._inside == "gate":
+            self._inside = None
 
     @property
     def _module(self) -> str:

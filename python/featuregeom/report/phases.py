@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from featuregeom._core import __version__
 from featuregeom.encoder.phase import PhaseChart
 from featuregeom.encoder.regimes import REGIMES
 from featuregeom.report.figures import Figure, Trace, axis, line
@@ -40,7 +41,7 @@ def phase_sheet(chart: PhaseChart) -> Sheet:
         title=f"Phase chart of {chart.plan['data']}",
         lead=lead,
         totals=(plural(len(chart.cells), "network"), *(f"{counts.get(name, 0)} {name}" for name in REGIMES)),
-        provenance=chart.plan,
+        provenance={"version": __version__} | chart.plan,
         sections=(
             Section("Regimes", figures=tuple(figures[:2])),
             Section("Over width", figures=tuple(figures[2:])),

@@ -23,6 +23,9 @@ __all__ = ["analyze"]
 
 NonFinite = Literal["error", "skip"]
 
+_LISTED = 10
+"""Tensors that an error lists."""
+
 
 def analyze(
     source: Any,
@@ -64,15 +67,15 @@ def analyze(
     num_threads : int, optional
         Threads to use; by default ``RAYON_NUM_THREADS`` or all. Results do not depend on it.
     seed : int
-        Seed of the sample of features that the page's heat maps show.
+        Seed of the sample of features that the page's heat maps show, from 0 to 2^64 - 1.
     out : path-like, optional
         Folder for the tables and the page. Each matrix is written there as it finishes. An older analysis in the
         folder is removed when the new one begins, so that the two never mix: if NaN or a full disk then stops the
-        new one, the older is gone. No other file is replaced.
+        new one, the older is gone. No other file is replaced or removed.
     resume : bool
-        Go on with the analysis in `out`, which was stopped, instead of beginning anew. The tables come out the
-        same, byte for byte. A source that changed is refused: files are told apart by their sizes and times, what
-        lies in memory by a hash of its numbers.
+        Go on with the analysis in `out`, which was stopped, instead of beginning anew; where there is none yet, begin.
+        The tables come out the same, byte for byte. A source that changed is refused: files are told apart by their
+        sizes and times, what lies in memory by a hash of its numbers.
     progress : callable, optional
         Called with a :class:`featuregeom.survey.progress.Progress` about twenty times a second.
 
@@ -90,10 +93,11 @@ def analyze(
     DtypeError
         If a matrix has a type that cannot be read, such as FP8; exclude it to go on.
     ParameterError
-        If an argument is out of range, `include` matches no matrix, or there is another analysis to resume.
+        If an argument is out of range or of the wrong kind, `include` matches no matrix, nothing at all can be
+        measured (unless `exclude` asked for that), or there is another analysis to resume.
     OutputError
-        If `out` cannot be written, or holds the source or other files that would have to be replaced; nothing
-        half-written stays.
+        If `out` cannot be written, holds the source or other files that would have to be replaced, or its parts are
+        a link to another folder; nothing half-written stays.
 
     Notes
     -----
@@ -113,10 +117,16 @@ def analyze(
         raise ParameterError(f"nan must be 'error' or 'skip', not {nan!r}")
     if resume and out is None:
         raise ParameterError("resume needs the folder of the analysis that was stopped: give out (--out)")
-    options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0))
+    if progress is not None and not callable(progress):
+        raise ParameterError(f"progress must be a function of a Progress, or None, got {progress!r}")
+    if isinstance(seed, bool):
+        raise ParameterError(f"seed must be an integer, got {seed}")
+    options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0, 2**64 - 1))
     _rehearse(options, num_threads)
     with open_source(source, axis=axis, mmap=mmap) as reader:
         chosen, skipped = select(reader.tensors(), include, exclude)
+        if not chosen and all(reason != "excluded" for _, reason in skipped):
+            raise _nothing(reader.source, [_skipped(info, reason) for info, reason in skipped])
         for info in chosen:
             with _advice(info):
                 check_dtype(info.dtype, f"{reader.source}: tensor {info.name!r}")
@@ -142,6 +152,8 @@ def analyze(
             results.append(result)
             if store:
                 store.write(info.name, result)
+    if chosen and not results:
+        raise _nothing(plan["provenance"]["source"], plan["skipped"])
     analysis = assemble(plan, results, None if store is None else store.folder)
     if store:
         store.write_tables(analysis)
@@ -198,6 +210,13 @@ def _skipped(info: TensorInfo, reason: str) -> dict[str, str]:
     """Give the row of the table of skipped tensors."""
     shape = " x ".join(map(str, info.shape))
     return {"tensor": info.name, "shape": shape, "dtype": info.dtype, "reason": reason}
+
+
+def _nothing(source: str, skipped: Sequence[dict[str, str]]) -> ParameterError:
+    """Say of each tensor why it was not measured."""
+    said = [f"{row['tensor']!r} ({row['shape']}): {row['reason']}" for row in skipped[:_LISTED]]
+    said += [f"{len(skipped) - _LISTED} more"] if len(skipped) > _LISTED else []
+    return ParameterError(f"nothing to measure in {source}: {'; '.join(said) or 'it holds no tensor'}")
 
 
 def _fingerprint(reader: Reader, chosen: Sequence[TensorInfo]) -> str:

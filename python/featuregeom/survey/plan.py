@@ -188,8 +188,9 @@ def select(
     Raises
     ------
     ParameterError
-        If `include` leaves nothing to analyse.
+        If `include` leaves nothing to analyse, or either is no pattern.
     """
+    _check(include, exclude)
     tensors = list(tensors)
     chosen, skipped = [], []
     for info in tensors:
@@ -257,7 +258,7 @@ def estimate(
     SourceError
         If the source is missing, truncated or malformed.
     ParameterError
-        If `include` leaves nothing to analyse.
+        If `include` leaves nothing to analyse, or either is no pattern.
     """
     with open_source(source, axis=axis, mmap=mmap) as reader:
         chosen, _ = select(reader.tensors(), include, exclude)
@@ -266,6 +267,17 @@ def estimate(
         {info.name: cost(info) for info in chosen if reasons[info.name] is None},
         {name: reason for name, reason in reasons.items() if reason is not None},
     )
+
+
+def _check(include: Patterns, exclude: Patterns) -> None:
+    for name, patterns in (("include", include), ("exclude", exclude)):
+        listed = patterns is None or isinstance(patterns, str | Sequence)
+        if not listed or not all(isinstance(each, str) for each in _each(patterns)):
+            raise ParameterError(
+                f"{name} must be a pattern such as '*.mlp.*', or a list of them, got {patterns!r}"
+            )
+    if include is not None and not include:
+        raise ParameterError(f"include={include!r} names no matrix: leave it out to analyse all")
 
 
 def _matches(name: str, patterns: Patterns, *, default: bool) -> bool:

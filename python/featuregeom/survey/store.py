@@ -13,7 +13,7 @@ Tables are made from the parts alone, and hold no times, so a run that was stopp
 bytes as one that was not. Seconds are kept in the parts and joined to the matrices table in memory.
 
 A new analysis removes an older one in its folder before it begins, so that old and new never stand side by side. It
-touches no other file.
+touches no other file: a part or certificate is of the older analysis only if its number is that of one of its matrices.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _TABLES = ("matrices", "features", "blocks")
 
 _WRITTEN = re.compile(
     rf"{re.escape(_INDEX)}|report\.html|(?:{'|'.join(_TABLES)})\.parquet"
-    rf"|{_PARTS}/\d{{4,}}\.npz|{_CERTIFICATES}/\d{{4,}}-\d+\.json"
+    rf"|{_PARTS}/(\d{{4,}})\.npz|{_CERTIFICATES}/(\d{{4,}})-\d+\.json"
 )
-"""The files that an analysis writes, by their paths in its folder."""
+"""The files that an analysis writes, by their paths in its folder, with the number of the matrix."""
 
 Plan = dict[str, Any]
 """What an analysis is going to do: provenance, a fingerprint of the source, names in order, what is skipped."""
@@ -64,15 +64,18 @@ class Store:
     sources : iterable of Path
         The files that are going to be measured, which nothing may replace.
     resume : bool
-        Keep the parts of an earlier run with the same plan. Without it the earlier analysis is removed.
+        Keep the parts of an earlier run with the same plan. Without it the earlier analysis is removed. Where there
+        is no earlier run, a new one begins.
 
     Raises
     ------
     OutputError
-        If the folder cannot be made or written, or if a file that no analysis wrote, or one of `sources`, would
-        have to be replaced.
+        If the folder cannot be made or written, if a file that no analysis wrote, or one of `sources`, would have to
+        be replaced, or if the folder of the parts or certificates is a link.
+    SourceError
+        If the analysis to resume is damaged.
     ParameterError
-        If there is nothing to resume, or it was another analysis.
+        If it was another analysis.
     """
 
     def __init__(self, folder: Path, plan: Plan, sources: Iterable[Path], *, resume: bool) -> None:
@@ -82,13 +85,19 @@ class Store:
         self._certificates = folder / _CERTIFICATES
         self._names: list[str] = plan["matrices"]
         create_folder(folder)
+        for path in (self._parts, self._certificates):
+            if path.is_symlink():
+                raise OutputError(
+                    f"{path} is a link, and files of another folder would be replaced: "
+                    "choose another folder, or remove the link"
+                )
         index = folder / _INDEX
-        older = _written(folder)
-        _check_no_source(older, sources)
-        if resume and index in older:
+        older, wanted = _older(folder), _written(folder, len(self._names))
+        _check_no_source([*older, *wanted], sources)
+        if resume and index in wanted:
             _check_same(_read_index(folder), plan, folder)
             return
-        _check_ours(folder, older)
+        _check_ours(folder, older, wanted)
         create_folder(self._parts)
         for path in older:
             if path != index:  # replaced last, for without it the rest would be no one's
@@ -213,6 +222,10 @@ def _read_index(folder: Path) -> Plan:
         plan = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceError(f"{folder} holds no analysis: there is no {_INDEX}") from None
+    except NotADirectoryError:
+        raise SourceError(
+            f"{folder} is a file: give the folder of an analysis, which holds {_INDEX}"
+        ) from None
     except (OSError, ValueError) as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
     kinds = {"provenance": dict, "matrices": list, "skipped": list}
@@ -221,10 +234,20 @@ def _read_index(folder: Path) -> Plan:
     return plan
 
 
-def _written(folder: Path) -> list[Path]:
-    """Find the files in the folder that have names that an analysis writes."""
+def _older(folder: Path) -> list[Path]:
+    """Find the files of the analysis in the folder, if there is one."""
+    try:
+        return _written(folder, len(_read_index(folder)["matrices"]))
+    except SourceError:
+        return []
+
+
+def _written(folder: Path, n_matrices: int) -> list[Path]:
+    """Find the files in the folder that have names that an analysis of so many matrices writes."""
+    numbers = {None, *(f"{number:04d}" for number in range(n_matrices))}
     paths = [path for pattern in ("*", f"{_PARTS}/*", f"{_CERTIFICATES}/*") for path in folder.glob(pattern)]
-    return [path for path in paths if _WRITTEN.fullmatch(path.relative_to(folder).as_posix())]
+    found = {path: _WRITTEN.fullmatch(path.relative_to(folder).as_posix()) for path in paths}
+    return [path for path, match in found.items() if match and numbers.issuperset(match.groups())]
 
 
 def _check_no_source(older: list[Path], sources: Iterable[Path]) -> None:
@@ -235,16 +258,19 @@ def _check_no_source(older: list[Path], sources: Iterable[Path]) -> None:
             raise OutputError(f"{path} is the source itself, and would be replaced: choose another folder")
 
 
-def _check_ours(folder: Path, older: list[Path]) -> None:
-    """Refuse to replace files that only have the names that an analysis writes."""
+def _check_ours(folder: Path, older: list[Path], wanted: list[Path]) -> None:
+    """Refuse to replace files that only have the names that the new analysis writes."""
+    foreign = [path for path in wanted if path not in older]
+    if not foreign:
+        return
+    reason = "not of the analysis there"
     try:
         _read_index(folder)
     except SourceError as error:
-        if older:
-            raise OutputError(
-                f"{older[0]} would be replaced, and is of no analysis ({error}): "
-                "choose another folder, or move it away"
-            ) from error
+        reason = f"of no analysis ({error})"
+    raise OutputError(
+        f"{foreign[0]} would be replaced, and is {reason}: choose another folder, or move it away"
+    )
 
 
 def _remove(path: Path) -> None:

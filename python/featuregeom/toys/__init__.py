@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from featuregeom.toys import anchors, experiments, gallery, penalty, superposition, sweeps
+    from featuregeom.toys import anchors, experiments, gallery, one_active, penalty, superposition, sweeps
 
-__all__ = ["anchors", "experiments", "gallery", "penalty", "superposition", "sweeps"]
+__all__ = ["anchors", "experiments", "gallery", "one_active", "penalty", "superposition", "sweeps"]
 
 
 def __getattr__(name: str) -> object:
