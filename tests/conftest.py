@@ -1,9 +1,11 @@
-"""Hypothesis profiles: no deadline, for machines are shared; in CI the same examples every time."""
+"""Hypothesis: no deadline, for machines are shared; in CI the same examples every time. Random numbers of torch."""
 
 from __future__ import annotations
 
 import os
+import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Read when torch is first imported. Its threads spin while they wait, which on busy cores costs whole time slices.
@@ -14,3 +16,10 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("dev", deadline=None, suppress_health_check=_SLOW)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=_SLOW)
 settings.load_profile("ci" if os.environ.get("CI", "").lower() in ("1", "true", "yes") else "dev")
+
+
+@pytest.fixture(autouse=True)
+def _torch_draws_the_same_numbers() -> None:
+    """Networks that a test makes do not depend on the tests before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)

@@ -25,11 +25,6 @@ class Between(nn.Module):
         return torch.relu(self.call(torch.relu(self.linear(x))))
 
 
-@pytest.fixture(autouse=True)
-def _same_numbers():
-    torch.manual_seed(0)
-
-
 def read(call):
     return capture(Between(call).eval(), torch.randn(4, 6)).uncoded
 
