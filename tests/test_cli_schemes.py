@@ -259,3 +259,27 @@ def test_what_a_matrix_is_taken_for(values, kind, tmp_path):
     (given,) = read(str(tmp_path / "x.npz"))
     assert given.kind == kind
     assert np.array_equal(given.values, values)
+
+
+def test_symmetric_relations_that_are_no_scheme_have_no_cosines(invoke):
+    np.save("path.npy", np.array([[0, 1, 1], [1, 0, 2], [1, 2, 0]]))
+    said = invoke("scheme", "path.npy")
+    assert said.exit_code == 0, said.output
+    assert "generate a coherent configuration" in said.stdout
+    assert "cosine" not in said.stdout
+    assert "rank 5" in said.stdout
+
+
+def test_no_scheme_is_said_once(invoke):
+    np.save("x.npy", np.random.default_rng(0).standard_normal((50, 8)))
+    said = invoke("scheme", "x.npy").stdout
+    assert said.count("no scheme") == 1
+    assert "nan" not in said
+
+
+def test_a_file_without_a_matrix_says_what_it_holds(invoke):
+    np.save("solid.npy", np.zeros((2, 3, 4)))
+    said = invoke("scheme", "solid.npy")
+    assert said.exit_code == 1
+    assert "solid.npy holds no matrix" in said.output
+    assert "(2, 3, 4)" in said.output

@@ -181,20 +181,23 @@ def _detected(given: Given, stem: str, options: _Options) -> dict[str, Any]:
 
     chosen: dict[str, Any] = {given.kind: given.values}
     detection = detect(**chosen, mode=options.mode, tolerance=options.tolerance, seed=options.seed)
+    if given.kind == "relations" and detection.intersection_numbers is None:
+        # No vectors have such relations, so there are no cosines to show.
+        return _checked(given, stem, options)
     facts = _facts(given, detection)
     if options.out is not None:
         facts |= _certificate(given, detection, options, options.out / f"{stem}.json")
         sheet = scheme_sheet(detection, given.name, _provenance(given, options))
         facts["page"] = str(write_sheet(sheet, options.out / f"{stem}.html"))
     if options.show:
-        if detection.name:
-            verdict = detection.name
-        elif detection.is_scheme:
-            verdict = "an association scheme without a name"
-        else:
-            verdict = f"no scheme (defect {detection.defect:.2g})"
+        points = f"{detection.n} points in {detection.dim} dimensions"
         reason = f"; {shortened(detection.reason)}" if detection.reason else ""
-        heading = f"{given.name}: {verdict}, {detection.n} points in {detection.dim} dimensions{reason}"
+        if detection.name or detection.is_scheme:
+            verdict = f"{detection.name or 'an association scheme without a name'}, {points}{reason}"
+        else:
+            # The reason says that there is no scheme, and how far from one this is.
+            verdict = f"{points}{reason or f'; no scheme (defect {detection.defect:.2g})'}"
+        heading = f"{given.name}: {verdict}"
         known = parameters(detection)
         words = [] if known is None else structure_words(known)
         _show(heading, words, [relations_table(detection), eigenmatrix_table(detection)], facts)
@@ -341,6 +344,12 @@ def _check_facts(given: Given, found: Check, reason: str, rank: int | None) -> d
     return facts | {"structure": structure_facts(parameters(found))}
 
 
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "-" if value != value else f"{value:.6g}"
+
+
 def _show(heading: str, words: list[str], tables: list[pd.DataFrame | None], facts: dict[str, Any]) -> None:
     output.print(Text(heading, style="bold"), soft_wrap=True)
     if "note" in facts:
@@ -352,7 +361,7 @@ def _show(heading: str, words: list[str], tables: list[pd.DataFrame | None], fac
             continue
         table = Table(*map(str, frame.columns), box=None, header_style="bold")
         for row in frame.head(40).itertuples(index=False):
-            table.add_row(*(value if isinstance(value, str) else f"{value:.6g}" for value in row))
+            table.add_row(*map(_cell, row))
         output.print(table)
     if "no_certificate" in facts:
         output.print(Text(f"no certificate: {facts['no_certificate']}"), soft_wrap=True)
