@@ -13,7 +13,7 @@ from featuregeom import demo, shapes
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from oracles.geometries import ROWS, disguised
 
-# Schemes that several geometries share are called by the one of least dimension (design 2, section 2, fact 3).
+# Schemes that several geometries share are called by the one of least dimension.
 BY_RELATIONS = {"square antiprism": "octagon", "triangular prism": "hexagon", "pentagonal prism": "decagon"}
 
 

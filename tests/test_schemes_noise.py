@@ -11,7 +11,7 @@ import featuregeom as fg
 from featuregeom import shapes
 from oracles.geometries import ROWS, disguised
 
-# Success rates with refinement by noise: design 2, section 3.5, from 10 trials there (3 for 100 points and more).
+# Success rates with refinement by noise to reach: those of a prototype, in 10 trials each (3 for 100 points and more).
 NOISE = {
     "pentagon": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 1, 0.25: 1, 0.3: 1},
     "square antiprism": {0.05: 1, 0.1: 1, 0.15: 1, 0.2: 0.8, 0.25: 0.3, 0.3: 0.2},

@@ -48,7 +48,7 @@ def slow_scheme(relations: np.ndarray) -> bool:
 
 
 def slow_defect(relations: np.ndarray) -> float:
-    """By the definition of design 2, section 3.6."""
+    """By its definition, all products formed."""
     n, rank = len(relations), relations.max() + 1
     A = [(relations == k).astype(float) for k in range(1, rank)]
     inside = outside = 0.0

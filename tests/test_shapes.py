@@ -81,7 +81,7 @@ def test_every_generator_has_expected_numbers_and_a_row():
     assert len({known.call for known in TABLE}) == len(TABLE)
 
 
-# n, dim, eigenvalues, capacity, coherence, Gram values: typed from the table of design 1.
+# n, dim, eigenvalues, capacity, coherence, Gram values: typed from theory.
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_expected_numbers_are_those_of_design_1(known, n, dim, eigenvalues, capa
     np.testing.assert_allclose(repeated(e.gram_values), repeated(gram.items()), rtol=0, atol=1e-9)
 
 
-# n, dim, Gram levels and valencies as section 7 of design 2 prints them, and the strength t of the spherical design.
+# n, dim, Gram levels and valencies typed from theory, and the strength t of the spherical design.
 PHI_LEVELS = (0.809, 0.5, 0.309, 0, -0.309, -0.5, -0.809, -1)
 DESIGN_2 = [
     (row("polygon", 3), 3, 2, (-0.5,), (2,), 2),

@@ -8,8 +8,8 @@ from featuregeom import shapes
 
 ROOT5 = np.sqrt(5)
 
-# Coordinates, levels R1.., valencies, multiplicities m0.., frame eigenvalue: typed from the tables of
-# design 2, section 7, not computed.
+# Coordinates, levels R1.., valencies, multiplicities m0.., frame eigenvalue: typed from
+# published tables and from theory, not computed.
 ROWS = {
     "digon": (shapes.simplex(2), [-1], [1], [1, 1], 2),
     "triangle": (shapes.simplex(3), [-1 / 2], [2], [1, 2], 3 / 2),

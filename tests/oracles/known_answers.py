@@ -1,4 +1,4 @@
-"""The known answers of design 1: exact coordinates of geometries with the numbers that theory gives for them.
+"""Known answers: exact coordinates of geometries with the numbers that theory gives for them.
 
 Every value here is written down from theory, none is computed from the coordinates; `tests/test_spectra.py` first
 checks the table against its own coordinates in plain NumPy, then featuregeom against the table.

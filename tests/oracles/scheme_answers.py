@@ -1,4 +1,4 @@
-"""Known answers of design 2, section 7: association schemes of exact geometries, typed from theory.
+"""Known answers: association schemes of exact geometries, typed from theory.
 
 The decimals are abbreviations to the digits typed; `exact` replaces each by the closed form it stands for. The closed
 forms of the families are below the table.

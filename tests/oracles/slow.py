@@ -1,4 +1,4 @@
-"""Slow, plain NumPy from the definitions of design 1: everything through the n x n Gram matrix or an SVD.
+"""Slow, plain NumPy from the definitions: everything through the n x n Gram matrix or an SVD.
 
 `X` is float64 of shape (n, m), features as rows. Nothing here imports featuregeom.
 """
