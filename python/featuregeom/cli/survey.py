@@ -24,6 +24,7 @@ from featuregeom.cli.terminal import (
     records,
     reporting,
     step_bar,
+    stopping,
 )
 from featuregeom.errors import ParameterError
 
@@ -152,28 +153,23 @@ def analyze(
 
     with reporting():
         out = out or Path(f"{_stem(source)}.featuregeom")
-        with _bar(hidden=as_json) as listener:
-            try:
-                analysis = survey.analyze(
-                    source,
-                    include=include,
-                    exclude=exclude,
-                    axis=axis.value,
-                    tolerance=tolerance,
-                    block_threshold=block_threshold,
-                    nan=nan.value,
-                    mmap=mmap,
-                    num_threads=num_threads,
-                    seed=seed,
-                    out=out,
-                    resume=resume,
-                    progress=listener,
-                )
-            except KeyboardInterrupt:
-                messages.print(
-                    plain(f"stopped; finished matrices are kept in {out}, --resume goes on with the others")
-                )
-                raise
+        kept = f"finished matrices are kept in {out}, --resume goes on with the others"
+        with _bar(hidden=as_json) as listener, stopping(kept):
+            analysis = survey.analyze(
+                source,
+                include=include,
+                exclude=exclude,
+                axis=axis.value,
+                tolerance=tolerance,
+                block_threshold=block_threshold,
+                nan=nan.value,
+                mmap=mmap,
+                num_threads=num_threads,
+                seed=seed,
+                out=out,
+                resume=resume,
+                progress=listener,
+            )
         _show(analysis, as_json=as_json)
 
 

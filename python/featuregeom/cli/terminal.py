@@ -32,6 +32,7 @@ __all__ = [
     "records",
     "reporting",
     "step_bar",
+    "stopping",
 ]
 
 INTERRUPTED = 130
@@ -67,6 +68,16 @@ def reporting() -> Iterator[None]:
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def stopping(kept: str) -> Iterator[None]:
+    """Say what Ctrl-C leaves, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        messages.print(plain(f"stopped; {kept}"), soft_wrap=True)
+        raise
 
 
 @contextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,11 +15,11 @@ from featuregeom.cli.terminal import (
     made_by,
     messages,
     output,
-    plain,
     print_json,
     records,
     reporting,
     step_bar,
+    stopping,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def phase(
     from featuregeom.report.toy_figures import crossing_figure, phase_figures
     from featuregeom.toys import experiments
 
-    with reporting(), _stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
+    with reporting(), stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
         _check_device(device)
         cells = _cells(out, resume)
         options: dict[str, Any] = {"seed": seed, "device": device, "folder": cells} | (
@@ -134,7 +133,7 @@ def geometry(
     from featuregeom.report.toy_figures import capacity_histograms, geometry_figure
     from featuregeom.toys import experiments
 
-    with reporting(), _stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
+    with reporting(), stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
         _check_device(device)
         cells = _cells(out, resume)
         options: dict[str, Any] = {"n_features": 200, "n_hidden": 20, "steps": 2000, "batch_size": 256}
@@ -185,7 +184,7 @@ def saturation(
     from featuregeom.report.toy_figures import saturation_figures
     from featuregeom.toys import experiments
 
-    with reporting(), _stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
+    with reporting(), stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
         _check_device(device)
         cells = _cells(out, resume)
         options: dict[str, Any] = {"steps": steps} if steps else {}
@@ -242,7 +241,7 @@ def dynamics(
     from featuregeom.report.toy_figures import dynamics_figures
     from featuregeom.toys import experiments
 
-    with reporting(), _stopping("a single run keeps nothing, and --resume trains it anew"):
+    with reporting(), stopping("a single run keeps nothing, and --resume trains it anew"):
         _check_device(device)
         _cells(out, resume)
         options: dict[str, Any] = {"steps": steps, "n_checkpoints": min(80, steps)} if steps else {}
@@ -265,16 +264,6 @@ def dynamics(
             {"jumps": len(found.jumps), "level_jumps": len(found.level_jumps)},
             as_json,
         )
-
-
-@contextmanager
-def _stopping(kept: str) -> Iterator[None]:
-    """Say what Ctrl-C leaves, and how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        messages.print(plain(f"stopped; {kept}"), soft_wrap=True)
-        raise
 
 
 def _settings(experiment: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:

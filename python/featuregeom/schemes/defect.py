@@ -82,14 +82,16 @@ def explained_variance(cosines: NDArray[np.float64], relations: NDArray[np.int64
     float
         Eta squared, from 0 to 1.
     """
+    if int(relations.max()) <= 1:
+        return math.nan
+    return explained_by(cosines, class_means(cosines, relations)[relations])
+
+
+def explained_by(cosines: NDArray[np.float64], ideal: NDArray[np.float64]) -> float:
+    """Share of the variance of cosines between different features that ideal ones explain; 0 where there is none."""
     off = ~np.eye(len(cosines), dtype=bool)
-    if not off.any():
-        return math.nan
     total = float(((cosines[off] - cosines[off].mean()) ** 2).sum())
-    if int(relations.max()) <= 1 or total <= 0:
-        return math.nan
-    means = class_means(cosines, relations)
-    return 1 - float(((cosines - means[relations])[off] ** 2).sum()) / total
+    return 1 - float(((cosines - ideal)[off] ** 2).sum()) / total if total > 0 else 0.0
 
 
 def null_p_value(n: int, dim: int, valencies: tuple[int, ...], eta2: float, *, seed: int = 0) -> float:

@@ -51,7 +51,7 @@ _RIVAL = 1.2
 _DRAWS = 10
 
 
-def like_noise(cosines: NDArray[np.float64], match: Match, eigenvalues: NDArray[np.float64]) -> bool:
+def like_noise(cosines: NDArray[np.float64], match: Match) -> bool:
     r"""Say whether the deviations from a geometry are like noise of the features.
 
     Parameters
@@ -60,8 +60,6 @@ def like_noise(cosines: NDArray[np.float64], match: Match, eigenvalues: NDArray[
         Normalised Gram matrix.
     match : Match
         The geometry, laid over the features.
-    eigenvalues : ndarray, shape (n,)
-        Of the cosines, decreasing.
 
     Returns
     -------
@@ -80,26 +78,25 @@ def like_noise(cosines: NDArray[np.float64], match: Match, eigenvalues: NDArray[
     rows = squares.sum(axis=1)
     if match.residual > _OUTLIER * off or rows.max() > _ROW * np.median(rows):
         return False
-    lengths = np.linalg.eigvalsh(ideal)[::-1][: match.dim]
-    leading = eigenvalues[: match.dim]
-    if leading[-1] < _DIMENSION * lengths[-1]:
+    lengths, before = _leading(ideal, match.dim)
+    leading, after = _leading(cosines, match.dim)
+    if leading.min() < _DIMENSION * lengths.min():
         return False
     if np.abs(leading - lengths).max() > _STRETCH * (2 * off * math.sqrt(n) + off**2 * n):
         return False
-    if not _isotropic(cosines, ideal, match.dim) or _levelled(cosines, match.relations):
+    if not _isotropic(before, after) or _levelled(cosines, match.relations):
         return False
     return not _rivalled(cosines, match)
 
 
-def _isotropic(cosines: NDArray[np.float64], ideal: NDArray[np.float64], dim: int) -> bool:
+def _isotropic(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
     r"""Say whether the displacements of the features are of uneven length, and follow no linear map.
 
     The ideal is turned onto the features (orthogonal Procrustes problem), and displacements are taken at right angles
     to it. Squared lengths of isotropic ones are chi-square of d - 1 degrees, and of their squares a linear map
     explains, the turn being taken out, chi-square of d (d + 1) / 2 degrees, :math:`(d + 1) / 2n` on average.
     """
-    n = len(cosines)
-    before, after = _coordinates(ideal, dim), _coordinates(cosines, dim)
+    n, dim = before.shape
     left, _, right = np.linalg.svd(before.T @ after)
     before = before @ (left @ right)
     moved = after - before
@@ -113,12 +110,13 @@ def _isotropic(cosines: NDArray[np.float64], ideal: NDArray[np.float64], dim: in
     degrees = dim * (dim + 1) / 2
     # Quantiles of chi-square by Wilson and Hilferty.
     low, high = ((1 - 2 / (9 * degrees) + z * math.sqrt(2 / (9 * degrees))) ** 3 for z in _LINEAR)
-    return low <= share <= high
+    return bool(low <= share <= high)
 
 
-def _coordinates(gram: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
+def _leading(gram: NDArray[np.float64], dim: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Largest eigenvalues of a Gram matrix, increasing, and the coordinates along their eigenvectors."""
     values, vectors = np.linalg.eigh(gram)
-    return np.asarray(vectors[:, -dim:] * np.sqrt(np.maximum(values[-dim:], 0)))
+    return values[-dim:], vectors[:, -dim:] * np.sqrt(np.maximum(values[-dim:], 0))
 
 
 def _levelled(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> bool:

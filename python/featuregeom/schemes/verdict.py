@@ -213,11 +213,7 @@ def _allowed(
 
 def _through_noise(cosines: NDArray[np.float64], match: Match, eigenvalues: NDArray[np.float64]) -> bool:
     outside = float(eigenvalues[match.dim :].sum()) / len(eigenvalues)
-    return (
-        match.explained >= _NOISY_ETA2
-        and outside <= _NOISY_OUTSIDE
-        and like_noise(cosines, match, eigenvalues)
-    )
+    return match.explained >= _NOISY_ETA2 and outside <= _NOISY_OUTSIDE and like_noise(cosines, match)
 
 
 def _matched(cosines: NDArray[np.float64], match: Match, partition: Partition, found: Search) -> Verdict:
@@ -371,13 +367,9 @@ def _nearest(
     cosines: NDArray[np.float64], found: Search, laid: list[Classical]
 ) -> tuple[str, float, NDArray[np.int64] | None]:
     """Name the geometry that explains most of the cosines, though not enough for a name, and give its relations."""
-    off = ~np.eye(len(cosines), dtype=bool)
-    total = float(((cosines[off] - cosines[off].mean()) ** 2).sum())
     options: list[tuple[float, str, float, NDArray[np.int64]]] = []
-    for one in laid:
-        if len(one.levels) > 2 and total > 0:
-            missing = float(((cosines - one.levels[one.relations])[off] ** 2).sum()) / total
-            options.append((missing, one.name, one.residual, one.relations))
+    for match in [of_classical(cosines, one) for one in laid if len(one.levels) > 2]:
+        options.append((1 - match.explained, match.name, match.residual, match.relations))
     found_by_algebra = [
         match
         for partition in found.partitions

@@ -9,6 +9,7 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.schemes.defect import explained_by
 from featuregeom.schemes.names.alignment import aligned
 from featuregeom.schemes.names.catalogue import catalogue
 from featuregeom.schemes.names.classical import Classical
@@ -50,7 +51,7 @@ class Match:
     residual : float
         Largest deviation of a cosine from the ideal one.
     explained : float
-        Share of the variance of the cosines that the ideal ones explain.
+        Share of the variance of the cosines that the ideal ones explain; 0 where all are equal.
     height : float or None
         Squared height of a prism or antiprism.
     """
@@ -195,10 +196,3 @@ def of_classical(cosines: NDArray[np.float64], one: Classical) -> Match:
     """
     explained = explained_by(cosines, one.levels[one.relations])
     return Match(one.name, (), one.dim, one.relations, one.levels, one.order, one.residual, explained)
-
-
-def explained_by(cosines: NDArray[np.float64], ideal: NDArray[np.float64]) -> float:
-    """Share of the variance of the cosines that ideal ones explain; 0 where there is none."""
-    off = cosines[~np.eye(len(cosines), dtype=bool)]
-    total = float(((off - off.mean()) ** 2).sum())
-    return 1 - float(((cosines - ideal) ** 2).sum()) / total if total > 0 else 0.0
