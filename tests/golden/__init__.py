@@ -1,0 +1,1 @@
+"""Frozen tables of known inputs, so that a change of a value is one that was meant."""
