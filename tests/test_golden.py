@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from golden.freeze import compare, path_of
-from golden.sources import minilm, sources
 
 import featuregeom as fg
+from golden.freeze import compare, path_of
+from golden.sources import minilm, sources
 
 SOURCES = sources()
 

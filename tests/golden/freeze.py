@@ -128,9 +128,8 @@ def compare(name: str, analysis: Any, relative: float) -> list[str]:
 def main() -> int:
     """Compare or write, by the command line."""
     sys.path.insert(0, str(FOLDER.parent))
-    from golden.sources import sources
-
     import featuregeom as fg
+    from golden.sources import sources
 
     names = [word for word in sys.argv[1:] if not word.startswith("-")]
     found = 0
