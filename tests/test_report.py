@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import featuregeom as fg
 from featuregeom.errors import OutputError
 from featuregeom.report.drawings import block_drawings, block_groups, neighbours
 from featuregeom.report.figures import matrix_figures, numbers, space_colours, subsample
 from featuregeom.report.page import render_page, write_page
 from featuregeom.report.random_frame import cosine_probabilities, null_capacity
-from featuregeom.report.words import number, plural, reading, text
+from featuregeom.report.words import COLUMNS, number, plural, reading, text
 from featuregeom.survey.result import BlockPicture, Picture
 from oracles.analysis import HOSTILE, antiprism, make_analysis, polygon, simplex
 
@@ -229,6 +230,41 @@ def test_null_eigenvalues_are_drawn_at_the_foot():
     assert null["x"] == [2]
     assert null["y"][0] > 0
     assert "1 null direction " in figure.caption
+
+
+def test_null_directions_are_counted_in_all_dimensions():
+    figure = figures_of(fg.analyze({"two": np.eye(5)[:2] + np.eye(5)[0]}), "two")["eigenvalues"]
+    assert "3 null directions that no feature uses." in figure.caption
+    X = np.vstack([np.eye(5)[:2], np.eye(5)[:1]])
+    figure = figures_of(fg.analyze({"three": X}), "three")["eigenvalues"]
+    assert "3 null directions that no feature uses; 1 of them in grey at the foot." in figure.caption
+
+
+def test_the_heat_map_counts_features_and_not_the_sample(analysis):
+    X = np.random.default_rng(0).standard_normal((1000, 200))
+    X[3] = 0
+    caption = figures_of(fg.analyze({"many": X}), "many")["measure"].caption
+    assert "70 of 999 features are drawn, a random sample." in caption
+    assert "1 feature of no length in the used directions left out." in caption
+    assert "are drawn" not in figures_of(analysis, "pentagon")["measure"].caption
+
+
+def test_words_name_what_was_computed():
+    """Each heading's line against the code that computes its number."""
+    meaning = {column.key: column.meaning for column in COLUMNS}
+    X = np.diag([3.0, 1.0]) @ np.array([[0.6, 0.8], [-0.8, 0.6]])
+    row = fg.analyze({"x": X}).matrices.iloc[0]
+    share = np.array([0.75, 0.25])
+    assert row["effective_rank"] == pytest.approx(np.exp(-share @ np.log(share)))
+    assert "singular values" in meaning["effective_rank"]
+    assert "Couplings" in meaning["block_threshold"]
+    assert "osine" not in meaning["block_threshold"]
+    # Five vectors in a plane of R^7, and a zero one: the bound is that of five in two dimensions.
+    flat = np.zeros((6, 7))
+    flat[:5, :2] = np.random.default_rng(1).standard_normal((5, 2))
+    row = fg.analyze({"x": flat}).matrices.to_dict("records")[0]
+    assert row["welch_bound"] == pytest.approx(np.sqrt(3 / (2 * 4)))
+    assert "no 5 vectors in 2 dimensions" in " ".join(reading(row))
 
 
 def test_a_zero_matrix_has_no_figures_and_one_without_arrays_has_those_of_the_tables(analysis):

@@ -94,8 +94,8 @@ def matrix_figures(
         return []
     figures = []
     if picture is not None:
-        figures += [_eigenvalues(picture)]
-        figures += [_measure(picture)] if picture.heat.size else []
+        figures += [_eigenvalues(picture, int(row["m"]))]
+        figures += [_measure(picture, features["eigenspace"])] if picture.heat.size else []
     figures += [_capacity(features, picture), _capacities(features, int(row["m"]))]
     if picture is not None and picture.cosine_counts.sum():
         figures.append(_cosines(row, picture))
@@ -149,7 +149,7 @@ def _sampled(drawn: int, of: int, what: str, how: str) -> str:
     return "" if drawn >= of else f" {drawn:,} of {of:,} {what} are drawn, evenly spaced {how}."
 
 
-def _eigenvalues(picture: Picture) -> Figure:
+def _eigenvalues(picture: Picture, m: int) -> Figure:
     values, space = picture.eigenvalues, picture.eigenspace_of
     means, dims = picture.eigenspace_values, picture.eigenspace_dims
     colours = space_colours(len(means))
@@ -183,12 +183,15 @@ def _eigenvalues(picture: Picture) -> Figure:
     n_null = int(np.sum(space < 0))
     caption = (
         "An eigenvalue of the frame operator F = XᵀX is the squared length that all features together put "
-        "along one direction. Equal eigenvalues form an eigenspace: directions that are used alike. Here: "
-        f"{plural(len(means), 'eigenspace')}, the largest of dimension {int(dims.max())}. Dots in a row on "
+        "along one direction. Eigenvalues that count as equal form an eigenspace: directions that are used alike. "
+        f"Here: {plural(len(means), 'eigenspace')}, the largest of dimension {int(dims.max())}. Dots in a row on "
         "one bar belong together; a dot without a bar is an eigenspace of its own."
     )
-    if n_null:
-        caption += f" {plural(n_null, 'null direction')} that no feature uses: grey, at the foot."
+    if (more := int(np.sum(dims > 1)) - len(shelves)) > 0:
+        caption += f" The bars of {plural(more, 'more eigenspace')} are not drawn."
+    if unused := m - int(dims.sum()):
+        caption += f" {plural(unused, 'null direction')} that no feature uses"
+        caption += f"; {number(n_null)} of them in grey at the foot." if n_null else "."
     caption += _sampled(len(shown), len(values), "eigenvalues", "by index")
     upright = axis("eigenvalue λ", type="log", **_decades(float(np.log10(values[0] / foot))))
     if not null.size and values[0] < NARROW * values[kept[-1]]:
@@ -199,7 +202,8 @@ def _eigenvalues(picture: Picture) -> Figure:
     return Figure("eigenvalues", "Eigenvalues and their eigenspaces", caption, traces, layout)
 
 
-def _measure(picture: Picture) -> Figure:
+def _measure(picture: Picture, eigenspace: NDArray[Any]) -> Figure:
+    seen = int(np.sum(eigenspace >= 0))
     heat, starts = np.asarray(picture.heat, dtype=np.float64), picture.heat_spaces
     shown = subsample(len(heat), max(1, HEAT_CELLS // heat.shape[1]))
     columns = [
@@ -215,12 +219,17 @@ def _measure(picture: Picture) -> Figure:
     }  # fmt: skip
     caption = (
         "One row per feature: how its squared length is shared out over the eigenspaces, largest eigenvalue "
-        "at the left. One strong cell means that the feature lives in that eigenspace; a smear, that it is "
-        "spread over several. Rows are ordered by the eigenspace that holds most."
+        "at the left. One strong cell means that the feature lives there; a smear, that it is spread over "
+        "several. Rows are ordered by the eigenspace that holds most."
     )
     if len(columns) and int(starts[-1]) > len(columns):
         caption += f" The {int(starts[-1]):,} eigenspaces are summed into {len(columns)} columns."
-    caption += _sampled(n, len(heat), "rows", "in this order")
+    if n < seen:
+        caption += f" {n:,} of {seen:,} features are drawn, " + (
+            "evenly spaced in this order." if len(heat) == seen else "a random sample."
+        )
+    if unseen := len(eigenspace) - seen:
+        caption += f" {plural(unseen, 'feature')} of no length in the used directions left out."
     side = axis("feature", type="category", showgrid=False, nticks=24, autorange="reversed")
     labels = {} if n <= 40 else {"showticklabels": False, "ticks": ""}
     layout = {
@@ -267,9 +276,13 @@ def _capacity(features: Mapping[str, NDArray[Any]], picture: Picture | None) -> 
     })  # fmt: skip
     caption = (
         "The capacity (fractional dimensionality) D of a feature is the share of a dimension that it has to "
-        "itself: 1 alone, 1/2 where two share one. A feature that lies in one eigenspace sits on that "
-        "eigenspace's ray D = N / λ; one that is spread over several sits between rays."
+        "itself: 1 alone, 1/2 where two share one."
     )
+    if rays:
+        caption += (
+            " A feature that lies in one eigenspace sits on that eigenspace's ray D = N / λ, with λ its mean "
+            "eigenvalue; one that is spread over several sits between rays."
+        )
     if len(rays) < int(np.sum(populated > 0)) and rays:
         caption += f" Rays of the {len(rays)} eigenspaces that are the top one of most features."
     caption += _sampled(len(shown), len(N), "features", "by index")
@@ -299,7 +312,7 @@ def _capacities(features: Mapping[str, NDArray[Any]], m: int) -> Figure:
     caption = (
         "Bars: features by their capacity D. Outline: the capacity that the same lengths would give in "
         f"random directions (mean {number(null.mean(), 3)}; here {number(D.mean(), 3)}). A spike means that "
-        "many features share dimensions in the same way."
+        "many features have the same capacity."
     )
     traces = [
         _bars(edges, np.histogram(D, edges)[0], "features", "D"),
@@ -324,8 +337,8 @@ def _cosines(row: Mapping[str, Any], picture: Picture) -> Figure:
         _outline(edges, expected),
     ]
     caption = (
-        f"Bars: the {plural(pairs, 'pair')} of features by the cosine between them{scaled}. "
-        f"Outline: as many pairs of random directions in {plural(m, 'dimension')}. Bars outside the outline "
+        f"Bars: the {plural(pairs, 'pair')} of nonzero features by the cosine between them{scaled}. "
+        f"Outline: as many pairs of random directions in {plural(m, 'dimension')}. Bars above the outline far from 0 "
         "are pairs that interfere more than chance would have it."
     )
     top = np.log10(most) + 0.2

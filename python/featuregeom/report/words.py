@@ -42,7 +42,7 @@ class Column:
 COLUMNS = (
     Column("matrix", "matrix", "Name of the tensor; leads to its figures.", text=True),
     Column("geometry", "geometry", "Geometries that were recognised among its blocks.", text=True),
-    Column("n", "n", "Features: rows that were read as feature vectors."),
+    Column("n", "n", "Features that were measured: rows of the tensor, or columns where the axis says so."),
     Column("m", "m", "Dimensions that the features live in."),
     Column("dtype", "dtype", "Number type of the tensor.", always=False, text=True),
     Column("axis", "axis", "Axis of the stored tensor that lists the features.", always=False, text=True),
@@ -52,24 +52,57 @@ COLUMNS = (
         "lambda_min", "λ min", "Lower frame bound A: the smallest eigenvalue that is not null.", always=False
     ),
     Column("condition", "B / A", "Condition of the frame operator; 1 for a tight frame."),
-    Column("tightness", "tightness", "Residual from a tight frame; 0 when every direction is used equally."),
-    Column("frame_potential", "frame potential", "Sum of squared inner products.", always=False),
+    Column(
+        "tightness",
+        "tightness",
+        "Relative spread of the eigenvalues; 0 when every used direction carries the same weight.",
+    ),
+    Column(
+        "frame_potential",
+        "frame potential",
+        "Sum of the squared eigenvalues, which is that of all squared inner products.",
+        always=False,
+    ),
     Column("coherence", "coherence", "Largest |cosine| between two features."),
-    Column("welch_bound", "Welch", "No n vectors in m dimensions have a coherence below this.", always=False),
+    Column(
+        "welch_bound",
+        "Welch",
+        "No set of as many nonzero vectors in as many dimensions as the rank has a coherence below this.",
+        always=False,
+    ),
     Column("sum_capacity", "Σ D", "Sum of the features' capacities; at most the rank."),
     Column("saturation", "saturation", "Σ D / rank; 1 when each feature lies in one eigenspace."),
     Column("saturation_null", "at random", "Saturation of random directions with the same norms."),
     Column("saturation_excess", "excess", "(saturation - at random) / (1 - at random); may be negative."),
-    Column("eigenspaces", "eigenspaces", "Number of distinct eigenvalues, null ones aside."),
+    Column("eigenspaces", "eigenspaces", "Groups of eigenvalues that count as one, null ones aside."),
     Column("tolerance", "tolerance", "Relative gap below which eigenvalues count as one.", always=False),
-    Column("null_tolerance", "null below", "Eigenvalues below this count as null.", always=False),
+    Column("null_tolerance", "null below", "Eigenvalues at or below this count as null.", always=False),
     Column("rank_margin", "rank margin", "Smallest kept eigenvalue over that line.", always=False),
     Column("stable_rank", "stable rank", "Sum of the eigenvalues over the largest.", always=False),
-    Column("effective_rank", "effective rank", "exp(entropy) of the eigenvalues' shares.", always=False),
+    Column(
+        "effective_rank",
+        "effective rank",
+        "exp(entropy) of the singular values' shares in their sum.",
+        always=False,
+    ),
     Column("zero_features", "zero", "Features of length zero."),
-    Column("blocks", "blocks", "Groups of features that are orthogonal to all others."),
-    Column("block_threshold", "block threshold", "Cosines below this count as 0 for blocks.", always=False),
-    Column("defect_error", "defect error", "Error of the self-check: rank - Σ D = Σ (leverage - D)."),
+    Column("dropped_rows", "dropped", "Features left out for NaN or infinity.", always=False),
+    Column(
+        "blocks",
+        "blocks",
+        "Groups of features whose couplings with all others are below the block threshold.",
+    ),
+    Column(
+        "block_threshold",
+        "block threshold",
+        "Couplings |inner product| / (larger squared norm) below this do not connect features.",
+        always=False,
+    ),
+    Column(
+        "defect_error",
+        "defect error",
+        "Error of the self-check rank - Σ D = Σ (leverage - D), over the rank.",
+    ),
     Column("defect_bound", "defect bound", "What rounding allows the defect error to be.", always=False),
     Column("seconds", "seconds", "Time that the matrix took."),
 )
@@ -131,8 +164,7 @@ def reading(row: Mapping[str, Any]) -> list[str]:
         shares += f" of the {number(m)} there are"
     spaces = int(row["eigenspaces"])
     sentences = [
-        f"{shares}, in {plural(spaces, 'eigenspace')}"
-        + (": a tight frame, every used direction carries the same weight." if spaces == 1 else ".")
+        f"{shares}, in {plural(spaces, 'eigenspace')}" + (_tight(row["tightness"]) if spaces == 1 else ".")
     ]
     if known(row["geometry"]):
         sentences.append(f"Recognised: {text(row['geometry'])}.")
@@ -150,6 +182,12 @@ def reading(row: Mapping[str, Any]) -> list[str]:
             + ("." if holds else ": treat these numbers with care.")
         )
     return sentences
+
+
+def _tight(spread: float) -> str:
+    if spread <= 1e-6:
+        return ": a tight frame, every used direction carries the same weight."
+    return f": nearly a tight frame, the weights of the used directions vary by {number(100 * spread, 2)} %."
 
 
 def _saturation(row: Mapping[str, Any]) -> str:
@@ -181,5 +219,5 @@ def _coherence(row: Mapping[str, Any]) -> str:
         return said + "."
     if row["coherence"] <= welch * (1 + 1e-6):
         return said + ", the Welch bound itself: no features of this number are further apart."
-    n, m = number(row["n"]), number(row["m"])
-    return f"{said}; no {n} vectors in {m} dimensions can all stay below {number(welch, 3)} (Welch)."
+    n, rank = number(row["n"] - row["zero_features"]), plural(row["rank"], "dimension")
+    return f"{said}; no {n} vectors in {rank} can all stay below {number(welch, 3)} (Welch)."
