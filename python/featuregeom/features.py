@@ -212,7 +212,10 @@ def refusal(dtype: str) -> str | None:
             "(fg.frames.frame_operator, capacity, frame_numbers, coherence ...)"
         )
     if dtype == "void16":
-        return "bfloat16 saved by NumPy looks like this: pass X.view(ml_dtypes.bfloat16), or save safetensors"
+        return (
+            "bfloat16 saved by NumPy looks like this: pass X.view(ml_dtypes.bfloat16) if it was saved in this "
+            "machine's byte order, which the array does not tell, or save safetensors"
+        )
     return "it cannot be read as real features: convert it to float32 first, or leave it out"
 
 
@@ -302,7 +305,9 @@ def _to_numpy(X: Any, where: str) -> tuple[NDArray[Any], str]:
         raise DtypeError(f"{where} is a masked array: fill it or drop its masked rows first")
     array = _from_protocols(X, where)
     name = dtype_name(array)
-    return (array.view(np.uint16) if name == "bfloat16" else array), name
+    if name == "bfloat16":  # its bits keep the byte order that the array has
+        array = array.view(np.dtype(np.uint16).newbyteorder(array.dtype.byteorder))
+    return array, name
 
 
 def _from_torch(X: Any, where: str) -> tuple[NDArray[Any], str]:

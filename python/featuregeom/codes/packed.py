@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import as_features
+from featuregeom.features import as_features, check_dtype, dtype_name
 from featuregeom.frames import Progress
 
 __all__ = ["Codes", "Layer", "NonFinite", "fingerprints", "pack"]
@@ -109,7 +109,7 @@ class Codes:
 
     def unpack(self) -> NDArray[np.bool_]:
         """Bits as booleans, shape (N, n_bits)."""
-        octets = self.words.astype("<u8", copy=False).view(np.uint8)
+        octets = np.ascontiguousarray(self.words, "<u8").view(np.uint8)
         return np.unpackbits(octets, axis=1, count=self.n_bits, bitorder="little").astype(bool)
 
 
@@ -166,21 +166,26 @@ def pack(
     """
     check_policy(nonfinite)
     check_tolerance(tolerance)
-    array = activations if isinstance(activations, np.ndarray) else None
+    plain = isinstance(activations, np.ndarray) and not isinstance(activations, np.ma.MaskedArray)
+    array = activations if plain else None
     shape = tuple(getattr(activations, "shape", ()) or np.shape(activations))
     if len(shape) == 2 and 0 in shape:
         n, m = (int(size) for size in shape)
         words = np.zeros((n, -(-m // 64)), np.uint64)
-        dtype, bad, near = str(getattr(activations, "dtype", "float64")).removeprefix("torch."), 0, 0
+        dtype = dtype_name(activations) if hasattr(activations, "dtype") else "float64"
+        check_dtype(dtype, "X")
+        bad = near = 0
     elif array is not None and array.dtype == np.bool_:
         if array.ndim != 2:
             raise ShapeError(f"activations must have two axes, inputs and units, not shape {array.shape}")
         m, dtype, bad, near = array.shape[1], "bool", 0, 0
         words = _from_flags(array)
     else:
-        if array is not None and array.dtype == np.longdouble:
-            _refuse_underflow(array)
         features = as_features(activations)
+        if features is not activations and features.provenance.dtype.startswith(
+            ("longdouble", "float96", "float128")
+        ):
+            _refuse_underflow(np.asarray(activations))
         m, dtype = features.m, features.dtype
         words, bad, first, near = _core.pack_codes(
             features.values, tolerance=tolerance, num_threads=num_threads, progress=progress
@@ -258,4 +263,4 @@ def as_words(codes: Codes) -> NDArray[np.uint64]:
         raise ParameterError(
             f"expected packed codes, as fg.codes.pack gives them, not {type(codes).__name__}"
         )
-    return np.ascontiguousarray(codes.words, np.uint64)
+    return np.require(codes.words, np.uint64, ["C", "ALIGNED"])

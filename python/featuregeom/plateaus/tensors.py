@@ -11,6 +11,7 @@ from featuregeom.errors import DtypeError, MissingExtraError, NonFiniteError, Sh
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
 
 __all__ = ["first_bad", "rows", "torch_module"]
 
@@ -52,8 +53,7 @@ def rows(name: str, value: Any, like: torch.Tensor | None = None) -> torch.Tenso
     """
     torch = torch_module("plateaus")
     try:
-        # Through NumPy, for torch reads lists of floats as float32.
-        tensor = (value if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))).detach()
+        tensor = (value if isinstance(value, torch.Tensor) else torch.as_tensor(_native(value))).detach()
     except (TypeError, ValueError, RuntimeError) as error:
         raise DtypeError(f"{name} must be real numbers, got {type(value).__name__}: {error}") from error
     if tensor.is_complex():
@@ -69,6 +69,12 @@ def rows(name: str, value: Any, like: torch.Tensor | None = None) -> torch.Tenso
     if bad is not None:
         raise NonFiniteError(f"{name} is {float(tensor[bad])} in row {bad[0]}, column {bad[1]}", *bad)
     return tensor
+
+
+def _native(value: Any) -> NDArray[Any]:
+    """Give an array as torch takes it: native bytes, no negative strides; lists of floats as float64, not float32."""
+    array = np.asarray(value)
+    return array.astype(array.dtype.newbyteorder("="), order="C")
 
 
 def first_bad(tensor: torch.Tensor) -> tuple[int, int] | None:

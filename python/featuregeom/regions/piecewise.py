@@ -292,7 +292,7 @@ def numbers(value: Any, name: str) -> Floats:
     """
     try:
         if hasattr(value, "detach"):
-            value = value.detach().cpu()
+            value = value.detach().cpu().resolve_neg()
             # NumPy has no bfloat16, which float32 holds exactly.
             value = (value.float() if value.dtype.itemsize == 2 else value).numpy()
         elif isinstance(value, list | tuple) and any(hasattr(part, "detach") for part in value):

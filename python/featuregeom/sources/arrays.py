@@ -84,7 +84,8 @@ def flatten(tree: Any, source: str, *, rows: bool = False) -> dict[str, Any]:
     source : str
         What to call it in errors.
     rows : bool
-        Take lists of rows of numbers for arrays, as a caller means them; in a checkpoint they are settings.
+        Take lists of rows of numbers for arrays, as a caller means them, and what gives an array only when asked
+        (a table of pandas); in a checkpoint they are settings.
 
     Returns
     -------
@@ -101,6 +102,8 @@ def flatten(tree: Any, source: str, *, rows: bool = False) -> dict[str, Any]:
     def walk(node: Any, name: str) -> None:
         if rows and _are_rows(node):
             node = _array(node)
+        elif rows and _shows_an_array(node):
+            node = np.asarray(node)
         if hasattr(node, "shape") and hasattr(node, "dtype"):
             if name in found:
                 raise SourceError(f"{source}: two tensors are called {name!r}")
@@ -151,6 +154,12 @@ def _is_sparse(tensor: Any) -> bool:
 def _are_rows(node: Any) -> bool:
     """Tell whether this is a list of lists of numbers."""
     return _is_list(node) and all(_is_list(row) and all(isinstance(x, Real) for x in row) for row in node)
+
+
+def _shows_an_array(node: Any) -> bool:
+    """Tell what has no type and shape of its own, but gives NumPy an array."""
+    shown = any(hasattr(node, name) for name in ("__array__", "__array_interface__", "__array_struct__"))
+    return shown and not (hasattr(node, "shape") and hasattr(node, "dtype")) and not isinstance(node, type)
 
 
 def _is_list(node: Any) -> bool:
