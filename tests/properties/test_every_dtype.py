@@ -243,7 +243,7 @@ def test_torch_tensors_hold_the_planted_numbers(dtype, tmp_path):
 
 
 @pytest.mark.parametrize("mmap", [True, False])
-@pytest.mark.parametrize(("tag", "dtype"), zip(("F64", "F32", "F16", "BF16"), FLOATS, strict=False))
+@pytest.mark.parametrize(("tag", "dtype"), tuple(zip(("F64", "F32", "F16", "BF16"), FLOATS, strict=False)))
 def test_safetensors_at_any_place_hold_the_planted_numbers(tag, dtype, mmap, tmp_path):
     """The format is little-endian by definition; the header's length decides whether the data are aligned."""
     data = encode(planted(dtype), dtype, "<").tobytes()
