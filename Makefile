@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := .stamps
 RUST := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: demo test test-slow lint rust-test python-test bench format clean
+.PHONY: demo test test-slow lint rust-test python-test bench docs format clean
 
 demo: $(STAMPS)/installed
 	$(BIN)/featuregeom demo
@@ -35,6 +35,10 @@ python-test: $(STAMPS)/test-packages $(STAMPS)/browser
 
 bench: $(STAMPS)/test-packages
 	$(BIN)/python benches/compare.py
+
+# The parts of the documents that come from the code.
+docs: $(STAMPS)/installed
+	$(BIN)/python docs/generate.py
 
 format: $(STAMPS)/test-packages
 	cargo fmt --all

@@ -16,11 +16,12 @@ from scipy import stats
 
 import featuregeom as fg
 from featuregeom.errors import OutputError
+from featuregeom.measures import MATRICES
 from featuregeom.report.drawings import block_drawings, block_groups, neighbours
 from featuregeom.report.figures import matrix_figures, numbers, space_colours, subsample
 from featuregeom.report.page import render_page, write_page
 from featuregeom.report.random_frame import cosine_probabilities, null_capacity
-from featuregeom.report.words import COLUMNS, number, plural, reading, text
+from featuregeom.report.words import number, plural, reading, text
 from featuregeom.survey.result import BlockPicture, Picture
 from oracles.analysis import HOSTILE, antiprism, make_analysis, polygon, simplex
 
@@ -251,7 +252,7 @@ def test_the_heat_map_counts_features_and_not_the_sample(analysis):
 
 def test_words_name_what_was_computed():
     """Each heading's line against the code that computes its number."""
-    meaning = {column.key: column.meaning for column in COLUMNS}
+    meaning = {column.key: column.meaning for column in MATRICES.columns}
     X = np.diag([3.0, 1.0]) @ np.array([[0.6, 0.8], [-0.8, 0.6]])
     row = fg.analyze({"x": X}).matrices.iloc[0]
     share = np.array([0.75, 0.25])

@@ -10,21 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.measures import BLOCKS, FEATURES, MATRICES
 from featuregeom.survey.result import Analysis, BlockPicture, Picture
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
-FEATURE_COLUMNS = [
-    "matrix", "index", "norm", "kappa", "capacity", "leverage", "slack", "cv", "max_mass", "ipr", "entropy",
-    "effective_eigenspaces", "eigenspace", "neighbour", "cosine", "block",
-]  # fmt: skip
-MATRIX_COLUMNS = [
-    "matrix", "n", "m", "dtype", "axis", "rank", "lambda_min", "lambda_max", "condition", "tightness",
-    "frame_potential", "coherence", "welch_bound", "sum_capacity", "saturation", "saturation_null",
-    "saturation_excess", "eigenspaces", "tolerance", "null_tolerance", "rank_margin", "stable_rank",
-    "effective_rank", "defect_error", "defect_bound", "zero_features", "blocks", "block_threshold",
-    "geometry", "seconds",
-]  # fmt: skip
-BLOCK_COLUMNS = ["matrix", "block", "n", "dim", "gram_values", "tightness", "geometry", "reason", "residual"]
+FEATURE_COLUMNS, MATRIX_COLUMNS, BLOCK_COLUMNS = (
+    list(table.dtypes) for table in (FEATURES, MATRICES, BLOCKS)
+)
 SKIPPED_COLUMNS = ["tensor", "shape", "dtype", "reason"]
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from featuregeom.measures import BLOCKS, MATRICES, Column, Measured
 from featuregeom.report.drawings import block_drawings, block_groups
 from featuregeom.report.figures import matrix_figures
 from featuregeom.report.html import render, write
-from featuregeom.report.words import COLUMNS, Column, number, plural, reading, text
+from featuregeom.report.words import number, plural, reading, text
 from featuregeom.survey.result import Analysis
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def render_page(analysis: Analysis) -> str:
         totals=_totals(analysis),
         source=text(analysis.provenance.get("source")),
         columns=_columns(analysis.matrices),
+        heads={column.key: column for column in BLOCKS.columns},
         sections=list(_sections(analysis, matrices)),
         skipped=analysis.skipped.to_dict("records"),
     )
@@ -81,15 +83,10 @@ def _totals(analysis: Analysis) -> list[str]:
     ]
 
 
-def _columns(matrices: pd.DataFrame) -> list[Column]:
-    named = {column.key: column for column in COLUMNS}
-    present = [column for column in COLUMNS if column.key in matrices or matrices.empty]
-    extra = [
-        Column(key, key.replace("_", " "), key, always=False, text=matrices[key].dtype.kind not in "iufb")
-        for key in map(str, matrices.columns)
-        if key not in named
-    ]
-    return present + extra
+def _columns(matrices: pd.DataFrame) -> list[Column[Measured]]:
+    """Headings of the overview: words first, so that a name stands beside its geometry."""
+    present = [column for column in MATRICES.columns if column.key in matrices or matrices.empty]
+    return sorted(present, key=lambda column: not (column.text and column.shown))
 
 
 def _sections(analysis: Analysis, matrices: list[dict[Any, Any]]) -> Iterator[dict[str, Any]]:

@@ -1,111 +1,16 @@
-"""What the page says in words: the columns' names, how numbers are written, and a matrix in sentences."""
+"""What the page says in words: how numbers are written, and a matrix in sentences."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["COLUMNS", "Column", "known", "number", "plural", "reading", "text"]
+__all__ = ["known", "number", "plural", "reading", "text"]
 
 EN_DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the matrices table, as the page shows it.
-
-    Attributes
-    ----------
-    key : str
-        Name in the table.
-    label : str
-        Heading.
-    meaning : str
-        One line that says what it is.
-    always : bool
-        Whether the overview shows it without being asked for all columns.
-    text : bool
-        Whether it sorts as text.
-    """
-
-    key: str
-    label: str
-    meaning: str
-    always: bool = True
-    text: bool = False
-
-
-COLUMNS = (
-    Column("matrix", "matrix", "Name of the tensor; leads to its figures.", text=True),
-    Column("geometry", "geometry", "Geometries that were recognised among its blocks.", text=True),
-    Column("n", "n", "Features that were measured: rows of the tensor, or columns where the axis says so."),
-    Column("m", "m", "Dimensions that the features live in."),
-    Column("dtype", "dtype", "Number type of the tensor.", always=False, text=True),
-    Column("axis", "axis", "Axis of the stored tensor that lists the features.", always=False, text=True),
-    Column("rank", "rank", "Dimensions that the features really use."),
-    Column("lambda_max", "λ max", "Upper frame bound B: the largest eigenvalue.", always=False),
-    Column(
-        "lambda_min", "λ min", "Lower frame bound A: the smallest eigenvalue that is not null.", always=False
-    ),
-    Column("condition", "B / A", "Condition of the frame operator; 1 for a tight frame."),
-    Column(
-        "tightness",
-        "tightness",
-        "Relative spread of the eigenvalues; 0 when every used direction carries the same weight.",
-    ),
-    Column(
-        "frame_potential",
-        "frame potential",
-        "Sum of the squared eigenvalues, which is that of all squared inner products.",
-        always=False,
-    ),
-    Column("coherence", "coherence", "Largest |cosine| between two features."),
-    Column(
-        "welch_bound",
-        "Welch",
-        "No set of as many nonzero vectors in as many dimensions as the rank has a coherence below this.",
-        always=False,
-    ),
-    Column("sum_capacity", "Σ D", "Sum of the features' capacities; at most the rank."),
-    Column("saturation", "saturation", "Σ D / rank; 1 when each feature lies in one eigenspace."),
-    Column("saturation_null", "at random", "Saturation of random directions with the same norms."),
-    Column("saturation_excess", "excess", "(saturation - at random) / (1 - at random); may be negative."),
-    Column("eigenspaces", "eigenspaces", "Groups of eigenvalues that count as one, null ones aside."),
-    Column("tolerance", "tolerance", "Relative gap below which eigenvalues count as one.", always=False),
-    Column("null_tolerance", "null below", "Eigenvalues at or below this count as null.", always=False),
-    Column("rank_margin", "rank margin", "Smallest kept eigenvalue over that line.", always=False),
-    Column("stable_rank", "stable rank", "Sum of the eigenvalues over the largest.", always=False),
-    Column(
-        "effective_rank",
-        "effective rank",
-        "exp(entropy) of the singular values' shares in their sum.",
-        always=False,
-    ),
-    Column("zero_features", "zero", "Features of length zero."),
-    Column("dropped_rows", "dropped", "Features left out for NaN or infinity.", always=False),
-    Column(
-        "blocks",
-        "blocks",
-        "Groups of features whose couplings with all others are below the block threshold.",
-    ),
-    Column(
-        "block_threshold",
-        "block threshold",
-        "Couplings |inner product| / (larger squared norm) below this do not connect features.",
-        always=False,
-    ),
-    Column(
-        "defect_error",
-        "defect error",
-        "Error of the self-check rank - Σ D = Σ (leverage - D), over the rank.",
-    ),
-    Column("defect_bound", "defect bound", "What rounding allows the defect error to be.", always=False),
-    Column("seconds", "seconds", "Time that the matrix took."),
-)
 
 
 def known(value: Any) -> bool:

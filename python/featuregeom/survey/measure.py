@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom import _core, frames, pairs, spectra
-from featuregeom.blocks import Block, describe_block, groups
+from featuregeom import _core, pairs, spectra
+from featuregeom.blocks import describe_block, groups
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import Features
-from featuregeom.null_model import expected_saturation
+from featuregeom.measures import BLOCKS, FEATURES, MATRICES, Measured
 from featuregeom.schemes.certificate import certify
 from featuregeom.survey.progress import Meter
 from featuregeom.survey.result import BlockPicture, MatrixResult, Picture
@@ -99,23 +99,20 @@ def measure(
         progress=meter.step(name, "sweep"),
     )
     whole = spectrum if swept.n_blocks == 1 else None
-    blocks = [
+    blocks = tuple(
         describe_block(features, index, whole=whole, num_threads=num_threads)
         for index in groups(swept.blocks, swept.n_blocks)
-    ]
-    row = _row(features, spectrum, measured, swept, blocks) | {"dropped_rows": dropped}
-    neighbour = swept.neighbours[:, 0]
-    columns = {
-        "index": kept,
-        **measured.columns(),
-        "neighbour": np.where(neighbour >= 0, kept[neighbour], -1),
-        "cosine": swept.cosines[:, 0],
-        "block": swept.blocks,
-    }
-    drawn = _block_pictures(features, blocks, kept, len(kept) + dropped)
-    picture = _picture(features, spectrum, measured, swept, drawn, kept, options.seed)
+    )
+    found = Measured(features, kept, dropped, spectrum, measured, swept, blocks)
+    picture = _picture(found, options.seed)
     meter.finish(name)
-    return MatrixResult(row, columns, _block_rows(name, blocks), picture, time.perf_counter() - begin)
+    return MatrixResult(
+        row=MATRICES.row(found),
+        features=FEATURES.row(found),
+        blocks=[BLOCKS.row(block) for block in found.each_block()],
+        picture=picture,
+        seconds=time.perf_counter() - begin,
+    )
 
 
 def _finite(features: Features, options: Options, num_threads: int | None) -> NDArray[np.int64]:
@@ -138,106 +135,25 @@ def _finite(features: Features, options: Options, num_threads: int | None) -> ND
     return np.arange(features.n)
 
 
-def _row(
-    features: Features,
-    spectrum: spectra.Spectrum,
-    measured: spectra.Measures,
-    swept: pairs.Pairs,
-    blocks: list[Block],
-) -> dict[str, Any]:
-    origin = features.provenance
-    retained, rank = spectrum.retained, spectrum.rank
-    norms = measured.norm**2
-    nonzero = int(np.count_nonzero(norms))
-    capacity = float(measured.capacity.sum())
-    slack = float((measured.leverage - measured.capacity).sum())
-    saturation = capacity / rank if rank else float("nan")
-    null = expected_saturation(measured.norm, features.m) if rank else float("nan")
-    singular = np.sqrt(retained)
-    share = singular / singular.sum()
-    return {
-        "matrix": origin.tensor,
-        "n": features.n,
-        "m": features.m,
-        "dtype": origin.dtype,
-        "axis": origin.axis,
-        "rank": rank,
-        "lambda_min": float(retained[-1]) if rank else float("nan"),
-        "lambda_max": float(retained[0]) if rank else float("nan"),
-        "condition": spectrum.condition,
-        "tightness": frames.tightness(retained),
-        "frame_potential": float(retained @ retained),
-        "coherence": swept.coherence,
-        "welch_bound": frames.welch_bound(nonzero, rank) if rank else float("nan"),
-        "sum_capacity": capacity,
-        "saturation": saturation,
-        "saturation_null": null,
-        "saturation_excess": (saturation - null) / (1 - null) if rank and null < 1 else float("nan"),
-        "eigenspaces": len(spectrum.eigenspaces),
-        "tolerance": spectrum.tolerance,
-        "null_tolerance": spectrum.null_tolerance,
-        "rank_margin": spectrum.rank_margin,
-        "stable_rank": spectrum.trace / float(retained[0]) if rank else float("nan"),
-        "effective_rank": float(np.exp(-(share @ np.log(share)))) if rank else float("nan"),
-        "defect_error": abs((rank - capacity) - slack) / max(rank, 1),
-        "defect_bound": spectrum.defect_bound,
-        "zero_features": features.n - nonzero,
-        "blocks": swept.n_blocks,
-        "block_threshold": swept.threshold,
-        "geometry": _summary(blocks),
-    }
-
-
-def _summary(blocks: list[Block]) -> str:
-    """Count the geometries, such as ``"2 × digon, 1 × pentagon"``."""
-    names = [block.geometry for block in blocks if block.geometry]
-    counts = sorted(((names.count(name), name) for name in set(names)), key=lambda item: (-item[0], item[1]))
-    return ", ".join(f"{count} × {name}" for count, name in counts)
-
-
-def _block_rows(matrix: str, blocks: list[Block]) -> list[dict[str, Any]]:
-    return [
-        {
-            "matrix": matrix,
-            "block": number,
-            "n": len(block.index),
-            "dim": block.dim,
-            "gram_values": block.gram_values,
-            "tightness": block.tightness,
-            "geometry": block.geometry,
-            "reason": block.reason,
-            "residual": block.residual,
-        }
-        for number, block in enumerate(blocks)
-    ]
-
-
-def _picture(
-    features: Features,
-    spectrum: spectra.Spectrum,
-    measured: spectra.Measures,
-    swept: pairs.Pairs,
-    blocks: tuple[BlockPicture, ...],
-    kept: NDArray[np.int64],
-    seed: int,
-) -> Picture:
+def _picture(of: Measured, seed: int) -> Picture:
+    features, spectrum, swept = of.features, of.spectrum, of.pairs
     dims = np.array([space.dim for space in spectrum.eigenspaces], dtype=np.int64)
     values = np.array([space.value for space in spectrum.eigenspaces], dtype=np.float64)
-    of = np.full(len(spectrum.eigenvalues), -1, dtype=np.int64)
-    of[: spectrum.rank] = np.repeat(np.arange(len(dims)), dims)
-    shown = _sample(measured, seed)
+    spaces = np.full(len(spectrum.eigenvalues), -1, dtype=np.int64)
+    spaces[: spectrum.rank] = np.repeat(np.arange(len(dims)), dims)
+    shown = _sample(of.measures, seed)
     borders = np.unique(np.linspace(0, len(dims), min(len(dims), _HEAT_COLUMNS) + 1).astype(np.int64))
     return Picture(
         eigenvalues=spectrum.eigenvalues,
-        eigenspace_of=of,
+        eigenspace_of=spaces,
         eigenspace_values=values,
         eigenspace_dims=dims,
         heat=_heat(features, spectrum, shown, borders),
-        heat_index=kept[shown],
+        heat_index=of.kept[shown],
         heat_spaces=borders,
         cosine_edges=swept.edges,
         cosine_counts=swept.counts.astype(np.int64),
-        blocks=blocks,
+        blocks=_block_pictures(of),
     )
 
 
@@ -263,12 +179,10 @@ def _heat(
     return np.add.reduceat(mass, spectrum.starts[borders[:-1]], axis=1).astype(np.float32)
 
 
-def _block_pictures(
-    features: Features, blocks: list[Block], kept: NDArray[np.int64], n: int
-) -> tuple[BlockPicture, ...]:
+def _block_pictures(of: Measured) -> tuple[BlockPicture, ...]:
     drawable = [
         (number, block)
-        for number, block in enumerate(blocks)
+        for number, block in enumerate(of.blocks)
         if block.gram is not None and len(block.index) > 1
     ]
     drawable.sort(key=lambda item: (-len(item[1].index), item[0]))
@@ -282,11 +196,12 @@ def _block_pictures(
     for number, block in chosen:
         assert block.gram is not None
         keep = block.dim if block.dim <= 3 else 2
-        left, scale, _ = np.linalg.svd(features.widened(block.index), full_matrices=False)
+        left, scale, _ = np.linalg.svd(of.features.widened(block.index), full_matrices=False)
         coordinates = left[:, :keep] * scale[:keep]
         certificate = ""
         if block.scheme is not None:
-            rows = kept[np.sort(block.index)]
-            certificate = json.dumps(certify(block.scheme, features=rows, n_features=n))
-        pictures.append(BlockPicture(number, kept[block.index], block.gram, coordinates, certificate))
+            rows = of.kept[np.sort(block.index)]
+            stored = len(of.kept) + of.dropped
+            certificate = json.dumps(certify(block.scheme, features=rows, n_features=stored))
+        pictures.append(BlockPicture(number, of.kept[block.index], block.gram, coordinates, certificate))
     return tuple(pictures)

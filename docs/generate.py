@@ -1,0 +1,62 @@
+"""Write the parts of the documents that come from the code: ``python docs/generate.py`` (``--check`` only compares).
+
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``. `PARTS` says which function of this
+file gives its lines. The tests compare.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from featuregeom.measures import TABLES
+
+FOLDER = Path(__file__).parent
+
+MARKED = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
+
+
+def columns(table: str) -> list[str]:
+    """Every column of a table of an analysis, in the table's order."""
+    (found,) = (one for one in TABLES if one.name == table)
+    lines = ["| column | meaning | formula | type | what it costs |", "|---|---|---|---|---|"]
+    for column in found.columns:
+        cells = (f"`{column.key}`", column.meaning, column.formula, column.dtype, column.cost)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
+
+
+PARTS: dict[str, Callable[[], list[str]]] = {
+    f"{table.name}-columns": partial(columns, table.name) for table in TABLES
+}
+"""What makes each generated part, by its name."""
+
+
+def current(document: str) -> str:
+    """Give a document with its generated parts made anew."""
+
+    def made(match: re.Match[str]) -> str:
+        return match[1] + "\n".join(PARTS[match["name"]]()) + "\n" + match[4]
+
+    return MARKED.sub(made, document)
+
+
+def main() -> int:
+    """Write the documents that changed, or say which would."""
+    stale = []
+    for path in sorted(FOLDER.rglob("*.md")):
+        was = path.read_text(encoding="utf-8")
+        if (now := current(was)) != was:
+            stale.append(path)
+            if "--check" not in sys.argv:
+                path.write_text(now, encoding="utf-8")
+    for path in stale:
+        print(path.relative_to(FOLDER.parent))
+    return int(bool(stale) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,16 @@
+"""The columns of the tables of an analysis, each declared once beside the function that computes it.
+
+Tables, the page's headings and tooltips, docs/reference/tables.md and the tests iterate over these records, so a
+new column is one function here and its oracle in the tests.
+"""
+
+from featuregeom.measures.block import BLOCKS
+from featuregeom.measures.column import Column, Table
+from featuregeom.measures.feature import FEATURES
+from featuregeom.measures.matrix import MATRICES
+from featuregeom.measures.measured import Measured, MeasuredBlock
+
+__all__ = ["BLOCKS", "FEATURES", "MATRICES", "TABLES", "Column", "Measured", "MeasuredBlock", "Table"]
+
+TABLES: tuple[Table[Measured] | Table[MeasuredBlock], ...] = (MATRICES, FEATURES, BLOCKS)
+"""The tables of an analysis, in the order in which they are documented."""

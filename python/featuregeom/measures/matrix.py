@@ -1,0 +1,220 @@
+"""Columns of the matrices table: one value per matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from featuregeom import frames
+from featuregeom.measures.column import Table
+from featuregeom.measures.measured import Measured
+from featuregeom.null_model import expected_saturation
+
+__all__ = ["MATRICES"]
+
+MATRICES: Table[Measured] = Table("matrices")
+
+_SPECTRUM = "spectrum: s² max(n, m) + 9 s³ operations, s = min(n, m)"
+_MEASURES = "measures: 2 n m s operations, s = min(n, m)"
+_SWEEP = "sweep: n (n − 1) m operations"
+
+_NAN = float("nan")
+
+
+@MATRICES.column("matrix", dtype="str", shown=True)
+def matrix(of: Measured) -> str:
+    """Name of the tensor; leads to its figures."""
+    return of.name
+
+
+@MATRICES.column("n", dtype="int64", shown=True)
+def n(of: Measured) -> int:
+    """Features that were measured: rows of the tensor, or columns where the axis says so."""
+    return of.features.n
+
+
+@MATRICES.column("m", dtype="int64", shown=True)
+def m(of: Measured) -> int:
+    """Dimensions that the features live in."""
+    return of.features.m
+
+
+@MATRICES.column("dtype", dtype="str")
+def dtype(of: Measured) -> str:
+    """Number type of the stored tensor."""
+    return of.features.provenance.dtype
+
+
+@MATRICES.column("axis", dtype="str")
+def axis(of: Measured) -> str:
+    """Axis of the stored tensor that lists the features."""
+    return of.features.provenance.axis
+
+
+@MATRICES.column("rank", dtype="int64", formula="#{λ > null_tolerance}", cost=_SPECTRUM, shown=True)
+def rank(of: Measured) -> int:
+    """Dimensions that the features really use: eigenvalues of the frame operator that are not null."""
+    return of.spectrum.rank
+
+
+@MATRICES.column("λ min", cost=_SPECTRUM)
+def lambda_min(of: Measured) -> float:
+    """Lower frame bound A: the smallest eigenvalue that is not null."""
+    return float(of.spectrum.retained[-1]) if of.spectrum.rank else _NAN
+
+
+@MATRICES.column("λ max", cost=_SPECTRUM)
+def lambda_max(of: Measured) -> float:
+    """Upper frame bound B: the largest eigenvalue."""
+    return float(of.spectrum.retained[0]) if of.spectrum.rank else _NAN
+
+
+@MATRICES.column("B / A", formula="B / A", cost=_SPECTRUM, shown=True)
+def condition(of: Measured) -> float:
+    """Condition of the frame operator; 1 for a tight frame."""
+    return of.spectrum.condition
+
+
+@MATRICES.column("tightness", formula="std(λ) / mean(λ)", cost=_SPECTRUM, shown=True)
+def tightness(of: Measured) -> float:
+    """Coefficient of variation of the eigenvalues that are not null; 0 where every used direction is used equally."""
+    return frames.tightness(of.spectrum.retained)
+
+
+@MATRICES.column("frame potential", formula="tr F²", cost=_SPECTRUM)
+def frame_potential(of: Measured) -> float:
+    """Sum of the squared eigenvalues that are not null: that of all squared inner products, ordered pairs and norms."""
+    return float(of.spectrum.retained @ of.spectrum.retained)
+
+
+@MATRICES.column("coherence", formula="max |cos|", cost=_SWEEP, shown=True)
+def coherence(of: Measured) -> float:
+    """Largest |cosine| between two features."""
+    return of.pairs.coherence
+
+
+@MATRICES.column("Welch", formula="√((n − r) / (r (n − 1)))", cost=_SPECTRUM)
+def welch_bound(of: Measured) -> float:
+    """No n nonzero vectors in r = `rank` dimensions have a coherence below this."""
+    return frames.welch_bound(_nonzero(of), of.spectrum.rank) if of.spectrum.rank else _NAN
+
+
+@MATRICES.column("Σ D", formula="Σ D", cost=_MEASURES, shown=True)
+def sum_capacity(of: Measured) -> float:
+    """Sum of the features' capacities; at most the rank."""
+    return float(of.measures.capacity.sum())
+
+
+@MATRICES.column("saturation", formula="Σ D / rank", cost=_MEASURES, shown=True)
+def saturation(of: Measured) -> float:
+    """Capacity in use per dimension; 1 exactly where each feature lies in one eigenspace."""
+    return float(of.measures.capacity.sum()) / of.spectrum.rank if of.spectrum.rank else _NAN
+
+
+@MATRICES.column("at random", formula="Σ N / (N + (tr F − N) / m) / min(n, m)", cost=_MEASURES, shown=True)
+def saturation_null(of: Measured) -> float:
+    """Saturation of random directions in all m dimensions, with the same norms."""
+    return expected_saturation(of.measures.norm, of.features.m) if of.spectrum.rank else _NAN
+
+
+@MATRICES.column("excess", formula="(saturation − at random) / (1 − at random)", cost=_MEASURES, shown=True)
+def saturation_excess(of: Measured) -> float:
+    """How much of the way from random directions to full saturation; may be negative."""
+    value, null = float(saturation(of)), float(saturation_null(of))
+    return (value - null) / (1 - null) if of.spectrum.rank and null < 1 else _NAN
+
+
+@MATRICES.column("eigenspaces", dtype="int64", cost=_SPECTRUM, shown=True)
+def eigenspaces(of: Measured) -> int:
+    """Groups of eigenvalues that count as one, null ones aside."""
+    return len(of.spectrum.eigenspaces)
+
+
+@MATRICES.column("tolerance", cost=_SPECTRUM)
+def tolerance(of: Measured) -> float:
+    """Relative gap below which neighbouring eigenvalues count as one."""
+    return of.spectrum.tolerance
+
+
+@MATRICES.column("null below", cost=_SPECTRUM)
+def null_tolerance(of: Measured) -> float:
+    """Eigenvalues at or below this count as null, given the arithmetic and the rounding of the input."""
+    return of.spectrum.null_tolerance
+
+
+@MATRICES.column("rank margin", formula="λ_min / null_tolerance", cost=_SPECTRUM)
+def rank_margin(of: Measured) -> float:
+    """Smallest kept eigenvalue in units of that limit; near 1 the rank could as well be one more or less."""
+    return of.spectrum.rank_margin
+
+
+@MATRICES.column("stable rank", formula="tr F / λ_max", cost=_SPECTRUM)
+def stable_rank(of: Measured) -> float:
+    """Sum of the eigenvalues over the largest."""
+    return of.spectrum.trace / float(of.spectrum.retained[0]) if of.spectrum.rank else _NAN
+
+
+@MATRICES.column("effective rank", formula="exp(−Σ p ln p), p = σ / Σ σ, σ = √λ", cost=_SPECTRUM)
+def effective_rank(of: Measured) -> float:
+    """Exponential of the entropy of the singular values' shares (Roy & Vetterli 2007)."""
+    if not of.spectrum.rank:
+        return _NAN
+    singular = np.sqrt(of.spectrum.retained)
+    share = singular / singular.sum()
+    return float(np.exp(-(share @ np.log(share))))
+
+
+@MATRICES.column("defect error", formula="|(rank − Σ D) − Σ (leverage − D)| / rank", cost=_MEASURES)
+def defect_error(of: Measured) -> float:
+    """Relative error of the self-check: rank − Σ D = Σ (leverage − D), both sides computed on their own."""
+    slack = float((of.measures.leverage - of.measures.capacity).sum())
+    return abs(of.spectrum.rank - float(of.measures.capacity.sum()) - slack) / max(of.spectrum.rank, 1)
+
+
+@MATRICES.column("defect bound", cost=_SPECTRUM)
+def defect_bound(of: Measured) -> float:
+    """What rounding allows the defect error to be."""
+    return of.spectrum.defect_bound
+
+
+@MATRICES.column("zero", dtype="int64", shown=True)
+def zero_features(of: Measured) -> int:
+    """Features of length zero."""
+    return of.features.n - _nonzero(of)
+
+
+@MATRICES.column("dropped", dtype="int64")
+def dropped_rows(of: Measured) -> int:
+    """Features that were left out because they hold NaN or infinity (nan="skip")."""
+    return of.dropped
+
+
+@MATRICES.column("blocks", dtype="int64", cost=_SWEEP, shown=True)
+def blocks(of: Measured) -> int:
+    """Groups of features whose couplings with all others are below the block threshold."""
+    return of.pairs.n_blocks
+
+
+@MATRICES.column("block threshold", formula="|⟨w, w'⟩| / max(N, N')", cost=_SWEEP)
+def block_threshold(of: Measured) -> float:
+    """Couplings below it do not connect features: |inner product| over the larger of the two squared norms."""
+    return of.pairs.threshold
+
+
+@MATRICES.column("geometry", dtype="str", cost=_SWEEP, shown=True)
+def geometry(of: Measured) -> str:
+    """Geometries that were recognised among its blocks, with counts, such as "2 × digon, 1 × pentagon"."""
+    names = [block.geometry for block in of.blocks if block.geometry]
+    counts = sorted(((names.count(name), name) for name in set(names)), key=lambda item: (-item[0], item[1]))
+    return ", ".join(f"{count} × {name}" for count, name in counts)
+
+
+MATRICES.joined(
+    "seconds",
+    "seconds",
+    "Time that the matrix took; not in the files, so that two runs write the same ones.",
+    shown=True,
+)
+
+
+def _nonzero(of: Measured) -> int:
+    return int(np.count_nonzero(of.measures.norm**2))
