@@ -296,8 +296,7 @@ def _decompose(
     if tolerance is not None:
         tolerance = number_between("tolerance", tolerance, 0, 1, inclusive=True)
     n, m = features.n, features.m
-    side: Literal["frame", "gram"] = "gram" if n < m else "frame"
-    rows = features.values.T if side == "gram" else features.values
+    rows = features.values.T if n < m else features.values
     try:
         operator = _core.frame_operator(rows, num_threads=num_threads, progress=progress)
     except NonFiniteError:
@@ -305,10 +304,51 @@ def _decompose(
         _core.check_finite(features.values, num_threads=num_threads)
         raise
     # The diagonal holds the squared norms along one axis; the other axis takes one more pass.
-    along, across = operator.diagonal(), _core.squared_norms(rows, num_threads=num_threads)
-    trace = float(along.sum())
+    across = _core.squared_norms(rows, num_threads=num_threads)
+    return of_operator(
+        operator,
+        (n, m),
+        float(across.max()),
+        EPSILON[features.dtype],
+        tolerance=tolerance,
+        num_threads=num_threads,
+    )
+
+
+def of_operator(
+    operator: NDArray[np.float64],
+    shape: tuple[int, int],
+    across: float,
+    epsilon: float,
+    *,
+    tolerance: float | None = None,
+    num_threads: int | None = None,
+) -> Spectrum:
+    """Eigenvalues and eigenspaces of a frame operator (or Gram matrix) that is already formed.
+
+    Parameters
+    ----------
+    operator : ndarray of float64, shape (m, m) or (n, n)
+        The Gram matrix where ``n < m``, else the frame operator.
+    shape : tuple of int
+        (n, m) of the features.
+    across : float
+        Largest squared norm of the lines of X that `operator` does not have on its diagonal: of a feature where it is
+        the frame operator, of a column where it is the Gram matrix.
+    epsilon : float
+        Distance from 1 to the next larger value of the element type of X.
+    tolerance, num_threads
+        As in :func:`spectrum`.
+
+    Returns
+    -------
+    Spectrum
+    """
+    n, m = shape
+    side: Literal["frame", "gram"] = "gram" if n < m else "frame"
+    along = operator.diagonal()
     eigenvalues, vectors = _core.eigh(operator, num_threads=num_threads)
-    limits = noise((n, m), EPSILON[features.dtype], float(eigenvalues[0]), along.max(), across.max())
+    limits = noise((n, m), epsilon, float(eigenvalues[0]), float(along.max()), across)
     null = limits.tolerance
     rank = int(np.count_nonzero(eigenvalues > null))
     retained = eigenvalues[:rank]
@@ -334,7 +374,7 @@ def _decompose(
         vectors=vectors[:, :rank],
         side=side,
         shape=(n, m),
-        trace=trace,
+        trace=float(along.sum()),
     )
 
 
