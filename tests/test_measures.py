@@ -45,7 +45,7 @@ def test_every_column_says_what_it_is(table):
 
 
 def test_the_page_heads_every_column_with_its_label_and_meaning(result, tmp_path):
-    page = result.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    page = fg.write_page(result, tmp_path / "page.html").read_text(encoding="utf-8")
     heads = dict(re.findall(r'title="([^"]*)" data-key="(\w+)"', page))
     assert {key: title for title, key in heads.items()}.keys() == {column.key for column in MATRICES.columns}
     for column in MATRICES.columns:

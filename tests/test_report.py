@@ -15,6 +15,7 @@ import pytest
 from scipy import stats
 
 import featuregeom as fg
+from featuregeom.analysis import BlockPicture, Picture
 from featuregeom.errors import OutputError
 from featuregeom.measures import MATRICES
 from featuregeom.report.drawings import block_drawings, block_groups, neighbours
@@ -22,7 +23,6 @@ from featuregeom.report.figures import matrix_figures, numbers, space_colours, s
 from featuregeom.report.page import render_page, write_page
 from featuregeom.report.random_frame import cosine_probabilities, null_capacity
 from featuregeom.report.words import number, plural, reading, text
-from featuregeom.survey.result import BlockPicture, Picture
 from oracles.analysis import HOSTILE, antiprism, make_analysis, polygon, simplex
 
 
@@ -393,9 +393,9 @@ def test_an_empty_analysis_has_a_page(analysis):
     assert "No weight matrix was analysed." in render_page(bare)
 
 
-def test_the_report_method_writes_the_page(analysis, html, tmp_path):
+def test_write_page_writes_the_page(analysis, html, tmp_path):
     path = tmp_path / "report.html"
-    assert analysis.report(path) == path
+    assert fg.write_page(analysis, path) == path
     assert path.read_text(encoding="utf-8") == html
     assert list(tmp_path.iterdir()) == [path]
 

@@ -399,7 +399,7 @@ def test_loading_gives_what_was_written(model, tmp_path):
     for name, picture in result.pictures.items():
         np.testing.assert_array_equal(again.pictures[name].heat, picture.heat)
         assert len(again.pictures[name].blocks) == len(picture.blocks)
-    again.report(tmp_path / "page.html")
+    fg.write_page(again, tmp_path / "page.html")
     assert (tmp_path / "page.html").read_bytes() == (tmp_path / "out" / "report.html").read_bytes()
 
 

@@ -36,31 +36,9 @@ if TYPE_CHECKING:
         trajectory,
     )
     from featuregeom._core import __version__
-    from featuregeom.survey import Analysis, analyze, describe, estimate, load
-
-_MODULES = (
-    "blocks",
-    "codes",
-    "comparison",
-    "encoder",
-    "errors",
-    "features",
-    "frames",
-    "naming",
-    "null_model",
-    "operators",
-    "pairs",
-    "plateaus",
-    "regions",
-    "schemes",
-    "shapes",
-    "sources",
-    "spectra",
-    "survey",
-    "toys",
-    "trajectory",
-)
-_FROM_SURVEY = ("Analysis", "analyze", "describe", "estimate", "load")
+    from featuregeom.analysis import Analysis
+    from featuregeom.report.page import write_page
+    from featuregeom.survey import analyze, describe, estimate, load
 
 __all__ = [
     "Analysis",
@@ -89,16 +67,27 @@ __all__ = [
     "survey",
     "toys",
     "trajectory",
+    "write_page",
 ]
 
 
+_HOMES = {
+    "Analysis": "analysis",
+    "__version__": "_core",
+    "analyze": "survey",
+    "describe": "survey",
+    "estimate": "survey",
+    "load": "survey",
+    "write_page": "report.page",
+}
+"""Where the names are that are not rooms themselves."""
+
+
 def __getattr__(name: str) -> object:
-    if name == "__version__":
-        return import_module("featuregeom._core").__version__
-    if name in _MODULES:
+    if name in _HOMES:
+        return getattr(import_module(f"featuregeom.{_HOMES[name]}"), name)
+    if name in __all__:
         return import_module(f"featuregeom.{name}")
-    if name in _FROM_SURVEY:
-        return getattr(import_module("featuregeom.survey"), name)
     raise AttributeError(f"module 'featuregeom' has no attribute {name!r}")
 
 

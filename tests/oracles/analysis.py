@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.analysis import Analysis, BlockPicture, Picture
 from featuregeom.measures import BLOCKS, FEATURES, MATRICES
-from featuregeom.survey.result import Analysis, BlockPicture, Picture
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 FEATURE_COLUMNS, MATRIX_COLUMNS, BLOCK_COLUMNS = (

@@ -198,6 +198,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="The page; by default report.html in the folder.")] = None,
 ) -> None:
     """Write the page of an analysis again."""
+    from featuregeom.report.page import write_page
     from featuregeom.survey import load
 
     with reporting():
@@ -206,7 +207,7 @@ def report(
                 f"{folder} is a file, and report wants the folder of an analysis; "
                 f"featuregeom analyze {folder} makes one"
             )
-        page = load(folder).report(out or folder / "report.html")
+        page = write_page(load(folder), out or folder / "report.html")
         output.print(plain(str(page)), soft_wrap=True)
 
 

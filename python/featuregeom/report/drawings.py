@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.analysis import BlockPicture
 from featuregeom.report.figures import Figure, axis, line, numbers, subsample
 from featuregeom.report.words import known, number, plural, text
-from featuregeom.survey.result import BlockPicture
 
 __all__ = [
     "BlockDrawing",

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.analysis import Picture
 from featuregeom.report.random_frame import cosine_probabilities, null_capacity
 from featuregeom.report.words import number, plural
-from featuregeom.survey.result import Picture
 
 __all__ = [
     "Figure",

@@ -8,15 +8,17 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from featuregeom.atomic import replacing
 from featuregeom.report.words import known, number, text
 
 __all__ = ["render", "write"]
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 
@@ -82,6 +84,12 @@ def write(page: str, path: Path) -> Path:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import (  # where no page is written, it is not loaded
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+    )
+
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from featuregeom.analysis import Analysis
 from featuregeom.measures import BLOCKS, MATRICES, Column, Measured
 from featuregeom.report.drawings import block_drawings, block_groups
 from featuregeom.report.figures import matrix_figures
 from featuregeom.report.html import render, write
 from featuregeom.report.words import number, plural, reading, text
-from featuregeom.survey.result import Analysis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,27 +21,27 @@ __all__ = ["render_page", "write_page"]
 USED = ("index", "norm", "capacity", "eigenspace")
 
 
-def write_page(analysis: Analysis, path: Path) -> Path:
-    """Write the page.
+def write_page(analysis: Analysis, path: str | Path) -> Path:
+    """Write an analysis as one self-contained HTML page.
 
     Parameters
     ----------
     analysis : Analysis
-        What to show.
-    path : Path
+        What to show: the result of `featuregeom.analyze`, or one that was read with `featuregeom.load`.
+    path : path-like
         File to write. It is replaced only once the new page is complete.
 
     Returns
     -------
     Path
-        `path`.
+        The file that was written.
 
     Raises
     ------
     OutputError
         If the file cannot be written; nothing is left behind then.
     """
-    return write(render_page(analysis), path)
+    return write(render_page(analysis), Path(path))
 
 
 def render_page(analysis: Analysis) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.analysis import BlockPicture
 from featuregeom.report.drawings import gram_figure, vectors_figure
 from featuregeom.report.figures import Figure
 from featuregeom.report.sheet import Section, Sheet
@@ -18,7 +19,6 @@ from featuregeom.schemes.detection import Detection
 from featuregeom.schemes.large import LargeDetection
 from featuregeom.schemes.parameters import parameters
 from featuregeom.schemes.products import class_sizes
-from featuregeom.survey.result import BlockPicture
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from featuregeom import _core
+from featuregeom.analysis import Analysis
 from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, ParameterError
 from featuregeom.features import Features, as_features, check_dtype
+from featuregeom.report.page import write_page
 from featuregeom.sources import AxisChoice, Reader, TensorInfo, open_source
 from featuregeom.survey import fingerprint
 from featuregeom.survey.measure import Options, measure
 from featuregeom.survey.plan import Patterns, cost, select
 from featuregeom.survey.progress import Listener, Meter
-from featuregeom.survey.result import Analysis
 from featuregeom.survey.store import Plan, Store, assemble
 
 __all__ = ["analyze"]
@@ -157,7 +158,7 @@ def analyze(
     analysis = assemble(plan, results, None if store is None else store.folder)
     if store:
         store.write_tables(analysis)
-        analysis.report(store.folder / "report.html")
+        write_page(analysis, store.folder / "report.html")
     return analysis
 
 

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from featuregeom.analysis import Analysis, BlockPicture, MatrixResult, Picture
 from featuregeom.atomic import create_folder, replacing
 from featuregeom.errors import OutputError, ParameterError, SourceError
-from featuregeom.survey.result import Analysis, BlockPicture, MatrixResult, Picture
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from featuregeom.analysis import MatrixResult
 from featuregeom.measures import BLOCKS, FEATURES, MATRICES
-from featuregeom.survey.result import MatrixResult
 
 __all__ = ["blocks", "features", "matrices"]
 

@@ -132,25 +132,3 @@ class Analysis:
     pictures: dict[str, Picture]
     provenance: dict[str, Any]
     out: Path | None = field(default=None)
-
-    def report(self, path: str | Path) -> Path:
-        """Write the analysis as one self-contained HTML page.
-
-        Parameters
-        ----------
-        path : path-like
-            File to write. It is replaced only once the new page is complete.
-
-        Returns
-        -------
-        Path
-            The file that was written.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be written.
-        """
-        from featuregeom.report.page import write_page
-
-        return write_page(self, Path(path))
