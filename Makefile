@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := .stamps
 RUST := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: demo test test-slow lint rust-test python-test bench docs format clean
+.PHONY: demo test quick test-slow lint rust-test python-test bench docs format clean
 
 demo: $(STAMPS)/installed
 	$(BIN)/featuregeom demo
@@ -25,6 +25,19 @@ lint: $(STAMPS)/test-packages
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m mypy.stubtest featuregeom._core
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+# What to run while working: lints, types, and the tests of the rooms that differ from main, without a browser.
+quick: $(STAMPS)/test-packages
+	cargo fmt --all --check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m mypy
+	@tests=$$($(BIN)/python tests/changed.py); \
+		if [ -n "$$tests" ]; then $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser" $$tests; \
+		else echo "no room differs from main"; fi
 
 # In CI the property tests draw the same examples every time, as the Python ones do: red means broken.
 rust-test:
