@@ -216,7 +216,10 @@ def test_along_writes_table_and_page(invoke, net, tmp_path):
     Path("way.txt").write_text("-3,1\n3,-1\n0,0\n")
     three = json.loads(invoke("regions", "along", "net.pt", "--points", "way.txt", "--json").stdout)
     assert three["regions"] == fg.regions.along(net, [-3, 1], [3, -1], [0, 0]).n_pieces
-    assert "regions: " in invoke("regions", "along", "net.pt").stdout
+    refused = invoke("regions", "along", "net.pt")
+    assert refused.exit_code == 1
+    assert "of other settings (points" in refused.output
+    assert "regions: " in invoke("regions", "along", "net.pt", "--force").stdout
     assert invoke("regions", "along", "net.pt", "--start=0,0").exit_code == 2
     assert invoke("regions", "along", "net.pt", "--start=0,0", "--stop=0,0,0").exit_code == 1
 

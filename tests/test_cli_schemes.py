@@ -135,7 +135,9 @@ def test_without_a_certificate_it_says_why(invoke, tmp_path, kind):
     assert f"no certificate: a certificate is checked against features, and these are {kind}" in said.stdout
     assert {path.name for path in (tmp_path / "found").iterdir()} == {"scheme.html"}
     np.save("x.npy", np.random.default_rng(0).standard_normal((9, 4)))
-    assert "no certificate: there is no scheme" in invoke("scheme", "x.npy", "--out", "found").stdout
+    assert "x.npy as it was before" in invoke("scheme", "x.npy", "--out", "found").output
+    said = invoke("scheme", "x.npy", "--out", "found", "--force").stdout
+    assert "no certificate: there is no scheme" in said
 
 
 def test_one_bad_graph_does_not_stop_the_others(invoke, tmp_path):

@@ -253,7 +253,11 @@ def test_resuming_something_else_is_refused(model, tmp_path):
     os.utime(model, (1, 1))
     with pytest.raises(ParameterError, match="the source, which changed"):
         fg.analyze(model, out=out, resume=True)
-    assert len(fg.analyze(model, out=out, include="a*").matrices) == 1
+    with pytest.raises(OutputError, match="as it was before it changed"):
+        fg.analyze(model, out=out, include="a*")
+    with pytest.raises(ParameterError, match="give one of them"):
+        fg.analyze(model, out=out, include="a*", resume=True, force=True)
+    assert len(fg.analyze(model, out=out, include="a*", force=True).matrices) == 1
     assert len(list((out / "parts").iterdir())) == 1
 
 
@@ -333,12 +337,16 @@ def test_only_the_older_analysis_is_removed(model, tmp_path, name):
     fg.analyze(model, out=out, include="[ab]*", resume=True)
     before = contents(out)
     assert before[far] == before[near] == b"mine"
-    with pytest.raises(OutputError, match="not of the analysis there: choose another") as caught:
-        fg.analyze(model, out=out)
-    assert str(near) in str(caught.value)
+    for force in (False, True):
+        with pytest.raises(OutputError, match="not of the analysis there: choose another") as caught:
+            fg.analyze(model, out=out, force=force)
+        assert str(near) in str(caught.value)
     assert contents(out) == before
     near.unlink()
-    assert len(fg.analyze(model, out=out).matrices) == 4
+    with pytest.raises(OutputError, match="of other settings"):
+        fg.analyze(model, out=out)
+    assert contents(out).items() <= before.items()
+    assert len(fg.analyze(model, out=out, force=True).matrices) == 4
     assert far.read_text() == "mine"
 
 

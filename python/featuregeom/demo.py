@@ -19,6 +19,7 @@ def run(
     *,
     train: bool = False,
     seed: int = 0,
+    force: bool = False,
     training: Callable[[int, int], object] | None = None,
     progress: Listener | None = None,
 ) -> Analysis:
@@ -33,19 +34,26 @@ def run(
         are kept in `out` as ``toys.safetensors``.
     seed : int
         Seed of the training.
+    force : bool
+        Replace toys of another training and an analysis of them or of something else, see :func:`featuregeom.analyze`.
     training, progress : callable, optional
         Told of the progress of the training and of the analysis.
 
     Returns
     -------
     Analysis
+
+    Raises
+    ------
+    OutputError
+        If `out` cannot be written, or holds other toys or another analysis that only `force` replaces.
     """
     source = SHIPPED
     if train:
-        from featuregeom.atomic import create_folder
+        from featuregeom.folders import locked
         from featuregeom.toys.gallery import write_gallery
 
-        create_folder(out)
         source = out / "toys.safetensors"
-        write_gallery(source, seed=seed, progress=training)
-    return analyze(source, out=out, progress=progress)
+        with locked(out):
+            write_gallery(source, seed=seed, force=force, progress=training)
+    return analyze(source, out=out, force=force, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from featuregeom.cli.terminal import Json, Threads, made_by, output, print_json, reporting
+from featuregeom.cli.writing import Force, results_in
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from featuregeom.folders import Results
 
 __all__ = ["codes"]
 
@@ -46,6 +50,7 @@ def codes(
     out: Annotated[
         Path | None, typer.Option(help="Folder for table and page; by default nothing is written.")
     ] = None,
+    force: Force = False,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -56,52 +61,75 @@ def codes(
     with reporting():
         name, values = _read(file, tensor)
         ends = None if layers is None else _ends(layers)
-        try:
-            packed = pack(
-                values,
-                layers=ends,
-                tolerance=tolerance,
-                nonfinite="count" if nonfinite is Policy.count_them else "error",
-                num_threads=threads,
-            )
-        except NonFiniteError as error:
-            raise ParameterError(
-                f"{name} has NaN or infinite activations, the first at row {error.row}, column {error.column}; "
-                "repair them, or give --nonfinite count to have them counted"
-            ) from error
-        counter = CodeCounter(packed.n_bits)
-        inverse = counter.update(packed, num_threads=threads)
-        given = None if labels is None else _labels(labels, len(packed))
-        purity = None if given is None else label_purity(inverse, given)
-        summary = counter.summary()
-        facts: dict[str, Any] = {
-            "source": file,
-            "tensor": name,
-            "dtype": packed.dtype,
-            "n_bits": packed.n_bits,
-            **summary,  # Without NaN, for no reader gives a matrix without rows.
-            "n_nonfinite": packed.n_nonfinite,
-            "n_ambiguous": None if tolerance is None else packed.n_ambiguous,
-            "purity": None if purity is None else purity[1],
+        settings = {
+            "tensor": name, "layers": layers, "tolerance": tolerance,
+            "labels": None if labels is None else str(labels), "nonfinite": nonfinite.value,
         }  # fmt: skip
-        if len(counter.layers) > 1:
-            facts |= {
-                "layers": list(counter.layers),
-                "layer_counts": counter.layer_counts().tolist(),
-                "prefix_counts": counter.prefix_counts().tolist(),
-            }
-        facts["occupancy"] = {str(times): count for times, count in counter.occupancy().items()}
-        if out is not None:
-            provenance = made_by(
-                "codes", source=file, tensor=name, dtype=packed.dtype, layers=layers, tolerance=tolerance,
-                labels=None if labels is None else str(labels), nonfinite=nonfinite.value,
-            )  # fmt: skip
-            facts |= _write(out, counter, summary, facts, None if purity is None else purity[0], provenance)
+        pages = {"codes.html": ["codes.parquet"]}
+        claim: AbstractContextManager[Results | None] = (
+            nullcontext()
+            if out is None
+            else results_in(out, "codes", pages, settings, source=file, others=[labels], force=force)
+        )
+        with claim as folder:
+            try:
+                packed = pack(
+                    values,
+                    layers=ends,
+                    tolerance=tolerance,
+                    nonfinite="count" if nonfinite is Policy.count_them else "error",
+                    num_threads=threads,
+                )
+            except NonFiniteError as error:
+                raise ParameterError(
+                    f"{name} has NaN or infinite activations, the first at row {error.row}, column {error.column}; "
+                    "repair them, or give --nonfinite count to have them counted"
+                ) from error
+            counter = CodeCounter(packed.n_bits)
+            inverse = counter.update(packed, num_threads=threads)
+            given = None if labels is None else _labels(labels, len(packed))
+            purity = None if given is None else label_purity(inverse, given)
+            summary = counter.summary()
+            facts = _facts(file, name, packed, counter, summary, tolerance, purity)
+            if folder is not None:
+                provenance = made_by("codes", source=file, dtype=packed.dtype, **settings)
+                facts |= _write(
+                    folder, counter, summary, facts, None if purity is None else purity[0], provenance
+                )
         if as_json:
             print_json(facts)
             return
         for line in _lines(facts):
             output.print(line, soft_wrap=True, highlight=False)
+
+
+def _facts(
+    file: str,
+    name: str,
+    packed: Any,
+    counter: Any,
+    summary: dict[str, Any],
+    tolerance: float | None,
+    purity: Any,
+) -> dict[str, Any]:
+    """Give what is printed and what JSON holds."""
+    facts: dict[str, Any] = {
+        "source": file,
+        "tensor": name,
+        "dtype": packed.dtype,
+        "n_bits": packed.n_bits,
+        **summary,  # Without NaN, for no reader gives a matrix without rows.
+        "n_nonfinite": packed.n_nonfinite,
+        "n_ambiguous": None if tolerance is None else packed.n_ambiguous,
+        "purity": None if purity is None else purity[1],
+    }  # fmt: skip
+    if len(counter.layers) > 1:
+        facts |= {
+            "layers": list(counter.layers),
+            "layer_counts": counter.layer_counts().tolist(),
+            "prefix_counts": counter.prefix_counts().tolist(),
+        }
+    return facts | {"occupancy": {str(times): count for times, count in counter.occupancy().items()}}
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
@@ -132,7 +160,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _write(
-    out: Path,
+    folder: Results,
     counter: Any,
     summary: dict[str, Any],
     facts: dict[str, Any],
@@ -141,7 +169,7 @@ def _write(
 ) -> dict[str, str]:
     import pandas as pd
 
-    from featuregeom.atomic import create_folder, replacing
+    from featuregeom.atomic import replacing
     from featuregeom.report.codes import codes_sheet
     from featuregeom.report.sheet import write_sheet
 
@@ -149,13 +177,13 @@ def _write(
     frame = pd.DataFrame(columns | ({} if purity is None else {"purity": purity}))
     frame = frame.sort_values(["count", "code"], ascending=[False, True], ignore_index=True)
     frame.attrs["provenance"] = provenance
-    create_folder(out)
-    table, page = out / "codes.parquet", out / "codes.html"
+    table, page = folder.folder / "codes.parquet", folder.folder / "codes.html"
+    folder.begin()
     with replacing(table) as temporary:
         frame.to_parquet(temporary, index=False)
     told = {key: facts[key] for key in ("n_nonfinite", "n_ambiguous", "purity")}
     sheet = codes_sheet(counter, frame, told | {"name": facts["tensor"], "summary": summary}, provenance)
-    return {"table": str(table), "page": str(write_sheet(sheet, page))}
+    return {"table": str(table), "page": str(write_sheet(sheet, page, folder.made))}
 
 
 def _read(file: str, tensor: str | None) -> tuple[str, Any]:

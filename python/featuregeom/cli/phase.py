@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from featuregeom.cli.terminal import Json, messages, output, print_json, records, reporting, step_bar
+from featuregeom.cli.writing import Force
 
 __all__ = ["phase"]
 
@@ -34,6 +35,7 @@ def phase(
     ] = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Seed of split, weights and batches.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run in the folder.")] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Train networks on handwritten digits, and chart where their codes tell samples apart."""
@@ -44,9 +46,10 @@ def phase(
     from featuregeom.report.sheet import write_sheet
 
     with reporting():
-        if not resume and (out / "plan.json").exists():
+        if not (resume or force) and (out / "plan.json").exists():
             raise OutputError(
-                f"{out} holds a phase chart: go on with --resume, or choose another folder with --out"
+                f"{out} holds a phase chart: go on with --resume, choose another folder with --out, or have it "
+                "replaced with --force"
             )
         thresholds = encoder.Thresholds(tau_hi, tau_lo, eps)
         grids = [
@@ -59,7 +62,7 @@ def phase(
             try:
                 chart = encoder.phase(
                     out, widths=grids[0], epochs=grids[1], samples=grids[2], depth=depth, repeats=repeats,
-                    thresholds=thresholds, seed=seed, resume=resume, progress=listener,
+                    thresholds=thresholds, seed=seed, resume=resume, force=force, progress=listener,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 messages.print(f"stopped; finished cells are kept in {out}, --resume goes on with the others")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from featuregeom.cli.terminal import Json, made_by, output, print_json, records, reporting, step_bar
+from featuregeom.cli.writing import Force, results_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,22 +40,30 @@ def plateaus(
     ] = 21,
     seed: Annotated[int, typer.Option(min=0, help="Seed of directions and of resampling.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-plateaus"),
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Measure response curves of a transformer on sentences, and compare kinds of directions."""
     import numpy as np
 
     from featuregeom.arguments import number_between
-    from featuregeom.atomic import create_folder, replacing
+    from featuregeom.atomic import replacing
     from featuregeom.plateaus import response_curves, stable_slice2d, suffix_from
     from featuregeom.plateaus.huggingface import layers, load, read_sentences
     from featuregeom.plateaus.sentences import SENTENCES
     from featuregeom.report.plateaus import plateau_tables, plateaus_sheet
     from featuregeom.report.sheet import write_sheet
 
-    with reporting():
+    told = {
+        "module": module, "read": read, "position": position, "length": length, "points": points, "plane": plane,
+        "sentences": None if sentences is None else str(sentences), "seed": seed,
+    }  # fmt: skip
+    files = {"plateaus.html": ["plateaus.parquet"]}
+    claim = results_in(out, "plateaus", files, told, source=folder, others=[sentences], force=force)
+    with reporting(), ExitStack() as stack:
         length = number_between("--length", length, 0)
         texts = SENTENCES if sentences is None else read_sentences(sentences)
+        held = stack.enter_context(claim)
         model, inputs = load(folder, texts)
         found = layers(model) if module is None or read is None else ("", "")
         moved, compared = module or found[0], read or found[1]
@@ -76,13 +86,12 @@ def plateaus(
         provenance = made_by("plateaus", source=str(folder), **settings)
         frame = _frame(kinds, texts)
         frame.attrs["provenance"] = provenance
-        create_folder(out)
+        held.begin()
         path = out / "plateaus.parquet"
         with replacing(path) as temporary:
             frame.to_parquet(temporary, index=False)
-        page = write_sheet(
-            plateaus_sheet(kinds, medians, differences, three, provenance, seed=seed), out / "plateaus.html"
-        )
+        sheet = plateaus_sheet(kinds, medians, differences, three, provenance, seed=seed)
+        page = write_sheet(sheet, out / "plateaus.html", held.made)
         shown = {
             "medians": records(medians), "differences": records(differences), "table": str(path), "page": str(page),
             **{key: provenance[key] for key in ("module", "compared at", "sentences")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +11,14 @@ import typer
 
 from featuregeom.cli import phase
 from featuregeom.cli.terminal import Json, Threads, made_by, output, print_json, reporting, step_bar
+from featuregeom.cli.writing import Force, results_in
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+    from featuregeom.folders import Results
     from featuregeom.report.sheet import Sheet
 
 __all__ = ["along", "app", "slice_"]
@@ -67,6 +70,7 @@ def slice_(
     max_regions: Annotated[int, typer.Option(min=1, help="Stop beyond so many.")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-slice"),
     table: Table = Format.parquet,
+    force: Force = False,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -77,9 +81,17 @@ def slice_(
     from featuregeom.report.slices import slice_figure
 
     box = _numbers("bounds", bounds)
-    with reporting():
+    settings = {
+        "points": None if points is None else str(points), "bounds": box, "colour": colour.value, "seed": seed,
+        "max_regions": max_regions,
+    }  # fmt: skip
+    claim = results_in(
+        out, "regions slice", _files("slice"), settings, source=model, others=[points], force=force
+    )
+    with reporting(), ExitStack() as held:
         layers = read_layers(model)
         plane, said = _plane(layers[0][0].shape[1], points, seed)
+        folder = held.enter_context(claim)
         with step_bar("layers", hidden=as_json) as bar:
             found = slice2d(
                 layers, *plane, box, max_regions=max_regions, num_threads=threads, progress=bar
@@ -117,7 +129,7 @@ def slice_(
                 max_regions=max_regions,
             ),
         )
-        _finish(out, "slice", frame, sheet, facts, table, as_json)
+        _finish(folder, "slice", frame, sheet, facts, table, as_json)
 
 
 @app.command()
@@ -133,6 +145,7 @@ def along(
     ] = 0,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-along"),
     table: Table = Format.parquet,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Find every linear region of a network on a segment or a polyline, exactly."""
@@ -146,7 +159,11 @@ def along(
     if (start is None) != (stop is None) or (points is not None and start is not None):
         raise typer.BadParameter("give --start and --stop, or --points, or none of them")
     ends = [_numbers(name, text) for name, text in (("start", start), ("stop", stop)) if text is not None]
-    with reporting():
+    settings = {"points": None if points is None else str(points), "ends": ends, "seed": seed}
+    claim = results_in(
+        out, "regions along", _files("along"), settings, source=model, others=[points], force=force
+    )
+    with reporting(), ExitStack() as held:
         layers = read_layers(model)
         corners: Any
         if points is not None:
@@ -156,6 +173,7 @@ def along(
         else:
             corners = np.random.default_rng(seed).standard_normal((2, layers[0][0].shape[1]))
             said = "two random inputs"
+        folder = held.enter_context(claim)
         found = regions.along(layers, *corners)
         facts: dict[str, Any] = {
             "regions": found.n_regions,
@@ -181,7 +199,7 @@ def along(
             totals=(f"{found.n_regions} regions", f"{found.n_bits} neurons"),
             provenance=made_by("regions along", source=model, way=said, seed=seed),
         )
-        _finish(out, "along", found.to_frame(), sheet, facts, table, as_json)
+        _finish(folder, "along", found.to_frame(), sheet, facts, table, as_json)
 
 
 def _plane(
@@ -221,8 +239,13 @@ def _numbers(name: str, text: str) -> Any:
         raise typer.BadParameter(f"{name} must be numbers with commas between, got {text!r}") from None
 
 
+def _files(name: str) -> dict[str, list[str]]:
+    """Give the page of a command, with its table in each format."""
+    return {f"{name}.html": [f"{name}.{kind.value}" for kind in Format]}
+
+
 def _finish(
-    out: Path,
+    folder: Results,
     name: str,
     frame: pd.DataFrame,
     sheet: Sheet,
@@ -231,18 +254,18 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Write table and page, both with their provenance, and say where they are."""
-    from featuregeom.atomic import create_folder, replacing
+    from featuregeom.atomic import replacing
     from featuregeom.report.sheet import write_sheet
 
     frame.attrs["provenance"] = dict(sheet.provenance)
-    create_folder(out)
-    path = out / f"{name}.{kind.value}"
+    path = folder.folder / f"{name}.{kind.value}"
+    folder.begin()
     with replacing(path) as temporary:
         if kind is Format.csv:
             frame.to_csv(temporary, index=False)
         else:
             frame.to_parquet(temporary, index=False)
-    page = write_sheet(sheet, out / f"{name}.html")
+    page = write_sheet(sheet, folder.folder / f"{name}.html", folder.made)
     shown = facts | {"table": str(path), "page": str(page)}
     if as_json:
         print_json(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,11 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from featuregeom.cli.terminal import Json, messages, output, print_json, reporting
+from featuregeom.cli.writing import Force, results_in
 from featuregeom.errors import FeatureGeometryError, ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from featuregeom.folders import Results
     from featuregeom.schemes import Check, Detection, LargeDetection
     from featuregeom.schemes.files import Given
 
@@ -61,7 +64,7 @@ class _Options:
     file: str
     mode: Literal["signed", "line"]
     tolerance: float
-    out: Path | None
+    folder: Results | None
     seed: int
     show: bool
 
@@ -88,6 +91,7 @@ def scheme(
         Path | None,
         typer.Option(help="Folder for the certificate and the page; by default nothing is written."),
     ] = None,
+    force: Force = False,
     seed: Annotated[int, typer.Option(help="Seed of random checks.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -96,24 +100,34 @@ def scheme(
     Relations that are no symmetric scheme are checked for what they are: a scheme that is not symmetric, a coherent
     configuration, or what they generate. The exit code is 1 where a graph of several could not be done.
     """
-    from featuregeom.atomic import create_folder
     from featuregeom.schemes.files import read
 
     with reporting():
         matrices = read(file, kind=kind.value, tensor=tensor, axis=axis.value)
-        if out is not None:
-            create_folder(out)
-        options = _Options(file, mode.value, tolerance, out, seed, show=not as_json)
-        found, failed = [], False
-        for number, given in enumerate(matrices):
-            stem = "scheme" if len(matrices) == 1 else f"scheme-{number + 1}"
-            try:
-                found.append(_one(given, stem, options))
-            except FeatureGeometryError as error:
-                # One graph of many says nothing about the others.
-                failed = True
-                found.append({"matrix": given.name, "taken_for": given.kind, "error": str(error)})
-                messages.print(Text(f"error: {error}"), style="red", soft_wrap=True)
+        stems = (
+            ["scheme"] if len(matrices) == 1 else [f"scheme-{number + 1}" for number in range(len(matrices))]
+        )
+        settings = {
+            "kind": kind.value, "tensor": tensor, "axis": axis.value, "mode": mode.value, "tolerance": tolerance,
+            "seed": seed,
+        }  # fmt: skip
+        pages = {f"{stem}.html": [f"{stem}.json"] for stem in stems}
+        claim: AbstractContextManager[Results | None] = (
+            nullcontext()
+            if out is None
+            else results_in(out, "scheme", pages, settings, source=file, force=force)
+        )
+        with claim as folder:
+            options = _Options(file, mode.value, tolerance, folder, seed, show=not as_json)
+            found, failed = [], False
+            for given, stem in zip(matrices, stems, strict=True):
+                try:
+                    found.append(_one(given, stem, options))
+                except FeatureGeometryError as error:
+                    # One graph of many says nothing about the others.
+                    failed = True
+                    found.append({"matrix": given.name, "taken_for": given.kind, "error": str(error)})
+                    messages.print(Text(f"error: {error}"), style="red", soft_wrap=True)
         if as_json and not (failed and len(matrices) == 1):
             print_json(found)
         if failed:
@@ -185,10 +199,12 @@ def _detected(given: Given, stem: str, options: _Options) -> dict[str, Any]:
         # No vectors have such relations, so there are no cosines to show.
         return _checked(given, stem, options)
     facts = _facts(given, detection)
-    if options.out is not None:
-        facts |= _certificate(given, detection, options, options.out / f"{stem}.json")
+    if options.folder is not None:
         sheet = scheme_sheet(detection, given.name, _provenance(given, options))
-        facts["page"] = str(write_sheet(sheet, options.out / f"{stem}.html"))
+        options.folder.begin()
+        facts |= _certificate(given, detection, options, options.folder.folder / f"{stem}.json")
+        page = options.folder.folder / f"{stem}.html"
+        facts["page"] = str(write_sheet(sheet, page, options.folder.made))
     if options.show:
         points = f"{detection.n} points in {detection.dim} dimensions"
         reason = f"; {shortened(detection.reason)}" if detection.reason else ""
@@ -234,10 +250,12 @@ def _checked(given: Given, stem: str, options: _Options) -> dict[str, Any]:
     what = "an association scheme" if found.is_scheme else "a coherent configuration with several fibres"
     verdict = f"{'generate' if rank is not None else 'are'} {what}{f' ({kind})' if kind else ''}"
     heading = f"{given.name}: {len(found.labels)} points, whose relations {verdict}"
-    if options.out is not None:
+    if options.folder is not None:
         facts |= _no_certificate("relations that are no symmetric scheme have no cosines")
         sheet = check_sheet(found, given.name, [f"{heading}.", *lead], _provenance(given, options))
-        facts["page"] = str(write_sheet(sheet, options.out / f"{stem}.html"))
+        options.folder.begin()
+        page = options.folder.folder / f"{stem}.html"
+        facts["page"] = str(write_sheet(sheet, page, options.folder.made))
     if options.show:
         known = parameters(found)
         words = [*lead, *([] if known is None else structure_words(known))]

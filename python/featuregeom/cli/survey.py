@@ -26,7 +26,8 @@ from featuregeom.cli.terminal import (
     step_bar,
     stopping,
 )
-from featuregeom.errors import ParameterError
+from featuregeom.cli.writing import Force
+from featuregeom.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
     from featuregeom.survey import Analysis
@@ -146,6 +147,7 @@ def analyze(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a stopped analysis in the folder.")
     ] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Measure every weight matrix of a source: three tables and one page."""
@@ -168,6 +170,7 @@ def analyze(
                 seed=seed,
                 out=out,
                 resume=resume,
+                force=force,
                 progress=listener,
             )
         _show(analysis, as_json=as_json)
@@ -179,6 +182,7 @@ def demo(
         bool, typer.Option("--train", help="Train the toy models anew (needs torch, about a minute).")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Analyse toy models of superposition and print the names of the shapes that they learned."""
@@ -189,15 +193,19 @@ def demo(
             _bar(hidden=as_json) as listener,
             step_bar("training toy models", hidden=as_json or not train) as training,
         ):
-            analysis = demonstration.run(out, train=train, seed=seed, training=training, progress=listener)
+            analysis = demonstration.run(
+                out, train=train, seed=seed, force=force, training=training, progress=listener
+            )
         _show(analysis, as_json=as_json)
 
 
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder that an analysis wrote.")],
     out: Annotated[Path | None, typer.Option(help="The page; by default report.html in the folder.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file that --out names.")] = False,
 ) -> None:
     """Write the page of an analysis again."""
+    from featuregeom.folders import locked
     from featuregeom.report.page import write_page
     from featuregeom.survey import load
 
@@ -207,7 +215,16 @@ def report(
                 f"{folder} is a file, and report wants the folder of an analysis; "
                 f"featuregeom analyze {folder} makes one"
             )
-        page = write_page(load(folder), out or folder / "report.html")
+        analysis = load(folder)
+        if out is None:
+            with locked(folder):
+                page = write_page(analysis, folder / "report.html")
+        elif out.exists() and not force:
+            raise OutputError(
+                f"{out} would be replaced: choose another name, or have it replaced with --force"
+            )
+        else:
+            page = write_page(analysis, out)
         output.print(plain(str(page)), soft_wrap=True)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,10 +22,13 @@ from featuregeom.cli.terminal import (
     step_bar,
     stopping,
 )
+from featuregeom.cli.writing import Force, results_in
+from featuregeom.errors import OutputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from featuregeom.folders import Results
     from featuregeom.report.sheet import Section
 
 __all__ = ["app", "dynamics", "geometry", "phase", "saturation"]
@@ -37,11 +41,15 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of the training.")]
 Device = Annotated[str, typer.Option(help="Torch device that trains: cpu, cuda, cuda:1 ...")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Steps of training, instead of the experiment's own.")]
 
+_CELLS = "cells"
+"""Finished cells of a stopped experiment, in its folder."""
+
 
 @app.command()
 def phase(
     out: Out = Path("toy-phase"),
     resume: Resume = False,
+    force: Force = False,
     seed: Seed = 0,
     full: Annotated[
         bool,
@@ -61,14 +69,19 @@ def phase(
     from featuregeom.report.toy_figures import crossing_figure, phase_figures
     from featuregeom.toys import experiments
 
-    with reporting(), stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
+    with (
+        reporting(),
+        ExitStack() as held,
+        stopping(_kept(out)),
+    ):
         _check_device(device)
-        cells = _cells(out, resume)
-        options: dict[str, Any] = {"seed": seed, "device": device, "folder": cells} | (
+        options: dict[str, Any] = {"seed": seed, "device": device, "folder": out / _CELLS} | (
             {"steps": steps} if steps else {}
         )
         if full:
             options |= {"restarts": 10, "steps": steps or 10_000, "batch_size": 1024}
+        settings = {"full": full} | _settings(experiments.phase, options | {"n_hidden": (1, 2)})
+        folder = held.enter_context(_claimed(out, "phase", settings, resume, force))
         crossing = experiments.held_crossing(seed=seed)
         found = []
         for m in (1, 2):
@@ -98,12 +111,12 @@ def phase(
             ),
         ]
         _finish(
-            out,
+            folder,
             "phase",
             "Phase diagrams: what a toy keeps",
             pd.concat([one.to_frame() for one in found], ignore_index=True),
             sections,
-            {"full": full} | _settings(experiments.phase, options | {"n_hidden": (1, 2)}),
+            settings,
             {"crossing": crossing.crossing, "theory": 3 / 7},
             as_json,
         )
@@ -113,6 +126,7 @@ def phase(
 def geometry(
     out: Out = Path("toy-geometry"),
     resume: Resume = False,
+    force: Force = False,
     seed: Seed = 0,
     full: Annotated[
         bool,
@@ -133,28 +147,35 @@ def geometry(
     from featuregeom.report.toy_figures import capacity_histograms, geometry_figure
     from featuregeom.toys import experiments
 
-    with reporting(), stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
+    with (
+        reporting(),
+        ExitStack() as held,
+        stopping(_kept(out)),
+    ):
         _check_device(device)
-        cells = _cells(out, resume)
         options: dict[str, Any] = {"n_features": 200, "n_hidden": 20, "steps": 2000, "batch_size": 256}
         if full:
             options = {
                 "n_features": 400, "n_hidden": 30, "steps": 20_000, "batch_size": 1024,
                 "sparsity": 1 - np.geomspace(1, 0.01, 30),
             }  # fmt: skip
-        options |= {"seed": seed, "device": device, "folder": cells} | ({"steps": steps} if steps else {})
+        options |= {"seed": seed, "device": device, "folder": out / _CELLS} | (
+            {"steps": steps} if steps else {}
+        )
+        settings = {"full": full} | _settings(experiments.geometry, options)
+        folder = held.enter_context(_claimed(out, "geometry", settings, resume, force))
         with step_bar("training", hidden=as_json) as bar:
             found = experiments.geometry(**options, progress=bar)
         text = (
             "Elhage et al. (2022) found that the capacities of features stick at those of regular geometries."
         )
         _finish(
-            out,
+            folder,
             "geometry",
             "Capacities against sparsity",
             found.to_frame(),
             [Section("Capacity", (text,), (geometry_figure(found), *capacity_histograms(found)))],
-            {"full": full} | _settings(experiments.geometry, options),
+            settings,
             {"dimensions_per_feature": found.dimensions_per_feature.tolist()},
             as_json,
         )
@@ -164,6 +185,7 @@ def geometry(
 def saturation(
     out: Out = Path("toy-saturation"),
     resume: Resume = False,
+    force: Force = False,
     seed: Seed = 0,
     full: Annotated[
         bool,
@@ -184,9 +206,12 @@ def saturation(
     from featuregeom.report.toy_figures import saturation_figures
     from featuregeom.toys import experiments
 
-    with reporting(), stopping(f"finished cells are kept in {out}, --resume goes on with the others"):
+    with (
+        reporting(),
+        ExitStack() as held,
+        stopping(_kept(out)),
+    ):
         _check_device(device)
-        cells = _cells(out, resume)
         options: dict[str, Any] = {"steps": steps} if steps else {}
         if full:
             options = {
@@ -194,7 +219,9 @@ def saturation(
                 "sparsity": np.linspace(0, 0.99, 50), "steps": steps or 25_000, "batch_size": 1024,
                 "learning_rate": 1e-3,
             }  # fmt: skip
-        options |= {"seed": seed, "device": device, "folder": cells}
+        options |= {"seed": seed, "device": device, "folder": out / _CELLS}
+        settings = {"full": full} | _settings(experiments.saturation, options)
+        folder = held.enter_context(_claimed(out, "saturation", settings, resume, force))
         with step_bar("training", hidden=as_json) as bar:
             found = experiments.saturation(**options, progress=bar)
         ranges = found.by_range()
@@ -206,12 +233,12 @@ def saturation(
             f"{met} of {asked} figures are met: a mean saturation of at least the paper's, a mean cv of at most it."
         )
         _finish(
-            out,
+            folder,
             "saturation",
             "Capacity saturation of trained toys",
             found.to_frame(),
             [Section("By sparsity", (text,), tuple(saturation_figures(found)), ranges)],
-            {"full": full} | _settings(experiments.saturation, options),
+            settings,
             {"ranges": records(ranges)},
             as_json,
         )
@@ -221,6 +248,7 @@ def saturation(
 def dynamics(
     out: Out = Path("toy-dynamics"),
     resume: Resume = False,
+    force: Force = False,
     seed: Seed = 0,
     full: Annotated[
         bool,
@@ -241,13 +269,18 @@ def dynamics(
     from featuregeom.report.toy_figures import dynamics_figures
     from featuregeom.toys import experiments
 
-    with reporting(), stopping("a single run keeps nothing, and --resume trains it anew"):
+    with (
+        reporting(),
+        ExitStack() as held,
+        stopping("a single run keeps nothing, and --resume trains it anew"),
+    ):
         _check_device(device)
-        _cells(out, resume)
         options: dict[str, Any] = {"steps": steps, "n_checkpoints": min(80, steps)} if steps else {}
         if full:
             options |= {"n_features": 64, "n_hidden": 16, "steps": steps or 20_000}
         options |= {"seed": seed, "device": device}
+        settings = {"full": full} | _settings(experiments.dynamics, options)
+        folder = held.enter_context(_claimed(out, "dynamics", settings, resume, force))
         with step_bar("training", hidden=as_json) as bar:
             found = experiments.dynamics(**options, progress=bar)
         text = (
@@ -255,12 +288,12 @@ def dynamics(
             f"another, by more than a tenth, and {len(found.jumps)} jumps of kappa beyond 4 robust sigmas."
         )
         _finish(
-            out,
+            folder,
             "dynamics",
             "Energy levels over training",
             found.to_frame(),
             [Section("Over training", (text,), tuple(dynamics_figures(found)))],
-            {"full": full} | _settings(experiments.dynamics, options),
+            settings,
             {"jumps": len(found.jumps), "level_jumps": len(found.level_jumps)},
             as_json,
         )
@@ -280,19 +313,56 @@ def _check_device(device: str) -> None:
     torch_device(torch_module(), device)
 
 
-def _cells(out: Path, resume: bool) -> Path:
-    """Give the folder of finished cells; what an earlier run left there goes, unless it is resumed."""
-    from featuregeom.atomic import create_folder
+def _kept(out: Path) -> str:
+    return f"finished cells are kept in {out}, --resume goes on with the others"
 
-    create_folder(out)
-    cells = out / "cells"
-    if not resume and cells.is_dir():
-        shutil.rmtree(cells)
-    return cells
+
+@contextmanager
+def _claimed(
+    out: Path, name: str, settings: Mapping[str, Any], resume: bool, force: bool
+) -> Iterator[Results]:
+    """Claim the folder of an experiment and its finished cells, which go unless they are resumed.
+
+    Beside the cells lies how they are made, for an experiment that is stopped has no page yet.
+    """
+    from featuregeom.atomic import create_folder, replacing
+    from featuregeom.folders import refuse_another
+    from featuregeom.toys.experiments.cells import kind_of
+
+    if resume and force:
+        raise typer.BadParameter("--resume goes on with what is there, --force replaces it: give one of them")
+    told = dict(settings) | {"device": kind_of(settings["device"])}
+    with results_in(out, f"toy {name}", {f"{name}.html": [f"{name}.parquet"]}, told, force=force) as folder:
+        record = out / _CELLS / f"{name}.json"
+        cells = sorted(record.parent.glob(f"{name}-*.npz"))
+        held = _record(record)
+        if cells and held is None:
+            raise OutputError(
+                f"{cells[0]} would be replaced, and nothing says how it was made: choose another folder, "
+                "or move it away"
+            )
+        if held is not None and not force:
+            refuse_another(out, held, folder.made)
+        if not resume:
+            for path in cells:
+                path.unlink()
+        if name != "dynamics":
+            create_folder(record.parent)
+            with replacing(record) as temporary:
+                temporary.write_text(json.dumps(folder.made, indent=1), encoding="utf-8")
+        yield folder
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return held if isinstance(held, dict) else None
 
 
 def _finish(
-    out: Path,
+    folder: Results,
     name: str,
     title: str,
     frame: pd.DataFrame,
@@ -307,10 +377,12 @@ def _finish(
 
     provenance = made_by(f"toy {name}", **provenance)
     frame.attrs["provenance"] = provenance
-    table, page = out / f"{name}.parquet", out / f"{name}.html"
+    table, page = folder.folder / f"{name}.parquet", folder.folder / f"{name}.html"
+    folder.begin()
     with replacing(table) as temporary:
         frame.to_parquet(temporary, index=False)
-    write_sheet(Sheet("Toy models of superposition", title, tuple(sections), provenance=provenance), page)
+    sheet = Sheet("Toy models of superposition", title, tuple(sections), provenance=provenance)
+    write_sheet(sheet, page, folder.made)
     shown = dict(facts) | {"table": str(table), "page": str(page)}
     if as_json:
         print_json(shown)

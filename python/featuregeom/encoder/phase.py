@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from featuregeom.errors import (
     ShapeError,
     SourceError,
 )
+from featuregeom.folders import locked
 from featuregeom.plateaus.tensors import torch_module
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ EPOCHS = (0, 1, 2, 4, 8, 16, 32)
 SAMPLES = (20, 50, 120, 300, 600, 1198)
 
 Progress = Callable[[int, int], object]
+
+_WRITTEN = ("grid.csv", "regimes.csv", "thresholds.json", "report.html")
+_CELLS = "cells/w*-n*-e*.json"
+"""What a chart and its page write into their folder, beside the plan."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +138,7 @@ def phase(
     thresholds: Thresholds | None = None,
     seed: int = 0,
     resume: bool = False,
+    force: bool = False,
     progress: Progress | None = None,
 ) -> PhaseChart:
     """Train ReLU networks over width, training time and sample size, and name the regimes of their codes.
@@ -162,6 +169,8 @@ def phase(
         Seed of split, weights, order of batches and k-means.
     resume : bool
         Go on in a folder that holds the same plan.
+    force : bool
+        Replace the chart in the folder, whatever its plan.
     progress : callable, optional
         Called as ``progress(done, total)`` after each cell; what it raises ends the run.
 
@@ -172,9 +181,10 @@ def phase(
     Raises
     ------
     ParameterError
-        If an argument is outside its range, or the folder holds another plan.
+        If an argument is outside its range, or the folder holds another plan to resume.
     OutputError
-        If the folder cannot be written, or holds a run and `resume` is not set.
+        If the folder cannot be written, is being written by another run, holds files of another result, or a chart
+        and neither `resume` nor `force` is set.
     SourceError
         If a finished cell in the folder cannot be read.
     MissingExtraError
@@ -189,27 +199,24 @@ def phase(
     ----------
     He, Lei, Ji & Tao, Neural networks behave as hash encoders, arXiv 2101.05490.
     """
-    with _one_thread():
-        return _phase(out, data, widths, epochs, samples, depth, repeats, thresholds, seed, resume, progress)
+    if resume and force:
+        raise ParameterError(
+            "resume goes on with the chart in the folder, force replaces it: give one of them"
+        )
+    samples_of = digits(seed) if data is None else data
+    plan = _plan(samples_of, widths, epochs, samples, depth, repeats, seed)
+    with _one_thread(), nullcontext() if out is None else locked(Path(out)):
+        folder = None if out is None else _folder(Path(out), plan, resume, force)
+        return _phase(folder, samples_of, plan, thresholds or Thresholds(), progress)
 
 
 def _phase(
-    out: Path | str | None,
-    data: DataSet | None,
-    widths: Sequence[int],
-    epochs: Sequence[int],
-    samples: Sequence[int],
-    depth: int,
-    repeats: int,
-    thresholds: Thresholds | None,
-    seed: int,
-    resume: bool,
+    folder: Path | None,
+    samples_of: DataSet,
+    plan: dict[str, Any],
+    limits: Thresholds,
     progress: Progress | None,
 ) -> PhaseChart:
-    limits = thresholds or Thresholds()
-    samples_of = digits(seed) if data is None else data
-    plan = _plan(samples_of, widths, epochs, samples, depth, repeats, seed)
-    folder = None if out is None else _folder(Path(out), plan, resume)
     rows: list[dict[str, Any]] = []
     trainings = list(_trainings(plan))
     done, total = 0, sum(len(epochs_of) for _, _, epochs_of in trainings)
@@ -282,6 +289,7 @@ def _plan(
     plan: dict[str, Any] = {
         "data": data.name,
         "shape": [most, len(data.X_test), data.X.shape[1], n_classes],
+        "numbers": _digest(data),
         "widths": _increasing("widths", widths, 1),
         "epochs": _increasing("epochs", epochs, 0),
         "samples": _increasing("samples", samples, n_classes, most),
@@ -290,6 +298,14 @@ def _plan(
         "seed": integer("seed", seed, 0),
     }
     return plan
+
+
+def _digest(data: DataSet) -> str:
+    """Tell a data set from another of the same name and shape."""
+    state = hashlib.blake2b(digest_size=16)
+    for array in (data.X, data.y, data.X_test, data.y_test):
+        state.update(np.ascontiguousarray(array).data.cast("B"))
+    return state.hexdigest()
 
 
 def _increasing(name: str, values: ArrayLike | Sequence[int], low: int, high: int | None = None) -> list[int]:
@@ -338,13 +354,22 @@ def _measured(
         yield state.epoch, rows
 
 
-def _folder(folder: Path, plan: dict[str, Any], resume: bool) -> Path:
-    create_folder(folder / "cells")
+def _folder(folder: Path, plan: dict[str, Any], resume: bool, force: bool) -> Path:
     path = folder / "plan.json"
+    written = [each for each in (*map(folder.joinpath, _WRITTEN), *folder.glob(_CELLS)) if each.exists()]
+    if written and not path.exists():
+        raise OutputError(
+            f"{written[0]} would be replaced, and is of no phase chart: choose another folder, or move it away"
+        )
+    create_folder(folder / "cells")
+    if path.exists() and force:
+        for each in (*written, path):
+            each.unlink()
     if path.exists():
         if not resume:
             raise OutputError(
-                f"{folder} holds a phase chart: go on with resume=True, or choose another folder"
+                f"{folder} holds a phase chart: go on with resume=True, choose another folder, or have it replaced "
+                "with force=True (--force)"
             )
         held = _read(path)
         changed = [key for key in plan if not isinstance(held, dict) or held.get(key) != plan[key]]

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-def render(template: str, *, provenance: Mapping[str, Any], totals: list[str], **values: Any) -> str:
+def render(
+    template: str,
+    *,
+    provenance: Mapping[str, Any],
+    totals: list[str],
+    made: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> str:
     """Render a page that needs no network and that no text in it can break.
 
     Parameters
@@ -34,6 +41,8 @@ def render(template: str, *, provenance: Mapping[str, Any], totals: list[str], *
         What was measured, from what, with what; mappings inside it are laid flat.
     totals : list of str
         The line below the heading.
+    made : mapping, optional
+        What the page's head says for `folders.results`, so that another command does not replace it.
     **values
         What the template itself needs.
 
@@ -49,6 +58,7 @@ def render(template: str, *, provenance: Mapping[str, Any], totals: list[str], *
         .render(
             provenance=_provenance(provenance),
             totals=totals,
+            made=json.dumps(made) if made else "",
             scripts=scripts,
             style=Markup(_asset("page.css")),
             script_hashes=[_hash(script) for script in scripts.values()],

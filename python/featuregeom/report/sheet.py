@@ -69,7 +69,7 @@ class Sheet:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_sheet(sheet: Sheet, path: Path) -> Path:
+def write_sheet(sheet: Sheet, path: Path, made: Mapping[str, Any] | None = None) -> Path:
     """Write a sheet as one HTML file that needs no network.
 
     Parameters
@@ -78,6 +78,8 @@ def write_sheet(sheet: Sheet, path: Path) -> Path:
         What to show.
     path : Path
         File to write. It is replaced only once the new page is complete.
+    made : mapping, optional
+        How the results were made, see `featuregeom.folders.results`.
 
     Returns
     -------
@@ -103,6 +105,7 @@ def write_sheet(sheet: Sheet, path: Path) -> Path:
         "sheet.html.j2",
         provenance=sheet.provenance,
         totals=list(sheet.totals),
+        made=made,
         sheet=sheet,
         sections=sections,
     )

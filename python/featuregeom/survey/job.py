@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from featuregeom import _core
-from featuregeom.analysis import Analysis
+from featuregeom.analysis import Analysis, MatrixResult
 from featuregeom.arguments import integer
-from featuregeom.errors import DtypeError, ParameterError
+from featuregeom.errors import DtypeError, ParameterError, SourceError
 from featuregeom.features import Features, as_features, check_dtype
+from featuregeom.folders import locked, origin
 from featuregeom.report.page import write_page
 from featuregeom.sources import AxisChoice, Reader, TensorInfo, open_source
-from featuregeom.survey import fingerprint
+from featuregeom.survey.fingerprint import Watch
 from featuregeom.survey.measure import Options, measure
 from featuregeom.survey.plan import Patterns, cost, select
 from featuregeom.survey.progress import Listener, Meter
@@ -42,6 +44,7 @@ def analyze(
     seed: int = 0,
     out: str | Path | None = None,
     resume: bool = False,
+    force: bool = False,
     progress: Listener | None = None,
 ) -> Analysis:
     """Measure the geometry of every weight matrix of a source.
@@ -70,13 +73,17 @@ def analyze(
     seed : int
         Seed of the sample of features that the page's heat maps show, from 0 to 2^64 - 1.
     out : path-like, optional
-        Folder for the tables and the page. Each matrix is written there as it finishes. An older analysis in the
-        folder is removed when the new one begins, so that the two never mix: if NaN or a full disk then stops the
-        new one, the older is gone. No other file is replaced or removed.
+        Folder for the tables and the page. Each matrix is written there as it finishes. One process, and one thread
+        of it, at a time writes there. An older analysis of the same source with the same settings is removed when the
+        new one begins, so that the two never mix: if a full disk then stops the new one, the older is gone. One that
+        did not finish may have had other settings. No other file is replaced or removed.
     resume : bool
         Go on with the analysis in `out`, which was stopped, instead of beginning anew; where there is none yet, begin.
         The tables come out the same, byte for byte. A source that changed is refused: files are told apart by their
         sizes and times, what lies in memory by a hash of its numbers.
+    force : bool
+        Replace the analysis in `out` even if it is of another source, of the same one before it changed, or has other
+        settings. The source itself and files that no analysis wrote are never replaced.
     progress : callable, optional
         Called with a :class:`featuregeom.survey.progress.Progress` about twenty times a second.
 
@@ -88,7 +95,7 @@ def analyze(
     Raises
     ------
     SourceError
-        If the source is missing, truncated or malformed.
+        If the source is missing, truncated or malformed, or changes while it is measured: no tables are written then.
     NonFiniteError
         If a matrix holds NaN or infinity and ``nan="error"``.
     DtypeError
@@ -97,8 +104,9 @@ def analyze(
         If an argument is out of range or of the wrong kind, `include` matches no matrix, nothing at all can be
         measured (unless `exclude` asked for that), or there is another analysis to resume.
     OutputError
-        If `out` cannot be written, holds the source or other files that would have to be replaced, or its parts are
-        a link to another folder; nothing half-written stays.
+        If `out` cannot be written, is being written by another run, holds the source, an analysis that only `force`
+        replaces, or other files that would have to be replaced, or its parts are a link to another folder; nothing
+        half-written stays.
 
     Notes
     -----
@@ -118,6 +126,8 @@ def analyze(
         raise ParameterError(f"nan must be 'error' or 'skip', not {nan!r}")
     if resume and out is None:
         raise ParameterError("resume needs the folder of the analysis that was stopped: give out (--out)")
+    if resume and force:
+        raise ParameterError("resume goes on with the analysis in out, force replaces it: give one of them")
     if progress is not None and not callable(progress):
         raise ParameterError(f"progress must be a function of a Progress, or None, got {progress!r}")
     if isinstance(seed, bool):
@@ -132,34 +142,57 @@ def analyze(
             with _advice(info):
                 check_dtype(info.dtype, f"{reader.source}: tensor {info.name!r}")
         plan = _plan(reader, chosen, skipped, options)
-        store = None
-        if out is not None:
-            plan["fingerprint"] = _fingerprint(reader, chosen)
-            store = Store(Path(out), plan, reader.files, resume=resume)
+        watch = Watch(reader.files, chosen, partial(_matrix, reader))
         meter = Meter(progress, {info.name: cost(info) for info in chosen})
-        results = []
-        for info in chosen:
-            if store and store.done(info.name):
-                results.append(store.read(info.name))
-                meter.finish(info.name)
-                continue
-            with _matrix(reader, info) as features:
-                result = measure(features, options, num_threads, meter)
-            if result is None:
-                plan["skipped"].append(_skipped(info, "every row holds NaN or infinity"))
-                if store:
-                    store.write_plan()
-                continue
-            results.append(result)
+        with nullcontext() if out is None else locked(Path(out)):
+            store = None
+            if out is not None:
+                plan |= {"fingerprint": watch.fingerprint, "origin": origin(reader.files)}
+                store = Store(Path(out), plan, reader.files, resume=resume, force=force)
+            results = []
+            for info in chosen:
+                result = store.finished(info.name) if store else None
+                if result is None:
+                    with _matrix(reader, info) as features:
+                        result = measure(features, options, num_threads, meter)
+                    _check_unchanged(watch, info, reader.source, store)
+                    _keep(plan, info, result, store)
+                else:
+                    meter.finish(info.name)
+                if result is not None:
+                    results.append(result)
+            if chosen and not results:
+                raise _nothing(plan["provenance"]["source"], plan["skipped"])
+            _check_unchanged(watch, None, reader.source, store)
+            analysis = assemble(plan, results, None if store is None else store.folder)
             if store:
-                store.write(info.name, result)
-    if chosen and not results:
-        raise _nothing(plan["provenance"]["source"], plan["skipped"])
-    analysis = assemble(plan, results, None if store is None else store.folder)
-    if store:
-        store.write_tables(analysis)
-        write_page(analysis, store.folder / "report.html")
+                store.write_tables(analysis)
+                write_page(analysis, store.folder / "report.html")
     return analysis
+
+
+def _keep(plan: Plan, info: TensorInfo, result: MatrixResult | None, store: Store | None) -> None:
+    """Write what was measured of one matrix, or that there was nothing to measure."""
+    if result is None:
+        plan["skipped"].append(_skipped(info, "every row holds NaN or infinity"))
+        if store:
+            store.write_plan()
+    elif store:
+        store.write(info.name, result)
+
+
+def _check_unchanged(watch: Watch, info: TensorInfo | None, source: str, store: Store | None) -> None:
+    """Refuse to go on with a source that is not what it was: its matrices would be of two states."""
+    change = watch.change(info)
+    if not change:
+        return
+    kept = ""
+    if store:
+        store.stop("the source changed")
+        kept = f"; no tables were written, and matrices in {store.folder} are of the state before"
+    raise SourceError(
+        f"{source} changed while it was measured: {change}{kept}. Run again when nothing writes to it, or on a copy"
+    )
 
 
 def _rehearse(options: Options, num_threads: int | None) -> None:
@@ -218,15 +251,3 @@ def _nothing(source: str, skipped: Sequence[dict[str, str]]) -> ParameterError:
     said = [f"{row['tensor']!r} ({row['shape']}): {row['reason']}" for row in skipped[:_LISTED]]
     said += [f"{len(skipped) - _LISTED} more"] if len(skipped) > _LISTED else []
     return ParameterError(f"nothing to measure in {source}: {'; '.join(said) or 'it holds no tensor'}")
-
-
-def _fingerprint(reader: Reader, chosen: Sequence[TensorInfo]) -> str:
-    if reader.files:
-        return fingerprint.of_files(reader.files)
-
-    def matrices() -> Iterator[Features]:
-        for info in chosen:
-            with _matrix(reader, info) as features:
-                yield features
-
-    return fingerprint.of_matrices(matrices())

@@ -14,10 +14,13 @@ bytes as one that was not. Seconds are kept in the parts and joined to the matri
 
 A new analysis removes an older one in its folder before it begins, so that old and new never stand side by side. It
 touches no other file: a part or certificate is of the older analysis only if its number is that of one of its matrices.
+An analysis of another source, or with other settings, goes only when that is asked for. Every part names its plan, and
+a part of another plan is never read.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import zipfile
@@ -31,6 +34,7 @@ import numpy as np
 from featuregeom.analysis import Analysis, BlockPicture, MatrixResult, Picture
 from featuregeom.atomic import create_folder, replacing
 from featuregeom.errors import OutputError, ParameterError, SourceError
+from featuregeom.folders import refuse_another
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,12 +57,12 @@ Plan = dict[str, Any]
 
 
 class Store:
-    """The folder of one analysis.
+    """The folder of one analysis, which this process has locked (`featuregeom.folders.locked`).
 
     Parameters
     ----------
     folder : Path
-        Where it is; made if need be.
+        Where it is.
     plan : dict
         What is going to be done.
     sources : iterable of Path
@@ -66,25 +70,30 @@ class Store:
     resume : bool
         Keep the parts of an earlier run with the same plan. Without it the earlier analysis is removed. Where there
         is no earlier run, a new one begins.
+    force : bool
+        Remove an earlier analysis of another source or with other settings, too.
 
     Raises
     ------
     OutputError
-        If the folder cannot be made or written, if a file that no analysis wrote, or one of `sources`, would have to
-        be replaced, or if the folder of the parts or certificates is a link.
+        If the folder cannot be written, if an analysis of another source or with other settings, a file that no
+        analysis wrote, or one of `sources`, would have to be replaced, or if the folder of the parts or certificates
+        is a link.
     SourceError
         If the analysis to resume is damaged.
     ParameterError
         If it was another analysis.
     """
 
-    def __init__(self, folder: Path, plan: Plan, sources: Iterable[Path], *, resume: bool) -> None:
+    def __init__(
+        self, folder: Path, plan: Plan, sources: Iterable[Path], *, resume: bool, force: bool
+    ) -> None:
         self.folder = folder
         self._plan = plan
+        self._key = _key(plan)
         self._parts = folder / _PARTS
         self._certificates = folder / _CERTIFICATES
         self._names: list[str] = plan["matrices"]
-        create_folder(folder)
         for path in (self._parts, self._certificates):
             if path.is_symlink():
                 raise OutputError(
@@ -95,19 +104,27 @@ class Store:
         older, wanted = _older(folder), _written(folder, len(self._names))
         _check_no_source([*older, *wanted], sources)
         if resume and index in wanted:
-            _check_same(_read_index(folder), plan, folder)
+            held = _read_index(folder)
+            _check_same(held, plan, folder)
+            if "stopped" in held:
+                self.write_plan()
             return
         _check_ours(folder, older, wanted)
+        if older and not force:
+            _check_replaceable(folder, plan)
         create_folder(self._parts)
         for path in older:
             if path != index:  # replaced last, for without it the rest would be no one's
                 _remove(path)
         self.write_plan()
 
-    def done(self, name: str) -> bool:
-        """Tell whether a matrix has a complete part."""
+    def finished(self, name: str) -> MatrixResult | None:
+        """Read back one finished matrix; None where it has no part, a damaged one, or one of another plan."""
         path = self._path(name)
-        return path.exists() and zipfile.is_zipfile(path)
+        try:
+            return _read_part(path, self._key, name) if path.exists() else None
+        except SourceError:
+            return None
 
     def write(self, name: str, result: MatrixResult) -> None:
         """Keep one finished matrix.
@@ -115,10 +132,12 @@ class Store:
         Raises
         ------
         OutputError
-            If it cannot be written; no part of it stays.
+            If it cannot be written, no part of it stays; or if another analysis has begun in the folder meanwhile,
+            which can only happen on a disk without locks.
         """
+        self._check_still_ours()
         with replacing(self._path(name)) as temporary, temporary.open("wb") as file:
-            np.savez(file, **_pack(result))
+            np.savez(file, plan=self._key, **_pack(result))
 
     def write_plan(self) -> None:
         """Keep the plan, to which the analysis adds matrices that turn out to have nothing to measure.
@@ -131,9 +150,16 @@ class Store:
         with replacing(self.folder / _INDEX) as temporary:
             temporary.write_text(json.dumps(self._plan, indent=1), encoding="utf-8")
 
-    def read(self, name: str) -> MatrixResult:
-        """Read back one finished matrix."""
-        return _read_part(self._path(name))
+    def stop(self, reason: str) -> None:
+        """Write into the plan why the analysis cannot go on, so that nobody has to be asked before it is replaced.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        self._plan["stopped"] = reason
+        self.write_plan()
 
     def write_tables(self, analysis: Analysis) -> None:
         """Write the three tables, and the certificates of the schemes that the page shows.
@@ -141,8 +167,9 @@ class Store:
         Raises
         ------
         OutputError
-            If one cannot be written.
+            If one cannot be written, or another analysis has begun in the folder meanwhile; see `write`.
         """
+        self._check_still_ours()
         for table in _TABLES:
             frame: pd.DataFrame = getattr(analysis, table)
             with replacing(self.folder / f"{table}.parquet") as temporary:
@@ -154,6 +181,10 @@ class Store:
                     path = self._certificates / f"{self._names.index(name):04d}-{block.block}.json"
                     with replacing(path) as temporary:
                         temporary.write_text(block.certificate, encoding="utf-8")
+
+    def _check_still_ours(self) -> None:
+        if _key(_read_index(self.folder)) != self._key:
+            raise OutputError(f"another analysis has begun in {self.folder}: choose another folder")
 
     def _path(self, name: str) -> Path:
         return self._parts / f"{self._names.index(name):04d}.npz"
@@ -212,8 +243,17 @@ def load(folder: str | Path) -> Analysis:
     """
     folder = Path(folder)
     plan = _read_index(folder)
-    paths = [folder / _PARTS / f"{number:04d}.npz" for number in range(len(plan["matrices"]))]
-    return assemble(plan, [_read_part(path) for path in paths if path.exists()], folder)
+    key = _key(plan)
+    paths = {folder / _PARTS / f"{number:04d}.npz": name for number, name in enumerate(plan["matrices"])}
+    return assemble(
+        plan, [_read_part(path, key, name) for path, name in paths.items() if path.exists()], folder
+    )
+
+
+def _key(plan: Plan) -> str:
+    """Give what a part says of its plan: a digest of everything that decides its numbers."""
+    decides = {key: plan.get(key) for key in ("provenance", "matrices", "axes", "fingerprint")}
+    return hashlib.blake2b(json.dumps(decides, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _read_index(folder: Path) -> Plan:
@@ -273,6 +313,27 @@ def _check_ours(folder: Path, older: list[Path], wanted: list[Path]) -> None:
     )
 
 
+def _check_replaceable(folder: Path, plan: Plan) -> None:
+    """Refuse to replace an analysis of another source, or a finished one with other settings."""
+    old = _read_index(folder)
+    held, wanted = _made(old), _made(json.loads(json.dumps(plan)))
+    compared = {*held, *wanted}
+    if not (folder / f"{_TABLES[0]}.parquet").exists():
+        compared &= {"origin", "source"} if "stopped" in old else {"origin", "state", "source"}
+    refuse_another(folder, *({key: made.get(key) for key in compared} for made in (held, wanted)))
+
+
+def _made(plan: Plan) -> dict[str, Any]:
+    """Give how an analysis is made, in the terms of `refuse_another`."""
+    made = {key: value for key, value in plan["provenance"].items() if key not in ("version", "format")}
+    return made | {
+        "origin": plan.get("origin"),
+        "state": plan.get("fingerprint"),
+        "matrices": plan["matrices"],
+        "axes": plan.get("axes"),
+    }
+
+
 def _remove(path: Path) -> None:
     try:
         path.unlink()
@@ -281,9 +342,10 @@ def _remove(path: Path) -> None:
 
 
 def _check_same(old: Plan, new: Plan, folder: Path) -> None:
+    old = {key: value for key, value in old.items() if key not in ("stopped", "origin")}
     # A matrix that was planned and is in the list of what was skipped had nothing to measure.
     old["skipped"] = [row for row in old["skipped"] if row["tensor"] not in old["matrices"]]
-    new = json.loads(json.dumps(new))
+    new = json.loads(json.dumps({key: value for key, value in new.items() if key != "origin"}))
     if old == new:
         return
     differing = [
@@ -296,7 +358,7 @@ def _check_same(old: Plan, new: Plan, folder: Path) -> None:
         differing = ["the source, which changed" if same else "its matrices"]
     raise ParameterError(
         f"{folder} holds another analysis, which differs in {', '.join(differing)}: "
-        "leave out resume (--resume) to replace it, or choose another folder"
+        "give force (--force) instead of resume (--resume) to replace it, or choose another folder"
     )
 
 
@@ -319,9 +381,12 @@ def _pack(result: MatrixResult) -> dict[str, Any]:
     return packed
 
 
-def _read_part(path: Path) -> MatrixResult:
+def _read_part(path: Path, key: str, name: str) -> MatrixResult:
+    """Read one matrix, if it is that matrix of that plan."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
+            if str(part["plan"]) != key:
+                raise ValueError("it is of another analysis than the plan in the folder")
             arrays = {
                 name.removeprefix("picture/"): part[name]
                 for name in part.files
@@ -337,8 +402,11 @@ def _read_part(path: Path) -> MatrixResult:
                 )
                 for block in part["drawn"]
             )
+            row = json.loads(str(part["row"]))
+            if row["matrix"] != name:
+                raise ValueError(f"it is of matrix {row['matrix']!r} where {name!r} belongs")
             return MatrixResult(
-                row=json.loads(str(part["row"])),
+                row=row,
                 features={
                     name.removeprefix("feature/"): part[name]
                     for name in part.files
@@ -350,5 +418,5 @@ def _read_part(path: Path) -> MatrixResult:
             )
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise SourceError(
-            f"{path} is damaged ({error}); delete it and run again with resume (--resume)"
+            f"{path} is damaged ({error}); run again with resume (--resume) to measure its matrix anew"
         ) from error

@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.atomic import replacing
-from featuregeom.errors import MissingExtraError
+from featuregeom.errors import MissingExtraError, OutputError
 from featuregeom.toys.superposition import Progress, Toy, train
 
 __all__ = [
@@ -158,15 +158,19 @@ def training_settings() -> dict[str, Any]:
     }
 
 
-def write_gallery(path: str | Path, *, seed: int = 0, progress: Progress | None = None) -> None:
+def write_gallery(
+    path: str | Path, *, seed: int = 0, force: bool = False, progress: Progress | None = None
+) -> None:
     """Train the gallery and write it as safetensors, with how it was made in the file's metadata.
 
     Parameters
     ----------
     path : path-like
-        The file; it appears, or is replaced, only when it is complete.
+        The file; it appears, or is replaced, only when it is complete. The same toys are not written again.
     seed, progress
         As in `train_gallery`.
+    force : bool
+        Replace a file that holds anything else.
 
     Raises
     ------
@@ -175,7 +179,7 @@ def write_gallery(path: str | Path, *, seed: int = 0, progress: Progress | None 
     MissingExtraError
         If torch or safetensors is not installed.
     OutputError
-        If the file cannot be written.
+        If the file cannot be written, or holds anything else and `force` is not set.
     """
     try:
         import torch
@@ -192,5 +196,14 @@ def write_gallery(path: str | Path, *, seed: int = 0, progress: Progress | None 
         "training": training_settings(),
     }
     content = save(tensors, metadata={"featuregeom": json.dumps(made)})
-    with replacing(Path(path)) as temporary:
+    path = Path(path)
+    if path.exists():
+        if path.read_bytes() == content:
+            return
+        if not force:
+            raise OutputError(
+                f"{path} holds something other than these toys: choose another folder, or have it replaced with "
+                "force=True (--force)"
+            )
+    with replacing(path) as temporary:
         temporary.write_bytes(content)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.atomic import create_folder, replacing
+from featuregeom.errors import OutputError
 
 __all__ = ["Arrays", "finished", "kind_of"]
 
@@ -30,8 +31,8 @@ def finished(
     name : str
         The cell's file, without its suffix.
     settings : mapping
-        What the cell depends on, in JSON's terms. A file with other settings, or that cannot be read, is
-        replaced.
+        What the cell depends on, in JSON's terms. A file that cannot be read is replaced, and one with other
+        settings is not.
     compute : callable
         Gives the arrays.
 
@@ -42,7 +43,7 @@ def finished(
     Raises
     ------
     OutputError
-        If the file cannot be written.
+        If the file cannot be written, or holds a cell with other settings.
     """
     if folder is None:
         return compute()
@@ -51,10 +52,13 @@ def finished(
     path, key = folder / f"{name}.npz", json.dumps(settings, sort_keys=True)
     try:
         with np.load(path, allow_pickle=False) as file:
-            if str(file["settings"]) == key:
+            held = str(file["settings"])
+            if held == key:
                 return {part: file[part] for part in file.files if part != "settings"}
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        pass
+        held = key
+    if held != key:
+        raise OutputError(f"{path} holds a cell with other settings: choose another folder, or move it away")
     arrays = compute()
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, settings=np.array(key), **arrays)
