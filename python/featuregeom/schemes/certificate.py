@@ -184,7 +184,7 @@ def load(path: str | Path) -> dict[str, Any]:
         raise SourceError(f"{path} is no certificate: its field 'format' does not say {FORMAT!r}")
     try:
         fields_of(certificate)
-    except ParameterError as error:
+    except (ParameterError, RecursionError) as error:
         raise SourceError(f"{path}: {error}") from error
     return certificate
 

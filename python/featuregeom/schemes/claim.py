@@ -118,10 +118,10 @@ def _check_scalars(certificate: dict[str, Any]) -> None:
     for name in (*_REALS, *_REALS_OR_NONE):
         if certificate[name] is None and name in _REALS_OR_NONE:
             continue
-        if type(certificate[name]) not in (int, float) or not np.isfinite(certificate[name]):
+        if type(certificate[name]) not in (int, float) or not abs(certificate[name]) < np.inf:
             raise ParameterError(f"field {name!r} of the certificate is no number")
-    for name in ("n_features", "seed"):
-        if type(certificate[name]) is not int or certificate[name] < 0:
+    for name, limit in (("n_features", 2**63), ("seed", 2**64)):
+        if type(certificate[name]) is not int or not 0 <= certificate[name] < limit:
             raise ParameterError(f"field {name!r} of the certificate is no count")
     if not 0 < certificate["tolerance"] <= 0.5:
         raise ParameterError("field 'tolerance' of the certificate is not above 0 and at most 0.5")

@@ -23,18 +23,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from featuregeom.analysis import Analysis, BlockPicture, MatrixResult, Picture
+from featuregeom.analysis import Analysis, MatrixResult
 from featuregeom.atomic import create_folder, replacing
 from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.folders import refuse_another
+from featuregeom.survey.parts import read_part, write_part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +41,7 @@ __all__ = ["Store", "assemble", "load"]
 _INDEX = "analysis.json"
 _CERTIFICATES = "certificates"
 _PARTS = "parts"
+_DIGEST = "digest"
 _TABLES = ("matrices", "features", "blocks")
 
 _WRITTEN = re.compile(
@@ -122,7 +120,7 @@ class Store:
         """Read back one finished matrix; None where it has no part, a damaged one, or one of another plan."""
         path = self._path(name)
         try:
-            return _read_part(path, self._key, name) if path.exists() else None
+            return read_part(path, self._key, name) if path.exists() else None
         except SourceError:
             return None
 
@@ -136,8 +134,7 @@ class Store:
             which can only happen on a disk without locks.
         """
         self._check_still_ours()
-        with replacing(self._path(name)) as temporary, temporary.open("wb") as file:
-            np.savez(file, plan=self._key, **_pack(result))
+        write_part(self._path(name), self._key, result)
 
     def write_plan(self) -> None:
         """Keep the plan, to which the analysis adds matrices that turn out to have nothing to measure.
@@ -148,7 +145,8 @@ class Store:
             If it cannot be written.
         """
         with replacing(self.folder / _INDEX) as temporary:
-            temporary.write_text(json.dumps(self._plan, indent=1), encoding="utf-8")
+            kept = self._plan | {_DIGEST: _digest(json.loads(json.dumps(self._plan)))}
+            temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
     def stop(self, reason: str) -> None:
         """Write into the plan why the analysis cannot go on, so that nobody has to be asked before it is replaced.
@@ -246,14 +244,18 @@ def load(folder: str | Path) -> Analysis:
     key = _key(plan)
     paths = {folder / _PARTS / f"{number:04d}.npz": name for number, name in enumerate(plan["matrices"])}
     return assemble(
-        plan, [_read_part(path, key, name) for path, name in paths.items() if path.exists()], folder
+        plan, [read_part(path, key, name) for path, name in paths.items() if path.exists()], folder
     )
 
 
 def _key(plan: Plan) -> str:
     """Give what a part says of its plan: a digest of everything that decides its numbers."""
     decides = {key: plan.get(key) for key in ("provenance", "matrices", "axes", "fingerprint")}
-    return hashlib.blake2b(json.dumps(decides, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return _digest(decides)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _read_index(folder: Path) -> Plan:
@@ -266,11 +268,13 @@ def _read_index(folder: Path) -> Plan:
         raise SourceError(
             f"{folder} is a file: give the folder of an analysis, which holds {_INDEX}"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
     kinds = {"provenance": dict, "matrices": list, "skipped": list}
     if not isinstance(plan, dict) or not all(isinstance(plan.get(key), kind) for key, kind in kinds.items()):
         raise SourceError(f"{path} is no description of an analysis")
+    if plan.pop(_DIGEST, None) != _digest(plan):
+        raise SourceError(f"{path} is damaged: its contents are not those that were written")
     return plan
 
 
@@ -360,63 +364,3 @@ def _check_same(old: Plan, new: Plan, folder: Path) -> None:
         f"{folder} holds another analysis, which differs in {', '.join(differing)}: "
         "give force (--force) instead of resume (--resume) to replace it, or choose another folder"
     )
-
-
-def _pack(result: MatrixResult) -> dict[str, Any]:
-    packed: dict[str, Any] = {
-        "row": json.dumps(result.row),
-        "blocks": json.dumps(result.blocks),
-        "seconds": result.seconds,
-    }
-    packed |= {f"feature/{name}": column for name, column in result.features.items()}
-    packed |= {
-        f"picture/{field.name}": getattr(result.picture, field.name)
-        for field in fields(Picture)
-        if field.name != "blocks"
-    }
-    packed["drawn"] = [block.block for block in result.picture.blocks]
-    for block in result.picture.blocks:
-        for name in ("index", "gram", "coordinates", "certificate"):
-            packed[f"block/{block.block}/{name}"] = getattr(block, name)
-    return packed
-
-
-def _read_part(path: Path, key: str, name: str) -> MatrixResult:
-    """Read one matrix, if it is that matrix of that plan."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
-            if str(part["plan"]) != key:
-                raise ValueError("it is of another analysis than the plan in the folder")
-            arrays = {
-                name.removeprefix("picture/"): part[name]
-                for name in part.files
-                if name.startswith("picture/")
-            }
-            drawn = tuple(
-                BlockPicture(
-                    int(block),
-                    part[f"block/{block}/index"],
-                    part[f"block/{block}/gram"],
-                    part[f"block/{block}/coordinates"],
-                    str(part[f"block/{block}/certificate"]),
-                )
-                for block in part["drawn"]
-            )
-            row = json.loads(str(part["row"]))
-            if row["matrix"] != name:
-                raise ValueError(f"it is of matrix {row['matrix']!r} where {name!r} belongs")
-            return MatrixResult(
-                row=row,
-                features={
-                    name.removeprefix("feature/"): part[name]
-                    for name in part.files
-                    if name.startswith("feature/")
-                },
-                blocks=json.loads(str(part["blocks"])),
-                picture=Picture(**arrays, blocks=drawn),
-                seconds=float(part["seconds"]),
-            )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise SourceError(
-            f"{path} is damaged ({error}); run again with resume (--resume) to measure its matrix anew"
-        ) from error

@@ -1,0 +1,133 @@
+"""One finished matrix as one file: an ``.npz`` that names its plan, its matrix and a digest of its contents."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.analysis import BlockPicture, MatrixResult, Picture
+from featuregeom.atomic import replacing
+from featuregeom.errors import SourceError
+
+__all__ = ["read_part", "write_part"]
+
+_DIGEST = "digest"
+
+
+def write_part(path: Path, plan: str, result: MatrixResult) -> None:
+    """Write one matrix, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    plan : str
+        What the part says of the plan that it belongs to.
+    result : MatrixResult
+        The matrix.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    packed = {name: np.asarray(value) for name, value in _pack(result).items()} | {"plan": np.asarray(plan)}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **packed, **{_DIGEST: np.asarray(_digest(packed))})
+
+
+def read_part(path: Path, plan: str, name: str) -> MatrixResult:
+    """Read one matrix back.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    plan : str
+        The plan that the part must name.
+    name : str
+        The matrix that it must hold.
+
+    Returns
+    -------
+    MatrixResult
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read, is not what was written, or is of another plan or matrix.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
+            arrays = {key: part[key] for key in part.files}
+        if str(arrays.pop(_DIGEST)) != _digest(arrays):
+            raise ValueError("its contents are not those that were written")
+        if str(arrays["plan"]) != plan:
+            raise ValueError("it is of another analysis than the plan in the folder")
+        result = _unpack(arrays)
+        if result.row["matrix"] != name:
+            raise ValueError(f"it is of matrix {result.row['matrix']!r} where {name!r} belongs")
+    # A damaged archive makes zipfile, zlib, json and NumPy raise nearly anything, RuntimeError and MemoryError too.
+    except Exception as error:
+        raise SourceError(
+            f"{path} is damaged ({error}); run again with resume (--resume) to measure its matrix anew"
+        ) from error
+    return result
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    state = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = arrays[name]
+        state.update(f"{name};{array.dtype.str};{array.shape};".encode("utf-8", "surrogatepass"))
+        state.update(array.tobytes())
+    return state.hexdigest()
+
+
+def _pack(result: MatrixResult) -> dict[str, Any]:
+    packed: dict[str, Any] = {
+        "row": json.dumps(result.row),
+        "blocks": json.dumps(result.blocks),
+        "seconds": result.seconds,
+    }
+    packed |= {f"feature/{name}": column for name, column in result.features.items()}
+    packed |= {
+        f"picture/{field.name}": getattr(result.picture, field.name)
+        for field in fields(Picture)
+        if field.name != "blocks"
+    }
+    packed["drawn"] = np.array([block.block for block in result.picture.blocks], dtype=np.int64)
+    for block in result.picture.blocks:
+        for name in ("index", "gram", "coordinates", "certificate"):
+            packed[f"block/{block.block}/{name}"] = getattr(block, name)
+    return packed
+
+
+def _unpack(arrays: Mapping[str, NDArray[Any]]) -> MatrixResult:
+    def below(prefix: str) -> dict[str, NDArray[Any]]:
+        return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+
+    drawn = tuple(
+        BlockPicture(
+            block,
+            arrays[f"block/{block}/index"],
+            arrays[f"block/{block}/gram"],
+            arrays[f"block/{block}/coordinates"],
+            str(arrays[f"block/{block}/certificate"]),
+        )
+        for block in arrays["drawn"].tolist()
+    )
+    return MatrixResult(
+        row=json.loads(str(arrays["row"])),
+        features=below("feature/"),
+        blocks=json.loads(str(arrays["blocks"])),
+        picture=Picture(**below("picture/"), blocks=drawn),
+        seconds=float(arrays["seconds"]),
+    )
