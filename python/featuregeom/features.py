@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
@@ -53,6 +53,8 @@ class Provenance:
         ``"longdouble"`` ...).
     shape : tuple of int
         Shape as stored.
+    axis_reason : str
+        The evidence for `axis`; empty where the caller gave it.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Provenance:
     axis: Axis
     dtype: str
     shape: tuple[int, ...]
+    axis_reason: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +111,7 @@ def as_features(
     source: str = "array",
     tensor: str = "X",
     axis: Axis = "rows",
+    axis_reason: str = "",
     dtype: Literal["bfloat16"] | None = None,
 ) -> Features:
     """Take any 2-D array as a feature matrix, without a copy where the core can read it in place.
@@ -123,6 +127,8 @@ def as_features(
         Where the array came from; recorded in the provenance and named in errors.
     axis : {"rows", "columns"}
         The axis of `X` that indexes features. Columns become rows by a view.
+    axis_reason : str
+        How that is known; recorded in the provenance.
     dtype : "bfloat16", optional
         Says that the ``uint16`` array `X` holds bfloat16 bit patterns, not integers.
 
@@ -161,7 +167,7 @@ def as_features(
     return Features(
         values=values if axis == "rows" else values.T,
         dtype=cast(DType, stored) if stored in _IN_PLACE else "float64",
-        provenance=Provenance(source, tensor, axis, stored, array.shape),
+        provenance=Provenance(source, tensor, axis, stored, array.shape, axis_reason),
     )
 
 

@@ -8,20 +8,28 @@ new format is one file here with a reader, one line in `paths`, and, for sparse 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from featuregeom.errors import ParameterError, SourceError
 from featuregeom.sources import hub
 from featuregeom.sources.arrays import ArrayReader, MappingReader
+from featuregeom.sources.live import module_hints
 from featuregeom.sources.paths import open_path
-from featuregeom.sources.protocol import AxisChoice, Reader, TensorInfo
+from featuregeom.sources.protocol import AxisChoice, AxisGiven, Reader, Reading, TensorInfo
 
-__all__ = ["AxisChoice", "Reader", "TensorInfo", "open_source"]
+__all__ = ["AxisChoice", "AxisGiven", "Reader", "TensorInfo", "open_source"]
 
 
-def open_source(source: Any, *, axis: AxisChoice = "auto", mmap: bool = True) -> Reader:
+def open_source(
+    source: Any,
+    *,
+    axis: AxisGiven = "auto",
+    stacks: bool = True,
+    slices: Sequence[int] | None = None,
+    mmap: bool = True,
+) -> Reader:
     """Open anything that holds feature matrices.
 
     Parameters
@@ -36,9 +44,14 @@ def open_source(source: Any, *, axis: AxisChoice = "auto", mmap: bool = True) ->
         - a live ``torch.nn.Module``, or a mapping of names to tensors or arrays;
         - one array, or a `Features`;
         - a reader that is open already, which is returned as it is.
-    axis : {"auto", "rows", "columns"}
-        The axis that indexes features, for every tensor; ``"auto"`` takes rows except in the encoders and
-        decoders that are known to hold features in columns.
+    axis : {"auto", "rows", "columns"}, mapping or sequence of str
+        The axis that indexes features: one for every tensor, or shell-style patterns of names with the axis of each,
+        ``{"*.output.dense*": "columns"}`` or ``["*.output.dense*=columns"]``. Otherwise evidence decides, which
+        `TensorInfo.axis_reason` names.
+    stacks : bool
+        Whether tensors of three and more dimensions are measured slice by slice, as ``name[i]``.
+    slices : sequence of int, optional
+        The slices of each stack to measure; by default all.
     mmap : bool
         Map files into memory. Turn it off on network disks: each tensor is then read when asked for.
 
@@ -55,6 +68,8 @@ def open_source(source: Any, *, axis: AxisChoice = "auto", mmap: bool = True) ->
         torch or huggingface_hub is needed and not installed.
     ShapeError, DtypeError
         A bare array is no feature matrix.
+    ParameterError
+        An argument is of the wrong kind, or it cannot be told which axis of a sparse dictionary lists features.
 
     Examples
     --------
@@ -62,22 +77,25 @@ def open_source(source: Any, *, axis: AxisChoice = "auto", mmap: bool = True) ->
     ...     [(info.name, info.n, info.m) for info in reader.tensors()]
     [('X', 3, 2)]
     """
-    if axis not in get_args(AxisChoice):
-        raise ParameterError(f"axis must be 'auto', 'rows' or 'columns', not {axis!r}")
+    reading = Reading.of(axis, stacks=stacks, slices=slices)
     if isinstance(source, Reader):
-        if axis != "auto":
-            raise ParameterError("the reader is open already: give axis where it is opened")
+        if reading != Reading():
+            raise ParameterError("the reader is open already: give axis, stacks and slices where it is opened")
         return source
     if isinstance(source, (str, os.PathLike)):
-        return _open_named(source, axis, mmap)
+        return _open_named(source, reading, mmap)
     if isinstance(source, Mapping):
-        return MappingReader(source, source="mapping", axis=axis)
+        return MappingReader(source, source="mapping", reading=reading)
     if callable(getattr(source, "state_dict", None)):
-        return MappingReader(source.state_dict(), source=type(source).__name__, axis=axis)
-    return ArrayReader(source, axis=axis)
+        return MappingReader(
+            source.state_dict(), source=type(source).__name__, reading=reading, hints=module_hints(source)
+        )
+    if getattr(source, "ndim", 2) > 2:
+        return MappingReader({"X": source}, source="array", reading=reading)
+    return ArrayReader(source, axis=reading.axis("X") or "auto")
 
 
-def _open_named(source: str | os.PathLike[str], axis: AxisChoice, mmap: bool) -> Reader:
+def _open_named(source: str | os.PathLike[str], reading: Reading, mmap: bool) -> Reader:
     path = Path(source).expanduser()
     try:
         there = path.exists()
@@ -85,8 +103,8 @@ def _open_named(source: str | os.PathLike[str], axis: AxisChoice, mmap: bool) ->
         raise SourceError(f"{path}: cannot be opened: {error.strerror}") from error
     place = hub.parse(source) if isinstance(source, str) and not there else None
     if place is None:
-        return open_path(path, axis=axis, mmap=mmap)
+        return open_path(path, reading=reading, mmap=mmap)
     local, name = hub.download(place)
-    reader = open_path(local, axis=axis, mmap=mmap)
+    reader = open_path(local, reading=reading, mmap=mmap)
     reader.source = name
     return reader

@@ -12,7 +12,8 @@ import numpy as np
 from featuregeom.errors import SourceError
 from featuregeom.features import Features, as_features, dtype_name
 from featuregeom.sources.base import BaseReader
-from featuregeom.sources.protocol import AxisChoice, TensorInfo
+from featuregeom.sources.layout import Hints
+from featuregeom.sources.protocol import AUTO, AxisChoice, Reading, TensorInfo
 
 __all__ = ["ArrayReader", "MappingReader", "flatten", "tensor_infos"]
 
@@ -29,10 +30,11 @@ class ArrayReader(BaseReader):
     """
 
     def __init__(self, array: Any, *, axis: AxisChoice = "auto") -> None:
-        self._features = as_features(array, axis="rows" if axis == "auto" else axis)
+        known = "as asked" if axis != "auto" else "rows, as arrays are given"
+        self._features = as_features(array, axis="rows" if axis == "auto" else axis, axis_reason=known)
         origin = self._features.provenance
         info = TensorInfo(origin.tensor, origin.shape, self._features.dtype, self._features.values.nbytes)
-        super().__init__(origin.source, "array", [info], origin.axis)
+        super().__init__(origin.source, "array", [info], Reading.of(origin.axis))
 
     def read(self, name: str) -> Features:
         """Give the array."""
@@ -52,8 +54,10 @@ class MappingReader(BaseReader):
         Names to arrays, tensors or rows of numbers; nested names are joined by dots.
     source : str
         What to call it.
-    axis : {"auto", "rows", "columns"}
+    reading : Reading
         See `BaseReader`.
+    hints : Hints, optional
+        What is known of a live module.
 
     Raises
     ------
@@ -61,9 +65,11 @@ class MappingReader(BaseReader):
         There is no tensor in it.
     """
 
-    def __init__(self, tree: Mapping[Any, Any], *, source: str, axis: AxisChoice = "auto") -> None:
+    def __init__(
+        self, tree: Mapping[Any, Any], *, source: str, reading: Reading = AUTO, hints: Hints | None = None
+    ) -> None:
         self._tensors = flatten(tree, source, rows=True)
-        super().__init__(source, "mapping", tensor_infos(self._tensors), axis)
+        super().__init__(source, "mapping", tensor_infos(self._tensors), reading, hints=hints or Hints())
 
     def close(self) -> None:
         """Let go of the tensors."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Self
 
 from featuregeom.errors import DtypeError, SourceError
 from featuregeom.features import Features, as_features, check_dtype, check_shape
-from featuregeom.sources.dictionaries import recognise
-from featuregeom.sources.protocol import AxisChoice, TensorInfo
+from featuregeom.sources.layout import Hints
+from featuregeom.sources.matrices import matrices
+from featuregeom.sources.sidecar import read_config
+from featuregeom.sources.protocol import Reading, TensorInfo
 
-__all__ = ["BaseReader", "skip_reason"]
+__all__ = ["BaseReader"]
 
 _NOT_REAL = ("bool", "int", "uint", "complex", "object", "str", "bytes", "datetime", "timedelta")
 
@@ -30,12 +31,15 @@ class BaseReader(ABC):
     format : str
         Name of the format, unless the tensors are recognised as a sparse dictionary's.
     infos : iterable of TensorInfo
-        Name, shape, type and size of each tensor; axes are filled in here, and reasons to skip where there is
-        none yet.
-    axis : {"auto", "rows", "columns"}
-        The axis that indexes features; ``"auto"`` takes rows except where `recognise` knows better.
+        Name, shape, type and size of each stored tensor; matrices, their axes and reasons to skip are found here.
+    reading : Reading
+        What the caller says about axes and stacks.
     files : iterable of Path
         The files that hold the tensors; none for what lives in memory.
+    hints : Hints, optional
+        What is known beside names and shapes; by default the name of the source.
+    judged_as : mapping of str to str, optional
+        Names to judge tensors by, where their own do not say which belong together.
     """
 
     def __init__(
@@ -43,23 +47,22 @@ class BaseReader(ABC):
         source: str,
         format: str,  # noqa: A002
         infos: Iterable[TensorInfo],
-        axis: AxisChoice,
+        reading: Reading,
         files: Iterable[Path] = (),
+        hints: Hints | None = None,
+        judged_as: Mapping[str, str] | None = None,
     ) -> None:
-        listed = list(infos)
-        known, axes = recognise(PurePath(source).name, {info.name: info.shape for info in listed})
+        self._stored = {info.name: info for info in infos}
+        self.files: Sequence[Path] = tuple(files)
+        if hints is None:
+            hints = Hints(PurePath(source).name, config=read_config(self.files[0].parent) if self.files else {})
+        known, listed, self._views = matrices(
+            [*self._stored.values()], reading, hints, source, judged_as
+        )
         self.source = source
         self.format = known or format
-        self.files: Sequence[Path] = tuple(files)
         self._closed = False
-        self._infos = {
-            info.name: replace(
-                info,
-                axis=axes.get(info.name, "rows") if axis == "auto" else axis,
-                skip=info.skip or skip_reason(info.shape, info.dtype),
-            )
-            for info in listed
-        }
+        self._infos = {info.name: info for info in listed}
 
     def tensors(self) -> tuple[TensorInfo, ...]:
         """List every tensor, in the source's own order, from headers alone."""
@@ -85,11 +88,13 @@ class BaseReader(ABC):
             There is no such tensor, or its data cannot be read.
         """
         info = self._matrix(name)
+        view = self._views[name]
         return as_features(
-            self._load(info),
+            view.of(self._load(self._stored[view.tensor])),
             source=self.source,
             tensor=name,
             axis=info.axis,
+            axis_reason=info.axis_reason,
             dtype="bfloat16" if info.dtype == "bfloat16" else None,
         )
 
@@ -131,32 +136,3 @@ class BaseReader(ABC):
             advice = ": if they are, pass the array itself" if info.dtype.startswith(_NOT_REAL) else ""
             raise DtypeError(f"{self._where(name)} is {info.skip}{advice}")
         return info
-
-
-def skip_reason(shape: tuple[int, ...], dtype: str) -> str | None:
-    """Say why a tensor is no feature matrix.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape as stored.
-    dtype : str
-        Element type as stored.
-
-    Returns
-    -------
-    str or None
-        None for a matrix of floating-point numbers, including FP8 and types that no one knows: those are
-        weights, and leaving them out silently would mislead, so reading them is an error instead.
-    """
-    if not shape:
-        return "scalar"
-    if 0 in shape:
-        return "empty"
-    if len(shape) == 1:
-        return "1-D"
-    if len(shape) > 2:
-        return f"{len(shape)}-D: not a matrix"
-    if dtype.startswith(_NOT_REAL):
-        return f"{dtype}: not real features"
-    return None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import SourceError
 from featuregeom.sources.base import BaseReader
-from featuregeom.sources.protocol import AxisChoice, TensorInfo
+from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 from featuregeom.sources.raw_file import RawFile
 
 __all__ = ["NpyReader", "NpzReader"]
@@ -54,7 +54,7 @@ class NpyReader(BaseReader):
     ----------
     path : Path
         The file.
-    axis : {"auto", "rows", "columns"}
+    reading : Reading
         See `BaseReader`.
     mmap : bool
         Map the file, or read the array when asked for.
@@ -65,14 +65,14 @@ class NpyReader(BaseReader):
         The file is missing, malformed or truncated, or holds Python objects.
     """
 
-    def __init__(self, path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> None:
+    def __init__(self, path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> None:
         self._file = RawFile(path, mapped=mmap)
         self._header = _parse(self._file.head(_BEGINNING), self._file.size, str(path))
         if self._header.dtype.hasobject:
             raise SourceError(
                 f"{path}: the array holds Python objects, which only unpickling could read: save it as floats"
             )
-        super().__init__(str(path), "npy", [self._header.info(path.stem)], axis, [path])
+        super().__init__(str(path), "npy", [self._header.info(path.stem)], reading, [path])
 
     def release(self, name: str) -> None:
         """Drop the array's whole pages from memory; they come back from disk if touched again."""
@@ -95,7 +95,7 @@ class NpzReader(BaseReader):
     ----------
     path : Path
         The archive.
-    axis : {"auto", "rows", "columns"}
+    reading : Reading
         See `BaseReader`.
 
     Raises
@@ -104,7 +104,7 @@ class NpzReader(BaseReader):
         The file is missing or no zip archive, or a member is malformed.
     """
 
-    def __init__(self, path: Path, *, axis: AxisChoice = "auto") -> None:
+    def __init__(self, path: Path, *, reading: Reading = AUTO) -> None:
         self._path = path
         infos = []
         with _zip_errors(str(path)), zipfile.ZipFile(path) as archive:
@@ -114,7 +114,7 @@ class NpzReader(BaseReader):
                     with _zip_errors(f"{path}: tensor {name!r}"), archive.open(member) as stream:
                         beginning = stream.read(_BEGINNING)
                     infos.append(_parse(beginning, member.file_size, f"{path}: tensor {name!r}").info(name))
-        super().__init__(str(path), "npz", infos, axis, [path])
+        super().__init__(str(path), "npz", infos, reading, [path])
 
     def _load(self, info: TensorInfo) -> NDArray[Any]:
         with (

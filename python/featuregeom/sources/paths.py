@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from featuregeom.errors import SourceError
-from featuregeom.sources.dictionaries import LAYOUTS
 from featuregeom.sources.numpy_files import NpyReader, NpzReader
-from featuregeom.sources.protocol import AxisChoice, Reader
+from featuregeom.sources.protocol import AUTO, Reading, Reader
 from featuregeom.sources.safetensors import open_index, open_safetensors
 from featuregeom.sources.torch_files import TorchReader
 
@@ -18,20 +17,28 @@ _INDEX = ".safetensors.index.json"
 SUFFIXES = (".safetensors", _INDEX, ".npy", ".npz", ".pt", ".pth", ".bin")
 """How the name of a readable file ends."""
 
-_DICTIONARIES = tuple(layout.file for layout in LAYOUTS)
+_DICTIONARIES = (
+    "sae_weights.safetensors",
+    "params.npz",
+    "params.safetensors",
+    "sae.safetensors",
+    "final.safetensors",
+    "ae.pt",
+)
+"""Files of sparse dictionaries that are always called so, in the order in which a folder is searched."""
 
 KNOWN_FILES = tuple(dict.fromkeys((*_DICTIONARIES, f"*{_INDEX}", "*.safetensors")))
 """What a folder is searched for before ``pytorch_model.bin``, as patterns."""
 
 
-def open_path(path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> Reader:
+def open_path(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> Reader:
     """Open a weight file, or the weights of a folder.
 
     Parameters
     ----------
     path : Path
         The file or folder.
-    axis : {"auto", "rows", "columns"}
+    reading : Reading
         See `BaseReader`.
     mmap : bool
         Map files, or read each tensor from disk when asked for.
@@ -51,7 +58,7 @@ def open_path(path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> Re
             names = ", ".join((*KNOWN_FILES, "pytorch_model.bin"))
             raise SourceError(f"{path}: no weights at the top of this folder; looked for {names}")
         if isinstance(found, list):
-            return open_safetensors(found, source=str(path), axis=axis, mmap=mmap)
+            return open_safetensors(found, source=str(path), reading=reading, mmap=mmap)
         path = found
     if not path.exists():
         raise SourceError(f"no such file or folder: {path}")
@@ -59,16 +66,16 @@ def open_path(path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> Re
         raise SourceError(f"{path}: neither a file nor a folder")
     name = path.name.lower()
     if name.endswith(_INDEX):
-        return open_index(path, axis=axis, mmap=mmap)
+        return open_index(path, reading=reading, mmap=mmap)
     match path.suffix.lower():
         case ".safetensors":
-            return open_safetensors([path], axis=axis, mmap=mmap)
+            return open_safetensors([path], reading=reading, mmap=mmap)
         case ".npy":
-            return NpyReader(path, axis=axis, mmap=mmap)
+            return NpyReader(path, reading=reading, mmap=mmap)
         case ".npz":
-            return NpzReader(path, axis=axis)
+            return NpzReader(path, reading=reading)
         case ".pt" | ".pth" | ".bin":
-            return TorchReader(path, axis=axis, mmap=mmap)
+            return TorchReader(path, reading=reading, mmap=mmap)
     raise SourceError(f"{path}: no reader for this kind of file; known are {', '.join(SUFFIXES)}")
 
 

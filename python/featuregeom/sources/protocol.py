@@ -2,30 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self, get_args, runtime_checkable
 
+from featuregeom.errors import ParameterError
 from featuregeom.features import Axis, Features
 
-__all__ = ["AxisChoice", "Reader", "TensorInfo"]
+__all__ = ["AUTO", "AxisChoice", "AxisGiven", "Reader", "Reading", "TensorInfo"]
 
 AxisChoice = Literal["auto", "rows", "columns"]
-"""The axis that indexes features: one for every tensor, or ``"auto"``, which the format decides."""
+"""The axis that indexes features: one for every tensor, or ``"auto"``, which evidence decides."""
+
+AxisGiven = AxisChoice | Mapping[str, Axis] | Sequence[str]
+"""What a caller says about axes: one for every tensor, shell-style patterns of names with the axis of each, or
+texts such as ``"*.output.dense*=columns"``."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a caller says about how tensors are read as matrices.
+
+    Attributes
+    ----------
+    axes : tuple of (str, axis)
+        Shell-style patterns of names, each with the axis that lists features there; the first that fits decides.
+    stacks : bool
+        Whether the slices of tensors of three and more dimensions are measured.
+    slices : frozenset of int or None
+        The slices of each stack to measure; None for all.
+    """
+
+    axes: tuple[tuple[str, Axis], ...] = ()
+    stacks: bool = True
+    slices: frozenset[int] | None = None
+
+    @classmethod
+    def of(
+        cls, axis: AxisGiven = "auto", *, stacks: bool = True, slices: Sequence[int] | None = None
+    ) -> Reading:
+        """Read what a caller gives.
+
+        Parameters
+        ----------
+        axis : {"auto", "rows", "columns"}, mapping or sequence of str
+            One axis for every tensor; or patterns with the axis of each, as a mapping or as texts
+            ``"PATTERN=columns"``, among which may be one axis for all others.
+        stacks : bool
+            See the attribute.
+        slices : sequence of int, optional
+            See the attribute.
+
+        Returns
+        -------
+        Reading
+
+        Raises
+        ------
+        ParameterError
+            If one is none of these.
+        """
+        if slices is not None and (
+            not isinstance(slices, Sequence | set | frozenset)
+            or not slices
+            or not all(type(each) is int and each >= 0 for each in slices)
+        ):
+            raise ParameterError(f"slices must be a list of indices from 0, such as [0, 3], got {slices!r}")
+        return cls(_axes(axis), bool(stacks), None if slices is None else frozenset(slices))
+
+    def axis(self, *names: str) -> Axis | None:
+        """Give the axis that was asked for a tensor under any of its names, None where none was."""
+        for pattern, axis in self.axes:
+            if any(name == pattern or fnmatchcase(name, pattern) for name in names):
+                return axis
+        return None
+
+
+AUTO = Reading()
+"""Nothing is said: evidence decides about axes, and every stack is measured."""
+
+
+def _axes(given: AxisGiven) -> tuple[tuple[str, Axis], ...]:
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+    elif isinstance(given, str):
+        pairs = [("*", given)] if given in get_args(AxisChoice) else [_pair(given)]
+    elif isinstance(given, Sequence):
+        pairs = [("*", each) if each in get_args(AxisChoice) else _pair(each) for each in given]
+    else:
+        raise ParameterError(_axis_wrong(given))
+    found: list[tuple[str, Axis]] = []
+    for pattern, axis in pairs:
+        if not isinstance(pattern, str) or axis not in get_args(AxisChoice):
+            raise ParameterError(_axis_wrong(given))
+        if axis == "rows" or axis == "columns":
+            found.append((pattern, axis))
+    return tuple(sorted(found, key=lambda each: each[0] == "*"))  # one axis for all others comes last
+
+
+def _pair(text: object) -> tuple[str, str]:
+    if not isinstance(text, str) or "=" not in text:
+        raise ParameterError(_axis_wrong(text))
+    pattern, _, axis = text.rpartition("=")
+    return pattern, axis
+
+
+def _axis_wrong(given: object) -> str:
+    return (
+        "axis must be 'auto', 'rows' or 'columns', or patterns of names with 'rows' or 'columns' "
+        f"(--axis 'PATTERN=columns', axis={{'PATTERN': 'columns'}}), not {given!r}"
+    )
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One tensor of a source, as its header describes it.
+    """One tensor of a source, or one matrix of a stack, as the header describes it.
 
     Attributes
     ----------
     name : str
-        Name within the source.
+        Name within the source; slices of a stack are ``name[i]``.
     shape : tuple of int
-        Shape as stored.
+        Shape as stored; of a slice, its own.
     dtype : str
         Element type as stored, under NumPy's name where there is one (``"float32"``, ``"bfloat16"``,
         ``"float8_e4m3fn"``, ``"int64"``).
@@ -35,6 +136,12 @@ class TensorInfo:
         The axis that indexes features.
     skip : str or None
         Why the tensor is no feature matrix (``"1-D"``, ``"empty"`` ...); None when it is one.
+    axis_reason : str
+        The evidence for `axis`.
+    stack : str
+        For a slice, what its stack holds: ``"head"``, ``"expert"``, ``"layer"``, ``"slice"``; else empty.
+    tensor : str
+        The stored tensor that holds it; empty where that is `name`.
     """
 
     name: str
@@ -43,6 +150,9 @@ class TensorInfo:
     n_bytes: int
     axis: Axis = "rows"
     skip: str | None = None
+    axis_reason: str = ""
+    stack: str = ""
+    tensor: str = ""
 
     @property
     def n(self) -> int:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.errors import SourceError
 from featuregeom.sources.base import BaseReader
-from featuregeom.sources.protocol import AxisChoice, TensorInfo
+from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 from featuregeom.sources.raw_file import RawFile
 
 __all__ = ["SafetensorsReader", "open_index", "open_safetensors"]
@@ -71,18 +71,18 @@ class SafetensorsReader(BaseReader):
         The path that was opened: a file, an index or a folder.
     entries : iterable
         Every tensor and its place.
-    axis : {"auto", "rows", "columns"}
+    reading : Reading
         See `BaseReader`.
     files : iterable of Path
         See `BaseReader`.
     """
 
     def __init__(
-        self, source: str, entries: Iterable[_Entry], axis: AxisChoice, files: Iterable[Path]
+        self, source: str, entries: Iterable[_Entry], reading: Reading, files: Iterable[Path]
     ) -> None:
         self._entries = {entry.info.name: entry for entry in entries}
         infos = (entry.info for entry in self._entries.values())
-        super().__init__(source, "safetensors", infos, axis, files)
+        super().__init__(source, "safetensors", infos, reading, files)
 
     def release(self, name: str) -> None:
         """Drop the tensor's whole pages from memory; they come back from disk if touched again."""
@@ -102,7 +102,7 @@ class SafetensorsReader(BaseReader):
 
 
 def open_safetensors(
-    paths: Sequence[Path], *, source: str | None = None, axis: AxisChoice = "auto", mmap: bool = True
+    paths: Sequence[Path], *, source: str | None = None, reading: Reading = AUTO, mmap: bool = True
 ) -> SafetensorsReader:
     """Open safetensors files as one source.
 
@@ -112,7 +112,7 @@ def open_safetensors(
         The files.
     source : str, optional
         What to call them together; by default the first path.
-    axis : {"auto", "rows", "columns"}
+    reading : Reading
         See `BaseReader`.
     mmap : bool
         Map the files, or read each tensor from disk when asked for.
@@ -135,17 +135,17 @@ def open_safetensors(
                     f"{path}: tensor {name!r} is also in {other}: open one of the files instead"
                 )
             found[name] = entry
-    return SafetensorsReader(source or str(paths[0]), found.values(), axis, paths)
+    return SafetensorsReader(source or str(paths[0]), found.values(), reading, paths)
 
 
-def open_index(path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> SafetensorsReader:
+def open_index(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> SafetensorsReader:
     """Open sharded safetensors by their index, whose ``weight_map`` is an allow-list.
 
     Parameters
     ----------
     path : Path
         The ``*.safetensors.index.json``.
-    axis : {"auto", "rows", "columns"}
+    reading : Reading
         See `BaseReader`.
     mmap : bool
         Map the shards, or read each tensor from disk when asked for.
@@ -173,7 +173,7 @@ def open_index(path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> S
             raise SourceError(f"{path}: tensor {name!r} is not in {shard!r}, where the index has it")
         entries.append(shards[shard][name])
     files = [path, *(path.parent / shard for shard in shards)]
-    return SafetensorsReader(str(path), entries, axis, files)
+    return SafetensorsReader(str(path), entries, reading, files)
 
 
 def _entries(path: Path, mmap: bool) -> dict[str, _Entry]:

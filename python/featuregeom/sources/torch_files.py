@@ -10,7 +10,7 @@ from typing import Any
 from featuregeom.errors import MissingExtraError, SourceError
 from featuregeom.sources.arrays import flatten, tensor_infos
 from featuregeom.sources.base import BaseReader
-from featuregeom.sources.protocol import AxisChoice, TensorInfo
+from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 from featuregeom.sources.raw_file import RawFile
 
 __all__ = ["TorchReader"]
@@ -28,7 +28,7 @@ class TorchReader(BaseReader):
     ----------
     path : Path
         The file.
-    axis : {"auto", "rows", "columns"}
+    reading : Reading
         See `BaseReader`.
     mmap : bool
         Map the file. Otherwise, and for the older format that is no zip archive, torch reads all of it.
@@ -41,12 +41,12 @@ class TorchReader(BaseReader):
         The file is missing or malformed, holds no tensor, or holds Python objects.
     """
 
-    def __init__(self, path: Path, *, axis: AxisChoice = "auto", mmap: bool = True) -> None:
+    def __init__(self, path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> None:
         self._path = path
         self._mmap = RawFile(path, mapped=False).head(4) == _ZIP and mmap
         self._tensors = self._open()
         self._released = 0
-        super().__init__(str(path), "torch", tensor_infos(self._tensors), axis, [path])
+        super().__init__(str(path), "torch", tensor_infos(self._tensors), reading, [path])
 
     def release(self, name: str) -> None:
         """Give the pages of released tensors back, now and then."""

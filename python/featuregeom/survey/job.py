@@ -15,7 +15,7 @@ from featuregeom.errors import DtypeError, ParameterError, SourceError
 from featuregeom.features import Features, as_features, check_dtype
 from featuregeom.folders import locked, origin
 from featuregeom.report.page import write_page
-from featuregeom.sources import AxisChoice, Reader, TensorInfo, open_source
+from featuregeom.sources import AxisGiven, Reader, TensorInfo, open_source
 from featuregeom.survey.fingerprint import Watch
 from featuregeom.survey.measure import Options, measure
 from featuregeom.survey.plan import Patterns, cost, select
@@ -35,7 +35,9 @@ def analyze(
     *,
     include: Patterns = None,
     exclude: Patterns = None,
-    axis: AxisChoice = "auto",
+    axis: AxisGiven = "auto",
+    stacks: bool = True,
+    slices: Sequence[int] | None = None,
     tolerance: float | None = None,
     block_threshold: float | None = None,
     nan: NonFinite = "error",
@@ -57,8 +59,13 @@ def analyze(
     include, exclude : str, sequence of str, or None
         Shell-style patterns for tensor names, such as ``"*.mlp.*"``. A matrix is analysed when it matches some
         `include` (by default all do) and no `exclude`.
-    axis : {"auto", "rows", "columns"}
-        Which axis of every matrix indexes features; by default what its format says, else rows.
+    axis : {"auto", "rows", "columns"}, mapping or sequence of str
+        Which axis of every matrix indexes features, or shell-style patterns of names with the axis of each, such as
+        ``{"*.output.dense*": "columns"}``; by default the evidence decides, which the column ``axis_reason`` names.
+    stacks : bool
+        Whether tensors of three and more dimensions are measured slice by slice, as ``name[i]``.
+    slices : sequence of int, optional
+        The slices of each stack to measure; by default all.
     tolerance : float, optional
         Relative tolerance of eigenspaces; by default chosen by persistence, see :func:`featuregeom.spectra.spectrum`.
     block_threshold : float, optional
@@ -101,7 +108,8 @@ def analyze(
     DtypeError
         If a matrix has a type that cannot be read, such as FP8; exclude it to go on.
     ParameterError
-        If an argument is out of range or of the wrong kind, `include` matches no matrix, nothing at all can be
+        If an argument is out of range or of the wrong kind, it cannot be told which axis of a sparse dictionary lists
+        features, `include` matches no matrix, nothing at all can be
         measured (unless `exclude` asked for that), or there is another analysis to resume.
     OutputError
         If `out` cannot be written, is being written by another run, holds the source, an analysis that only `force`
@@ -134,7 +142,7 @@ def analyze(
         raise ParameterError(f"seed must be an integer, got {seed}")
     options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0, 2**64 - 1))
     _rehearse(options, num_threads)
-    with open_source(source, axis=axis, mmap=mmap) as reader:
+    with open_source(source, axis=axis, stacks=stacks, slices=slices, mmap=mmap) as reader:
         chosen, skipped = select(reader.tensors(), include, exclude)
         if not chosen and all(reason != "excluded" for _, reason in skipped):
             raise _nothing(reader.source, [_skipped(info, reason) for info, reason in skipped])

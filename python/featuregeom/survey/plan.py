@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from featuregeom.errors import ParameterError
 from featuregeom.features import refusal
-from featuregeom.sources import AxisChoice, TensorInfo, open_source
+from featuregeom.sources import AxisGiven, TensorInfo, open_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +62,7 @@ class Description:
                 "dtype": info.dtype,
                 "bytes": info.n_bytes,
                 "axis": info.axis if info.skip is None else "",
+                "axis_reason": info.axis_reason if info.skip is None else "",
                 "n": info.n if info.skip is None else None,
                 "m": info.m if info.skip is None else None,
                 "planned": "skip" if info.skip else "refuse" if refusal(info.dtype) else "analyze",
@@ -69,7 +70,7 @@ class Description:
             }
             for info in self.tensors
         ]
-        columns = ["tensor", "shape", "dtype", "bytes", "axis", "n", "m", "planned", "reason"]
+        columns = ["tensor", "shape", "dtype", "bytes", "axis", "axis_reason", "n", "m", "planned", "reason"]
         return pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "m": "Int64"})
 
 
@@ -207,15 +208,27 @@ def select(
     return chosen, skipped
 
 
-def describe(source: Any, *, axis: AxisChoice = "auto", mmap: bool = True) -> Description:
+def describe(
+    source: Any,
+    *,
+    axis: AxisGiven = "auto",
+    stacks: bool = True,
+    slices: Sequence[int] | None = None,
+    mmap: bool = True,
+) -> Description:
     """List what is inside a source and what an analysis would do with it, from headers alone.
 
     Parameters
     ----------
     source : path-like, str, Module, mapping or array
         Anything that :func:`featuregeom.sources.open_source` takes.
-    axis : {"auto", "rows", "columns"}
-        Which axis of every matrix indexes features; by default what its format says, else rows.
+    axis : {"auto", "rows", "columns"}, mapping or sequence of str
+        Which axis of every matrix indexes features, or patterns of names with the axis of each; by default the
+        evidence decides, which the column ``axis_reason`` names.
+    stacks : bool
+        Whether tensors of three and more dimensions are measured slice by slice, as ``name[i]``.
+    slices : sequence of int, optional
+        The slices of each stack to measure; by default all.
     mmap : bool
         Whether to map files into memory; switch it off for network disks.
 
@@ -227,8 +240,10 @@ def describe(source: Any, *, axis: AxisChoice = "auto", mmap: bool = True) -> De
     ------
     SourceError
         If the source is missing, truncated or malformed.
+    ParameterError
+        If it cannot be told which axis of a sparse dictionary lists features.
     """
-    with open_source(source, axis=axis, mmap=mmap) as reader:
+    with open_source(source, axis=axis, stacks=stacks, slices=slices, mmap=mmap) as reader:
         return Description(reader.source, reader.format, tuple(reader.tensors()))
 
 
@@ -237,14 +252,16 @@ def estimate(
     *,
     include: Patterns = None,
     exclude: Patterns = None,
-    axis: AxisChoice = "auto",
+    axis: AxisGiven = "auto",
+    stacks: bool = True,
+    slices: Sequence[int] | None = None,
     mmap: bool = True,
 ) -> Estimate:
     """Count the operations and bytes of an analysis before running it, from headers alone.
 
     Parameters
     ----------
-    source, axis, mmap
+    source, axis, stacks, slices, mmap
         As in `describe`.
     include, exclude : str, sequence of str, or None
         As in :func:`featuregeom.analyze`.
@@ -260,7 +277,7 @@ def estimate(
     ParameterError
         If `include` leaves nothing to analyse, or either is no pattern.
     """
-    with open_source(source, axis=axis, mmap=mmap) as reader:
+    with open_source(source, axis=axis, stacks=stacks, slices=slices, mmap=mmap) as reader:
         chosen, _ = select(reader.tensors(), include, exclude)
     reasons = {info.name: refusal(info.dtype) for info in chosen}
     return Estimate(
