@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from featuregeom.measures import TABLES
+from featuregeom.sources.formats import DICTIONARIES, MODELS, DictionaryFormat
 
 FOLDER = Path(__file__).parent
 
@@ -29,8 +30,46 @@ def columns(table: str) -> list[str]:
     return lines
 
 
+def dictionary_formats() -> list[str]:
+    """Every layout of sparse dictionaries, in the order in which they are tried."""
+    heads = ("format", "producer", "told by", "encoder", "decoder", "note")
+    rows = [
+        (each.format, each.producer, _told_by(each), each.encoder, each.decoder, each.note)
+        for each in DICTIONARIES
+    ]
+    return _table(heads, rows)
+
+
+def model_formats() -> list[str]:
+    """How the matrices of models are read."""
+    return _table(
+        ("what", "told by", "read as"), [(each.what, each.known_by, each.read_as) for each in MODELS]
+    )
+
+
+def _told_by(each: DictionaryFormat) -> str:
+    names = ", ".join(f"`{_readable(name)}`" for name in each.names)
+    others = [f"a file `{_readable(each.files)}`"] if each.files else []
+    others += [f"`{key}` in the configuration" for key in sorted(each.config)]
+    others += [f"a module of `{name}`" for name in each.packages]
+    return names if each.known_by_names or not others else f"{names}, with {' or '.join(others)}"
+
+
+def _readable(pattern: str) -> str:
+    """Give a regular expression in the signs of a shell."""
+    for regular, shown in ((r"(_\d+)?", "*"), (r"_?\d+", "*"), (r"\d+", "*"), (r"\.", "."), ("|", ",")):
+        pattern = pattern.replace(regular, shown)
+    return re.sub(r"\(([^()]*)\)", r"{\1}", pattern)
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    return ["| " + " | ".join(line) + " |" for line in (heads, ("---",) * len(heads), *rows)]
+
+
 PARTS: dict[str, Callable[[], list[str]]] = {
-    f"{table.name}-columns": partial(columns, table.name) for table in TABLES
+    **{f"{table.name}-columns": partial(columns, table.name) for table in TABLES},
+    "dictionary-formats": dictionary_formats,
+    "model-formats": model_formats,
 }
 """What makes each generated part, by its name."""
 

@@ -80,7 +80,7 @@ def test_tensors_that_are_no_matrices_are_listed_with_a_reason(tmp_path):
     assert {info.name: info.skip for info in reader.tensors()} == {
         "scalar": "scalar",
         "bias": "1-D",
-        "conv": "3-D: not a matrix",
+        "conv": None,
         "empty": "empty",
         "ids": "int64: not real features",
         "mask": "bool: not real features",

@@ -49,7 +49,7 @@ def test_nested_names_are_joined_and_settings_passed_over(tmp_path):
         "state_dict.W": None,
         "state_dict.b": "1-D",
         "state_dict.ids": "int64: not real features",
-        "optimizer.state.0.exp_avg": None,
+        "optimizer.state.0.exp_avg": "state of an optimiser",
         "moments.0": None,
     }
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +31,7 @@ from featuregeom.cli.writing import Force
 from featuregeom.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
-    from featuregeom.survey import Analysis
+    from featuregeom.survey import Analysis, Description, Estimate
     from featuregeom.survey.progress import Listener
 
 __all__ = ["analyze", "demo", "describe", "report"]
@@ -40,19 +41,22 @@ _LISTED = 10
 """Tensors that were not measured, one a line."""
 
 
-class Axis(StrEnum):
-    """Which axis of every matrix indexes features."""
-
-    auto = "auto"
-    rows = "rows"
-    columns = "columns"
-
-
 class NonFinite(StrEnum):
     """What to do with NaN and infinity."""
 
     error = "error"
     skip = "skip"
+
+
+def _check_axis(given: list[str] | None) -> list[str] | None:
+    """Refuse what is no axis as wrong usage."""
+    from featuregeom.sources.protocol import Reading
+
+    try:
+        Reading.of(given or "auto")
+    except ParameterError as error:
+        raise typer.BadParameter(str(error)) from None
+    return given
 
 
 Source = Annotated[
@@ -67,7 +71,18 @@ Include = Annotated[
 ]
 Exclude = Annotated[list[str] | None, typer.Option(help="No tensors whose name matches. Repeatable.")]
 AxisOption = Annotated[
-    Axis, typer.Option(help="The axis that indexes features; auto: what the format says, else rows.")
+    list[str] | None,
+    typer.Option(
+        callback=_check_axis,
+        help="The axis that lists features: rows, columns or auto (by evidence), for all matrices, or "
+        "PATTERN=columns for those whose name matches. Repeatable.",
+    ),
+]
+Stacks = Annotated[
+    bool, typer.Option(help="Measure tensors of three and more dimensions slice by slice, as name[i].")
+]
+Slices = Annotated[
+    list[int] | None, typer.Option("--slice", min=0, help="Only this slice of every stack. Repeatable.")
 ]
 Mmap = Annotated[bool, typer.Option(help="Map files into memory; switch off on network disks.")]
 
@@ -76,7 +91,9 @@ def describe(
     source: Source,
     include: Include = None,
     exclude: Exclude = None,
-    axis: AxisOption = Axis.auto,
+    axis: AxisOption = None,
+    stacks: Stacks = True,
+    slices: Slices = None,
     mmap: Mmap = True,
     as_json: Json = False,
 ) -> None:
@@ -84,8 +101,16 @@ def describe(
     from featuregeom import survey
 
     with reporting():
-        found = survey.describe(source, axis=axis.value, mmap=mmap)
-        cost = survey.estimate(source, include=include, exclude=exclude, axis=axis.value, mmap=mmap)
+        found = survey.describe(source, axis=axis or "auto", stacks=stacks, slices=slices, mmap=mmap)
+        cost = survey.estimate(
+            source,
+            include=include,
+            exclude=exclude,
+            axis=axis or "auto",
+            stacks=stacks,
+            slices=slices,
+            mmap=mmap,
+        )
         if as_json:
             print_json(
                 {
@@ -99,28 +124,39 @@ def describe(
                 }
             )
             return
-        table = Table(
-            "tensor", "shape", "dtype", "features", "GFLOP", "planned", box=None, header_style="bold"
-        )
-        for info in found.tensors:
-            costs = cost.matrices.get(info.name)
-            refused = cost.refused.get(info.name)
-            planned = f"refused: {refused}" if refused else (info.skip or "left out")
-            table.add_row(
-                plain(info.name),
-                " x ".join(map(str, info.shape)),
-                plain(info.dtype),
-                info.axis if costs else "",
-                f"{costs.operations / 1e9:,.2f}" if costs else "",
-                Text("analyze") if costs else Text(planned, style="dim"),
-            )
-        output.print(table)
+        output.print(_described(found, cost))
         output.print(
             f"{len(cost.matrices)} of {len(found.tensors)} tensors to analyze, {_size(cost.read)} to read, "
             f"{cost.operations / 1e9:,.1f} GFLOP, about {_size(cost.memory)} of memory"
         )
         if cost.refused:
             output.print(f"{len(cost.refused)} cannot be read: leave them out with --exclude")
+
+
+def _described(found: Description, cost: Estimate) -> Table:
+    """One row per stored tensor: the slices of a stack are folded."""
+    headings = ("tensor", "shape", "dtype", "features", "GFLOP", "planned", "evidence for the axis")
+    table = Table(*headings, box=None, header_style="bold")
+    for _, group in groupby(found.tensors, key=lambda info: info.tensor or info.name):
+        infos = list(group)
+        info, planned = infos[0], [each for each in infos if each.name in cost.matrices]
+        operations = sum(cost.matrices[each.name].operations for each in planned)
+        refused = cost.refused.get(info.name)
+        left_out = f"refused: {refused}" if refused else (info.skip or "left out")
+        shape = " x ".join(map(str, info.shape))
+        folded = f"{len(infos)} {info.stack}{'s' * (len(infos) > 1)}: {shape}" if info.stack else shape
+        some = "analyze" if len(planned) == len(infos) else f"analyze {len(planned)}"
+        axes = ", ".join(sorted({each.axis for each in planned}))
+        table.add_row(
+            plain(info.tensor or info.name),
+            folded,
+            plain(info.dtype),
+            axes,
+            f"{operations / 1e9:,.2f}" if planned else "",
+            Text(some) if planned else Text(left_out, style="dim"),
+            Text(planned[0].axis_reason if planned else "", style="dim"),
+        )
+    return table
 
 
 def analyze(
@@ -130,7 +166,9 @@ def analyze(
     ] = None,
     include: Include = None,
     exclude: Exclude = None,
-    axis: AxisOption = Axis.auto,
+    axis: AxisOption = None,
+    stacks: Stacks = True,
+    slices: Slices = None,
     tolerance: Annotated[
         float | None,
         typer.Option(help="Relative tolerance of eigenspaces; by default chosen by persistence."),
@@ -161,7 +199,9 @@ def analyze(
                 source,
                 include=include,
                 exclude=exclude,
-                axis=axis.value,
+                axis=axis or "auto",
+                stacks=stacks,
+                slices=slices,
                 tolerance=tolerance,
                 block_threshold=block_threshold,
                 nan=nan.value,

@@ -50,6 +50,12 @@ def axis(of: Measured) -> str:
     return of.features.provenance.axis
 
 
+@MATRICES.column("evidence for the axis", dtype="str")
+def axis_reason(of: Measured) -> str:
+    """What tells that this axis lists the features: a bias, the format, the kind of layer, or the caller."""
+    return of.features.provenance.axis_reason
+
+
 @MATRICES.column("rank", dtype="int64", formula="#{λ > null_tolerance}", cost=_SPECTRUM, shown=True)
 def rank(of: Measured) -> int:
     """Dimensions that the features really use: eigenvalues of the frame operator that are not null."""

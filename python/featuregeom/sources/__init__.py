@@ -80,7 +80,9 @@ def open_source(
     reading = Reading.of(axis, stacks=stacks, slices=slices)
     if isinstance(source, Reader):
         if reading != Reading():
-            raise ParameterError("the reader is open already: give axis, stacks and slices where it is opened")
+            raise ParameterError(
+                "the reader is open already: give axis, stacks and slices where it is opened"
+            )
         return source
     if isinstance(source, (str, os.PathLike)):
         return _open_named(source, reading, mmap)

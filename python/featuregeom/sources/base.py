@@ -13,8 +13,8 @@ from featuregeom.errors import DtypeError, SourceError
 from featuregeom.features import Features, as_features, check_dtype, check_shape
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.matrices import matrices
-from featuregeom.sources.sidecar import read_config
 from featuregeom.sources.protocol import Reading, TensorInfo
+from featuregeom.sources.sidecar import read_config
 
 __all__ = ["BaseReader"]
 
@@ -55,10 +55,10 @@ class BaseReader(ABC):
         self._stored = {info.name: info for info in infos}
         self.files: Sequence[Path] = tuple(files)
         if hints is None:
-            hints = Hints(PurePath(source).name, config=read_config(self.files[0].parent) if self.files else {})
-        known, listed, self._views = matrices(
-            [*self._stored.values()], reading, hints, source, judged_as
-        )
+            hints = Hints(
+                PurePath(source).name, config=read_config(self.files[0].parent) if self.files else {}
+            )
+        known, listed, self._views = matrices([*self._stored.values()], reading, hints, source, judged_as)
         self.source = source
         self.format = known or format
         self._closed = False

@@ -8,20 +8,26 @@ from typing import Literal
 
 from featuregeom.sources.protocol import TensorInfo
 
-__all__ = ["Dictionary", "Role", "plain_name", "find_dictionaries"]
+__all__ = ["Dictionary", "Role", "find_dictionaries", "plain_name"]
 
 Side = Literal["encoder", "decoder"]
 
 _WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 """What torch.compile and sharding put into the names of what they wrap."""
 
-_PREFIX = r"(?P<prefix>(?:.*?\.)??)"  # the shortest, so that `decoder.bias` belongs to the decoder's dictionary
+_PREFIX = (
+    r"(?P<prefix>(?:.*?\.)??)"  # the shortest, so that `decoder.bias` belongs to the decoder's dictionary
+)
 _INDEX = r"(?:[_.](?P<index>\d+))?"
 _INNER = r"(?:\.(?:\d+|linear|lin|fc|layer))?"
 
 _BARE = {
-    "encoder": re.compile(_PREFIX + r"(?P<stem>[Ww]_?enc|[Ww]_encoder|encoder_weights?|W_E|E|encoder|enc)" + _INDEX),
-    "decoder": re.compile(_PREFIX + r"(?P<stem>[Ww]_?dec|[Ww]_decoder|decoder_weights?|W_D|D|decoder|dec)" + _INDEX),
+    "encoder": re.compile(
+        _PREFIX + r"(?P<stem>[Ww]_?enc|[Ww]_encoder|encoder_weights?|W_E|E|encoder|enc)" + _INDEX
+    ),
+    "decoder": re.compile(
+        _PREFIX + r"(?P<stem>[Ww]_?dec|[Ww]_decoder|decoder_weights?|W_D|D|decoder|dec)" + _INDEX
+    ),
 }
 """Parameters that are multiplied by hand, so that producers differ in their orientation."""
 
@@ -36,7 +42,9 @@ _LINEAR = {
 }
 """Weights of torch Linears, which store outputs x inputs."""
 
-_ACTIVATION = r"(?:(?:activation|activation_function|activation_fn|act|act_fn|nonlinearity|jumprelu|jump_relu|relu)\.)?"
+_ACTIVATION = (
+    r"(?:(?:activation|activation_function|activation_fn|act|act_fn|nonlinearity|jumprelu|jump_relu|relu)\.)?"
+)
 
 _PER_FEATURE = re.compile(
     _PREFIX

@@ -1,16 +1,16 @@
 """Who stores which tensors how: the layouts of sparse dictionaries and of models, as data.
 
-`docs/reference/formats.md` is made from these records: ``python -m featuregeom.sources.formats > docs/reference/formats.md``.
+The tables of `docs/reference/formats.md` are made from these records by ``python docs/generate.py``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["DICTIONARIES", "MODELS", "DictionaryFormat", "ModelFormat", "page", "recognise"]
+__all__ = ["DICTIONARIES", "MODELS", "DictionaryFormat", "ModelFormat", "recognise"]
 
 Order = Literal["features x dimensions", "dimensions x features"]
 
@@ -61,68 +61,141 @@ class DictionaryFormat:
 
 DICTIONARIES = (
     DictionaryFormat(
-        "sparsify", "EleutherAI sparsify, its transcoders with a skip too", (r"encoder\.weight", "W_dec"),
-        _FEATURES_FIRST, _FEATURES_FIRST, r"sae\.safetensors", frozenset({"num_latents"}), ("sparsify", "sae"), True,
+        "sparsify",
+        "EleutherAI sparsify, its transcoders with a skip too",
+        (r"encoder\.weight", "W_dec"),
+        _FEATURES_FIRST,
+        _FEATURES_FIRST,
+        r"sae\.safetensors",
+        frozenset({"num_latents"}),
+        ("sparsify", "sae"),
+        True,
         note="`W_skip` is a plain matrix, outputs x inputs",
     ),
     DictionaryFormat(
-        "dictionary_learning", "dictionary_learning: standard, top-k, batch top-k, gated",
-        (r"encoder\.weight", r"decoder\.weight"), _FEATURES_FIRST, _DIMENSIONS_FIRST, r"ae(_\d+)?\.pt",
-        frozenset({"trainer"}), ("dictionary_learning",), note="two Linears; the crosscoder's are slices of a stack",
+        "dictionary_learning",
+        "dictionary_learning: standard, top-k, batch top-k, gated",
+        (r"encoder\.weight", r"decoder\.weight"),
+        _FEATURES_FIRST,
+        _DIMENSIONS_FIRST,
+        r"ae(_\d+)?\.pt",
+        frozenset({"trainer"}),
+        ("dictionary_learning",),
+        note="two Linears; the crosscoder's are slices of a stack",
     ),
     DictionaryFormat(
-        "dictionary_learning", "dictionary_learning: JumpReLU, matryoshka", ("W_enc", "W_dec"),
-        _DIMENSIONS_FIRST, _FEATURES_FIRST, r"ae(_\d+)?\.pt", frozenset({"trainer"}), ("dictionary_learning",),
+        "dictionary_learning",
+        "dictionary_learning: JumpReLU, matryoshka",
+        ("W_enc", "W_dec"),
+        _DIMENSIONS_FIRST,
+        _FEATURES_FIRST,
+        r"ae(_\d+)?\.pt",
+        frozenset({"trainer"}),
+        ("dictionary_learning",),
     ),
     DictionaryFormat(
-        "saelens", "SAELens: standard, top-k, batch top-k, gated, JumpReLU, matryoshka, transcoders",
-        ("W_enc", "W_dec"), _DIMENSIONS_FIRST, _FEATURES_FIRST, r"sae_weights\.safetensors",
-        frozenset({"d_sae"}), ("sae_lens",), note="`sparsity.safetensors` beside it is not measured",
+        "saelens",
+        "SAELens: standard, top-k, batch top-k, gated, JumpReLU, matryoshka, transcoders",
+        ("W_enc", "W_dec"),
+        _DIMENSIONS_FIRST,
+        _FEATURES_FIRST,
+        r"sae_weights\.safetensors",
+        frozenset({"d_sae"}),
+        ("sae_lens",),
+        note="`sparsity.safetensors` beside it is not measured",
     ),
     DictionaryFormat(
-        "saelens", "SAELens: temporal", ("D", "E"), _DIMENSIONS_FIRST, _FEATURES_FIRST, r"sae_weights\.safetensors",
-        frozenset({"d_sae"}), ("sae_lens",),
+        "saelens",
+        "SAELens: temporal",
+        ("D", "E"),
+        _DIMENSIONS_FIRST,
+        _FEATURES_FIRST,
+        r"sae_weights\.safetensors",
+        frozenset({"d_sae"}),
+        ("sae_lens",),
     ),
     DictionaryFormat(
-        "gemma-scope", "Gemma Scope 1 and 2: SAEs, transcoders (affine skip too), crosscoders",
-        ("[Ww]_enc", "[Ww]_dec"), _DIMENSIONS_FIRST, _FEATURES_FIRST, r"params\.(npz|safetensors)",
-        stacks=True, note="`affine_skip_connection` is a plain matrix; crosscoders: `w_enc` sides x dimensions x features, "
+        "gemma-scope",
+        "Gemma Scope 1 and 2: SAEs, transcoders (affine skip too), crosscoders",
+        ("[Ww]_enc", "[Ww]_dec"),
+        _DIMENSIONS_FIRST,
+        _FEATURES_FIRST,
+        r"params\.(npz|safetensors)",
+        stacks=True,
+        note="`affine_skip_connection` is a plain matrix; crosscoders: `w_enc` is sides x dimensions x features, "
         "`w_dec` features x sides x dimensions",
     ),
     DictionaryFormat(
-        "qwen-scope", "Qwen Scope", ("W_enc", "W_dec"), _FEATURES_FIRST, _DIMENSIONS_FIRST, r"layer_?\d+\.sae\.pt",
+        "qwen-scope",
+        "Qwen Scope",
+        ("W_enc", "W_dec"),
+        _FEATURES_FIRST,
+        _DIMENSIONS_FIRST,
+        r"layer_?\d+\.sae\.pt",
     ),
     DictionaryFormat(
-        "circuit-tracer", "circuit-tracer: transcoders, one file per layer", ("W_enc", "W_dec"),
-        _FEATURES_FIRST, _FEATURES_FIRST, r"layer_\d+\.safetensors",
+        "circuit-tracer",
+        "circuit-tracer: transcoders, one file per layer",
+        ("W_enc", "W_dec"),
+        _FEATURES_FIRST,
+        _FEATURES_FIRST,
+        r"layer_\d+\.safetensors",
     ),
     DictionaryFormat(
-        "cross-layer-transcoder", "circuit-tracer: cross-layer transcoders, one file per layer",
-        (r"W_enc_\d+", r"W_dec_\d+"), _FEATURES_FIRST, _FEATURES_FIRST, r"W_(enc|dec)_\d+\.safetensors", known_by_names=True,
-        stacks=True, note="`W_dec_i` is features x layers written to x dimensions",
+        "cross-layer-transcoder",
+        "circuit-tracer: cross-layer transcoders, one file per layer",
+        (r"W_enc_\d+", r"W_dec_\d+"),
+        _FEATURES_FIRST,
+        _FEATURES_FIRST,
+        r"W_(enc|dec)_\d+\.safetensors",
+        known_by_names=True,
+        stacks=True,
+        note="`W_dec_i` is features x layers written to x dimensions",
     ),
     DictionaryFormat(
-        "llamascopium", "Llamascopium (OpenMOSS): SAEs, crosscoders, cross-layer transcoders", ("W_E", "W_D"),
-        _DIMENSIONS_FIRST, _FEATURES_FIRST, r"sae_weights\.safetensors", frozenset({"hook_point_in"}), ("lm_saes", "llamascopium"),
+        "llamascopium",
+        "Llamascopium (OpenMOSS): SAEs, crosscoders, cross-layer transcoders",
+        ("W_E", "W_D"),
+        _DIMENSIONS_FIRST,
+        _FEATURES_FIRST,
+        r"sae_weights\.safetensors",
+        frozenset({"hook_point_in"}),
+        ("lm_saes", "llamascopium"),
         True,
     ),
     DictionaryFormat(
-        "openai-top-k", "OpenAI sparse_autoencoder", (r"encoder\.weight", "latent_bias", "pre_bias"),
-        _FEATURES_FIRST, _DIMENSIONS_FIRST, known_by_names=True,
+        "openai-top-k",
+        "OpenAI sparse_autoencoder",
+        (r"encoder\.weight", "latent_bias", "pre_bias"),
+        _FEATURES_FIRST,
+        _DIMENSIONS_FIRST,
+        known_by_names=True,
     ),
     DictionaryFormat(
-        "llama-scope", "Llama Scope, Llama Scope R1", (r"encoder\.weight", r"decoder\.weight"),
-        _FEATURES_FIRST, _DIMENSIONS_FIRST, r"(final|sae_weights)\.safetensors",
+        "llama-scope",
+        "Llama Scope, Llama Scope R1",
+        (r"encoder\.weight", r"decoder\.weight"),
+        _FEATURES_FIRST,
+        _DIMENSIONS_FIRST,
+        r"(final|sae_weights)\.safetensors",
     ),
     DictionaryFormat(
-        "goodfire", "Goodfire", (r"encoder_linear\.weight", r"decoder_linear\.weight"),
-        _FEATURES_FIRST, _DIMENSIONS_FIRST, known_by_names=True,
+        "goodfire",
+        "Goodfire",
+        (r"encoder_linear\.weight", r"decoder_linear\.weight"),
+        _FEATURES_FIRST,
+        _DIMENSIONS_FIRST,
+        known_by_names=True,
     ),
     DictionaryFormat(
-        "e2e-sae", "Apollo e2e_sae", (r"encoder\.0\.weight", r"decoder\.weight"),
-        _FEATURES_FIRST, _DIMENSIONS_FIRST, known_by_names=True,
+        "e2e-sae",
+        "Apollo e2e_sae",
+        (r"encoder\.0\.weight", r"decoder\.weight"),
+        _FEATURES_FIRST,
+        _DIMENSIONS_FIRST,
+        known_by_names=True,
     ),
-)  # fmt: skip
+)
 """In the order in which they are tried."""
 
 
@@ -142,24 +215,51 @@ class ModelFormat:
 
 
 MODELS = (
-    ModelFormat("torch `Linear`", "any other matrix", "rows: output units; of an MLP's second layer the model's "
-                "dimensions, where `--axis PATTERN=columns` gives the neurons' writing directions"),
-    ModelFormat("torch `Embedding`", "class of the live module, or the name", "rows: one per token or position"),
-    ModelFormat("GPT-2 `Conv1D`: `c_attn`, `c_fc`, `c_proj`", "class of the live module; `model_type` in `config.json`; "
-                "or a bias or shape that shows inputs x outputs",
-                "`c_attn`, `c_fc`: columns, what each unit reads; `c_proj`: rows, what each unit writes"),
-    ModelFormat("TransformerLens `W_in`, `W_gate`, `W_U`", "name, with `mlp.`, `b_in` or its partner", "columns: neurons; tokens"),
+    ModelFormat(
+        "torch `Linear`",
+        "any other matrix",
+        "rows: output units; of an MLP's second layer the model's "
+        "dimensions, where `--axis PATTERN=columns` gives the neurons' writing directions",
+    ),
+    ModelFormat(
+        "torch `Embedding`", "class of the live module, or the name", "rows: one per token or position"
+    ),
+    ModelFormat(
+        "GPT-2 `Conv1D`: `c_attn`, `c_fc`, `c_proj`",
+        "class of the live module; `model_type` in `config.json`; "
+        "or a bias or shape that shows inputs x outputs",
+        "`c_attn`, `c_fc`: columns, what each unit reads; `c_proj`: rows, what each unit writes",
+    ),
+    ModelFormat(
+        "TransformerLens `W_in`, `W_gate`, `W_U`",
+        "name, with `mlp.`, `b_in` or its partner",
+        "columns: neurons; tokens",
+    ),
     ModelFormat("TransformerLens `W_out`, `W_E`, `W_pos`", "name", "rows: neurons; tokens; positions"),
-    ModelFormat("TransformerLens `W_Q`, `W_K`, `W_V` / `W_O`", "name, heads first", "a slice per head; columns / rows: dimensions of the head"),
-    ModelFormat("Flax and Keras `kernel`", "name, or a bias with one entry per column", "columns: output units"),
-    ModelFormat("convolutions", "class, name, or a `.weight` of 3 to 5 dimensions", "rows: one kernel per output channel, (inputs x height x width)"),
-    ModelFormat("experts and other stacks", "3 and more dimensions", "a slice for each; rows of outputs x inputs where shapes or "
-                "biases do not show the reverse"),
-    ModelFormat("LoRA `lora_A`, `lora_B`", "names", "rows, and the product `lora_BA` beside them"),
-)  # fmt: skip
+    ModelFormat(
+        "TransformerLens `W_Q`, `W_K`, `W_V` / `W_O`",
+        "name, heads first",
+        "a slice per head; columns / rows: dimensions of the head",
+    ),
+    ModelFormat(
+        "Flax and Keras `kernel`", "name, or a bias with one entry per column", "columns: output units"
+    ),
+    ModelFormat(
+        "convolutions",
+        "class, name, or a `.weight` of 3 to 5 dimensions",
+        "rows: one kernel per output channel, (inputs x height x width)",
+    ),
+    ModelFormat(
+        "experts and other stacks",
+        "3 and more dimensions",
+        "a slice for each; rows of outputs x inputs where shapes or biases do not show the reverse",
+    ),
+)
 
 
-def recognise(names: Iterable[str], file: str, config: Mapping[str, Any], package: str) -> DictionaryFormat | None:
+def recognise(
+    names: Iterable[str], file: str, config: Mapping[str, Any], package: str
+) -> DictionaryFormat | None:
     """Find the format of a dictionary.
 
     Parameters
@@ -176,21 +276,20 @@ def recognise(names: Iterable[str], file: str, config: Mapping[str, Any], packag
     Returns
     -------
     DictionaryFormat or None
-        One whose names all occur, and which they, or file, configuration or package, tell.
+        One that package, file or configuration tells, some of whose names occur; or whose names, all there, tell it.
     """
     held = list(names)
-    fitting = [
-        each
-        for each in DICTIONARIES
-        if all(any(re.fullmatch(name, given) for given in held) for name in each.names)
-    ]
+
+    def fits(each: DictionaryFormat, count: Callable[[Iterable[bool]], bool]) -> bool:
+        return count(any(re.fullmatch(name, given) for given in held) for name in each.names)
+
     for tells in (
-        lambda each: package in each.packages,
-        lambda each: bool(each.files and re.fullmatch(each.files, file)),
-        lambda each: not each.config.isdisjoint(config),
-        lambda each: each.known_by_names,
+        lambda each: package in each.packages and fits(each, any),
+        lambda each: bool(each.files and re.fullmatch(each.files, file)) and fits(each, any),
+        lambda each: not each.config.isdisjoint(config) and fits(each, any),
+        lambda each: each.known_by_names and fits(each, all),
     ):
-        for each in fitting:
+        for each in DICTIONARIES:
             if tells(each):
                 return each
     return None

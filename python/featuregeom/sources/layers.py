@@ -26,9 +26,7 @@ _EXPERTS = re.compile(r".*(experts?|moe|input_linear|output_linear|gate_up_proj|
 _CONVOLUTIONS = re.compile(r"Conv[123]d|Lazy\w*Conv\w*|ConvTranspose[123]d|_ConvNd")
 
 _LINEAR = "output units: torch's Linear stores outputs x inputs"
-_WRITER = (
-    "output units, here the model's dimensions; axis={'PATTERN': 'columns'} gives the neurons' writing directions"
-)
+_WRITER = "output units, here the model's dimensions; axis={'PATTERN': 'columns'} gives the neurons' writing directions"
 
 
 class Kernel(Lines):
@@ -100,7 +98,8 @@ def _matrix(
 def _bias(name: str, plain: Mapping[str, TensorInfo]) -> int | None:
     """Length of the bias that belongs to a weight."""
     stem, _, leaf = name.rpartition(".")
-    for bias in (f"{stem}.bias" if stem else "bias", f"{name}_bias", f"{stem}.{leaf}_bias"):
+    beside = [f"{stem}.bias" if stem else "bias"] if leaf in ("weight", "kernel") else []
+    for bias in (*beside, f"{name}_bias"):
         info = plain.get(bias)
         if info is not None and info.shape and bias != name:
             return info.shape[-1]

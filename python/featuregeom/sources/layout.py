@@ -19,7 +19,16 @@ from featuregeom.sources.protocol import TensorInfo
 
 __all__ = ["Hints", "Lines", "dictionary_layout"]
 
-_FEATURES_KEYS = ("d_sae", "num_latents", "dict_size", "n_latents", "n_features", "d_dict", "d_transcoder", "num_features")
+_FEATURES_KEYS = (
+    "d_sae",
+    "num_latents",
+    "dict_size",
+    "n_latents",
+    "n_features",
+    "d_dict",
+    "d_transcoder",
+    "num_features",
+)
 """Under these a configuration gives the number of features."""
 
 
@@ -132,11 +141,14 @@ def _decide(
         lambda: _from_format(role, known),
         lambda: _from_length(role, dictionary),
     )
+    lengths = {info.shape[-1] for info in dictionary.per_feature}
     for look in evidence:
         decided = look()
         if decided is not None:
             features, reason = decided
-            return Lines(features, _other_axis(shape, features, dictionary), reason)
+            if len(lengths) == 1 and shape[features] not in lengths:
+                continue  # biases say that no axis of this length lists features
+            return Lines(features, _other_axis(role, features, dictionary), reason)
     return None
 
 
@@ -208,14 +220,16 @@ def _from_length(role: Role, dictionary: Dictionary) -> tuple[int, str] | None:
     return longest[0], "no bias tells: the longer axis, as dictionaries have more features than dimensions"
 
 
-def _other_axis(shape: tuple[int, ...], features: int, dictionary: Dictionary) -> int:
-    """Find the axis along which a feature lies; where several could be it, by its place."""
+def _other_axis(role: Role, features: int, dictionary: Dictionary) -> int:
+    """Find the axis along which a feature lies: of a stack by a decoder's bias, else by its place."""
+    shape = role.info.shape
     if len(shape) == 2:
         return 1 - features
-    sizes = {info.shape[-1] for info in dictionary.per_dimension}
-    axes = [axis for axis, size in enumerate(shape) if axis != features and size in sizes]
-    if len(axes) == 1:
-        return axes[0]
+    if role.side == "decoder":
+        sizes = {info.shape[-1] for info in dictionary.per_dimension}
+        axes = [axis for axis, size in enumerate(shape) if axis != features and size in sizes]
+        if len(axes) == 1:
+            return axes[0]
     last = len(shape) - 1
     return last - 1 if features == last else last
 

@@ -121,9 +121,9 @@ def _parts(info: TensorInfo, lines: Lines, reading: Reading) -> list[tuple[Tenso
     """Cut one stored tensor into its matrices."""
     if isinstance(lines, Kernel):
         rows = info.shape[lines.features]
-        shape = (rows, math.prod(info.shape) // rows)
+        flat = replace(info, shape=(rows, math.prod(info.shape) // rows))
         view = View(info.name, kernel=lines.features)
-        return [(_with_axis(replace(info, shape=shape), replace(lines, features=0, dimensions=1), reading), view)]
+        return [(_with_axis(flat, replace(lines, features=0, dimensions=1), reading), view)]
     n_dims = len(info.shape)
     if n_dims == 2:
         return [(_with_axis(info, lines, reading), View(info.name))]

@@ -27,9 +27,10 @@ _LEAVES = {
     "state of an optimiser": r"exp_avg|exp_avg_sq|max_exp_avg_sq|exp_inf|momentum_buffer|square_avg|grad_avg|acc_delta"
     r"|exp_avg_diff|prev_grad|master_param|fp32_param",
     "statistics of activations, no weights": r"running_(mean|var|std|cov\w*)|num_batches_tracked|moving_(mean|variance)"
-    r"|num_batches_not_active|stats_last_nonzero|(activation|act)_(mean|std|cov|norm)s?|cluster_size|embed_avg|ema_\w+",
-    "a table that is computed, no weights": r"(sin|cos)_cached|rotary_(sin|cos)|inv_freq|freqs_cis|causal_mask|attn_mask"
-    r"|attention_mask|position_ids|relative_position_index|rel_pos_index|IGNORE",
+    r"|num_batches_not_active|stats_last_nonzero|(activation|act)_(mean|std|cov|norm)s?|cluster_size"
+    r"|embed_avg|ema_\w+",
+    "a table that is computed, no weights": r"(sin|cos)_cached|rotary_(sin|cos)|inv_freq|freqs_cis"
+    r"|causal_mask|attn_mask|attention_mask|position_ids|relative_position_index|rel_pos_index|IGNORE",
     BIAS: r"\w*bias|b_(enc|dec|E|D|Q|K|V|O|U|in|out|gate|mag|pre|dec_out|skip)(_\d+)?",
 }
 """Last parts of names."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from featuregeom.errors import SourceError
 from featuregeom.sources.numpy_files import NpyReader, NpzReader
-from featuregeom.sources.protocol import AUTO, Reading, Reader
+from featuregeom.sources.protocol import AUTO, Reader, Reading
 from featuregeom.sources.safetensors import open_index, open_safetensors
 from featuregeom.sources.torch_files import TorchReader
 

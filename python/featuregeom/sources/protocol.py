@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import TracebackType
@@ -86,6 +86,7 @@ AUTO = Reading()
 
 
 def _axes(given: AxisGiven) -> tuple[tuple[str, Axis], ...]:
+    pairs: list[tuple[str, str]]
     if isinstance(given, Mapping):
         pairs = list(given.items())
     elif isinstance(given, str):
@@ -98,8 +99,8 @@ def _axes(given: AxisGiven) -> tuple[tuple[str, Axis], ...]:
     for pattern, axis in pairs:
         if not isinstance(pattern, str) or axis not in get_args(AxisChoice):
             raise ParameterError(_axis_wrong(given))
-        if axis == "rows" or axis == "columns":
-            found.append((pattern, axis))
+        if axis != "auto":
+            found.append((pattern, "rows" if axis == "rows" else "columns"))
     return tuple(sorted(found, key=lambda each: each[0] == "*"))  # one axis for all others comes last
 
 
@@ -150,7 +151,7 @@ class TensorInfo:
     n_bytes: int
     axis: Axis = "rows"
     skip: str | None = None
-    axis_reason: str = ""
+    axis_reason: str = field(default="", compare=False)
     stack: str = ""
     tensor: str = ""
 
