@@ -283,13 +283,14 @@ def recognise(
     def fits(each: DictionaryFormat, count: Callable[[Iterable[bool]], bool]) -> bool:
         return count(any(re.fullmatch(name, given) for given in held) for name in each.names)
 
-    for tells in (
+    tells: tuple[Callable[[DictionaryFormat], bool], ...] = (
         lambda each: package in each.packages and fits(each, any),
         lambda each: bool(each.files and re.fullmatch(each.files, file)) and fits(each, any),
         lambda each: not each.config.isdisjoint(config) and fits(each, any),
         lambda each: each.known_by_names and fits(each, all),
-    ):
+    )
+    for told in tells:
         for each in DICTIONARIES:
-            if tells(each):
+            if told(each):
                 return each
     return None
