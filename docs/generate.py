@@ -6,12 +6,17 @@ file gives its lines. The tests compare.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
+import featuregeom
 from featuregeom.measures import TABLES
 from featuregeom.sources.formats import DICTIONARIES, MODELS, DictionaryFormat
 
@@ -66,10 +71,71 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in (heads, ("---",) * len(heads), *rows)]
 
 
+def names() -> list[str]:
+    """Every public name, a line each, room by room."""
+    lines = ["## The package", "", "| name | what it is |", "|---|---|"]
+    lines += [_line("fg", name, getattr(featuregeom, name), featuregeom) for name in _functions(featuregeom)]
+    for path, room in _rooms("fg", featuregeom):
+        lines += ["", f"## {path}", "", _sentence(room.__doc__), "", "| name | what it is |", "|---|---|"]
+        lines += [_line(path, name, getattr(room, name), room) for name in _functions(room)]
+    return lines
+
+
+def _rooms(path: str, of: ModuleType) -> Iterator[tuple[str, ModuleType]]:
+    """Give the public modules below one, with what a user writes for them."""
+    for name in sorted(of.__all__):
+        room = getattr(of, name)
+        if inspect.ismodule(room):
+            yield f"{path}.{name}", room
+            yield from _rooms(f"{path}.{name}", room)
+
+
+def _functions(of: ModuleType) -> list[str]:
+    return sorted((name for name in of.__all__ if not inspect.ismodule(getattr(of, name))), key=str.lower)
+
+
+def _line(path: str, name: str, value: object, room: ModuleType) -> str:
+    said = _sentence(inspect.getdoc(value)) if inspect.isroutine(value) or inspect.isclass(value) else ""
+    said = said or _sentence(
+        "Version of the package." if name == "__version__" else _constants(room).get(name)
+    )
+    return f"| `{path}.{name}` | {said} |".replace("  ", " ")
+
+
+def _sentence(doc: str | None) -> str:
+    """Give the first sentence of a docstring on one line, formulas and pipes as a table can show them."""
+    paragraph = " ".join((doc or "").split("\n\n")[0].split())
+    paragraph = re.sub(r":math:`([^`]*)`", r"`\1`", re.sub(r":\w+:`~?([^`]*)`", r"`\1`", paragraph))
+    return re.split(r"(?<=\w\.) (?=[A-Z])", paragraph.replace("``", "`").replace("|", "\\|"))[0]
+
+
+def _constants(room: ModuleType) -> dict[str, str]:
+    """Give what stands below each constant of a module, or of the modules that it takes them from."""
+    found: dict[str, str] = {}
+    above = room.__name__.rpartition(".")[0] or room.__name__
+    origins = [
+        sys.modules[name]
+        for name in sorted(sys.modules)
+        if name.startswith((f"{room.__name__}.", f"{above}."))
+    ]
+    origins.append(room)
+    for module in origins:
+        if not str(module.__file__).endswith(".py"):
+            continue
+        body = ast.parse(inspect.getsource(module)).body
+        for statement, after in pairwise(body):
+            said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and after.value.value
+            targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+            if isinstance(said, str) and isinstance(targets[0], ast.Name):
+                found[targets[0].id] = said
+    return found
+
+
 PARTS: dict[str, Callable[[], list[str]]] = {
     **{f"{table.name}-columns": partial(columns, table.name) for table in TABLES},
     "dictionary-formats": dictionary_formats,
     "model-formats": model_formats,
+    "names": names,
 }
 """What makes each generated part, by its name."""
 

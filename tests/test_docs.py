@@ -38,6 +38,13 @@ def test_the_readme_s_example_gives_what_it_says(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "pentagon.html").exists()
 
 
+def test_every_public_name_has_a_sentence():
+    lines = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("| `fg.")]
+    assert len(rows) > 300
+    assert [row for row in rows if not re.fullmatch(r"\| `fg[.\w]+` \| \S.* \|", row)] == []
+
+
 CERTIFIED = {
     "icosahedron": lambda: fg.shapes.icosahedron(),
     "D5 roots": lambda: fg.shapes.root_system("D5"),

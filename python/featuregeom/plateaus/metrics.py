@@ -113,6 +113,7 @@ METRICS: dict[str, Metric] = {
     "js_distance": js_distance,
     "cosine": cosine,
 }
+"""Distances between outputs, by the names that functions and commands take."""
 
 
 def resolve(out: str | Metric) -> Metric:
