@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from featuregeom.summary import summarised
+
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Analysis", "BlockPicture", "MatrixResult", "Picture"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class BlockPicture:
     """A block that is small enough to draw.
@@ -40,6 +43,7 @@ class BlockPicture:
     certificate: str = ""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Picture:
     """The arrays behind one matrix's figures, bounded in size whatever the size of the matrix.
@@ -78,6 +82,7 @@ class Picture:
     blocks: tuple[BlockPicture, ...] = ()
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class MatrixResult:
     """Everything that was measured of one matrix.
@@ -103,6 +108,7 @@ class MatrixResult:
     seconds: float
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Result of :func:`featuregeom.analyze`.

@@ -16,6 +16,7 @@ from featuregeom.frames import tightness
 from featuregeom.naming import distinct_values, name_geometry
 from featuregeom.pairs import sweep
 from featuregeom.schemes.detection import Detection
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,7 @@ _TILE = 1024
 """Couplings between blocks are looked at this many features by this many at a time."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Block:
     """One block of features.
@@ -91,6 +93,7 @@ class Block:
         return self.dim / len(self.index) if certified else math.nan
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Decomposition:
     """A set of features as an orthogonal sum of blocks.

@@ -19,6 +19,7 @@ from featuregeom.features import Features, as_features, off_graph
 from featuregeom.frames.rows import EPSILON
 from featuregeom.spectra import Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
+from featuregeom.summary import summarised
 
 __all__ = [
     "Match",
@@ -36,6 +37,7 @@ _ORTHOGONAL = 1e-12
 """Eigenspaces with an overlap up to this are orthogonal, and no match."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Match:
     r"""Two eigenspaces, one of each spectrum, that go together.
@@ -61,6 +63,7 @@ class Match:
     angles: Floats
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Rays:
     r"""The plane of squared norm N and capacity D: features of one eigenspace lie on a ray :math:`D = N / \lambda`.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom.summary import summarised
 
 __all__ = [
     "Axis",
@@ -65,6 +66,7 @@ class Provenance:
     axis_reason: str = field(default="", compare=False)
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Features:
     """A feature matrix, in place and in its own type wherever the core can read it so.

@@ -11,6 +11,7 @@ from featuregeom.schemes.detect import detect, detect_cosines
 from featuregeom.schemes.detection import Detection
 from featuregeom.schemes.names import fits_dimension
 from featuregeom.schemes.names.words import with_article
+from featuregeom.summary import summarised
 
 __all__ = ["Name", "distinct_values", "name_geometry"]
 
@@ -29,6 +30,7 @@ _LINES, _LINE_LEVELS = 64, 3
 features that are nothing it takes a hundred times as long as a name."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Name:
     """What a block is called, or why it has no name.

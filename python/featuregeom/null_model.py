@@ -20,6 +20,7 @@ from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import as_features, off_graph
 from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
+from featuregeom.summary import summarised
 
 __all__ = [
     "NUMBERS",
@@ -58,6 +59,7 @@ class Score(NamedTuple):
     z: float
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class RandomFrameNull:
     """The numbers of random frames with given norms.
@@ -82,6 +84,7 @@ class RandomFrameNull:
         return Score(value, mean, sd, (value - mean) / sd if varies else math.nan)
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Saturation:
     r"""Saturation of a set of features and its localisation, beside random frames.

@@ -15,6 +15,7 @@ from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import as_features
 from featuregeom.frames.rows import EPSILON
 from featuregeom.spectra import Eigenspace
+from featuregeom.summary import summarised
 
 __all__ = ["OperatorMeasures", "measures_against"]
 
@@ -24,6 +25,7 @@ _TILE = 2**22
 """Numbers in a tile of rows: 32 MiB of doubles."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class OperatorMeasures:
     r"""How each feature's norm is spread over the eigenspaces of an operator A; rows of zero features are NaN.

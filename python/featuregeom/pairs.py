@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.features import as_features
 from featuregeom.frames import Progress
+from featuregeom.summary import summarised
 
 __all__ = ["Pairs", "sweep"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """What one sweep over all pairs of nonzero features gave.

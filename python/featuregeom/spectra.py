@@ -20,6 +20,7 @@ from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.frames.null import noise
 from featuregeom.frames.rows import EPSILON
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +83,7 @@ class Persistence:
     count: int
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """Spectrum of a frame operator.
@@ -167,6 +169,7 @@ class Spectrum:
         )
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Measures:
     r"""How each feature's norm is spread over the eigenspaces; arrays of shape (n,).

@@ -15,6 +15,7 @@ from featuregeom.comparison import Match, js_distance, match_eigenspaces, on_fra
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import Features, as_features, off_graph
 from featuregeom.spectra import Spectrum, measures, spectrum
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ _ROUNDING = 1e-12
 """Least robust sigma: increments of a logarithm below it are rounding, and no feature moves less."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Jumps:
     """Jumps of the logarithm of kappa or of a level, by checkpoint and then by feature; arrays of shape (n_jumps,).
@@ -59,6 +61,7 @@ class Jumps:
         return len(self.checkpoint)
 
 
+@summarised
 @dataclass(frozen=True, eq=False, init=False)
 class Trajectory:
     r"""Spectra and measures of one feature matrix at T checkpoints.

@@ -12,10 +12,12 @@ from featuregeom.arguments import integer
 from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError
 from featuregeom.frames import Progress
+from featuregeom.summary import summarised
 
 __all__ = ["Clusters", "k_majority"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Clusters:
     """Clusters of codes.

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from featuregeom.codes.hamming import hamming_distances
 from featuregeom.codes.packed import Codes
 from featuregeom.errors import ShapeError
+from featuregeom.summary import summarised
 
 __all__ = ["Naswot", "naswot"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Naswot:
     """The kernel of shared bits and its log-determinant.

@@ -16,6 +16,7 @@ from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import as_features, check_dtype, dtype_name
 from featuregeom.frames import Progress
+from featuregeom.summary import summarised
 
 __all__ = ["Codes", "Layer", "NonFinite", "fingerprints", "pack"]
 
@@ -51,6 +52,7 @@ class Layer:
     dtype: str
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Codes:
     """Rows of bits.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from featuregeom.codes.following import LAYERS, Following, tensors
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import torch
@@ -59,6 +60,7 @@ _WHOLE = ("softsign", "gate")
 """Functions and modules that count as one nonlinearity, whatever they are written with."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Seen:
     """Bits of one call of an activation.

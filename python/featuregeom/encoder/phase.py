@@ -29,6 +29,7 @@ from featuregeom.errors import (
 )
 from featuregeom.folders import locked
 from featuregeom.plateaus.tensors import torch_module
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ _CELLS = "cells/w*-n*-e*.json"
 """What a chart and its page write into their folder, beside the plan."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class DataSet:
     """Training and test samples.
@@ -87,6 +89,7 @@ class DataSet:
             raise ShapeError(f"X of {self.X.shape[1]} columns, X_test of {self.X_test.shape[1]}")
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class PhaseChart:
     """What `phase` measured.

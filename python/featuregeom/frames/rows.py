@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.errors import DtypeError, NonFiniteError, ShapeError
 from featuregeom.features import Features, as_features, check_shape, dtype_name
+from featuregeom.summary import summarised
 
 __all__ = ["EPSILON", "Rows", "read_rows", "unit_rows"]
 
@@ -26,6 +27,7 @@ EPSILON: dict[str, float] = {
 """Distance from 1 to the next larger value, of either part where there are two."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Features as rows.

@@ -12,10 +12,12 @@ from featuregeom import _core
 from featuregeom.frames.null import noise
 from featuregeom.frames.operator import gram_of, operator_of
 from featuregeom.frames.rows import Rows
+from featuregeom.summary import summarised
 
 __all__ = ["Span", "span_of"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Span:
     """What is not null of a frame operator.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.frames.operator import check_gram_size, finite_array, gram_of, hermitian, operator_of
 from featuregeom.frames.rows import Rows, read_rows
+from featuregeom.summary import summarised
 
 __all__ = ["EffectiveInterference", "effective_interference", "weighted_frame_operator"]
 
@@ -25,6 +26,7 @@ _TILE_VALUES = 2**22
 """Rows are weighted this many numbers at a time."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class EffectiveInterference:
     r"""How the features interfere in :math:`\mathbb E \lVert \sum_i z_i w_i \rVert^2`.

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from featuregeom import pairs, spectra
 from featuregeom.blocks import Block
 from featuregeom.features import Features
+from featuregeom.summary import summarised
 
 __all__ = ["Measured", "MeasuredBlock"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Measured:
     """One matrix and what was computed of it.
@@ -54,6 +56,7 @@ class Measured:
         return [MeasuredBlock(self.name, number, block) for number, block in enumerate(self.blocks)]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class MeasuredBlock:
     """One block of a matrix.

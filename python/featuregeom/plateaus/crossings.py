@@ -21,10 +21,12 @@ from featuregeom.errors import NonFiniteError, ParameterError
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
 from featuregeom.plateaus.responses import outputs, pair_contexts
 from featuregeom.plateaus.tensors import first_bad, torch_module
+from featuregeom.summary import summarised
 
 __all__ = ["Crossings", "crossings"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Crossings:
     """Sign changes of gates along P paths.

@@ -29,6 +29,7 @@ from featuregeom.plateaus.metrics import Metric
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
 from featuregeom.plateaus.refinement import Cutter
 from featuregeom.plateaus.responses import Responses
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,7 @@ STILL = "the path does not move: target equals base, or the direction is zero"
 UNCHANGED = "the output at the end is that at the base, up to rounding: no relative curve"
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Plateaus:
     r"""Response curves of P pairs, with their numbers.

@@ -35,6 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.regions.piecewise import numbers
+from featuregeom.summary import summarised
 
 __all__ = [
     "Directions",
@@ -52,6 +53,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Directions:
     """One direction per pair, and how it was drawn.
@@ -74,6 +76,7 @@ class Directions:
     seed: int
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Normal:
     """A normal distribution of activations, :math:`mu + z F` with z standard normal.

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.arguments import number_between
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.regions.piecewise import numbers
+from featuregeom.summary import summarised
 
 __all__ = ["KLRadius", "kl_radius"]
 
@@ -28,6 +29,7 @@ _DOUBLINGS = 200
 """Factors of two above the closed form within which the exact radius is looked for."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class KLRadius:
     """Radii at which the prediction has moved by `eps` nats.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.plateaus.directions import Directions
 from featuregeom.plateaus.tensors import rows, torch_module
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,7 @@ PathKind = Literal["linear", "slerp", "ray"]
 Scale = Literal["target", "norm", "absolute", "sigma"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Path:
     """Paths of P pairs; see `make_path`.

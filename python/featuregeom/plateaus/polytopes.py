@@ -21,10 +21,12 @@ from featuregeom.plateaus.curves import Plateaus, response_curves
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
 from featuregeom.plateaus.responses import pair_contexts
 from featuregeom.plateaus.tensors import torch_module
+from featuregeom.summary import summarised
 
 __all__ = ["Polytopes", "polytopes", "stable_boundaries"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Polytopes:
     """Linear regions and stable boundaries along P paths.

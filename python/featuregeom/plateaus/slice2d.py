@@ -22,12 +22,14 @@ from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.plateaus.metrics import Metric, resolve
 from featuregeom.plateaus.responses import outputs, pair_contexts
 from featuregeom.plateaus.tensors import first_bad, rows, torch_module
+from featuregeom.summary import summarised
 
 __all__ = ["StableSlice", "stable_slice2d"]
 
 Floats = NDArray[np.float64]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class StableSlice:
     """Three distance fields on a plane.

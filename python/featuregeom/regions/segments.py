@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.regions.piecewise import BATCH, Floats, network, pack, read_point
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,7 @@ _SUMMED = 16 * float(np.finfo(np.float64).eps)
 """Rounding of a sum, as a part of the sizes of what is added up."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Segments:
     """The pieces of a polyline on which a network is affine; P pieces, p parameters from 0 to its segments.

@@ -16,6 +16,7 @@ from featuregeom.frames import Progress
 from featuregeom.regions.decision import boundary_segments
 from featuregeom.regions.hidden import Plane, inspect, on_plane
 from featuregeom.regions.piecewise import Floats, Layers, Network, network, read_point
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ FINE = 16 * float(np.finfo(np.float64).eps)
 """"Zero" as parts of a neuron's largest value, at first and where that hides cells."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Slice:
     """The cells of a network on a rectangle of a plane: F cells, V vertices, E edges.

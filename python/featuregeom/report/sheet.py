@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from featuregeom.report.figures import Figure
 from featuregeom.report.html import render, write
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ ROWS = 200
 """A page shows this many rows of a table."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Section:
     """One section of a sheet.
@@ -41,6 +43,7 @@ class Section:
     table: pd.DataFrame | None = None
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """A page about one experiment.

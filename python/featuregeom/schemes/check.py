@@ -16,6 +16,7 @@ from featuregeom.frames import Progress
 from featuregeom.schemes.eigenmatrices import Eigenmatrices, Numbers, eigenmatrices, noncommuting
 from featuregeom.schemes.order import canonical_order
 from featuregeom.schemes.relations import Labelled, as_labels
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     from featuregeom.schemes.feasibility import Failure
@@ -31,6 +32,7 @@ _MOST_CLASSES = 512
 """Of the core: the intersection numbers of so many fill 1 GiB."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Check:
     """What relations are.

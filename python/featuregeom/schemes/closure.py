@@ -12,10 +12,12 @@ from featuregeom import _core
 from featuregeom.arguments import integer
 from featuregeom.frames import Progress
 from featuregeom.schemes.relations import as_labels
+from featuregeom.summary import summarised
 
 __all__ = ["Closure", "closure"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Closure:
     """A coherent configuration.

@@ -15,12 +15,14 @@ from featuregeom.schemes.eigenspaces import support_of
 from featuregeom.schemes.products import class_counts, class_means, class_sizes, intersection_numbers
 from featuregeom.schemes.refinement import denoised
 from featuregeom.schemes.spectral import Spectral
+from featuregeom.summary import summarised
 
 __all__ = ["Detection", "Mode"]
 
 Mode = Literal["signed", "line"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Detection(Spectral):
     """The scheme and the name of a set of features, or why there is none.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
 from featuregeom.schemes.characters import characters
+from featuregeom.summary import summarised
 
 __all__ = [
     "Eigenmatrices",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Numbers:
     """Intersection numbers of a homogeneous configuration, checked for the identities that cost O(r^3).
@@ -52,6 +54,7 @@ class Numbers:
         return int(self.valencies.sum())
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Eigenmatrices:
     """The parameters of a commutative scheme.

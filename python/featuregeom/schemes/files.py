@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, SourceError
 from featuregeom.sources import AxisChoice, open_source
+from featuregeom.summary import summarised
 
 __all__ = ["Given", "Kind", "distances", "is_symmetric_colouring", "parse_graph6", "read"]
 
@@ -20,6 +21,7 @@ Kind = Literal["features", "gram", "relations"]
 _MOST_VERTICES = 4096
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Given:
     """One matrix of a file.

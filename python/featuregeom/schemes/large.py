@@ -22,6 +22,7 @@ from featuregeom.schemes.eigenspaces import eigenspaces, support_of
 from featuregeom.schemes.names.parametric import Parametric, component_sizes, parametric_name
 from featuregeom.schemes.names.words import with_article
 from featuregeom.schemes.spectral import Spectral
+from featuregeom.summary import summarised
 
 __all__ = ["LargeDetection", "detect_large"]
 
@@ -42,6 +43,7 @@ _TILE = 1 << 22
 """Cosines of the sample formed at a time."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class LargeDetection(Spectral):
     """The scheme and the name of many features, or why there is none: as `Detection`, without matrices of pairs.

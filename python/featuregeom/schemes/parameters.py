@@ -14,6 +14,7 @@ from featuregeom.schemes.design_strength import DesignStrength, absolute_bound, 
 from featuregeom.schemes.detection import Detection
 from featuregeom.schemes.eigenmatrices import Eigenmatrices, Numbers
 from featuregeom.schemes.large import LargeDetection
+from featuregeom.summary import summarised
 
 __all__ = ["Parameters", "parameters"]
 
@@ -21,6 +22,7 @@ _DESIGN_TOLERANCE = 1e-6
 """A mean zonal polynomial up to it is zero: cosines in float32 reach it, noise does not."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Parameters:
     """The parameters of an association scheme beyond its numbers; each is computed when asked for.

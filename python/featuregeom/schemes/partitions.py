@@ -14,6 +14,7 @@ from featuregeom.schemes.names.catalogue import catalogue
 from featuregeom.schemes.names.rings import heights, rings
 from featuregeom.schemes.products import canonical, class_counts, class_means, is_scheme, stable
 from featuregeom.schemes.refinement import refine, tight_dimensions, tighten
+from featuregeom.summary import summarised
 
 __all__ = ["REFINEMENTS", "Partition", "Search", "search"]
 
@@ -40,6 +41,7 @@ _DROWNED = 1e-9
 """Levels closer than this are one level, whatever their spread."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Partition:
     """Pairs in classes that are an exact symmetric scheme.
@@ -74,6 +76,7 @@ class Partition:
         return int(self.relations.max())
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Search:
     """What was found among the pairs of some features.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.summary import summarised
 
 __all__ = ["Labelled", "as_labels"]
 
@@ -16,6 +17,7 @@ _TABLE = 2**20
 """Labels in a range up to this are looked up instead of sorted."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Labelled:
     """A matrix of relations with its classes numbered from 0.

@@ -15,6 +15,7 @@ from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.schemes.detect import NORM_SPREAD, detect_cosines
 from featuregeom.schemes.entry import cosines_of
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ _DETERMINED = 12
 """Up to so many points symmetric schemes with equal intersection numbers are the same: names are given once for all."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class BlockSchemes:
     """The schemes of many blocks.

@@ -26,6 +26,7 @@ from featuregeom.schemes.names.parametric import component_sizes, parametric_nam
 from featuregeom.schemes.noise import FREE_VARIANCE, like_noise
 from featuregeom.schemes.partitions import REFINEMENTS, Partition, Search, search
 from featuregeom.schemes.products import class_counts, class_means, intersection_numbers
+from featuregeom.summary import summarised
 
 __all__ = ["TOLERANCE", "Verdict", "judge"]
 
@@ -62,6 +63,7 @@ _RESEMBLES = 0.5
 """Share of the variance that a geometry must explain to be called the nearest."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Verdict:
     """What some distinct directions are. Attributes as in `Detection`, of which this is the core."""

@@ -18,6 +18,7 @@ from featuregeom.schemes.defect import explained_variance
 from featuregeom.schemes.eigenspaces import krein_parameters
 from featuregeom.schemes.entry import LARGEST
 from featuregeom.schemes.products import class_means
+from featuregeom.summary import summarised
 
 __all__ = ["MOST_EXCEPTIONS", "Finding", "Verification", "verify"]
 
@@ -71,6 +72,7 @@ class Finding:
     detail: str
 
 
+@summarised
 @dataclass(frozen=True)
 class Verification:
     """Whether features have the scheme that a certificate claims.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from featuregeom.errors import ParameterError
 from featuregeom.features import refusal
 from featuregeom.sources import AxisGiven, TensorInfo, open_source
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ _LISTED = 8
 """Names of matrices that an error lists."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Description:
     """What is inside a source.
@@ -101,6 +103,7 @@ class Cost:
         return self.frame + self.eigen + self.measures + self.sweep
 
 
+@summarised
 @dataclass(frozen=True)
 class Estimate:
     """What an analysis will cost.

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
+from featuregeom.summary import summarised
 from featuregeom.toys.arguments import sparsities
 
 __all__ = ["Inputs", "Sets", "sample"]
@@ -36,6 +37,7 @@ BLOCK = 1 << 23
 """Inputs are evaluated in blocks of at most this many numbers."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Inputs:
     """How inputs come from uniform numbers.

@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import ConvergenceError, ParameterError, ShapeError
+from featuregeom.summary import summarised
 from featuregeom.toys.arguments import (
     choice,
     finite,
@@ -79,6 +80,7 @@ _TILE: Final = 1 << 22
 megabytes for each of two arrays. It depends on the shape of one instance alone."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Checkpoints:
     """The parameters of all instances at some steps of a run.
@@ -108,6 +110,7 @@ class Checkpoints:
         return Trajectory(list(self.W[:, instance]), self.steps, tolerance=tolerance)
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Toy:
     """A batch of trained toy models; see the module for the notation.

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
+from featuregeom.summary import summarised
 from featuregeom.toys.arguments import importances, numbers_of, real, sparsities
 from featuregeom.toys.superposition import Progress, Toy, train
 
@@ -25,6 +26,7 @@ _TRAINING: Final = frozenset(inspect.signature(train).parameters) - {
 }  # fmt: skip
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Sweep:
     """The runs of a sweep.

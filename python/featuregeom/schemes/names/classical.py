@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.schemes.names.words import cross_polytope_name, polygon_name, simplex_name
+from featuregeom.summary import summarised
 
 __all__ = ["Classical", "classical", "fits_dimension"]
 
@@ -25,6 +26,7 @@ _OPPOSITE = 0.005
 """Largest deviation of the cosine of two opposite features: it is quadratic in their angle."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Classical:
     """One of these geometries, laid over the features.

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from featuregeom.schemes.levels import clear_cuts, colour
 from featuregeom.schemes.products import canonical, class_counts, class_means, is_scheme, stable
+from featuregeom.summary import summarised
 
 __all__ = ["Ideal", "ideal_of"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Ideal:
     """One named geometry.

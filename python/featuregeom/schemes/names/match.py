@@ -17,6 +17,7 @@ from featuregeom.schemes.names.ideal import Ideal
 from featuregeom.schemes.names.isomorphism import isomorphism
 from featuregeom.schemes.names.rings import Rings, heights, rings, stands_up
 from featuregeom.schemes.products import class_counts, class_means
+from featuregeom.summary import summarised
 
 __all__ = ["Match", "laid_over", "matches", "of_classical"]
 
@@ -30,6 +31,7 @@ _MOST_ORDERS = 24
 """Ways to try in which close levels may have changed places."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Match:
     """A named geometry laid over the features.

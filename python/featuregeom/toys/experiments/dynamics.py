@@ -9,6 +9,7 @@ import numpy as np
 
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
+from featuregeom.summary import summarised
 from featuregeom.toys.superposition import Progress, Toy, train
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Dynamics", "dynamics"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Dynamics:
     """A toy and its trajectory.

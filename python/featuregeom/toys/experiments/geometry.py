@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.summary import summarised
 from featuregeom.toys.arguments import real, sparsities
 from featuregeom.toys.experiments.cells import Arrays, finished, kind_of
 from featuregeom.toys.superposition import Progress, train
@@ -31,6 +32,7 @@ PLATEAUS: Final = {
 """Capacity of a feature in each geometry of the 2022 paper's figure."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Geometry:
     """Capacities over sparsity.

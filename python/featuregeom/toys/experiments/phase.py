@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.summary import summarised
 from featuregeom.toys.anchors import antipodal_cost, dropped_cost
 from featuregeom.toys.arguments import finite, positive, real, sparsities
 from featuregeom.toys.experiments.cells import Arrays, finished, kind_of
@@ -59,6 +60,7 @@ _NODES: Final = 48
 """Nodes of the quadrature along each active feature."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Crossing:
     """The measured costs of the held solutions of two features in one dimension, both of importance 1.
@@ -81,6 +83,7 @@ class Crossing:
     crossing: float
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Phase:
     """Phase diagram of a toy; axis 0 is relative importance, axis 1 sparsity.

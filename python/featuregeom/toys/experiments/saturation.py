@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
+from featuregeom.summary import summarised
 from featuregeom.toys.arguments import numbers_of, real, sparsities
 from featuregeom.toys.experiments.cells import Arrays, finished, kind_of
 from featuregeom.toys.superposition import Progress, train
@@ -54,6 +55,7 @@ LEARNING_RATE: Final = 1e-2
 _NUMBERS: Final = ("saturation", "null", "cv", "null_cv")
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Saturations:
     """Saturation of each trained toy; arrays of shape (n_toys,).

@@ -1,0 +1,87 @@
+"""Results as text: a few lines, whatever they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import featuregeom as fg
+from featuregeom.summary import shown, summarised
+
+LARGE = ("NDArray", "DataFrame", "Tensor", "Floats", "Ints")
+
+
+def dataclasses_of_the_library():
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    pytest.importorskip("transformers")
+    found = {}
+    for module in pkgutil.walk_packages(fg.__path__, "featuregeom."):
+        if not module.name.endswith("__main__"):
+            for _, each in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+                if dataclasses.is_dataclass(each) and each.__module__.startswith("featuregeom"):
+                    found[f"{each.__module__}.{each.__qualname__}"] = each
+    return found
+
+
+def test_every_class_that_holds_arrays_or_tables_is_told_by_their_shapes():
+    """The text of a dataclass prints every element of what it holds, unless something else is said."""
+    seen = 0
+    for name, each in dataclasses_of_the_library().items():
+        annotations = " ".join(str(field.type) for field in dataclasses.fields(each))
+        if any(word in annotations for word in LARGE) and not each.__name__.startswith("_"):
+            assert each.__repr__.__qualname__.startswith("summarised"), name
+            assert hasattr(each, "_repr_html_"), name
+            seen += 1
+    assert seen > 30
+
+
+def test_an_analysis_of_many_features_is_a_few_lines():
+    X = np.random.default_rng(0).standard_normal((5000, 4))
+    X[:, 0] += 3
+    analysis = fg.analyze({f"layer {k}": X[:1000] for k in range(40)} | {"all": X})
+    for found in (analysis, analysis.pictures["all"], fg.estimate({"w": X}), fg.describe({"w": X})):
+        text = repr(found)
+        assert text.startswith(f"{type(found).__name__}(")
+        assert len(text) < 1500
+        assert len(text.splitlines()) <= 15
+        assert max(map(len, text.splitlines())) <= 110
+    assert "features=<45000 rows x 16 columns>" in repr(analysis).replace("\n    ", " ")
+
+
+def test_results_are_tables_in_notebooks_and_cannot_break_the_page():
+    @summarised
+    @dataclasses.dataclass
+    class Found:
+        name: str
+        values: object
+
+    html = Found("<script>", np.zeros((3, 2)))._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "float64 3 x 2" in html
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.zeros((2, 3), np.float32), "<float32 2 x 3>"),
+        (pd.DataFrame({"a": [1, 2]}), "<2 rows x 1 columns>"),
+        (np.float64(1.5), repr(np.float64(1.5))),
+        (None, "None"),
+        ((1, 2), "(1, 2)"),
+        (list(range(1000)), "<1000 items>"),
+        ({}, "{}"),
+        ({"a": 1, "b": 2}, "<2 by name: 'a', 'b'>"),
+        ("x" * 1000, repr("x" * 57 + "...")),
+    ],
+    ids=str,
+)
+def test_values_in_a_few_words(value, text):
+    assert shown(value) == text
