@@ -18,10 +18,11 @@ import featuregeom as fg
 from featuregeom.analysis import BlockPicture, Picture
 from featuregeom.errors import OutputError
 from featuregeom.measures import MATRICES
+from featuregeom.random_directions import null_capacity
 from featuregeom.report.drawings import block_drawings, block_groups, neighbours
 from featuregeom.report.figures import matrix_figures, numbers, space_colours, subsample
 from featuregeom.report.page import render_page, write_page
-from featuregeom.report.random_frame import cosine_probabilities, null_capacity
+from featuregeom.report.random_frame import cosine_probabilities
 from featuregeom.report.words import number, plural, reading, text
 from oracles.analysis import HOSTILE, antiprism, make_analysis, polygon, simplex
 

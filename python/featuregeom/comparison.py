@@ -16,6 +16,7 @@ from featuregeom import _core
 from featuregeom.arguments import number_between
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features, off_graph
+from featuregeom.frames.null import noise
 from featuregeom.frames.rows import EPSILON
 from featuregeom.spectra import Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
@@ -358,7 +359,11 @@ def _basis(features: Features) -> Floats:
     _core.check_finite(features.values)
     rows = features.widened(np.arange(features.n))
     _, singular, right = np.linalg.svd(rows, full_matrices=False)
-    least = max(rows.shape) * EPSILON[features.dtype] * singular[0]
+    squares = rows**2
+    largest, row, column = float(singular[0] ** 2), float(squares.sum(1).max()), float(squares.sum(0).max())
+    rounding = noise((features.n, features.m), EPSILON[features.dtype], largest, row, column).rounding
+    # Singular values are found to the precision of float64, their squares would not be.
+    least = max(max(rows.shape) * 2.0**-52 * singular[0], np.sqrt(2 * rounding))
     return np.asarray(right[singular > least].T)
 
 

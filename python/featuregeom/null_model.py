@@ -1,14 +1,14 @@
 """Saturation and localisation held against random directions.
 
 Random frames saturate too: unit vectors in uniformly random directions have a saturation of about n / (n + m - 1).
-So a saturation, or a small slack, says something only by what it has beyond random features of the same number,
-dimensions and norms.
+So a saturation, or a small slack, says something only by what it has beyond random features of the same number and
+norms in as many dimensions: those of the features' span, see `random_directions.null_dimensions`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import as_features, off_graph
+from featuregeom.features import DType, Features, as_features, off_graph
+from featuregeom.random_directions import null_capacity, null_dimensions, saturation_p
 from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
 from featuregeom.summary import summarised
@@ -28,8 +29,10 @@ __all__ = [
     "Saturation",
     "Score",
     "expected_saturation",
+    "null_dimensions",
     "random_frame_null",
     "saturation",
+    "saturation_p",
 ]
 
 NUMBERS = ("saturation", "cv", "slack", "max_mass", "ipr", "entropy")
@@ -38,6 +41,16 @@ NUMBERS = ("saturation", "cv", "slack", "max_mass", "ipr", "entropy")
 _CONSTANT = 1e-12
 """A standard deviation at or below this, or this times the mean, is rounding: the number does not vary at random. It
 needs no scale of its own, as all the numbers are shares, ratios or nats."""
+
+
+_SHAPES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "saturation": lambda values: np.cbrt(1 - values),
+    "slack": np.cbrt,
+    "cv": np.positive,
+}
+"""Makes the random values of a number about normal: cube roots of the deficit and of slack, which are about
+chi-squared (Wilson & Hilferty). The other numbers have no such shape: eigenvalues that are one space by chance make
+outliers of a few per cent, which Student's t takes for evidence (p <= .01 in .01 to .04 of random frames)."""
 
 
 class Score(NamedTuple):
@@ -50,13 +63,19 @@ class Score(NamedTuple):
     null_mean, null_sd : float
         Mean and standard deviation over random frames.
     z : float
-        ``(value - null_mean) / null_sd``; NaN where random frames do not vary (one dimension, one feature).
+        ``(value - null_mean) / null_sd``; NaN where random frames do not vary (one dimension, one feature). It is no
+        normal score: mean and deviation come from a few frames. `p` says what it is worth.
+    p : float
+        Two-sided p-value: how often a random frame would be as far out. For saturation, slack and cv from Student's t
+        with R - 1 degrees of freedom (R random frames; saturation and slack by cube roots, which are about normal), for
+        the others from the value's rank among the frames, so at least 2 / (R + 1). NaN where `z` is.
     """
 
     value: float
     null_mean: float
     null_sd: float
     z: float
+    p: float
 
 
 @summarised
@@ -80,8 +99,9 @@ class RandomFrameNull:
         if name not in self.values:
             raise ParameterError(f"{name!r} is none of the numbers of the null: {', '.join(self.values)}")
         mean, sd = float(np.mean(self.values[name])), float(np.std(self.values[name], ddof=1))
-        varies = sd > _CONSTANT * max(abs(mean), 1)
-        return Score(value, mean, sd, (value - mean) / sd if varies else math.nan)
+        if not sd > _CONSTANT * max(abs(mean), 1):
+            return Score(value, mean, sd, math.nan, math.nan)
+        return Score(value, mean, sd, (value - mean) / sd, _p(name, self.values[name], value))
 
 
 @summarised
@@ -99,10 +119,12 @@ class Saturation:
     excess : float
         :math:`(\rho - \rho_0) / (1 - \rho_0)`: 1 when saturated, 0 at random, negative below; NaN where random
         directions saturate.
-    z : float
-        Standard score of `value` among the sampled random frames.
+    z, p : float
+        Of `value` among the sampled random frames; see `Score`.
     per_number : mapping of str to Score
-        ``(value, null_mean, null_sd, z)`` of each of `NUMBERS`.
+        ``(value, null_mean, null_sd, z, p)`` of each of `NUMBERS`.
+    dimensions : int
+        Of the random frames: those of the span, or all m; see `random_directions.null_dimensions`.
 
     References
     ----------
@@ -113,7 +135,9 @@ class Saturation:
     expected: float
     excess: float
     z: float
+    p: float
     per_number: Mapping[str, Score]
+    dimensions: int
 
 
 def random_frame_null(
@@ -123,6 +147,7 @@ def random_frame_null(
     samples: int = 20,
     seed: int = 0,
     tolerance: float | None = None,
+    dtype: DType = "float64",
     num_threads: int | None = None,
 ) -> RandomFrameNull:
     r"""Measure random frames: independent directions, uniform on the sphere, with the given norms.
@@ -147,6 +172,8 @@ def random_frame_null(
         Seed, at least 0. Frame k has a stream of its own, so fewer samples are the first ones of more.
     tolerance : float, optional
         Passed to `spectra.spectrum`: localisation depends on what counts as one eigenspace.
+    dtype : str
+        Element type that the frames are rounded to: what counts as null depends on it.
     num_threads : int, optional
         Threads to use, by default ``RAYON_NUM_THREADS`` or all. The result does not depend on it.
 
@@ -189,8 +216,9 @@ def random_frame_null(
     for row, stream in zip(table, np.random.SeedSequence(seed).spawn(samples), strict=True):
         frame = np.random.default_rng(stream).standard_normal((len(lengths), m))
         frame *= (lengths / np.linalg.norm(frame, axis=1))[:, None]
-        spectrum = spectrum_of(frame, tolerance=tolerance, num_threads=num_threads)
-        measured = measures(frame, spectrum, masses=False, num_threads=num_threads)
+        stored = _stored(frame, dtype)
+        spectrum = spectrum_of(stored, tolerance=tolerance, num_threads=num_threads)
+        measured = measures(stored, spectrum, masses=False, num_threads=num_threads)
         row[:] = _means(measured, spectrum.rank)
     return RandomFrameNull(dict(zip(NUMBERS, table.T, strict=True)), expected_saturation(lengths, m))
 
@@ -204,7 +232,7 @@ def saturation(
     tolerance: float | None = None,
     num_threads: int | None = None,
 ) -> Saturation:
-    r"""Saturation and localisation of features, against random frames with the same n, m and norms.
+    r"""Saturation and localisation of features, against random frames of the same number, norms and span.
 
     Parameters
     ----------
@@ -232,8 +260,9 @@ def saturation(
     Notes
     -----
     Costs `samples` + 1 times `spectra.measures`; the closed form `expected` needs no samples and is what large
-    dictionaries are held against. Random frames are in double precision and of full rank, whatever the rank of
-    `X`: features that fill a subspace alone are held against directions in the whole space.
+    dictionaries are held against (`random_directions.saturation_p` is its p-value). Random frames have the element
+    type of `X` and fill as many dimensions: features of a subspace are held against random directions of that
+    subspace, whatever it is a subspace of.
 
     References
     ----------
@@ -251,15 +280,44 @@ def saturation(
     if spectrum is None:
         spectrum = spectrum_of(features, tolerance=tolerance, num_threads=num_threads)
     measured = measures(features, spectrum, masses=False, num_threads=num_threads)
+    dimensions = null_dimensions(measured.norm, spectrum.rank, features.m, spectrum.null_tolerance)
     null = random_frame_null(
-        measured.norm, features.m, samples=samples, seed=seed, tolerance=tolerance, num_threads=num_threads
+        measured.norm,
+        dimensions,
+        samples=samples,
+        seed=seed,
+        tolerance=tolerance,
+        dtype=features.dtype,
+        num_threads=num_threads,
     )
     values = _means(measured, spectrum.rank)
     scores = {name: null.score(name, value) for name, value in zip(NUMBERS, values, strict=True)}
     rho = scores["saturation"]
     room = 1 - null.expected
     excess = (rho.value - null.expected) / room if room > _CONSTANT else math.nan
-    return Saturation(rho.value, null.expected, excess, rho.z, scores)
+    return Saturation(rho.value, null.expected, excess, rho.z, rho.p, scores, dimensions)
+
+
+def _p(name: str, draws: NDArray[np.float64], value: float) -> float:
+    """Two-sided p-value of one number beside its random values; see `Score`."""
+    if name not in _SHAPES:
+        below, above = np.count_nonzero(draws <= value), np.count_nonzero(draws >= value)
+        return float(min(1.0, 2 * (1 + min(below, above)) / (len(draws) + 1)))
+    from scipy.special import stdtr
+
+    shaped = _SHAPES[name](np.append(draws, value))
+    free, spread = len(draws) - 1, np.std(shaped[:-1], ddof=1)
+    # The value is one more draw: it and the mean of the others vary.
+    t = (shaped[-1] - shaped[:-1].mean()) / (spread * math.sqrt(1 + 1 / len(draws)))
+    return float(2 * stdtr(free, -abs(t)))
+
+
+def _stored(frame: NDArray[np.float64], dtype: DType) -> Features:
+    """Round a random frame to an element type; to even, as everywhere."""
+    if dtype != "bfloat16":
+        return as_features(frame.astype(dtype, copy=False))
+    bits = frame.astype(np.float32).view(np.uint32)
+    return as_features(((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16), dtype=dtype)
 
 
 def _read_norms(norms: ArrayLike) -> NDArray[np.float64]:
@@ -287,7 +345,7 @@ def expected_saturation(norms: ArrayLike, m: int) -> float:
     norms : array_like, shape (n,)
         Euclidean norms of the features.
     m : int
-        Number of dimensions, at least 1.
+        Number of dimensions, at least 1: those that `null_dimensions` counts.
 
     Returns
     -------
@@ -314,11 +372,7 @@ def expected_saturation(norms: ArrayLike, m: int) -> float:
     lengths = lengths[lengths > 0]
     if not lengths.size:
         return math.nan
-    squares = (lengths / lengths.max()) ** 2
-    # What is far smaller than the largest has no square in range, and no capacity either.
-    squares = np.maximum(squares, np.finfo(np.float64).tiny)
-    capacity = squares / (squares + (squares.sum() - squares) / m)
-    return float(capacity.sum() / min(len(squares), m))
+    return float(null_capacity(lengths, m).sum() / min(len(lengths), m))
 
 
 def _means(measured: Measures, rank: int) -> tuple[float, ...]:

@@ -26,6 +26,25 @@ def polygon(n: int, norm: float = 1.0) -> NDArray[np.float64]:
     return norm * np.column_stack([np.cos(angle), np.sin(angle)])
 
 
+def random_saturations(norms: NDArray[np.float64], m: int, frames: int, seed: int = 0) -> NDArray[np.float64]:
+    """Saturations of sampled frames in random directions of m dimensions, from their Gram matrices."""
+    rng = np.random.default_rng(seed)
+    found = np.empty(frames)
+    for k in range(frames):
+        X = rng.standard_normal((len(norms), m))
+        X *= (norms / np.linalg.norm(X, axis=1))[:, None]
+        side = X @ X.T if len(norms) <= m else X.T @ X
+        squares = (side**2).sum(1) if len(norms) <= m else np.einsum("ij,jk,ik->i", X, side, X, optimize=True)
+        found[k] = np.sum(norms**4 / squares) / min(X.shape)
+    return found
+
+
+def random_p(value: float, norms: NDArray[np.float64], m: int) -> float:
+    """Two-sided p-value of a saturation by its rank among 200 sampled frames."""
+    drawn = random_saturations(norms, m, 200)
+    return min(1.0, 2 * (1 + min(np.sum(drawn <= value), np.sum(drawn >= value))) / 201)
+
+
 def simplex(n: int) -> NDArray[np.float64]:
     """The n unit vectors of a simplex in n - 1 dimensions."""
     centred = np.eye(n) - 1 / n
@@ -142,7 +161,8 @@ def _one(
     top = mu.argmax(axis=1) if spaces else np.zeros(n, dtype=int)
     S, r = N.sum(), max(rank, 1)
     share = values[:rank] / S
-    null = float(np.sum(N / (N + (S - N) / m))) / r if rank else np.nan
+    dims = rank if 0 < rank < min(int(alive.sum()), m) else m
+    null = float(np.sum(N / (N + (S - N) / dims))) / r if rank else np.nan
     saturation = float(D.sum()) / r if rank else np.nan
     names = [b["geometry"] for b in blocks if b["geometry"]]
     row = dict.fromkeys(MATRIX_COLUMNS, np.nan) | {
@@ -153,7 +173,9 @@ def _one(
         "frame_potential": float(np.sum(values**2)),
         "coherence": float(np.abs(pairs).max()) if len(pairs) else np.nan,
         "welch_bound": float(np.sqrt(max(n - m, 0) / (m * (n - 1)))) if n > 1 else np.nan,
-        "sum_capacity": float(D.sum()), "saturation": saturation, "saturation_null": null,
+        "sum_capacity": float(D.sum()), "saturation": saturation, "null_dimensions": dims,
+        "saturation_p": random_p(saturation, np.sqrt(N[alive]), dims) if rank > 1 else np.nan,
+        "saturation_null": null,
         "saturation_excess": (saturation - null) / (1 - null) if rank else np.nan,
         "eigenspaces": spaces, "tolerance": 1e-6, "null_tolerance": null_tolerance,
         "rank_margin": values[rank - 1] / null_tolerance if rank else np.nan,

@@ -12,6 +12,11 @@ _MARGIN = 2.0
 """The null tolerance is this many times the larger of the two noises that it covers."""
 
 
+_SPACING = {2.0**-10: 2.0**-24}
+"""Distance between the smallest numbers of an element type, by its epsilon: float16 alone, whose rounding stops being
+relative below 6e-5, where weights are. The other types' smallest numbers are below 1e-37."""
+
+
 @dataclass(frozen=True)
 class Noise:
     """How far rounding may move the eigenvalues of a frame operator.
@@ -37,7 +42,10 @@ def noise(shape: tuple[int, int], epsilon: float, largest: float, row: float, co
     r"""Noise of the eigenvalues of :math:`F = X^* X`, which are squared singular values of X.
 
     .. math:: \max(n, m)\, 2^{-52} \lambda_{\max} \qquad \text{and} \qquad
-        \frac{\epsilon^2}{12} \Bigl(\max_i \lVert x_{i \cdot} \rVert + \max_j \lVert x_{\cdot j} \rVert\Bigr)^2
+        \frac{1}{12} \Bigl(\epsilon \max_i \lVert x_{i \cdot} \rVert + \epsilon \max_j \lVert x_{\cdot j} \rVert
+        + \delta (\sqrt n + \sqrt m)\Bigr)^2
+
+    with :math:`\delta` the distance between the smallest numbers of the type (float16: 2^-24).
 
     Parameters
     ----------
@@ -58,7 +66,8 @@ def noise(shape: tuple[int, int], epsilon: float, largest: float, row: float, co
     ----------
     Bandeira & van Handel, Ann. Probab. 44 (2016), for the norm of a random matrix with uneven variances.
     """
+    smallest = _SPACING.get(epsilon, 0.0) * (np.sqrt(shape[0]) + np.sqrt(shape[1]))
     return Noise(
         arithmetic=max(shape) * 2.0**-52 * max(largest, 0.0),
-        rounding=float(epsilon**2 / 12 * (np.sqrt(row) + np.sqrt(column)) ** 2),
+        rounding=float((epsilon * (np.sqrt(row) + np.sqrt(column)) + smallest) ** 2 / 12),
     )

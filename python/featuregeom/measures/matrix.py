@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featuregeom import frames
+from featuregeom import frames, random_directions
 from featuregeom.measures.column import Table
 from featuregeom.measures.measured import Measured
 from featuregeom.null_model import expected_saturation
@@ -116,10 +116,20 @@ def saturation(of: Measured) -> float:
     return float(of.measures.capacity.sum()) / of.spectrum.rank if of.spectrum.rank else _NAN
 
 
-@MATRICES.column("at random", formula="Σ N / (N + (tr F − N) / m) / min(n, m)", cost=_MEASURES, shown=True)
+@MATRICES.column(
+    "random in", dtype="int64", formula="rank < min(#{N > null_tolerance}, m) ? rank : m", cost=_MEASURES
+)
+def null_dimensions(of: Measured) -> int:
+    """Dimensions of the random directions: those of the span where features depend on each other, else all m."""
+    return random_directions.null_dimensions(
+        of.measures.norm, of.spectrum.rank, of.features.m, of.spectrum.null_tolerance
+    )
+
+
+@MATRICES.column("at random", formula="Σ N / (N + (tr F − N) / d) / min(n, d)", cost=_MEASURES, shown=True)
 def saturation_null(of: Measured) -> float:
-    """Saturation of random directions in all m dimensions, with the same norms."""
-    return expected_saturation(of.measures.norm, of.features.m) if of.spectrum.rank else _NAN
+    """Saturation of random directions with the same norms in as many dimensions, d = `null_dimensions`."""
+    return expected_saturation(of.measures.norm, null_dimensions(of)) if of.spectrum.rank else _NAN
 
 
 @MATRICES.column("excess", formula="(saturation − at random) / (1 − at random)", cost=_MEASURES, shown=True)
@@ -127,6 +137,12 @@ def saturation_excess(of: Measured) -> float:
     """How much of the way from random directions to full saturation; may be negative."""
     value, null = float(saturation(of)), float(saturation_null(of))
     return (value - null) / (1 - null) if of.spectrum.rank and null < 1 else _NAN
+
+
+@MATRICES.column("p", cost=_MEASURES)
+def saturation_p(of: Measured) -> float:
+    """How often random directions are as far from their saturation, to either side; missing below ten even features."""
+    return random_directions.saturation_p(float(saturation(of)), of.measures.norm, null_dimensions(of))
 
 
 @MATRICES.column("eigenspaces", dtype="int64", cost=_SPECTRUM, shown=True)

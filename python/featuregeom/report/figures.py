@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.analysis import Picture
-from featuregeom.report.random_frame import cosine_probabilities, null_capacity
+from featuregeom.random_directions import null_capacity
+from featuregeom.report.random_frame import cosine_probabilities
 from featuregeom.report.words import number, plural
 
 __all__ = [
@@ -96,7 +97,7 @@ def matrix_figures(
     if picture is not None:
         figures += [_eigenvalues(picture, int(row["m"]))]
         figures += [_measure(picture, features["eigenspace"])] if picture.heat.size else []
-    figures += [_capacity(features, picture), _capacities(features, int(row["m"]))]
+    figures += [_capacity(features, picture), _capacities(features, int(row["null_dimensions"]))]
     if picture is not None and picture.cosine_counts.sum():
         figures.append(_cosines(row, picture))
     return figures
@@ -311,8 +312,8 @@ def _capacities(features: Mapping[str, NDArray[Any]], m: int) -> Figure:
     expected[around == 0] = np.nan
     caption = (
         "Bars: features by their capacity D. Outline: the capacity that the same lengths would give in "
-        f"random directions (mean {number(null.mean(), 3)}; here {number(D.mean(), 3)}). A spike means that "
-        "many features have the same capacity."
+        f"random directions of {plural(m, 'dimension')} (mean {number(null.mean(), 3)}; "
+        f"here {number(D.mean(), 3)}). A spike means that many features have the same capacity."
     )
     traces = [
         _bars(edges, np.histogram(D, edges)[0], "features", "D"),
@@ -324,7 +325,7 @@ def _capacities(features: Mapping[str, NDArray[Any]], m: int) -> Figure:
 
 def _cosines(row: Mapping[str, Any], picture: Picture) -> Figure:
     edges, counts = picture.cosine_edges, picture.cosine_counts
-    m = int(row["m"])
+    m = int(row["null_dimensions"])
     pairs = int(counts.sum())
     expected = pairs * cosine_probabilities(edges, m)
     most = max(float(np.nanmax(counts)), float(np.nanmax(expected)), 1)

@@ -1,33 +1,13 @@
-"""What random directions would give: the null model that the histograms are held against."""
+"""Cosines that random directions would have: what the histogram of cosines is held against."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["cosine_probabilities", "null_capacity"]
+__all__ = ["cosine_probabilities"]
 
 Floats = NDArray[np.float64]
-
-
-def null_capacity(norms: ArrayLike, m: int) -> Floats:
-    """Capacity expected of features with these norms in random directions of m dimensions.
-
-    Parameters
-    ----------
-    norms : array_like, shape (n,)
-        Euclidean norms.
-    m : int
-        Dimensions.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        ``N / (N + (S - N) / m)`` with N the squared norms and S their sum; 0 for zero features.
-    """
-    N = np.asarray(norms, dtype=np.float64) ** 2
-    total = N + (N.sum() - N) / m
-    return np.asarray(np.divide(N, total, out=np.zeros_like(N), where=total > 0))
 
 
 def cosine_probabilities(edges: ArrayLike, m: int) -> Floats:

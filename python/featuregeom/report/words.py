@@ -10,6 +10,9 @@ import pandas as pd
 
 __all__ = ["known", "number", "plural", "reading", "text"]
 
+LEVEL = 0.01
+"""A saturation that random directions reach less often than this is said to differ from theirs."""
+
 EN_DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
@@ -102,17 +105,17 @@ def _saturation(row: Mapping[str, Any]) -> str:
         said += ": full, so every feature lies in exactly one eigenspace"
     if not known(row["saturation_null"]):
         return said + "."
-    said += f", where random directions of the same lengths would give {number(row['saturation_null'], 3)}"
-    excess = row["saturation_excess"]
-    if not known(excess):
+    where = plural(int(row["null_dimensions"]), "dimension")
+    null = number(row["saturation_null"], 3)
+    said += f", where random directions of the same lengths in {where} would give {null}"
+    p = row["saturation_p"]
+    if not known(p) or row["saturation"] >= 1 - 1e-6:
         return said + "."
-    if excess < -0.02:
-        return f"{said}: the features share dimensions less evenly than random directions would."
-    if excess <= 0.02:
-        return f"{said}: the features share dimensions about as random directions would."
-    if excess >= 1 - 1e-6:
-        return said + "."
-    return f"{said}: the features share dimensions more evenly than random directions would."
+    if p > LEVEL:
+        return f"{said}: the features share dimensions about as random directions would (p = {number(p, 2)})."
+    how = "less" if row["saturation_excess"] < 0 else "more"
+    chance = f"p = {number(p, 2)}" if p >= 1e-6 else "p < 1e-6"
+    return f"{said}: the features share dimensions {how} evenly than random directions would ({chance})."
 
 
 def _coherence(row: Mapping[str, Any]) -> str:
