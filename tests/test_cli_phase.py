@@ -39,4 +39,4 @@ def test_phase_writes_grid_and_page(invoke, tmp_path):
 
 def test_wrong_usage(invoke):
     assert invoke("--widths", "2;3").exit_code == 2
-    assert invoke("--tau-lo", "0.9").exit_code == 1
+    assert invoke("--tau-lo", "0.9").exit_code == 2

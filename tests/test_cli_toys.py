@@ -92,7 +92,7 @@ def test_a_missing_device_is_one_line_and_touches_nothing(tmp_path: Path) -> Non
     cells.mkdir()
     for name in NAMES:
         result = CliRunner().invoke(app, ["toy", name, "--out", str(tmp_path), "--device", "cuda:99"])
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "device must name a torch device" in " ".join(result.stderr.split())
     assert cells.is_dir()
 

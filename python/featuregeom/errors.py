@@ -12,6 +12,7 @@ __all__ = [
     "ParameterError",
     "ShapeError",
     "SourceError",
+    "UnsuitableSourceError",
 ]
 
 
@@ -56,6 +57,10 @@ class ConvergenceError(FeatureGeometryError, ArithmeticError):
 
 class SourceError(FeatureGeometryError, OSError):
     """A source is missing, truncated, malformed, or of a format that no reader knows."""
+
+
+class UnsuitableSourceError(SourceError, ParameterError):
+    """A source can be read, and holds nothing that was asked for: no matrix to measure, graphs in place of features."""
 
 
 class OutputError(FeatureGeometryError, OSError):

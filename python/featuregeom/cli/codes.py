@@ -11,6 +11,7 @@ import typer
 
 from featuregeom.cli.terminal import Json, Threads, made_by, output, print_json, reporting
 from featuregeom.cli.writing import Force, results_in
+from featuregeom.errors import UnsuitableSourceError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,7 @@ def codes(
 ) -> None:
     """Count the distinct codes of activations: a bit is on where the activation is above zero."""
     from featuregeom.codes import CodeCounter, label_purity, pack
-    from featuregeom.errors import NonFiniteError, ParameterError
+    from featuregeom.errors import NonFiniteError
 
     with reporting():
         name, values = _read(file, tensor)
@@ -81,7 +82,7 @@ def codes(
                     num_threads=threads,
                 )
             except NonFiniteError as error:
-                raise ParameterError(
+                raise UnsuitableSourceError(
                     f"{name} has NaN or infinite activations, the first at row {error.row}, column {error.column}; "
                     "repair them, or give --nonfinite count to have them counted"
                 ) from error
@@ -199,7 +200,7 @@ def _read(file: str, tensor: str | None) -> tuple[str, Any]:
         others = {name: info.shape for name, info in held.items() if name not in matrices}
         if tensor in others or not matrices:
             named = [tensor] if tensor in others else list(others)[:20]
-            raise ParameterError(
+            raise UnsuitableSourceError(
                 "activations are a matrix, one input a row, of at least one row and one column; "
                 f"{file} has {', '.join(f'{name} of shape {others[name]}' for name in named) or 'no array'}"
             )

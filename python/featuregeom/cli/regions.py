@@ -12,6 +12,7 @@ import typer
 from featuregeom.cli import phase
 from featuregeom.cli.terminal import Json, Threads, made_by, output, print_json, reporting, step_bar
 from featuregeom.cli.writing import Force, results_in
+from featuregeom.errors import UnsuitableSourceError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -208,18 +209,17 @@ def _plane(
     """Give origin, u and v, and what to say about them."""
     import numpy as np
 
-    from featuregeom.errors import ParameterError
     from featuregeom.regions.files import read_points
 
     if points is not None:
         found = read_points(points, 3)
         if len(found) != 3:
-            raise ParameterError(f"{points} must hold three inputs, got {len(found)}")
+            raise UnsuitableSourceError(f"{points} must hold three inputs, got {len(found)}")
         return (found[0], found[1] - found[0], found[2] - found[0]), f"through the three of {points}"
     if inputs == 2:
         return (np.zeros(2), np.array([1.0, 0.0]), np.array([0.0, 1.0])), "the two inputs"
     if inputs < 2:
-        raise ParameterError("a network of one input has no plane: use featuregeom regions along")
+        raise UnsuitableSourceError("a network of one input has no plane: use featuregeom regions along")
     u, v = np.linalg.qr(np.random.default_rng(seed).standard_normal((inputs, 2)))[0].T
     return (np.zeros(inputs), u, v), "through 0, two random orthogonal directions of length 1"
 

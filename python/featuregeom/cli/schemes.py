@@ -16,7 +16,7 @@ from rich.text import Text
 
 from featuregeom.cli.terminal import Json, messages, output, print_json, reporting
 from featuregeom.cli.writing import Force, results_in
-from featuregeom.errors import FeatureGeometryError, ParameterError
+from featuregeom.errors import FeatureGeometryError, ParameterError, UnsuitableSourceError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,11 +124,13 @@ def scheme(
                 try:
                     found.append(_one(given, stem, options))
                 except FeatureGeometryError as error:
+                    if len(matrices) == 1:
+                        raise
                     # One graph of many says nothing about the others.
                     failed = True
                     found.append({"matrix": given.name, "taken_for": given.kind, "error": str(error)})
                     messages.print(Text(f"error: {error}"), style="red", soft_wrap=True)
-        if as_json and not (failed and len(matrices) == 1):
+        if as_json:
             print_json(found)
         if failed:
             raise typer.Exit(1)
@@ -148,7 +150,7 @@ def verify(
     with reporting():
         claim = certificates.load(certificate)
         if features.endswith((".g6", ".graph6")):
-            raise ParameterError(f"{features} holds graphs; a certificate is checked against features")
+            raise UnsuitableSourceError(f"{features} holds graphs; a certificate is checked against features")
         (given,) = read(features, kind="features", tensor=tensor, axis=axis.value)
         result = certificates.verify(claim, given.values)
         if as_json:
@@ -175,7 +177,7 @@ def _one(given: Given, stem: str, options: _Options) -> dict[str, Any]:
     from featuregeom.schemes.files import is_symmetric_colouring
 
     if given.values is None:
-        raise ParameterError(given.problem)
+        raise UnsuitableSourceError(given.problem)
     if given.kind == "relations" and _square(given.values) and not is_symmetric_colouring(given.values):
         if options.mode == "line":
             raise ParameterError("relations have no lines: leave --mode out")

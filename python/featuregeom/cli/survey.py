@@ -24,11 +24,12 @@ from featuregeom.cli.terminal import (
     print_json,
     records,
     reporting,
+    shown_once_used,
     step_bar,
     stopping,
 )
 from featuregeom.cli.writing import Force
-from featuregeom.errors import OutputError, ParameterError
+from featuregeom.errors import OutputError, ParameterError, UnsuitableSourceError
 
 if TYPE_CHECKING:
     from featuregeom.survey import Analysis, Description, Estimate
@@ -251,7 +252,7 @@ def report(
 
     with reporting():
         if folder.is_file():
-            raise ParameterError(
+            raise UnsuitableSourceError(
                 f"{folder} is a file, and report wants the folder of an analysis; "
                 f"featuregeom analyze {folder} makes one"
             )
@@ -279,10 +280,12 @@ def _bar(*, hidden: bool) -> Iterator[Listener]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=messages, disable=hidden) as bar:
-        task = bar.add_task("", total=None, matrix="", rate="", start=False)
+    bar = Progress(*columns, console=messages, disable=hidden)
+    task = bar.add_task("", total=None, matrix="", rate="", start=False)
+    with shown_once_used(bar) as use:
 
         def listen(state: State) -> None:
+            use()
             if not bar.tasks[0].started:
                 bar.start_task(task)
             speed = bar.tasks[0].speed

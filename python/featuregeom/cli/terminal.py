@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from featuregeom.errors import FeatureGeometryError
+from featuregeom.errors import FeatureGeometryError, ParameterError, SourceError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,7 @@ __all__ = [
     "print_json",
     "records",
     "reporting",
+    "shown_once_used",
     "step_bar",
     "stopping",
 ]
@@ -52,13 +53,14 @@ Threads = Annotated[
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Turn errors into one line and an exit code."""
+    """Turn errors into one line and an exit code: 2 for a value that an option does not take, 1 for all others."""
     try:
         yield
         sys.stdout.flush()
     except FeatureGeometryError as error:
         messages.print(plain(f"error: {error}", keep="\n"), style="red", soft_wrap=True)
-        raise typer.Exit(1) from None
+        wrong_value = isinstance(error, ParameterError) and not isinstance(error, SourceError)
+        raise typer.Exit(2 if wrong_value else 1) from None
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -83,9 +85,25 @@ def stopping(kept: str) -> Iterator[None]:
 @contextmanager
 def step_bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int], None]]:
     """Show a bar for work that reports ``progress(done, total)``."""
-    with Progress(console=messages, disable=hidden) as bar:
-        task = bar.add_task(label, visible=not hidden)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Progress(console=messages, disable=hidden)
+    task = bar.add_task(label, visible=not hidden)
+    with shown_once_used(bar) as use:
+
+        def listen(done: int, total: int) -> None:
+            use()
+            bar.update(task, completed=done, total=total)
+
+        yield listen
+
+
+@contextmanager
+def shown_once_used(bar: Progress) -> Iterator[Callable[[], None]]:
+    """Show a bar from the first call on, so that an error before any work has no empty bar above it."""
+    try:
+        yield bar.start
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def plain(text: str, *, keep: str = "") -> Text:

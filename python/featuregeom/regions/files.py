@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from featuregeom.errors import MissingExtraError, ParameterError, SourceError
+from featuregeom.errors import MissingExtraError, ParameterError, SourceError, UnsuitableSourceError
 from featuregeom.regions.piecewise import Floats, Layers, numbers
 
 __all__ = ["read_layers", "read_points"]
@@ -58,7 +58,7 @@ def read_layers(path: str | Path) -> list[tuple[Floats, Floats]]:
     layers = []
     for key in sorted(parts):
         if "w" not in parts[key]:
-            raise ParameterError(f"{file}: bias {parts[key]['b'][0]!r} has no weight")
+            raise UnsuitableSourceError(f"{file}: bias {parts[key]['b'][0]!r} has no weight")
         W = parts[key]["w"][1]
         layers.append((W, parts[key]["b"][1] if "b" in parts[key] else np.zeros(len(W))))
     try:
@@ -91,7 +91,9 @@ def read_points(path: str | Path, least: int) -> Floats:
         raise SourceError(f"cannot read points from {file}: {error}") from error
     points = numbers(found, str(file))
     if points.ndim != 2 or len(points) < least:
-        raise ParameterError(f"{file} must hold at least {least} rows of numbers, got shape {points.shape}")
+        raise UnsuitableSourceError(
+            f"{file} must hold at least {least} rows of numbers, got shape {points.shape}"
+        )
     return points
 
 

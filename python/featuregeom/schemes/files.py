@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.errors import ParameterError, SourceError
+from featuregeom.errors import ParameterError, SourceError, UnsuitableSourceError
 from featuregeom.sources import AxisChoice, open_source
 from featuregeom.summary import summarised
 
@@ -98,7 +98,7 @@ def read(
         named = ", ".join([*matrices][:20])
         if not matrices:
             shapes = ", ".join(f"{info.name} {tuple(info.shape)}" for info in held[:20])
-            raise ParameterError(f"{path} holds no matrix: {shapes or 'it is empty'}")
+            raise UnsuitableSourceError(f"{path} holds no matrix: {shapes or 'it is empty'}")
         if tensor is None and len(matrices) != 1:
             raise ParameterError(f"{path} holds {len(matrices)} matrices, name one with tensor: {named}")
         if tensor is not None and tensor not in matrices:

@@ -14,6 +14,8 @@ __all__ = ["KNOWN_FILES", "SUFFIXES", "open_path", "weight_file"]
 
 _INDEX = ".safetensors.index.json"
 
+_HUB = "; a model of the Hugging Face Hub is named with its owner, such as openai-community/gpt2"
+
 SUFFIXES = (".safetensors", _INDEX, ".npy", ".npz", ".pt", ".pth", ".bin")
 """How the name of a readable file ends."""
 
@@ -61,7 +63,8 @@ def open_path(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> Read
             return open_safetensors(found, source=str(path), reading=reading, mmap=mmap)
         path = found
     if not path.exists():
-        raise SourceError(f"no such file or folder: {path}")
+        hub = "" if path.suffix.lower() in SUFFIXES or len(path.parts) > 1 else _HUB
+        raise SourceError(f"no such file or folder: {path}{hub}")
     if not path.is_file():
         raise SourceError(f"{path}: neither a file nor a folder")
     name = path.name.lower()

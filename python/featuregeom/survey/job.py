@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from featuregeom import _core
 from featuregeom.analysis import Analysis, MatrixResult
 from featuregeom.arguments import integer
-from featuregeom.errors import DtypeError, ParameterError, SourceError
+from featuregeom.errors import DtypeError, ParameterError, SourceError, UnsuitableSourceError
 from featuregeom.features import Features, as_features, check_dtype
 from featuregeom.folders import locked, origin
 from featuregeom.report.page import write_page
@@ -254,8 +254,8 @@ def _skipped(info: TensorInfo, reason: str) -> dict[str, str]:
     return {"tensor": info.name, "shape": shape, "dtype": info.dtype, "reason": reason}
 
 
-def _nothing(source: str, skipped: Sequence[dict[str, str]]) -> ParameterError:
+def _nothing(source: str, skipped: Sequence[dict[str, str]]) -> UnsuitableSourceError:
     """Say of each tensor why it was not measured."""
     said = [f"{row['tensor']!r} ({row['shape']}): {row['reason']}" for row in skipped[:_LISTED]]
     said += [f"{len(skipped) - _LISTED} more"] if len(skipped) > _LISTED else []
-    return ParameterError(f"nothing to measure in {source}: {'; '.join(said) or 'it holds no tensor'}")
+    return UnsuitableSourceError(f"nothing to measure in {source}: {'; '.join(said) or 'it holds no tensor'}")
