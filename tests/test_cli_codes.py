@@ -98,7 +98,7 @@ def test_bad_requests(invoke, tmp_path):
         (("X.npy", "--labels", "X.npy"), "integers or text"),
     ):
         said = invoke(*arguments)
-        assert said.exit_code == 1, arguments
+        assert said.exit_code == (2 if text in ("no matrix 'c'", "layers must end") else 1), arguments
         assert text in said.output.replace("\n", " ")
     for shape in ((0, 5), (4, 0), (5,), (2, 3, 4)):
         np.save("odd.npy", np.zeros(shape))

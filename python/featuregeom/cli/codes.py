@@ -205,7 +205,7 @@ def _read(file: str, tensor: str | None) -> tuple[str, Any]:
                 f"{file} has {', '.join(f'{name} of shape {others[name]}' for name in named) or 'no array'}"
             )
         if tensor is None and len(matrices) != 1:
-            raise ParameterError(
+            raise UnsuitableSourceError(
                 f"{file} holds {len(matrices)} matrices, name one with --tensor: {', '.join(list(matrices)[:20])}"
             )
         if tensor is not None and tensor not in matrices:

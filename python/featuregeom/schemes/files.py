@@ -100,7 +100,9 @@ def read(
             shapes = ", ".join(f"{info.name} {tuple(info.shape)}" for info in held[:20])
             raise UnsuitableSourceError(f"{path} holds no matrix: {shapes or 'it is empty'}")
         if tensor is None and len(matrices) != 1:
-            raise ParameterError(f"{path} holds {len(matrices)} matrices, name one with tensor: {named}")
+            raise UnsuitableSourceError(
+                f"{path} holds {len(matrices)} matrices, name one with tensor: {named}"
+            )
         if tensor is not None and tensor not in matrices:
             raise ParameterError(f"{path} has no matrix {tensor!r}; it has {named}")
         info = matrices[tensor or next(iter(matrices))]
