@@ -15,6 +15,7 @@ from numpy.testing import assert_array_equal
 
 import featuregeom as fg
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError, SourceError
+from oracles import slow
 
 codes = fg.codes
 
@@ -228,8 +229,10 @@ def test_searches_against_all_distances(m):
         assert_array_equal(indices, order)
         assert_array_equal(distances, np.take_along_axis(table, order, axis=1))
     assert_array_equal(codes.hamming_distances(b, a), table)
-    votes = [np.bincount(labels[row]).argmax() for row in order]
-    assert_array_equal(codes.hamming_vote(a, labels, b, 9), votes)
+    for k in (1, 9, 150):
+        votes = [slow.hamming_vote(train, labels - 2, query, k) for query in asked]
+        for threads in (1, 3):
+            assert_array_equal(codes.hamming_vote(a, labels - 2, b, k, num_threads=threads), votes)
     assert_array_equal(
         codes.range_counts(a, b, [0, m // 3, m]),
         [[(row <= r).sum() for r in (0, m // 3, m)] for row in table],
@@ -240,6 +243,31 @@ def test_searches_against_all_distances(m):
         assert means[i, j] == pytest.approx(
             within[np.ix_(labels == classes[i], labels == classes[j])].mean(), rel=1e-12
         )
+
+
+@given(st.integers(1, 60), st.integers(0, 7), st.integers(1, 60), st.integers(0, 2**32))
+def test_the_order_of_the_rows_changes_no_score(n, m, k, seed):
+    """Few bits, so that many codes tie, and equal codes have different labels."""
+    rng = np.random.default_rng(seed)
+    k, order = min(k, n), rng.permutation(n)
+    bits, asked = rng.random((n, m)) < 0.3, rng.random((5, m)) < 0.5
+    labels = rng.integers(-2, 3, n)
+    train, mixed, queries = codes.pack(bits), codes.pack(bits[order]), codes.pack(asked)
+    votes = codes.hamming_vote(train, labels, queries, k)
+    assert_array_equal(codes.hamming_vote(mixed, labels[order], queries, k), votes)
+    assert_array_equal(votes, [slow.hamming_vote(bits, labels, query, k) for query in asked])
+    first, second = codes.k_majority(train, k, seed=seed), codes.k_majority(mixed, k, seed=seed)
+    assert_array_equal(second.labels, first.labels[order])
+    assert_array_equal(second.centres.words, first.centres.words)
+    assert second.cost == first.cost
+    counters = codes.CodeCounter(m), codes.CodeCounter(m)
+    inverse, mixed_inverse = counters[0].update(train), counters[1].update(mixed)
+    assert counters[0].summary() == counters[1].summary()
+    assert codes.label_purity(inverse, labels)[1] == codes.label_purity(mixed_inverse, labels[order])[1]
+    means, classes = codes.class_distances(train, labels)
+    again, same = codes.class_distances(mixed, labels[order])
+    assert_array_equal(same, classes)
+    assert_array_equal(again, means)
 
 
 def test_distances_on_the_cube():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from featuregeom.codes import CodeCounter, capture, pack
 from featuregeom.encoder import contingency, evaluate, hungarian_accuracy, purity, regions
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from oracles import slow
 
 
 def test_codes_that_are_labels_tell_everything():
@@ -128,16 +129,22 @@ def test_scores_against_all_matchings(pairs):
 @settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_neighbours_against_a_loop(seed):
-    """Votes of the nearest by distance and index; the smallest label of equal ones."""
     rng = np.random.default_rng(seed)
     train, test = rng.random((23, 6)) < 0.5, rng.random((11, 6)) < 0.5
     y, y_test = rng.integers(0, 3, 23), rng.integers(0, 3, 11)
-    right = 0
-    for query, truth in zip(test, y_test, strict=True):
-        nearest = sorted(range(23), key=lambda i: (int(np.sum(train[i] != query)), i))[:5]
-        votes = np.bincount(y[nearest], minlength=3)
-        right += int(np.flatnonzero(votes == votes.max())[0] == truth)
-    assert evaluate(train, y, test, y_test, n_neighbors=5).knn == pytest.approx(right / 11)
+    voted = np.array([slow.hamming_vote(train, y, query, 5) for query in test])
+    assert evaluate(train, y, test, y_test, n_neighbors=5).knn == np.mean(voted == y_test)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from([2, 4, 70]))
+def test_the_order_of_the_rows_changes_nothing(seed, n, m):
+    """Neither that of the training rows nor that of the test rows, to the last bit: ties, seeds and sums."""
+    rng = np.random.default_rng(seed)
+    train, test = rng.random((n, m)) < 0.3, rng.random((12, m)) < 0.3
+    y, y_test = rng.integers(0, 3, n), rng.integers(0, 3, 12)
+    i, j = rng.permutation(n), rng.permutation(12)
+    assert evaluate(train[i], y[i], test[j], y_test[j]) == evaluate(train, y, test, y_test)
 
 
 def test_few_samples_are_said_to_be_few():

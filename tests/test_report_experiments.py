@@ -53,12 +53,12 @@ def test_the_slice_shows_its_labels():
 def test_a_phase_page(tmp_path):
     rows = [
         {"width": w, "n_samples": n, "epochs": e, "repeat": 0, "redundancy_test": R, "redundancy_train": R, "knn": 0.9}
-        for w, R in ((2, 0.9), (4, 0.3), (8, 0.0)) for n, e in ((10, 5), (20, 5), (20, 0))
+        for w, R in ((2, 0.9), (4, 0.3), (8, 0.0)) for n, e in ((10, 1), (20, 1), (20, 0))
     ]  # fmt: skip
     cells = pd.DataFrame(rows)
     chart = PhaseChart(cells, regime_table(cells), Thresholds(), {"data": "made up", "repeats": 1})
     epochs, samples, widths = phase_figures(chart)
-    for figure, values in ((epochs, ["0", "5"]), (samples, ["10", "20"])):
+    for figure, values in ((epochs, ["0", "1"]), (samples, ["10", "20"])):
         assert figure.data[0]["x"] == ["2", "4", "8"]
         assert figure.data[0]["y"] == values
         assert figure.data[0]["z"] == [[0, 1, 2], [0, 1, 2]]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 
 import networkx as nx
@@ -164,3 +165,16 @@ def as_partition(labels: Ints) -> list[tuple[int, ...]]:
     return [
         tuple(map(int, np.flatnonzero(labels == label))) for label in range(int(labels.max(initial=-1)) + 1)
     ]
+
+
+def hamming_vote(train: Array, labels: Array, query: Array, k: int) -> int:
+    """Label of most votes: one for each row nearer than the k-th, equal parts of the rest for all at its distance."""
+    distances = np.array([int(np.sum(row != query)) for row in train])
+    last = sorted(distances)[k - 1]
+    nearer, tied = distances < last, distances == last
+    votes: dict[int, Fraction] = {}
+    for row in np.flatnonzero(nearer | tied):
+        part = Fraction(1) if nearer[row] else Fraction(k - int(nearer.sum()), int(tied.sum()))
+        votes[int(labels[row])] = votes.get(int(labels[row]), Fraction(0)) + part
+    assert sum(votes.values()) == k
+    return min(votes, key=lambda label: (-votes[label], label))

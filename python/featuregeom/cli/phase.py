@@ -31,7 +31,8 @@ def phase(
         float, typer.Option(help="Redundancy up to which it can be sufficiently expressive.")
     ] = 0.1,
     eps: Annotated[
-        float, typer.Option(help="Change of accuracy for e times the width, epochs or samples that is none.")
+        float,
+        typer.Option(help="Change of accuracy for e times the width, samples or 1 + epochs that is none."),
     ] = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Seed of split, weights and batches.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run in the folder.")] = False,

@@ -74,7 +74,7 @@ def k_majority(
     Returns
     -------
     Clusters
-        A local optimum; the same for the same seed on every machine.
+        A local optimum; the same for the same seed on every machine, in whatever order the codes stand.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def k_majority(
 
     Notes
     -----
-    O(N k m / 64) word operations a round.
+    O(N k m / 64) word operations a round, and one sort of the codes, so that seeds draw codes and not places.
     """
     words = as_words(codes)
     k = integer("k", k, -(2**63))
@@ -93,7 +93,16 @@ def k_majority(
         raise ParameterError(
             f"max_rounds must be at least 1 and seed from 0 below 2**64, not {max_rounds} and {seed}"
         )
-    centres, labels, cost, rounds, converged = _core.k_majority(
-        words, codes.n_bits, k, rounds=max_rounds, seed=seed, num_threads=num_threads, progress=progress
+    order = np.lexsort(words.T) if words.shape[1] else np.arange(len(codes))
+    centres, sorted_labels, cost, rounds, converged = _core.k_majority(
+        words[order],
+        codes.n_bits,
+        k,
+        rounds=max_rounds,
+        seed=seed,
+        num_threads=num_threads,
+        progress=progress,
     )
+    labels = np.empty_like(sorted_labels)
+    labels[order] = sorted_labels
     return Clusters(Codes(centres, codes.n_bits, codes.layers, k), labels, cost, rounds, converged)

@@ -254,7 +254,8 @@ class CodeCounter:
             N leave less); and ``chao1_lower_bound`` U + f_1 (f_1 - 1) / (2 (f_2 + 1)), which estimates a *lower
             bound* on the codes there are (Chao 1984), never their number. NaN without rows.
         """
-        counts = self.counts.astype(np.float64)
+        # Sorted, so that sums round alike in whatever order the rows came.
+        counts = np.sort(self.counts).astype(np.float64)
         rows, distinct = float(counts.sum()), len(counts)
         once, twice = int((counts == 1).sum()), int((counts == 2).sum())
         shares = counts / rows if distinct else counts

@@ -49,7 +49,8 @@ def hamming_knn(
     distances : ndarray of uint32, shape (Q, k)
         Bits that differ, increasing.
     indices : ndarray of uint64, shape (Q, k)
-        Their rows; of equally near codes, those that come first. The same for any number of threads.
+        Their rows; of equally near codes, those that come first, so which of them are given depends on the order of
+        the rows. The same for any number of threads.
 
     Raises
     ------
@@ -77,7 +78,10 @@ def hamming_vote(
     num_threads: int | None = None,
     progress: Progress | None = None,
 ) -> NDArray[np.int64]:
-    """Classify every query by the most frequent label of its k nearest training codes.
+    """Classify every query by the most frequent label of its k nearest training codes, ties shared.
+
+    Codes nearer than the k-th have one vote each. All those at the distance of the k-th, however many, share the votes
+    that are left in equal parts, so that the order of the training codes does not matter.
 
     Parameters
     ----------
@@ -91,12 +95,25 @@ def hamming_vote(
     Returns
     -------
     ndarray of int64, shape (Q,)
-        Labels; of equally frequent ones, the least.
+        Labels; of those with equally many votes, the least.
 
     Raises
     ------
     ShapeError, ParameterError
         As `hamming_knn`, and if there is not one integer label for each training code, or one is past int64.
+
+    Notes
+    -----
+    O(Q N m / 64) word operations, and O(k) and the number of labels in memory for each query.
+
+    Examples
+    --------
+    The nearest code has one vote for 7; the three at distance 1 share the other two, 4/3 for 5 and 2/3 for 6.
+
+    >>> import featuregeom as fg
+    >>> codes = fg.codes.pack([[0, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]])
+    >>> fg.codes.hamming_vote(codes, [7, 5, 5, 6], fg.codes.pack([[0, 0, 0]]), 3).tolist()
+    [5]
     """
     given = np.asarray(labels)
     if given.shape != (len(train),) or not np.issubdtype(given.dtype, np.integer):
@@ -231,7 +248,7 @@ def class_distances(codes: Codes, labels: ArrayLike) -> tuple[NDArray[np.float64
     classes, place = np.unique(given, return_inverse=True)
     bits = codes.unpack()
     on = np.array([bits[place == index].mean(axis=0) for index in range(len(classes))]).reshape(
-        -1, codes.n_bits
+        len(classes), codes.n_bits
     )
     return on @ (1 - on).T + (1 - on) @ on.T, classes
 

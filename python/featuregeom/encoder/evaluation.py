@@ -69,8 +69,8 @@ class EncoderReport:
         K-means with as many clusters as labels, fitted on each set by itself (transductive): purity, and accuracy
         of the best one-to-one matching. NaN with fewer samples than labels.
     knn : float
-        Test accuracy of the vote of the nearest training codes in Hamming distance; nearest by index and then
-        the smallest label, where there are ties.
+        Test accuracy of the vote of the nearest training codes in Hamming distance. Codes that tie for the last
+        places share their votes (`featuregeom.codes.hamming_vote`); of labels with equally many votes, the smallest.
     logistic : float
         Test accuracy of one-against-one logistic regression on the bits.
     n_neighbors, n_classes, n_bits, seed : int
@@ -197,7 +197,8 @@ def evaluate(
 
     Notes
     -----
-    Costs O(N N' m) for the neighbours and 10 starts of k-means of O(N m n_classes) a step.
+    Costs O(N N' m) for the neighbours and 10 starts of k-means of O(N m n_classes) a step. The order of the rows
+    changes no number: k-means and logistic regression, whose seeds and sums depend on it, see the rows sorted.
 
     Examples
     --------
@@ -219,6 +220,9 @@ def evaluate(
     classes = np.unique(np.concatenate([y, y_test]))
     y, y_test = np.searchsorted(classes, y), np.searchsorted(classes, y_test)
     voters, seed = min(integer("n_neighbors", n_neighbors, 1), len(first)), integer("seed", seed, 0)
+    # Seeds draw rows, and sums round, in the order that rows stand in: a fixed one. Equal rows are sorted by label.
+    first, y = _sorted(train, y)
+    second, y_test = _sorted(test, y_test)
     clusters = [_kmeans(codes, len(classes), seed) for codes in (first, second)]
     agreement = [
         (np.nan, np.nan) if found is None else (purity(found, labels), hungarian_accuracy(found, labels))
@@ -232,13 +236,19 @@ def evaluate(
         kmeans_purity_test=agreement[1][0],
         kmeans_accuracy_train=agreement[0][1],
         kmeans_accuracy_test=agreement[1][1],
-        knn=float(np.mean(hamming_vote(train, y, test, voters) == y_test)),
+        knn=float(np.mean(hamming_vote(pack(first), y, pack(second), voters) == y_test)),
         logistic=float(np.mean(_logistic(first, y, second, seed) == y_test)),
         n_neighbors=voters,
         n_classes=len(classes),
         n_bits=first.shape[1],
         seed=seed,
     )
+
+
+def _sorted(codes: Codes, labels: NDArray[Any]) -> tuple[Bits, NDArray[Any]]:
+    """Bits of codes and their labels, in the order of the codes and then of the labels."""
+    order = np.lexsort((labels, *codes.words.T))
+    return codes.unpack()[order], labels[order]
 
 
 def _kmeans(codes: Bits, n_clusters: int, seed: int) -> NDArray[np.int64] | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -13,7 +16,7 @@ from featuregeom.errors import ParameterError, ShapeError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["REGIMES", "Thresholds", "label", "regime_table"]
+__all__ = ["COARSE", "REGIMES", "Thresholds", "coarse_steps", "label", "regime_table"]
 
 Floats = NDArray[np.float64]
 Score = Literal["knn", "logistic", "kmeans_purity_test", "kmeans_accuracy_test", "network"]
@@ -21,6 +24,11 @@ Redundancy = Literal["redundancy_test", "redundancy_train"]
 
 REGIMES = ("under-expressive", "critically expressive", "sufficiently expressive")
 """Numbered 0, 1, 2 in tables."""
+
+COARSE = math.e
+"""Largest factor between neighbouring grid points: a slope is the change for e times the width (epochs, samples), and
+across a longer step nothing was measured inside of it. Of logistic curves whose odds grow as width^k, k from 0.7 to 3,
+grids with steps of 2 label 0.4 % of their points otherwise than grids with steps of 1.09 do, with steps of e 3 %."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Thresholds:
     tau_lo : float
         Redundancy up to which it can be sufficiently expressive.
     eps : float
-        Largest change of the accuracy for e times the width, epochs or samples where it counts as saturated.
+        Largest change of the accuracy for e times the width, samples or 1 + epochs where it counts as saturated.
     redundancy : {"redundancy_test", "redundancy_train"}
         Which redundancy. That of the test set is always of as many samples; that of the training set is not.
     score : str
@@ -71,10 +79,16 @@ def label(
     Under-expressive: :math:`R \ge \tau_{hi}`. Sufficiently expressive: :math:`R \le \tau_{lo}` and
     :math:`|\partial acc / \partial \log axis| \le \epsilon` along both axes. Critically expressive: the rest.
 
+    The derivative is the mean one over a factor e with the point in its middle, or over the first or last factor e of
+    the axis where the point is nearer to its end: the change of the accuracy between the ends of that window. Between
+    grid points the accuracy follows the monotone cubic interpolant in the logarithm of the axis. So neither the
+    spacing of the grid nor the noise of points that are near each other decides about a label.
+
     Parameters
     ----------
     redundancy, score : ndarray, shape (a, b)
-        Values on the grid; points with NaN are critical, for nothing says that they are not.
+        Values on the grid; points with NaN are critical, for nothing says that they are not, and the slopes of others
+        are those of the grid without them.
     axes : tuple of ndarray, shapes (a,) and (b,)
         Increasing and above 0; an axis of one point has no slope.
     thresholds : Thresholds, optional
@@ -86,6 +100,20 @@ def label(
         Index into `REGIMES`.
     slope : ndarray, shape (a, b)
         The larger of the two slopes' absolute values.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If values and axes do not fit together, or an axis does not increase above 0.
+
+    Warns
+    -----
+    UserWarning
+        If the grid is coarse: a step of an axis is longer than a factor e.
+
+    References
+    ----------
+    Fritsch & Carlson, Monotone piecewise cubic interpolation, SIAM J. Numer. Anal. 17 (1980).
     """
     limits = thresholds or Thresholds()
     if redundancy.shape != score.shape or redundancy.shape != tuple(len(axis) for axis in axes):
@@ -94,11 +122,42 @@ def label(
     for k, axis in enumerate(axes):
         if (np.diff(axis) <= 0).any() or not (axis > 0).all():
             raise ParameterError(f"axis {k} must increase, above 0, got {axis.tolist()}")
-        if len(axis) > 1:
-            slope = np.maximum(slope, np.abs(np.gradient(score, np.log(axis), axis=k)))
+        coarse = coarse_steps(axis)
+        if coarse:
+            steps = ", ".join(f"{a:g} to {b:g}" for a, b in coarse)
+            warnings.warn(
+                f"the grid is coarse along axis {k}, from {steps}: regimes near steps longer than a factor e = 2.72 "
+                "depend on what was not measured; add points between",
+                stacklevel=2,
+            )
+        slope = np.maximum(slope, np.apply_along_axis(_slopes, k, score, np.log(axis)))
     under = redundancy >= limits.tau_hi
     sufficient = (redundancy <= limits.tau_lo) & (slope <= limits.eps)
     return np.where(under, 0, np.where(sufficient, 2, 1)).astype(np.int64), slope
+
+
+def coarse_steps(axis: Sequence[float] | Floats) -> list[tuple[float, float]]:
+    """Give the ends of the steps of an axis, increasing above 0, that are longer than a factor `COARSE`."""
+    points = np.asarray(axis, dtype=np.float64)
+    # A grid in powers of e has steps of e up to rounding.
+    long = np.flatnonzero(points[1:] > COARSE * (1 + 1e-12) * points[:-1])
+    return [(float(points[k]), float(points[k + 1])) for k in long]
+
+
+def _slopes(score: Floats, place: Floats) -> Floats:
+    """Size of the mean derivative of a score over the unit of `place` about each point; NaN where the score is."""
+    known = np.isfinite(score)
+    slopes = np.where(known, 0.0, np.nan)
+    at = place[known]
+    if len(at) < 2:
+        return slopes
+    from scipy.interpolate import PchipInterpolator
+
+    low = np.clip(at - 0.5, at[0], max(at[0], at[-1] - 1))
+    high = np.minimum(low + 1, at[-1])
+    curve = PchipInterpolator(at, score[known])
+    slopes[known] = np.abs(curve(high) - curve(low)) / (high - low)
+    return slopes
 
 
 def regime_table(cells: pd.DataFrame, thresholds: Thresholds | None = None) -> pd.DataFrame:
@@ -119,6 +178,11 @@ def regime_table(cells: pd.DataFrame, thresholds: Thresholds | None = None) -> p
         and of the same set of samples as the redundancy, where the cells have them, saturated (share of networks
         whose codes are all distinct), coverage (Good-Turing) and chao1 (regions), the last two lower bounds. Slopes
         along epochs are against log(1 + epochs).
+
+    Warns
+    -----
+    UserWarning
+        If a grid is coarse, as `label` says.
     """
     import pandas as pd
 

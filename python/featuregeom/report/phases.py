@@ -8,7 +8,7 @@ import numpy as np
 
 from featuregeom._core import __version__
 from featuregeom.encoder.phase import PhaseChart
-from featuregeom.encoder.regimes import REGIMES
+from featuregeom.encoder.regimes import REGIMES, coarse_steps
 from featuregeom.report.figures import Figure, Trace, axis, line
 from featuregeom.report.sheet import Section, Sheet
 from featuregeom.report.words import number, plural
@@ -35,6 +35,7 @@ def phase_sheet(chart: PhaseChart) -> Sheet:
         "A network is a hash encoder: each sample has the code of its linear region. Codes that coincide cannot be "
         "told apart; codes that differ may still keep what the labels say.",
         "Regimes are by thresholds, not by eye: " + _limits(chart) + ".",
+        *_coarse(chart),
     )
     return Sheet(
         kicker="hash encoders",
@@ -60,6 +61,23 @@ def phase_sheet(chart: PhaseChart) -> Sheet:
             ),
         ),
     )
+
+
+def _coarse(chart: PhaseChart) -> tuple[str, ...]:
+    """Say where the grid is too coarse for slopes, if it is."""
+    table, found = chart.regimes, []
+    epochs, samples = (table.loc[table["chart"] == kind, "value"].unique() for kind in OTHER)
+    for name, points, shift in (
+        ("width", table["width"].unique(), 0),
+        ("epochs", epochs, 1),
+        ("samples", samples, 0),
+    ):
+        steps = coarse_steps(sorted(points + shift))
+        found += [f"{name} {a - shift:g} to {b - shift:g}" for a, b in steps]
+    if not found:
+        return ()
+    said = ", ".join(found)
+    return (f"The grid is coarse: from {said} regimes depend on what was not measured; add points between.",)
 
 
 def _bounds(chart: PhaseChart) -> str:
@@ -107,7 +125,7 @@ def _limits(chart: PhaseChart) -> str:
     limits = chart.thresholds
     return (
         f"{REGIMES[0]} from redundancy {limits.tau_hi:g} on; {REGIMES[2]} up to {limits.tau_lo:g} where the accuracy "
-        f"({limits.score}) moves by at most {limits.eps:g} for e times the width, epochs or samples; "
+        f"({limits.score}) moves by at most {limits.eps:g} for e times the width, samples or 1 + epochs; "
         f"{REGIMES[1]} between"
     )
 

@@ -5,6 +5,7 @@ use super::tiles::{BLOCK, Distances, GROUP, Searched};
 use crate::error::{Error, Result};
 use crate::run::Run;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// Queries that a thread takes at a time.
 const SHARE: usize = 256;
@@ -27,13 +28,7 @@ pub struct Neighbours {
 /// [`Error::Shape`] when the bits differ, [`Error::Parameter`] unless `k` is from 1 to the number of rows,
 /// [`Error::Interrupted`].
 pub fn nearest(rows: &CodeRows<'_>, queries: &CodeRows<'_>, k: usize, run: &Run) -> Result<Neighbours> {
-    rows.comparable(queries)?;
-    if k == 0 || k > rows.n() {
-        return Err(Error::Parameter(format!(
-            "k must be from 1 to the {} rows that are searched, not {k}",
-            rows.n()
-        )));
-    }
+    searchable(rows, queries, k)?;
     let mut distances = vec![u32::MAX; queries.n() * k];
     let mut indices = vec![0_u64; queries.n() * k];
     let searched = Searched::new(*rows);
@@ -64,7 +59,21 @@ pub fn nearest(rows: &CodeRows<'_>, queries: &CodeRows<'_>, k: usize, run: &Run)
     Ok(Neighbours { distances, indices })
 }
 
+fn searchable(rows: &CodeRows<'_>, queries: &CodeRows<'_>, k: usize) -> Result<()> {
+    rows.comparable(queries)?;
+    if k == 0 || k > rows.n() {
+        return Err(Error::Parameter(format!(
+            "k must be from 1 to the {} rows that are searched, not {k}",
+            rows.n()
+        )));
+    }
+    Ok(())
+}
+
 /// The label that most of the `k` nearest rows have, for every query; of equally frequent ones, the least.
+///
+/// Where rows tie at the distance of the `k`-th, all of them vote with equal parts of the votes that are left, so the
+/// order of the rows does not matter.
 ///
 /// # Errors
 /// As [`nearest`], and [`Error::Shape`] unless there is a label for each row.
@@ -78,24 +87,93 @@ pub fn vote(
     if labels.len() != rows.n() {
         return Err(Error::Shape(format!("{} labels for {} rows", labels.len(), rows.n())));
     }
-    let found = nearest(rows, queries, k, run)?;
-    let mut near = Vec::with_capacity(k);
-    Ok(found
-        .indices
-        .chunks_exact(k)
-        .map(|indices| {
-            near.clear();
-            near.extend(indices.iter().map(|&index| labels[index as usize]));
-            near.sort_unstable();
-            let mut best = (0, 0);
-            for same in near.chunk_by(|a, b| a == b) {
-                if same.len() > best.0 {
-                    best = (same.len(), same[0]);
+    searchable(rows, queries, k)?;
+    let searched = Searched::new(*rows);
+    let mut voted = vec![0_i64; queries.n()];
+    run.control().expect(queries.n() as u64);
+    run.pool().install(|| {
+        voted.par_chunks_mut(SHARE).enumerate().try_for_each(|(share, voted)| {
+            let start = share * SHARE;
+            let mut electorates = vec![Electorate::new(k); voted.len()];
+            visit(&searched, queries, start, voted.len(), run, |query, block, found, least| {
+                let electorate = &mut electorates[query - start];
+                if least > electorate.farthest() {
+                    return;
                 }
+                for (&distance, &label) in found.iter().zip(&labels[block * BLOCK..]) {
+                    if distance <= electorate.farthest() {
+                        electorate.admit(distance, label);
+                    }
+                }
+            })?;
+            for (label, electorate) in voted.iter_mut().zip(&electorates) {
+                *label = electorate.winner();
             }
-            best.1
+            Ok(())
         })
-        .collect())
+    })?;
+    Ok(voted)
+}
+
+/// The rows that vote on one query: the `k` nearest so far, and those that tie with the `k`-th.
+#[derive(Clone)]
+struct Electorate {
+    /// Distance and label of the `k` nearest, the farthest last; a distance of `u32::MAX` stands for no row.
+    nearest: Vec<(u32, i64)>,
+    /// How many others have each label at the distance of the farthest.
+    tied: BTreeMap<i64, u64>,
+}
+
+impl Electorate {
+    fn new(k: usize) -> Self {
+        Self { nearest: vec![(u32::MAX, 0); k], tied: BTreeMap::new() }
+    }
+
+    /// Distance of the `k`-th nearest.
+    fn farthest(&self) -> u32 {
+        self.nearest[self.nearest.len() - 1].0
+    }
+
+    /// Take in a row that is no farther than the farthest.
+    fn admit(&mut self, distance: u32, label: i64) {
+        let (farthest, last) = self.nearest[self.nearest.len() - 1];
+        if distance == farthest {
+            *self.tied.entry(label).or_default() += 1;
+            return;
+        }
+        let rank = self.nearest.partition_point(|kept| kept.0 <= distance);
+        self.nearest.pop();
+        self.nearest.insert(rank, (distance, label));
+        if self.farthest() < farthest {
+            self.tied.clear();
+        } else if farthest < u32::MAX {
+            *self.tied.entry(last).or_default() += 1;
+        }
+    }
+
+    /// The label of most votes. With c of the `k` nearer than the farthest and t at its distance, a nearer one has
+    /// one vote and each of the others (k - c) / t: t and k - c, in integers.
+    fn winner(&self) -> i64 {
+        let farthest = self.farthest();
+        let split = self.nearest.partition_point(|kept| kept.0 < farthest);
+        let (nearer, level) = self.nearest.split_at(split);
+        let mut at_level = self.tied.clone();
+        for &(_, label) in level {
+            *at_level.entry(label).or_default() += 1;
+        }
+        let tied: u64 = at_level.values().sum();
+        let mut votes: BTreeMap<i64, u64> = BTreeMap::new();
+        for &(_, label) in nearer {
+            *votes.entry(label).or_default() += tied;
+        }
+        for (label, count) in at_level {
+            *votes.entry(label).or_default() += count * level.len() as u64;
+        }
+        votes
+            .into_iter()
+            .fold((0, 0), |best, (label, votes)| if votes > best.1 { (label, votes) } else { best })
+            .0
+    }
 }
 
 /// How many rows lie within each radius of every query, `radii.len()` numbers a query.
@@ -216,6 +294,8 @@ mod tests {
             let run = Run::quiet(2).expect("threads");
             let found = nearest(&rows, &queries, k, &run).expect("runs");
             let all = distances(&rows, &queries, &run).expect("runs");
+            let labels: Vec<i64> = (0..n as u64).map(|row| (seed.wrapping_mul(2 * row + 1) >> 61) as i64 - 3).collect();
+            let voted = vote(&rows, &labels, &queries, k, &run).expect("runs");
             let radii = [0, 1, 7, 200];
             let within = range_counts(&rows, &queries, &radii, &run).expect("runs");
             for i in 0..q {
@@ -227,6 +307,19 @@ mod tests {
                     prop_assert_eq!(within[i * 4 + at], row.iter().filter(|&&d| d <= radius).count() as u64);
                 }
                 order.sort_unstable();
+                let level = order[k - 1].0;
+                let nearer = order.iter().filter(|pair| pair.0 < level).count() as u64;
+                let tied = order.iter().filter(|pair| pair.0 == level).count() as u64;
+                let weight = |label: i64| -> u64 {
+                    let of = |pair: &&(u32, u64)| labels[pair.1 as usize] == label;
+                    let (near, far) = (
+                        order.iter().filter(|pair| pair.0 < level).filter(of).count() as u64,
+                        order.iter().filter(|pair| pair.0 == level).filter(of).count() as u64,
+                    );
+                    near * tied + far * (k as u64 - nearer)
+                };
+                let best = (-3..5).map(weight).max().expect("labels");
+                prop_assert_eq!(Some(voted[i]), (-3..5).find(|&label| weight(label) == best));
                 for (rank, &pair) in order.iter().take(k).enumerate() {
                     let slot = i * k + rank;
                     prop_assert_eq!((found.distances[slot], found.indices[slot]), pair);
@@ -242,7 +335,9 @@ mod tests {
         let query = CodeRows::new(&train[..1], 1, 2).expect("shape");
         let run = Run::quiet(1).expect("threads");
         assert_eq!(vote(&rows, &[5, 3, 3, 9], &query, 1, &run).expect("runs"), [5]);
+        // Two rows tie for the second place: half a vote each.
         assert_eq!(vote(&rows, &[5, 3, 3, 9], &query, 2, &run).expect("runs"), [3]);
+        assert_eq!(vote(&rows, &[5, 3, 4, 9], &query, 2, &run).expect("runs"), [5]);
         assert_eq!(vote(&rows, &[5, 3, 5, 9], &query, 3, &run).expect("runs"), [5]);
         assert!(vote(&rows, &[5], &query, 1, &run).is_err());
         assert!(nearest(&rows, &query, 5, &run).is_err());
