@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from featuregeom.sources.protocol import TensorInfo
+from featuregeom.summary import summarised
 
 __all__ = ["Dictionary", "Role", "find_dictionaries", "plain_name"]
 
@@ -71,6 +72,7 @@ _NEEDS_PARTNER = {"E", "D", "W_E", "W_D", "encoder", "decoder", "enc", "dec"}
 """Names that mean something else where the other side does not stand beside them."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Role:
     """What a tensor's name says that it is."""
@@ -81,6 +83,7 @@ class Role:
     linear: bool
 
 
+@summarised
 @dataclass
 class Dictionary:
     """The tensors of one sparse dictionary.
