@@ -41,7 +41,7 @@ def test_files_of_other_kinds(tmp_path):
 
 
 def test_a_folder_is_searched_in_order(tmp_path):
-    with pytest.raises(SourceError, match="no weights at the top of this folder; looked for sae_weights"):
+    with pytest.raises(SourceError, match="no weights at the top of this folder; it is empty"):
         open_source(tmp_path)
     torch.save(W, tmp_path / "pytorch_model.bin")
     assert open_source(tmp_path).source == str(tmp_path / "pytorch_model.bin")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -60,6 +60,16 @@ def _check_axis(given: list[str] | None) -> list[str] | None:
     return given
 
 
+def _check_heads(given: str | None) -> str | None:
+    if given is not None and given != "auto" and not (given.isdecimal() and int(given) > 0):
+        raise typer.BadParameter(f"a number of heads, or auto, not {given!r}")
+    return given
+
+
+def _heads(given: str | None) -> int | Literal["auto"] | None:
+    return None if given is None else "auto" if given == "auto" else int(given)
+
+
 Source = Annotated[
     str,
     typer.Argument(
@@ -85,6 +95,14 @@ Stacks = Annotated[
 Slices = Annotated[
     list[int] | None, typer.Option("--slice", min=0, help="Only this slice of every stack. Repeatable.")
 ]
+Heads = Annotated[
+    str | None,
+    typer.Option(
+        help="Split weights of attention into so many heads, or auto: as config.json says.",
+        callback=_check_heads,
+    ),
+]
+Recursive = Annotated[bool, typer.Option("--recursive", help="Read the folders in a folder too.")]
 Mmap = Annotated[bool, typer.Option(help="Map files into memory; switch off on network disks.")]
 
 
@@ -95,6 +113,8 @@ def describe(
     axis: AxisOption = None,
     stacks: Stacks = True,
     slices: Slices = None,
+    heads: Heads = None,
+    recursive: Recursive = False,
     mmap: Mmap = True,
     as_json: Json = False,
 ) -> None:
@@ -102,16 +122,16 @@ def describe(
     from featuregeom import survey
 
     with reporting():
-        found = survey.describe(source, axis=axis or "auto", stacks=stacks, slices=slices, mmap=mmap)
-        cost = survey.estimate(
-            source,
-            include=include,
-            exclude=exclude,
-            axis=axis or "auto",
-            stacks=stacks,
-            slices=slices,
-            mmap=mmap,
-        )
+        reading: dict[str, Any] = {
+            "axis": axis or "auto",
+            "stacks": stacks,
+            "slices": slices,
+            "heads": _heads(heads),
+            "recursive": recursive,
+            "mmap": mmap,
+        }
+        found = survey.describe(source, **reading)
+        cost = survey.estimate(source, include=include, exclude=exclude, **reading)
         if as_json:
             print_json(
                 {
@@ -170,6 +190,8 @@ def analyze(
     axis: AxisOption = None,
     stacks: Stacks = True,
     slices: Slices = None,
+    heads: Heads = None,
+    recursive: Recursive = False,
     tolerance: Annotated[
         float | None,
         typer.Option(help="Relative tolerance of eigenspaces; by default chosen by persistence."),
@@ -203,6 +225,8 @@ def analyze(
                 axis=axis or "auto",
                 stacks=stacks,
                 slices=slices,
+                heads=_heads(heads),
+                recursive=recursive,
                 tolerance=tolerance,
                 block_threshold=block_threshold,
                 nan=nan.value,

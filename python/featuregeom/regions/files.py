@@ -12,6 +12,7 @@ import numpy as np
 
 from featuregeom.errors import MissingExtraError, ParameterError, SourceError, UnsuitableSourceError
 from featuregeom.regions.piecewise import Floats, Layers, numbers
+from featuregeom.sources.torch_files import check_torch
 
 __all__ = ["read_layers", "read_points"]
 
@@ -138,6 +139,7 @@ def _safetensors(file: Path) -> Mapping[str, Any]:
 def _torch(file: Path) -> Mapping[str, Any]:
     import torch
 
+    check_torch(torch.__version__, str(file))
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:

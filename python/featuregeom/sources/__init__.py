@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from featuregeom.errors import ParameterError, SourceError
 from featuregeom.sources import hub
@@ -28,6 +28,8 @@ def open_source(
     axis: AxisGiven = "auto",
     stacks: bool = True,
     slices: Sequence[int] | None = None,
+    heads: int | Literal["auto"] | None = None,
+    recursive: bool = False,
     mmap: bool = True,
 ) -> Reader:
     """Open anything that holds feature matrices.
@@ -35,10 +37,8 @@ def open_source(
     Parameters
     ----------
     source : path, str, module, mapping, array_like or Reader
-        - a file: ``.safetensors``, ``*.safetensors.index.json``, ``.npy``, ``.npz``, ``.pt``, ``.pth`` or
-          ``.bin``;
-        - a folder with such files, or with the sparse dictionary of SAELens, Gemma Scope, sparsify or
-          dictionary_learning;
+        - a file: safetensors, NumPy, torch, GGUF or ONNX, or the index of a sharded model;
+        - a folder with such files: a model, a sparse dictionary, or one of several files per layer;
         - ``owner/name``, ``owner/name@revision`` or ``owner/name:folder/file`` on the Hugging Face Hub, when
           there is no such path here;
         - a live ``torch.nn.Module``, or a mapping of names to tensors or arrays;
@@ -52,6 +52,11 @@ def open_source(
         Whether tensors of three and more dimensions are measured slice by slice, as ``name[i]``.
     slices : sequence of int, optional
         The slices of each stack to measure; by default all.
+    heads : int or "auto", optional
+        Split weights of attention into so many heads, fused ones into queries, keys and values first; ``"auto"`` takes
+        the number from the configuration. By default they are measured whole.
+    recursive : bool
+        Whether the folders in a folder are read too.
     mmap : bool
         Map files into memory. Turn it off on network disks: each tensor is then read when asked for.
 
@@ -77,7 +82,7 @@ def open_source(
     ...     [(info.name, info.n, info.m) for info in reader.tensors()]
     [('X', 3, 2)]
     """
-    reading = Reading.of(axis, stacks=stacks, slices=slices)
+    reading = Reading.of(axis, stacks=stacks, slices=slices, heads=heads)
     if isinstance(source, Reader):
         if reading != Reading():
             raise ParameterError(
@@ -85,7 +90,7 @@ def open_source(
             )
         return source
     if isinstance(source, (str, os.PathLike)):
-        return _open_named(source, reading, mmap)
+        return _open_named(source, reading, mmap, recursive)
     if isinstance(source, Mapping):
         return MappingReader(source, source="mapping", reading=reading)
     if callable(getattr(source, "state_dict", None)):
@@ -97,7 +102,7 @@ def open_source(
     return ArrayReader(source, axis=reading.axis("X") or "auto")
 
 
-def _open_named(source: str | os.PathLike[str], reading: Reading, mmap: bool) -> Reader:
+def _open_named(source: str | os.PathLike[str], reading: Reading, mmap: bool, recursive: bool) -> Reader:
     path = Path(source).expanduser()
     try:
         there = path.exists()
@@ -105,8 +110,8 @@ def _open_named(source: str | os.PathLike[str], reading: Reading, mmap: bool) ->
         raise SourceError(f"{path}: cannot be opened: {error.strerror}") from error
     place = hub.parse(source) if isinstance(source, str) and not there else None
     if place is None:
-        return open_path(path, reading=reading, mmap=mmap)
+        return open_path(path, reading=reading, mmap=mmap, recursive=recursive)
     local, name = hub.download(place)
-    reader = open_path(local, reading=reading, mmap=mmap)
+    reader = open_path(local, reading=reading, mmap=mmap, recursive=recursive)
     reader.source = name
     return reader

@@ -68,8 +68,10 @@ class MappingReader(BaseReader):
     def __init__(
         self, tree: Mapping[Any, Any], *, source: str, reading: Reading = AUTO, hints: Hints | None = None
     ) -> None:
-        self._tensors = flatten(tree, source, rows=True)
-        super().__init__(source, "mapping", tensor_infos(self._tensors), reading, hints=hints or Hints())
+        others: list[TensorInfo] = []
+        self._tensors = flatten(tree, source, rows=True, others=others)
+        infos = tensor_infos(self._tensors)
+        super().__init__(source, "mapping", infos, reading, hints=hints or Hints(), beside=others)
 
     def close(self) -> None:
         """Let go of the tensors."""
@@ -80,7 +82,9 @@ class MappingReader(BaseReader):
         return self._tensors[info.name]
 
 
-def flatten(tree: Any, source: str, *, rows: bool = False) -> dict[str, Any]:
+def flatten(
+    tree: Any, source: str, *, rows: bool = False, others: list[TensorInfo] | None = None
+) -> dict[str, Any]:
     """Gather the tensors of nested mappings and sequences under dotted names.
 
     Parameters
@@ -92,6 +96,8 @@ def flatten(tree: Any, source: str, *, rows: bool = False) -> dict[str, Any]:
     rows : bool
         Take lists of rows of numbers for arrays, as a caller means them, and what gives an array only when asked
         (a table of pandas); in a checkpoint they are settings.
+    others : list of TensorInfo, optional
+        Filled with what is neither a tensor nor a setting (number, text), so that it is listed as skipped.
 
     Returns
     -------
@@ -120,6 +126,9 @@ def flatten(tree: Any, source: str, *, rows: bool = False) -> dict[str, Any]:
         elif isinstance(node, (list, tuple)):
             for index, value in enumerate(node):
                 walk(value, f"{name}.{index}" if name else str(index))
+        elif others is not None and not isinstance(node, (Real, str, bytes)):
+            kind = "None" if node is None else type(node).__name__
+            others.append(TensorInfo(name, (), kind, 0, skip=f"{kind}: no tensor"))
 
     try:
         walk(tree, "")
@@ -143,12 +152,47 @@ def tensor_infos(tensors: Mapping[str, Any]) -> Iterable[TensorInfo]:
     -------
     iterable of TensorInfo
     """
+    first: dict[tuple[Any, ...], str] = {}
     for name, tensor in tensors.items():
+        if getattr(tensor, "is_nested", False):
+            yield TensorInfo(
+                name, (), dtype_name(tensor), 0, skip="nested: rows of several lengths are no matrix"
+            )
+            continue
         shape = tuple(map(int, tensor.shape))
         sparse = _is_sparse(tensor)
         n_bytes = math.prod(shape) * tensor.dtype.itemsize if sparse else int(tensor.nbytes)
-        skip = "sparse: make it dense to have it measured" if sparse else None
-        yield TensorInfo(name, shape, dtype_name(tensor), n_bytes, skip=skip)
+        skip = "sparse: make it dense to have it measured" if sparse else _numberless(tensor)
+        place = None if skip else _place(tensor)
+        # Layers that are tied have weights of one name; a tensor under another name has another role.
+        leaf = name.rpartition(".")[2]
+        other = name if place is None else first.setdefault((leaf, *place), name)
+        same_as = other if other != name else ""
+        yield TensorInfo(name, shape, dtype_name(tensor), n_bytes, skip=skip, same_as=same_as)
+
+
+def _numberless(tensor: Any) -> str | None:
+    """Say why a tensor of torch holds no numbers, None where it does."""
+    if getattr(tensor, "is_meta", False):
+        return "on torch's meta device, which holds no numbers: load the weights first"
+    if type(tensor).__name__ == "FakeTensor":
+        return "a fake tensor, which holds no numbers: leave FakeTensorMode first"
+    return None
+
+
+def _place(tensor: Any) -> tuple[Any, ...] | None:
+    """Tell where a matrix lies in memory, so that tied weights are known; None where that cannot be told."""
+    if len(tensor.shape) < 2:
+        return None
+    if isinstance(tensor, np.ndarray):
+        return tensor.__array_interface__["data"][0], tensor.shape, tensor.strides, str(tensor.dtype)
+    if not all(callable(getattr(tensor, name, None)) for name in ("data_ptr", "stride")):
+        return None
+    try:
+        address = tensor.data_ptr()
+    except (RuntimeError, NotImplementedError):  # wrappers of tensors that have no storage of their own
+        return None
+    return (address, tuple(tensor.shape), tuple(tensor.stride()), str(tensor.dtype)) if address else None
 
 
 def _is_sparse(tensor: Any) -> bool:

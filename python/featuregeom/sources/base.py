@@ -9,11 +9,14 @@ from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from featuregeom.errors import DtypeError, SourceError
 from featuregeom.features import Features, as_features, check_dtype, check_shape
 from featuregeom.sources.layout import Hints
-from featuregeom.sources.matrices import matrices
+from featuregeom.sources.matrices import View, matrices
 from featuregeom.sources.protocol import Reading, TensorInfo
+from featuregeom.sources.scaled import dequantise
 from featuregeom.sources.sidecar import read_config
 
 __all__ = ["BaseReader"]
@@ -40,7 +43,20 @@ class BaseReader(ABC):
         What is known beside names and shapes; by default the name of the source.
     judged_as : mapping of str to str, optional
         Names to judge tensors by, where their own do not say which belong together.
+    beside : iterable of TensorInfo
+        What is listed as skipped beside the tensors: files and folders that were not opened.
+
+    Attributes
+    ----------
+    stored : dict of str to TensorInfo
+        The tensors as they are stored, by name.
+    container : str
+        Format of the file, whatever is stored in it.
+    copies : bool
+        Whether a stored tensor is copied each time that it is loaded.
     """
+
+    copies = False
 
     def __init__(
         self,
@@ -51,18 +67,21 @@ class BaseReader(ABC):
         files: Iterable[Path] = (),
         hints: Hints | None = None,
         judged_as: Mapping[str, str] | None = None,
+        beside: Iterable[TensorInfo] = (),
     ) -> None:
-        self._stored = {info.name: info for info in infos}
+        self.stored = {info.name: info for info in infos}
+        self.container = format
         self.files: Sequence[Path] = tuple(files)
         if hints is None:
             hints = Hints(
                 PurePath(source).name, config=read_config(self.files[0].parent) if self.files else {}
             )
-        known, listed, self._views = matrices([*self._stored.values()], reading, hints, source, judged_as)
+        known, listed, self._views = matrices([*self.stored.values()], reading, hints, source, judged_as)
+        self._held: tuple[str, Any] | None = None
         self.source = source
         self.format = known or format
         self._closed = False
-        self._infos = {info.name: info for info in listed}
+        self._infos = {info.name: info for info in (*listed, *beside)}
 
     def tensors(self) -> tuple[TensorInfo, ...]:
         """List every tensor, in the source's own order, from headers alone."""
@@ -88,9 +107,8 @@ class BaseReader(ABC):
             There is no such tensor, or its data cannot be read.
         """
         info = self._matrix(name)
-        view = self._views[name]
         return as_features(
-            view.of(self._load(self._stored[view.tensor])),
+            self._matrix_of(self._views[name]),
             source=self.source,
             tensor=name,
             axis=info.axis,
@@ -98,12 +116,41 @@ class BaseReader(ABC):
             dtype="bfloat16" if info.dtype == "bfloat16" else None,
         )
 
-    def release(self, name: str) -> None:  # noqa: B027 - most formats hold no pages
-        """Tell that the tensor's pages are not needed any more."""
+    def _matrix_of(self, view: View) -> Any:
+        """Make a matrix of stored tensors. What was made for one slice of a stack serves the next."""
+        stored = self.stored[view.tensor]
+        if view.index and self._held and self._held[0] == view.tensor:
+            return view.of(self._held[1])
+        self._held = None
+        array = self._load(stored)
+        if view.scales is not None:
+            scales = self.stored[view.scales.tensor]
+            array = dequantise(array, stored.dtype, self._load(scales), scales.dtype, view.scales.block)
+        if view.times:
+            return _widened(array, stored) @ _widened(
+                self._load(self.stored[view.times]), self.stored[view.times]
+            )
+        if view.index and (self.copies or view.scales is not None):
+            self._held = view.tensor, array
+        return view.of(array)
+
+    def load(self, info: TensorInfo) -> Any:
+        """Give a stored tensor, for a reader of several files."""
+        return self._load(info)
+
+    def release(self, name: str) -> None:
+        """Tell that the pages of a matrix's tensor are not needed any more."""
+        view = self._views.get(name)
+        if view is not None:
+            self.release_stored(view.tensor)
+
+    def release_stored(self, name: str) -> None:  # noqa: B027 - most formats hold no pages
+        """Tell that a stored tensor's pages are not needed any more."""
 
     def close(self) -> None:
         """Release files and mappings; matrices that were read stay valid."""
         self._closed = True
+        self._held = None
 
     def __enter__(self) -> Self:
         return self
@@ -136,3 +183,8 @@ class BaseReader(ABC):
             advice = ": if they are, pass the array itself" if info.dtype.startswith(_NOT_REAL) else ""
             raise DtypeError(f"{self._where(name)} is {info.skip}{advice}")
         return info
+
+
+def _widened(array: Any, info: TensorInfo) -> Any:
+    features = as_features(array, dtype="bfloat16" if info.dtype == "bfloat16" else None)
+    return features.widened(np.arange(features.n))

@@ -254,6 +254,13 @@ MODELS = (
         "3 and more dimensions",
         "a slice for each; rows of outputs x inputs where shapes or biases do not show the reverse",
     ),
+    ModelFormat(
+        "LoRA `lora_A`, `lora_B`", "names", "rows: output units, and their product `lora_BA` beside them"
+    ),
+    ModelFormat(
+        "ONNX initialisers", "the operation that uses them", "columns of a `MatMul`, else as torch's layers"
+    ),
+    ModelFormat("attention, with `--heads`", "names and `config.json`", "the dimensions of each head"),
 )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from featuregeom.errors import MissingExtraError, SourceError
-from featuregeom.sources.paths import KNOWN_FILES, SUFFIXES, weight_file
+from featuregeom.sources.folders import DICTIONARY_FILES, choose
+from featuregeom.sources.suffixes import SAFETENSORS_INDEX, SUFFIXES
 
 __all__ = ["HubId", "download", "parse"]
 
@@ -81,8 +82,10 @@ def download(place: HubId) -> tuple[Path, str]:
     else:
         folder = "" if not place.path else f"{place.path}/"
         deeper = f"{folder}*/*"
-        snapshot = _snapshot(place, [folder + name for name in KNOWN_FILES], deeper)
-        if weight_file(snapshot / path) is None:
+        wanted = (*DICTIONARY_FILES, f"*{SAFETENSORS_INDEX}", "*.safetensors")
+        snapshot = _snapshot(place, [folder + name for name in wanted], deeper)
+        local = snapshot / path
+        if not (local.is_dir() and choose(file.name for file in local.iterdir())):
             snapshot = _snapshot(place, [f"{folder}pytorch_model.bin"], deeper)
     source = f"{place.repo}@{snapshot.name}" + (f":{place.path}" if place.path else "")
     return snapshot / path, source

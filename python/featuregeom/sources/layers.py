@@ -71,6 +71,8 @@ def _matrix(
     name: str, info: TensorInfo, plain: Mapping[str, TensorInfo], hints: Hints, transposed: bool
 ) -> Lines:
     leaf, kind = name.rpartition(".")[2], hints.classes.get(info.name, "")
+    if kind == "MatMul":
+        return _columns("output units: the graph multiplies by inputs x outputs")
     if kind == "Embedding":
         return _rows("one per token or position: an embedding")
     if kind == "Conv1D" or (transposed and not kind):

@@ -8,11 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from featuregeom.errors import ParameterError
+from featuregeom.errors import ParameterError, SourceError
+from featuregeom.sources.dictionary_names import plain_name
+from featuregeom.sources.heads import head_parts, n_heads
 from featuregeom.sources.layers import Kernel, layer_layout
 from featuregeom.sources.layout import Hints, Lines, dictionary_layout
+from featuregeom.sources.lora import lora_products
 from featuregeom.sources.not_weights import BIAS, not_weights, shape_reason
 from featuregeom.sources.protocol import Reading, TensorInfo
+from featuregeom.sources.quantised import quantised
+from featuregeom.sources.scaled import Scales, find_scales
 
 __all__ = ["View", "matrices"]
 
@@ -26,7 +31,7 @@ _LISTED = 8
 
 @dataclass(frozen=True)
 class View:
-    """How a matrix is cut out of a stored tensor.
+    """How a matrix is made of stored tensors.
 
     Attributes
     ----------
@@ -36,11 +41,17 @@ class View:
         What is taken of each axis; empty for all.
     kernel : int or None
         For the kernel of a convolution, the axis of its output channels.
+    scales : Scales or None
+        For FP8, what it is multiplied with.
+    times : str
+        For a product of two tensors, the second.
     """
 
     tensor: str
     index: tuple[int | slice, ...] = ()
     kernel: int | None = None
+    scales: Scales | None = None
+    times: str = ""
 
     def of(self, array: Any) -> Any:
         """Cut the matrix out, of a NumPy array or a torch tensor, without a copy where there is no kernel."""
@@ -83,10 +94,19 @@ def matrices(
 
     Raises
     ------
+    SourceError
+        If the model is quantised.
     ParameterError
-        If the axis of a dictionary cannot be told, or a pattern for axes fits no matrix.
+        If the axis of a dictionary cannot be told, a pattern for axes fits no matrix, or heads cannot be split.
     """
-    skipped = _skipped(infos)
+    packed = quantised(infos)
+    if packed is not None:
+        raise SourceError(
+            f"{source}: the model is quantised ({packed}): its weights are packed in integers, and scales alone say "
+            "nothing. Open the model that it was made from, or dequantise it first, e.g. with model.dequantize()"
+        )
+    scales = find_scales(infos, hints.config)
+    skipped = _skipped(infos, scales)
     judged = {(judged_as or {}).get(info.name, info.name): info for info in infos}
     weights = {
         name: info
@@ -94,27 +114,69 @@ def matrices(
         if info.name not in skipped or len(info.shape) == 1 or skipped[info.name] == BIAS
     }
     given = {info.name: axis for info in infos if (axis := reading.axis(info.name)) is not None}
-    format_name, lines = dictionary_layout(weights, hints, source, given)
-    plain = layer_layout(judged, hints)
+    format_name, found = dictionary_layout(weights, hints, source, given)
+    lines = {**layer_layout(judged, hints), **found}
+    heads = None if reading.heads is None else n_heads(reading.heads, hints.config, source)
     listed: list[TensorInfo] = []
     views: dict[str, View] = {}
     for info in infos:
         if info.name in skipped:
             listed.append(replace(info, skip=skipped[info.name]))
             continue
-        for part, view in _parts(info, lines.get(info.name) or plain[info.name], reading):
-            listed.append(part)
+        if info.name in scales:
+            info = replace(info, dtype="float32", n_bytes=4 * math.prod(info.shape))
+        parts = _of_heads(info, lines[info.name], heads, source) if heads else []
+        for part, view in parts or _parts(info, lines[info.name], reading):
+            listed.append(_with_axis(part, lines[info.name], reading))
             if part.skip is None:
-                views[part.name] = view
+                views[part.name] = replace(view, scales=scales.get(info.name))
+    for part, (outer, inner) in lora_products([info for info in infos if info.name not in skipped]):
+        listed.append(_with_axis(part, Lines(0, 1, part.axis_reason), reading))
+        views[part.name] = View(outer, times=inner)
+    if heads and not any(each.stack == "head" for each in listed):
+        raise ParameterError(
+            f"{source}: heads were asked for, but no weight of attention is known by its name"
+        )
     _check_patterns(reading, listed, source)
     return format_name, listed, views
 
 
-def _skipped(infos: Iterable[TensorInfo]) -> dict[str, str]:
+def _skipped(infos: Iterable[TensorInfo], scales: Mapping[str, Scales]) -> dict[str, str]:
     infos = list(infos)
     names = not_weights(infos)
+    used = {each.tensor: f"scales of {name!r}, which are applied" for name, each in scales.items()}
     reasons = {info.name: info.skip or shape_reason(info.shape, info.dtype) for info in infos}
-    return {**names, **{name: reason for name, reason in reasons.items() if reason is not None}}
+    found = {**names, **{name: reason for name, reason in reasons.items() if reason is not None}, **used}
+    measured: dict[str, str] = {}
+    for info in infos:
+        if info.name not in found:
+            other = measured.setdefault(info.same_as or info.name, info.name)
+            if other != info.name:
+                found[info.name] = f"tied: the same numbers as {other!r}, measured once"
+    return found
+
+
+def _of_heads(
+    info: TensorInfo, lines: Lines, heads: tuple[int, int, int | None], source: str
+) -> list[tuple[TensorInfo, View]]:
+    """Cut a weight of attention into its heads."""
+    found = []
+    for part in head_parts(plain_name(info.name), info.shape, lines, heads, source):
+        span = slice(part.start, part.stop)
+        size = part.stop - part.start
+        rows = part.axis == 0
+        named = replace(
+            info,
+            name=info.name + part.suffix,
+            shape=(size, info.shape[1]) if rows else (info.shape[0], size),
+            n_bytes=info.n_bytes * size // info.shape[part.axis],
+            axis="rows" if rows else "columns",
+            axis_reason=part.reason,
+            stack="head",
+            tensor=info.name,
+        )
+        found.append((named, View(info.name, (span, slice(None)) if rows else (slice(None), span))))
+    return found
 
 
 def _parts(info: TensorInfo, lines: Lines, reading: Reading) -> list[tuple[TensorInfo, View]]:
@@ -122,11 +184,10 @@ def _parts(info: TensorInfo, lines: Lines, reading: Reading) -> list[tuple[Tenso
     if isinstance(lines, Kernel):
         rows = info.shape[lines.features]
         flat = replace(info, shape=(rows, math.prod(info.shape) // rows))
-        view = View(info.name, kernel=lines.features)
-        return [(_with_axis(flat, replace(lines, features=0, dimensions=1), reading), view)]
+        return [(flat, View(info.name, kernel=lines.features))]
     n_dims = len(info.shape)
     if n_dims == 2:
-        return [(_with_axis(info, lines, reading), View(info.name))]
+        return [(info, View(info.name))]
     stacked = [axis for axis in range(n_dims) if axis not in (lines.features, lines.dimensions)]
     count = math.prod(info.shape[axis] for axis in stacked)
     what = f"a stack of {count} matrices"
@@ -149,7 +210,6 @@ def _parts(info: TensorInfo, lines: Lines, reading: Reading) -> list[tuple[Tenso
             stack=lines.stack,
             tensor=info.name,
         )
-        part = _with_axis(part, lines, reading)
         if reading.slices is not None and position not in reading.slices:
             part = replace(part, skip="a slice that was not asked for")
         found.append((part, View(info.name, tuple(index))))
@@ -160,6 +220,10 @@ def _with_axis(info: TensorInfo, lines: Lines, reading: Reading) -> TensorInfo:
     asked = reading.axis(info.name, info.tensor or info.name)
     if asked is not None:
         return replace(info, axis=asked, axis_reason="as asked")
+    if info.axis_reason:  # its own, not its tensor's
+        return info
+    if isinstance(lines, Kernel):
+        return replace(info, axis="rows", axis_reason=lines.reason)
     return replace(info, axis=lines.axis, axis_reason=lines.reason)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,8 @@ class NpyReader(BaseReader):
         See `BaseReader`.
     mmap : bool
         Map the file, or read the array when asked for.
+    beside : iterable of TensorInfo
+        See `BaseReader`.
 
     Raises
     ------
@@ -65,18 +67,20 @@ class NpyReader(BaseReader):
         The file is missing, malformed or truncated, or holds Python objects.
     """
 
-    def __init__(self, path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, reading: Reading = AUTO, mmap: bool = True, beside: Iterable[TensorInfo] = ()
+    ) -> None:
         self._file = RawFile(path, mapped=mmap)
         self._header = _parse(self._file.head(_BEGINNING), self._file.size, str(path))
         if self._header.dtype.hasobject:
             raise SourceError(
                 f"{path}: the array holds Python objects, which only unpickling could read: save it as floats"
             )
-        super().__init__(str(path), "npy", [self._header.info(path.stem)], reading, [path])
+        super().__init__(str(path), "npy", [self._header.info(path.stem)], reading, [path], beside=beside)
 
-    def release(self, name: str) -> None:
+    def release_stored(self, name: str) -> None:
         """Drop the array's whole pages from memory; they come back from disk if touched again."""
-        if name in self._infos:
+        if name in self.stored:
             self._file.release(self._header.offset, self._header.offset + self._header.n_bytes)
 
     def close(self) -> None:
@@ -97,6 +101,8 @@ class NpzReader(BaseReader):
         The archive.
     reading : Reading
         See `BaseReader`.
+    beside : iterable of TensorInfo
+        See `BaseReader`.
 
     Raises
     ------
@@ -104,7 +110,9 @@ class NpzReader(BaseReader):
         The file is missing or no zip archive, or a member is malformed.
     """
 
-    def __init__(self, path: Path, *, reading: Reading = AUTO) -> None:
+    copies = True
+
+    def __init__(self, path: Path, *, reading: Reading = AUTO, beside: Iterable[TensorInfo] = ()) -> None:
         self._path = path
         infos = []
         with _zip_errors(str(path)), zipfile.ZipFile(path) as archive:
@@ -114,7 +122,7 @@ class NpzReader(BaseReader):
                     with _zip_errors(f"{path}: tensor {name!r}"), archive.open(member) as stream:
                         beginning = stream.read(_BEGINNING)
                     infos.append(_parse(beginning, member.file_size, f"{path}: tensor {name!r}").info(name))
-        super().__init__(str(path), "npz", infos, reading, [path])
+        super().__init__(str(path), "npz", infos, reading, [path], beside=beside)
 
     def _load(self, info: TensorInfo) -> NDArray[Any]:
         with (

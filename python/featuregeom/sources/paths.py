@@ -1,39 +1,30 @@
-"""Files and folders: which reader opens which, and what a folder's weights are."""
+"""Files: which reader opens which, by contents first and suffix second."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from featuregeom.errors import SourceError
+from featuregeom.sources.base import BaseReader
+from featuregeom.sources.contents import kind_of
+from featuregeom.sources.folders import Folder, find_weights, snapshot
+from featuregeom.sources.gguf_file import GgufReader
+from featuregeom.sources.joined import UNDECIDED, JoinedReader
 from featuregeom.sources.numpy_files import NpyReader, NpzReader
-from featuregeom.sources.protocol import AUTO, Reader, Reading
-from featuregeom.sources.safetensors import open_index, open_safetensors
+from featuregeom.sources.onnx_file import OnnxReader
+from featuregeom.sources.protocol import AUTO, Reading
+from featuregeom.sources.safetensors import open_index, open_safetensors, weight_map
+from featuregeom.sources.suffixes import BIN_INDEX, KINDS, SAFETENSORS_INDEX, SUFFIXES, ending
 from featuregeom.sources.torch_files import TorchReader
 
-__all__ = ["KNOWN_FILES", "SUFFIXES", "open_path", "weight_file"]
-
-_INDEX = ".safetensors.index.json"
+__all__ = ["open_path"]
 
 _HUB = "; a model of the Hugging Face Hub is named with its owner, such as openai-community/gpt2"
 
-SUFFIXES = (".safetensors", _INDEX, ".npy", ".npz", ".pt", ".pth", ".bin")
-"""How the name of a readable file ends."""
 
-_DICTIONARIES = (
-    "sae_weights.safetensors",
-    "params.npz",
-    "params.safetensors",
-    "sae.safetensors",
-    "final.safetensors",
-    "ae.pt",
-)
-"""Files of sparse dictionaries that are always called so, in the order in which a folder is searched."""
-
-KNOWN_FILES = tuple(dict.fromkeys((*_DICTIONARIES, f"*{_INDEX}", "*.safetensors")))
-"""What a folder is searched for before ``pytorch_model.bin``, as patterns."""
-
-
-def open_path(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> Reader:
+def open_path(
+    path: Path, *, reading: Reading = AUTO, mmap: bool = True, recursive: bool = False
+) -> BaseReader:
     """Open a weight file, or the weights of a folder.
 
     Parameters
@@ -44,10 +35,12 @@ def open_path(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> Read
         See `BaseReader`.
     mmap : bool
         Map files, or read each tensor from disk when asked for.
+    recursive : bool
+        Whether the folders in a folder are read too.
 
     Returns
     -------
-    Reader
+    BaseReader
 
     Raises
     ------
@@ -55,58 +48,62 @@ def open_path(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> Read
         There is no such path, no reader for it, or it is malformed.
     """
     if path.is_dir():
-        found = weight_file(path)
-        if found is None:
-            names = ", ".join((*KNOWN_FILES, "pytorch_model.bin"))
-            raise SourceError(f"{path}: no weights at the top of this folder; looked for {names}")
-        if isinstance(found, list):
-            return open_safetensors(found, source=str(path), reading=reading, mmap=mmap)
-        path = found
+        path = snapshot(path)
+        found = find_weights(path, recursive=recursive)
+        if len(found.files) == 1:
+            return _open_file(found.files[0], reading, mmap, found)
+        return _joined(path, found, reading, mmap)
     if not path.exists():
         hub = "" if path.suffix.lower() in SUFFIXES or len(path.parts) > 1 else _HUB
         raise SourceError(f"no such file or folder: {path}{hub}")
     if not path.is_file():
         raise SourceError(f"{path}: neither a file nor a folder")
+    return _open_file(path, reading, mmap)
+
+
+def _joined(path: Path, found: Folder, reading: Reading, mmap: bool) -> JoinedReader:
+    """Open several files of a folder, each under a prefix of its own."""
+    stems = [ending(file)[0] for file in found.files]
+    readers = {}
+    for file, stem in zip(found.files, stems, strict=True):
+        inside = file.relative_to(path).parent
+        prefix = stem if stems.count(stem) == 1 else (inside / stem).as_posix()
+        readers[prefix] = _open_file(file, UNDECIDED, mmap)
+    return JoinedReader(str(path), readers, reading, path, beside=found.beside)
+
+
+def _open_file(path: Path, reading: Reading, mmap: bool, found: Folder | None = None) -> BaseReader:
+    beside = found.beside if found is not None else ()
     name = path.name.lower()
-    if name.endswith(_INDEX):
-        return open_index(path, reading=reading, mmap=mmap)
-    match path.suffix.lower():
-        case ".safetensors":
-            return open_safetensors([path], reading=reading, mmap=mmap)
-        case ".npy":
-            return NpyReader(path, reading=reading, mmap=mmap)
-        case ".npz":
-            return NpzReader(path, reading=reading)
-        case ".pt" | ".pth" | ".bin":
-            return TorchReader(path, reading=reading, mmap=mmap)
+    if name.endswith(SAFETENSORS_INDEX):
+        return open_index(path, reading=reading, mmap=mmap, beside=beside)
+    if name.endswith(BIN_INDEX):
+        return _open_bin_index(path, reading, mmap)
+    kind = kind_of(path) or KINDS.get(ending(path)[1])
+    match kind:
+        case "safetensors":
+            return open_safetensors(path, reading=reading, mmap=mmap, beside=beside)
+        case "npy":
+            return NpyReader(path, reading=reading, mmap=mmap, beside=beside)
+        case "npz":
+            return NpzReader(path, reading=reading, beside=beside)
+        case "torch":
+            return TorchReader(path, reading=reading, mmap=mmap, beside=beside)
+        case "gguf":
+            return GgufReader(path, reading=reading, beside=beside)
+        case "onnx":
+            return OnnxReader(path, reading=reading, beside=beside)
     raise SourceError(f"{path}: no reader for this kind of file; known are {', '.join(SUFFIXES)}")
 
 
-def weight_file(folder: Path) -> Path | list[Path] | None:
-    """Find the weights of a folder, not of the folders in it.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to look.
-
-    Returns
-    -------
-    Path, list of Path or None
-        The file of a sparse dictionary; else the index; else ``model.safetensors`` or the only safetensors
-        file; else all of them, as a list; else ``pytorch_model.bin``.
-    """
-    for name in _DICTIONARIES:
-        if (folder / name).is_file():
-            return folder / name
-    indices = sorted(folder.glob(f"*{_INDEX}"))
-    if indices:
-        return next((index for index in indices if index.name == f"model{_INDEX}"), indices[0])
-    single = folder / "model.safetensors"
-    if single.is_file():
-        return single
-    files = sorted(folder.glob("*.safetensors"))
-    if files:
-        return files[0] if len(files) == 1 else files
-    legacy = folder / "pytorch_model.bin"
-    return legacy if legacy.is_file() else None
+def _open_bin_index(path: Path, reading: Reading, mmap: bool) -> JoinedReader:
+    """Open the shards of a torch checkpoint that an index names, and those alone."""
+    shards = weight_map(path)
+    readers: dict[str, BaseReader] = {}
+    for tensor, shard in shards.items():
+        if shard not in readers:
+            file = path.parent / shard
+            if not file.is_file():
+                raise SourceError(f"{path}: shard {shard!r} is missing; tensor {tensor!r} is in it")
+            readers[shard] = TorchReader(file, reading=UNDECIDED, mmap=mmap)
+    return JoinedReader(str(path), readers, reading, path.parent, only=shards, files=[path])

@@ -34,15 +34,23 @@ class Reading:
         Whether the slices of tensors of three and more dimensions are measured.
     slices : frozenset of int or None
         The slices of each stack to measure; None for all.
+    heads : int, "auto" or None
+        The number of heads that attention is split into; "auto" where the configuration says it, None for none.
     """
 
     axes: tuple[tuple[str, Axis], ...] = ()
     stacks: bool = True
     slices: frozenset[int] | None = None
+    heads: int | Literal["auto"] | None = None
 
     @classmethod
     def of(
-        cls, axis: AxisGiven = "auto", *, stacks: bool = True, slices: Sequence[int] | None = None
+        cls,
+        axis: AxisGiven = "auto",
+        *,
+        stacks: bool = True,
+        slices: Sequence[int] | None = None,
+        heads: int | Literal["auto"] | None = None,
     ) -> Reading:
         """Read what a caller gives.
 
@@ -54,6 +62,8 @@ class Reading:
         stacks : bool
             See the attribute.
         slices : sequence of int, optional
+            See the attribute.
+        heads : int or "auto", optional
             See the attribute.
 
         Returns
@@ -71,7 +81,9 @@ class Reading:
             or not all(type(each) is int and each >= 0 for each in slices)
         ):
             raise ParameterError(f"slices must be a list of indices from 0, such as [0, 3], got {slices!r}")
-        return cls(_axes(axis), bool(stacks), None if slices is None else frozenset(slices))
+        if heads is not None and heads != "auto" and (type(heads) is not int or heads < 1):
+            raise ParameterError(f"heads must be a positive integer or 'auto' (--heads 12), got {heads!r}")
+        return cls(_axes(axis), bool(stacks), None if slices is None else frozenset(slices), heads)
 
     def axis(self, *names: str) -> Axis | None:
         """Give the axis that was asked for a tensor under any of its names, None where none was."""
@@ -143,6 +155,8 @@ class TensorInfo:
         For a slice, what its stack holds: ``"head"``, ``"expert"``, ``"layer"``, ``"slice"``; else empty.
     tensor : str
         The stored tensor that holds it; empty where that is `name`.
+    same_as : str
+        For tied weights, the name under which the same numbers in memory came first.
     """
 
     name: str
@@ -154,6 +168,7 @@ class TensorInfo:
     axis_reason: str = field(default="", compare=False)
     stack: str = ""
     tensor: str = ""
+    same_as: str = ""
 
     @property
     def n(self) -> int:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -19,7 +19,7 @@ from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 from featuregeom.sources.raw_file import RawFile
 
-__all__ = ["SafetensorsReader", "open_index", "open_safetensors"]
+__all__ = ["SafetensorsReader", "open_index", "open_safetensors", "weight_map"]
 
 _MAX_JSON = 100_000_000
 """Longest header or index that is read; the safetensors format sets the same bound for headers."""
@@ -52,6 +52,7 @@ _DTYPES = {
 }
 
 _STORED = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
+"""How NumPy reads them; everything else as bytes, which only FP8 with scales is asked for."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,23 @@ class SafetensorsReader(BaseReader):
         See `BaseReader`.
     files : iterable of Path
         See `BaseReader`.
+    beside : iterable of TensorInfo
+        See `BaseReader`.
     """
 
     def __init__(
-        self, source: str, entries: Iterable[_Entry], reading: Reading, files: Iterable[Path]
+        self,
+        source: str,
+        entries: Iterable[_Entry],
+        reading: Reading,
+        files: Iterable[Path],
+        beside: Iterable[TensorInfo] = (),
     ) -> None:
         self._entries = {entry.info.name: entry for entry in entries}
         infos = (entry.info for entry in self._entries.values())
-        super().__init__(source, "safetensors", infos, reading, files)
+        super().__init__(source, "safetensors", infos, reading, files, beside=beside)
 
-    def release(self, name: str) -> None:
+    def release_stored(self, name: str) -> None:
         """Drop the tensor's whole pages from memory; they come back from disk if touched again."""
         entry = self._entries.get(name)
         if entry is not None:
@@ -98,24 +106,24 @@ class SafetensorsReader(BaseReader):
 
     def _load(self, info: TensorInfo) -> NDArray[Any]:
         entry = self._entries[info.name]
-        return entry.file.array(entry.start, _STORED[info.dtype], info.shape)
+        return entry.file.array(entry.start, _STORED.get(info.dtype, "u1"), info.shape)
 
 
 def open_safetensors(
-    paths: Sequence[Path], *, source: str | None = None, reading: Reading = AUTO, mmap: bool = True
+    path: Path, *, reading: Reading = AUTO, mmap: bool = True, beside: Iterable[TensorInfo] = ()
 ) -> SafetensorsReader:
-    """Open safetensors files as one source.
+    """Open a safetensors file.
 
     Parameters
     ----------
-    paths : sequence of Path
-        The files.
-    source : str, optional
-        What to call them together; by default the first path.
+    path : Path
+        The file.
     reading : Reading
         See `BaseReader`.
     mmap : bool
-        Map the files, or read each tensor from disk when asked for.
+        Map the file, or read each tensor from disk when asked for.
+    beside : iterable of TensorInfo
+        See `BaseReader`.
 
     Returns
     -------
@@ -124,21 +132,14 @@ def open_safetensors(
     Raises
     ------
     SourceError
-        A file is missing or malformed, or two files hold a tensor of the same name.
+        The file is missing or malformed.
     """
-    found: dict[str, _Entry] = {}
-    for path in paths:
-        for name, entry in _entries(path, mmap).items():
-            if name in found:
-                other = found[name].file.path
-                raise SourceError(
-                    f"{path}: tensor {name!r} is also in {other}: open one of the files instead"
-                )
-            found[name] = entry
-    return SafetensorsReader(source or str(paths[0]), found.values(), reading, paths)
+    return SafetensorsReader(str(path), _entries(path, mmap).values(), reading, [path], beside)
 
 
-def open_index(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> SafetensorsReader:
+def open_index(
+    path: Path, *, reading: Reading = AUTO, mmap: bool = True, beside: Iterable[TensorInfo] = ()
+) -> SafetensorsReader:
     """Open sharded safetensors by their index, whose ``weight_map`` is an allow-list.
 
     Parameters
@@ -149,6 +150,8 @@ def open_index(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> Saf
         See `BaseReader`.
     mmap : bool
         Map the shards, or read each tensor from disk when asked for.
+    beside : iterable of TensorInfo
+        See `BaseReader`.
 
     Returns
     -------
@@ -163,7 +166,7 @@ def open_index(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> Saf
     """
     shards: dict[str, dict[str, _Entry]] = {}
     entries = []
-    for name, shard in _weight_map(path).items():
+    for name, shard in weight_map(path).items():
         if shard not in shards:
             file = path.parent / shard
             if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where the name is too long
@@ -173,7 +176,7 @@ def open_index(path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> Saf
             raise SourceError(f"{path}: tensor {name!r} is not in {shard!r}, where the index has it")
         entries.append(shards[shard][name])
     files = [path, *(path.parent / shard for shard in shards)]
-    return SafetensorsReader(str(path), entries, reading, files)
+    return SafetensorsReader(str(path), entries, reading, files, beside)
 
 
 def _entries(path: Path, mmap: bool) -> dict[str, _Entry]:
@@ -233,7 +236,24 @@ def _wrong(entry: Any) -> str | None:
     return None
 
 
-def _weight_map(path: Path) -> Mapping[str, str]:
+def weight_map(path: Path) -> Mapping[str, str]:
+    """Read which shard holds each tensor, from an index of safetensors or torch files.
+
+    Parameters
+    ----------
+    path : Path
+        The ``*.index.json``.
+
+    Returns
+    -------
+    mapping of str to str
+        In the index's order; every shard lies in the index's own folder.
+
+    Raises
+    ------
+    SourceError
+        The index is malformed or points outside its folder.
+    """
     file = RawFile(path, mapped=False)
     if file.size > _MAX_JSON:
         raise SourceError(f"{path}: an index of {file.size} bytes; at most {_MAX_JSON} are allowed")

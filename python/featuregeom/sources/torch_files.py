@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 from featuregeom.sources.raw_file import RawFile
 
-__all__ = ["TorchReader"]
+__all__ = ["TorchReader", "check_torch"]
 
 _ZIP = b"PK\3\4"
+
+_SAFE = [2, 10]
+"""The first release of torch that loads weights of strangers safely, as far as is known."""
 
 _FORGET_AFTER = 64 << 20
 """Released bytes after which the file is mapped afresh: torch has no other way to give pages back."""
@@ -32,6 +37,8 @@ class TorchReader(BaseReader):
         See `BaseReader`.
     mmap : bool
         Map the file. Otherwise, and for the older format that is no zip archive, torch reads all of it.
+    beside : iterable of TensorInfo
+        See `BaseReader`.
 
     Raises
     ------
@@ -41,18 +48,22 @@ class TorchReader(BaseReader):
         The file is missing or malformed, holds no tensor, or holds Python objects.
     """
 
-    def __init__(self, path: Path, *, reading: Reading = AUTO, mmap: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, reading: Reading = AUTO, mmap: bool = True, beside: Iterable[TensorInfo] = ()
+    ) -> None:
         self._path = path
-        self._mmap = RawFile(path, mapped=False).head(4) == _ZIP and mmap
+        # By the name .safetensors torch would not load it as what it is, unless it is given an open file.
+        self._renamed = path.suffix.lower() == ".safetensors"
+        self._mmap = RawFile(path, mapped=False).head(4) == _ZIP and mmap and not self._renamed
         self._tensors = self._open()
         self._released = 0
-        super().__init__(str(path), "torch", tensor_infos(self._tensors), reading, [path])
+        super().__init__(str(path), "torch", tensor_infos(self._tensors), reading, [path], beside=beside)
 
-    def release(self, name: str) -> None:
+    def release_stored(self, name: str) -> None:
         """Give the pages of released tensors back, now and then."""
-        if not self._mmap or self._closed or name not in self._infos:
+        if not self._mmap or self._closed or name not in self.stored:
             return
-        self._released += self._infos[name].n_bytes
+        self._released += self.stored[name].n_bytes
         if self._released >= _FORGET_AFTER:
             self._tensors, self._released = {}, 0
 
@@ -73,8 +84,10 @@ class TorchReader(BaseReader):
             raise MissingExtraError(
                 f"{self._path}: reading this format needs torch: pip install featuregeom[torch]"
             ) from error
+        check_torch(torch.__version__, str(self._path))
         try:
-            tree = torch.load(self._path, map_location="cpu", weights_only=True, mmap=self._mmap)
+            with self._path.open("rb") if self._renamed else nullcontext(self._path) as file:
+                tree = torch.load(file, map_location="cpu", weights_only=True, mmap=self._mmap)
         except pickle.UnpicklingError as error:
             raise SourceError(
                 f"{self._path}: torch refuses to load it as data: {_reason(error)}\n"
@@ -83,6 +96,31 @@ class TorchReader(BaseReader):
         except Exception as error:  # whatever a malformed file does to torch
             raise SourceError(f"{self._path}: torch cannot load it: {_reason(error)}") from error
         return flatten({self._path.stem: tree} if isinstance(tree, torch.Tensor) else tree, str(self._path))
+
+
+def check_torch(version: str, where: str) -> None:
+    """Refuse to load a checkpoint with a torch that a file can attack, even when it loads weights only.
+
+    Parameters
+    ----------
+    version : str
+        ``torch.__version__``.
+    where : str
+        The file; the message begins with this.
+
+    Raises
+    ------
+    SourceError
+        For torch below 2.10: CVE-2025-32434 (below 2.6, a file runs code) and CVE-2026-24747 (below 2.10, a file
+        corrupts memory).
+    """
+    release = [int(part) for part in re.findall(r"\d+", version)[:2]]
+    if release < _SAFE:
+        raise SourceError(
+            f"{where}: torch {version} does not load it safely: before 2.10 a file can corrupt memory or run code, "
+            "also where only weights are asked for (CVE-2025-32434, CVE-2026-24747). Install torch 2.10 or later "
+            "(pip install 'torch>=2.10'), or convert the file to safetensors where it is trusted"
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,7 @@ from featuregeom import _core
 from featuregeom.analysis import Analysis, MatrixResult
 from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, ParameterError, SourceError, UnsuitableSourceError
-from featuregeom.features import Features, as_features, check_dtype
+from featuregeom.features import Features, as_features, check_dtype, refusal
 from featuregeom.folders import locked, origin
 from featuregeom.report.page import write_page
 from featuregeom.sources import AxisGiven, Reader, TensorInfo, open_source
@@ -38,6 +38,8 @@ def analyze(
     axis: AxisGiven = "auto",
     stacks: bool = True,
     slices: Sequence[int] | None = None,
+    heads: int | Literal["auto"] | None = None,
+    recursive: bool = False,
     tolerance: float | None = None,
     block_threshold: float | None = None,
     nan: NonFinite = "error",
@@ -66,6 +68,10 @@ def analyze(
         Whether tensors of three and more dimensions are measured slice by slice, as ``name[i]``.
     slices : sequence of int, optional
         The slices of each stack to measure; by default all.
+    heads : int or "auto", optional
+        Split weights of attention into so many heads; ``"auto"`` takes the number from the configuration.
+    recursive : bool
+        Whether the folders in a folder are read too.
     tolerance : float, optional
         Relative tolerance of eigenspaces; by default chosen by persistence, see :func:`featuregeom.spectra.spectrum`.
     block_threshold : float, optional
@@ -142,13 +148,13 @@ def analyze(
         raise ParameterError(f"seed must be an integer, got {seed}")
     options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0, 2**64 - 1))
     _rehearse(options, num_threads)
-    with open_source(source, axis=axis, stacks=stacks, slices=slices, mmap=mmap) as reader:
+    with open_source(
+        source, axis=axis, stacks=stacks, slices=slices, heads=heads, recursive=recursive, mmap=mmap
+    ) as reader:
         chosen, skipped = select(reader.tensors(), include, exclude)
         if not chosen and all(reason != "excluded" for _, reason in skipped):
             raise _nothing(reader.source, [_skipped(info, reason) for info, reason in skipped])
-        for info in chosen:
-            with _advice(info):
-                check_dtype(info.dtype, f"{reader.source}: tensor {info.name!r}")
+        _check_dtypes(chosen, reader.source)
         plan = _plan(reader, chosen, skipped, options)
         watch = Watch(reader.files, chosen, partial(_matrix, reader))
         meter = Meter(progress, {info.name: cost(info) for info in chosen})
@@ -209,6 +215,24 @@ def _rehearse(options: Options, num_threads: int | None) -> None:
     name = number.provenance.tensor
     measure(
         number, options, num_threads, Meter(None, {name: cost(TensorInfo(name, (1, 1), number.dtype, 8))})
+    )
+
+
+def _check_dtypes(chosen: list[TensorInfo], source: str) -> None:
+    """Refuse types that cannot be read, once for all tensors that have them."""
+    refused = [info for info in chosen if refusal(info.dtype) is not None]
+    if not refused:
+        return
+    first = refused[0]
+    if len(refused) == 1:
+        with _advice(first):
+            check_dtype(first.dtype, f"{source}: tensor {first.name!r}")
+    names = ", ".join(repr(info.name) for info in refused[:_LISTED])
+    more = f" and {len(refused) - _LISTED} more" if len(refused) > _LISTED else ""
+    types = " or ".join(dict.fromkeys(info.dtype for info in refused))
+    raise DtypeError(
+        f"{source}: {len(refused)} tensors are {types}: {refusal(first.dtype)}. They are {names}{more}; "
+        "exclude= (--exclude) goes on without them"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from featuregeom.errors import ParameterError
 from featuregeom.features import refusal
@@ -217,6 +217,8 @@ def describe(
     axis: AxisGiven = "auto",
     stacks: bool = True,
     slices: Sequence[int] | None = None,
+    heads: int | Literal["auto"] | None = None,
+    recursive: bool = False,
     mmap: bool = True,
 ) -> Description:
     """List what is inside a source and what an analysis would do with it, from headers alone.
@@ -232,6 +234,10 @@ def describe(
         Whether tensors of three and more dimensions are measured slice by slice, as ``name[i]``.
     slices : sequence of int, optional
         The slices of each stack to measure; by default all.
+    heads : int or "auto", optional
+        Split weights of attention into so many heads; ``"auto"`` takes the number from the configuration.
+    recursive : bool
+        Whether the folders in a folder are read too.
     mmap : bool
         Whether to map files into memory; switch it off for network disks.
 
@@ -246,7 +252,9 @@ def describe(
     ParameterError
         If it cannot be told which axis of a sparse dictionary lists features.
     """
-    with open_source(source, axis=axis, stacks=stacks, slices=slices, mmap=mmap) as reader:
+    with open_source(
+        source, axis=axis, stacks=stacks, slices=slices, heads=heads, recursive=recursive, mmap=mmap
+    ) as reader:
         return Description(reader.source, reader.format, tuple(reader.tensors()))
 
 
@@ -258,13 +266,15 @@ def estimate(
     axis: AxisGiven = "auto",
     stacks: bool = True,
     slices: Sequence[int] | None = None,
+    heads: int | Literal["auto"] | None = None,
+    recursive: bool = False,
     mmap: bool = True,
 ) -> Estimate:
     """Count the operations and bytes of an analysis before running it, from headers alone.
 
     Parameters
     ----------
-    source, axis, stacks, slices, mmap
+    source, axis, stacks, slices, heads, recursive, mmap
         As in `describe`.
     include, exclude : str, sequence of str, or None
         As in :func:`featuregeom.analyze`.
@@ -280,7 +290,9 @@ def estimate(
     ParameterError
         If `include` leaves nothing to analyse, or either is no pattern.
     """
-    with open_source(source, axis=axis, stacks=stacks, slices=slices, mmap=mmap) as reader:
+    with open_source(
+        source, axis=axis, stacks=stacks, slices=slices, heads=heads, recursive=recursive, mmap=mmap
+    ) as reader:
         chosen, _ = select(reader.tensors(), include, exclude)
     reasons = {info.name: refusal(info.dtype) for info in chosen}
     return Estimate(

@@ -1,0 +1,81 @@
+"""GGUF files, through the gguf package, which also dequantises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featuregeom.errors import MissingExtraError, SourceError
+from featuregeom.sources.base import BaseReader
+from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
+
+__all__ = ["GgufReader"]
+
+_PLAIN = {"F32": "float32", "F16": "float16", "F64": "float64"}
+
+
+class GgufReader(BaseReader):
+    """The tensors of a GGUF file: F64, F32 and F16 in place, BF16 and quantised types as float32.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which is mapped.
+    reading : Reading
+        See `BaseReader`.
+    beside : iterable of TensorInfo
+        See `BaseReader`.
+
+    Raises
+    ------
+    MissingExtraError
+        The gguf package is not installed.
+    SourceError
+        The file is malformed.
+    """
+
+    copies = True
+
+    def __init__(self, path: Path, *, reading: Reading = AUTO, beside: Iterable[TensorInfo] = ()) -> None:
+        try:
+            import gguf
+        except ImportError as error:
+            raise MissingExtraError(
+                f"{path}: reading GGUF needs the gguf package: pip install featuregeom[gguf]"
+            ) from error
+        try:
+            self._tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
+        except Exception as error:  # whatever a malformed file does to the parser
+            raise SourceError(f"{path}: gguf cannot read it: {error or type(error).__name__}") from error
+        infos = [_info(tensor) for tensor in self._tensors.values()]
+        super().__init__(str(path), "gguf", infos, reading, [path], beside=beside)
+
+    def close(self) -> None:
+        """Let go of the file; matrices that were read stay valid."""
+        super().close()
+        self._tensors = {}
+
+    def _load(self, info: TensorInfo) -> Any:
+        import gguf
+
+        tensor = self._tensors[info.name]
+        if tensor.tensor_type.name in _PLAIN:
+            return tensor.data
+        try:
+            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        except NotImplementedError as error:
+            raise SourceError(
+                f"{self._where(info.name)}: gguf cannot dequantise {tensor.tensor_type.name}"
+            ) from error
+        return np.asarray(values, dtype=np.float32).reshape(info.shape)
+
+
+def _info(tensor: Any) -> TensorInfo:
+    shape = tuple(int(size) for size in reversed(tensor.shape))  # GGUF lists the fastest axis first
+    kind = tensor.tensor_type.name
+    dtype = kind.lower() if kind in ("I8", "I16", "I32", "I64") else _PLAIN.get(kind, "float32")
+    dtype = f"int{dtype[1:]}" if dtype.startswith("i") else dtype
+    return TensorInfo(tensor.name, shape, dtype, int(tensor.n_bytes))

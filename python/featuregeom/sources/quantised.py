@@ -1,0 +1,57 @@
+"""Models whose weights are packed in integers: refused as a whole, for their scales alone say nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from featuregeom.sources.dictionary_names import plain_name
+from featuregeom.sources.protocol import TensorInfo
+
+__all__ = ["quantised"]
+
+_SIGNS = {
+    "GPTQ or AWQ": re.compile(r"(?:.*\.)?(qweight|qzeros)"),
+    "bitsandbytes": re.compile(
+        r".*\.(absmax|nested_absmax|quant_map|nested_quant_map|SCB)|.*quant_state\.bitsandbytes.*"
+    ),
+    "compressed-tensors": re.compile(r".*\.weight_packed"),
+    "HQQ": re.compile(r".*\.W_q"),
+    "quanto": re.compile(r".*\.weight\._(data|scale)"),
+}
+"""Names that only these methods give to tensors."""
+
+_PACKED = ("int8", "uint8", "int4", "uint4", "qint", "quint", "float4")
+"""Types of packed weights; they are such only beside scales."""
+
+_SCALES = ("scale", "scales", "weight_scale", "weight_scales", "scale_inv", "weight_scale_inv", "zero_point")
+
+
+def quantised(infos: Iterable[TensorInfo]) -> str | None:
+    """Say by which method a model is quantised.
+
+    Parameters
+    ----------
+    infos : iterable of TensorInfo
+        All its tensors.
+
+    Returns
+    -------
+    str or None
+        The method and a tensor that shows it; None where weights are not packed.
+    """
+    held = {plain_name(info.name): info for info in infos}
+    for method, sign in _SIGNS.items():
+        for name in held:
+            if sign.fullmatch(name):
+                return f"{method}: {name!r}"
+    for name, info in held.items():
+        stem, _, leaf = name.rpartition(".")
+        if leaf.endswith("_blocks") and f"{stem}.{leaf.removesuffix('blocks')}scales".lstrip(".") in held:
+            return f"MXFP4: {name!r}"
+        if info.dtype.startswith(("qint", "quint")):
+            return f"{info.dtype}: {name!r}"
+        packed = leaf == "weight" and len(info.shape) == 2 and info.dtype.startswith(_PACKED)
+        if packed and any(f"{stem}.{scale}".lstrip(".") in held for scale in _SCALES):
+            return f"{info.dtype} with scales: {name!r}"
+    return None
