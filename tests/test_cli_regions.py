@@ -205,7 +205,7 @@ def test_along_writes_table_and_page(invoke, net, tmp_path):
     assert said.exit_code == 0, said.output
     facts = json.loads(said.stdout)
     expected = fg.regions.along(net, [-3.0, 1.0], [3.0, -1.0])
-    assert facts["regions"] == expected.n_pieces > 5
+    assert facts["regions"] == facts["pieces"] == expected.n_pieces > 5
     assert facts["crossings"] == expected.crossings.tolist()
     assert_provenance(facts, command="featuregeom regions along", source="net.pt", way="-3,1 to 3,-1")
     np.testing.assert_allclose(pd.read_parquet(facts["table"])["stop"], expected.breakpoints[1:])
@@ -215,7 +215,14 @@ def test_along_writes_table_and_page(invoke, net, tmp_path):
     assert f"{expected.n_pieces} linear regions" in page
     Path("way.txt").write_text("-3,1\n3,-1\n0,0\n")
     three = json.loads(invoke("regions", "along", "net.pt", "--points", "way.txt", "--json").stdout)
-    assert three["regions"] == fg.regions.along(net, [-3, 1], [3, -1], [0, 0]).n_pieces
+    way = fg.regions.along(net, [-3, 1], [3, -1], [0, 0])
+    assert (three["regions"], three["pieces"]) == (len({row.tobytes() for row in way.codes}), way.n_pieces)
+    assert three["regions"] < three["pieces"]
+    table = pd.read_parquet(three["table"])
+    assert (table["region"].nunique(), len(table)) == (three["regions"], three["pieces"])
+    page = Path(three["page"]).read_text(encoding="utf-8")
+    assert f"{three['regions']} linear regions" in page
+    assert f"{three['pieces']} pieces" in page
     refused = invoke("regions", "along", "net.pt")
     assert refused.exit_code == 1
     assert "of other settings (points" in refused.output

@@ -190,5 +190,5 @@ def test_one_forward_a_layer():
     ):
         calls.clear()
         run()
-        check = 4 * 2  # Two rows together and one alone, once a model.
+        check = 4 * 3  # Two rows together and each alone, once a model.
         assert [width for width, _ in calls[check:]] == [*first, 11, 12, 11, 12, 13, 11, 12, 13, 2]

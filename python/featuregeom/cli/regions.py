@@ -178,6 +178,7 @@ def along(
         found = regions.along(layers, *corners)
         facts: dict[str, Any] = {
             "regions": found.n_regions,
+            "pieces": found.n_pieces,
             "crossings": found.crossings.tolist(),
             "length": float(found.lengths.sum()),
             "density": found.density,
@@ -187,7 +188,8 @@ def along(
         crossings = ", ".join(map(str, facts["crossings"])) or "none"
         text = (
             "Between two breakpoints the code stays as it is, and the output is a straight line. All breakpoints are "
-            f"here, not those that a grid sees. Crossings by layer: {crossings}.",
+            f"here, not those that a grid sees. Crossings by layer: {crossings}. A region is a code: one that the way "
+            "leaves and enters again is counted once, and a corner of the way ends a piece, but no region.",
             *_coincidences(found.n_degenerate),
         )
         sheet = Sheet(
@@ -197,7 +199,7 @@ def along(
                 Section("The way", text, (along_figure(found),)),
                 Section("The first pieces", (), (), found.to_frame().head(50)),
             ),
-            totals=(f"{found.n_regions} regions", f"{found.n_bits} neurons"),
+            totals=(f"{found.n_regions} regions", f"{found.n_pieces} pieces", f"{found.n_bits} neurons"),
             provenance=made_by("regions along", source=model, way=said, seed=seed),
         )
         _finish(folder, "along", found.to_frame(), sheet, facts, table, as_json)

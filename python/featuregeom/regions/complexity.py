@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.regions.piecewise import BATCH, Floats, network, numbers, read_point
+from featuregeom.regions.rounding import known
 
 __all__ = ["ball_radius", "local_complexity", "ray_exit", "region_diameter"]
 
@@ -102,7 +103,7 @@ def local_complexity(
     parts = []
     for begin in range(0, len(values), step):
         some = values[begin : begin + step]
-        stages, _ = given.forward((some[:, None] + hull[None]).reshape(-1, *values.shape[1:]))
+        stages, _ = given.forward((some[:, None] + hull[None]).reshape(-1, *values.shape[1:]), settled=True)
         above = [(z > 0).reshape(len(some), len(hull), -1) for z in stages]
         changes = [(bits.any(axis=1) & ~bits.all(axis=1)).sum(axis=1) for bits in above]
         parts.append(np.stack(changes, axis=1) if changes else np.empty((len(some), 0), dtype=np.int64))
@@ -164,7 +165,7 @@ def ray_exit(model: Any, point: Any, direction: Any, limit: float = 1e6) -> floa
         raise ParameterError("direction must not be zero, and limit must be positive")
     d = d / length
     z, gradients = _all(given.linearise(x), x)
-    slopes = gradients @ d.ravel()
+    slopes = known(gradients @ d.ravel(), np.abs(gradients) @ np.abs(d.ravel()))
     with np.errstate(divide="ignore", invalid="ignore"):
         times = np.where(slopes == 0, math.inf, -z / slopes)
     # A bit is 1 above zero alone, so from zero itself it flips at once on the way up, and never on the way down.

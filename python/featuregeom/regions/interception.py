@@ -22,6 +22,7 @@ from featuregeom.regions.operations import (
     SUMS,
     canonical,
 )
+from featuregeom.regions.rounding import SUMMED
 
 __all__ = ["Enough", "Recorder", "recorder"]
 
@@ -41,25 +42,34 @@ class Recorder(TorchFunctionMode):
         Raise `Enough` at this bend, with only its values in `values`; None keeps those of all.
     inside : list of str
         Stack of the modules that run, for error messages.
+    point : tensor, optional
+        The only input, where gradients by it are wanted.
+    settled : bool
+        Whether values right out of a product that rounding cannot tell from zero become zero, and so do then their
+        gradients, except at the bend `stop`, where they are as computed.
 
     Attributes
     ----------
     values : list of tensor
-        What bends, one row an input.
+        What bends, one row per input.
     sizes : list of tensor
-        With `stop`, for each value that comes right out of a product the size of what was added up, sum |w| |h| + |b|;
-        0 for others.
+        For each value that comes right out of a product the size of what was added up, sum |w| |h| + |b|, and of what
+        rounding adds to that; 0 for others, and unless `settled`.
     """
 
-    def __init__(self, stop: int | None, inside: list[str]) -> None:
+    def __init__(
+        self, stop: int | None, inside: list[str], point: torch.Tensor | None, *, settled: bool
+    ) -> None:
         super().__init__()
-        self.stop, self.inside = stop, inside
+        self.stop, self.inside, self.point, self.settled = stop, inside, point, settled
         self.values: list[torch.Tensor] = []
         self.sizes: list[torch.Tensor] = []
-        self.product: tuple[Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None = None
+        self.product: _Product | None = None
         self.seen = 0
         self.ended = ""
         self.moving: dict[int, torch.Tensor] = {}
+        self.bent: torch.Tensor | None = None
+        self.passed: tuple[torch.Tensor, torch.Tensor] | None = None
         self.handles: list[Any] = []
 
     def follow(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -102,11 +112,10 @@ class Recorder(TorchFunctionMode):
         if name in ENDS:
             self.ended = f"{self.inside[-1]!r} uses {name}"
             return moving[0]
+        self.bent = None
         self._judge(name, said, args, kwargs, moving)
         result = func(*args, **kwargs)
-        # In place, its factors are gone.
-        kept = name in PRODUCTS and all(result is not factor for factor in args)
-        self.product = (result, func, args, kwargs) if kept else None
+        self._remember(name, func, args, kwargs, moving[0], result)
         if name == "setitem":
             self.follow(args[0])
         for tensor in _tensors([result]):
@@ -129,8 +138,14 @@ class Recorder(TorchFunctionMode):
         if name in BENDS or name in POOLS:
             if not only_first or not isinstance(first, torch.Tensor):
                 raise ParameterError(f"{where} has a bound or a slope that depends on the input")
-            kind = bends if name in BENDS else comparisons
-            self._record(kind(name, first, args, kwargs), first if name in BENDS else None)
+            if name in BENDS:
+                size = self.bent = self._size(first)
+                if size is not None and self.seen != self.stop:
+                    self._settle(first, size)
+                values = bends(name, first, args, kwargs)
+            else:
+                size, values = None, comparisons(name, first, args, kwargs)
+            self._record(values, size)
         elif name in PRODUCTS:
             if len(moving) > 1:
                 raise ParameterError(f"{where} multiplies two values that depend on the input")
@@ -156,25 +171,60 @@ class Recorder(TorchFunctionMode):
                 f"{where} is not known to be piecewise linear; regions are exact for {_KNOWN}"
             )
 
-    def _record(self, values: torch.Tensor, bent: torch.Tensor | None) -> None:
+    def _remember(
+        self, name: str, func: Callable[..., Any], args: Any, kwargs: Any, moving: torch.Tensor, result: Any
+    ) -> None:
+        """Keep what tells how well values are known: a product that was just made, or the sizes of what was bent."""
+        passed = self.passed
+        if passed is not None and (moving is not passed[0] or result is passed[0]):
+            passed = None
+        # In place, its factors are gone.
+        kept = name in PRODUCTS and all(result is not factor for factor in args)
+        self.product = (
+            _Product(result, func, args, kwargs, moving, None if passed is None else passed[1])
+            if kept
+            else None
+        )
+        if self.bent is not None:
+            self.passed = result, self.bent * (result != 0)
+        elif passed is not None and name in SHAPES and isinstance(result, torch.Tensor) and args:
+            self.passed = result, func(passed[1], *args[1:], **kwargs)
+        elif passed is None:
+            self.passed = None
+
+    def _record(self, values: torch.Tensor, size: torch.Tensor | None) -> None:
         if self.stop is None or self.seen == self.stop:
             self.values.append(values)
-        if self.seen == self.stop:
-            self.sizes.append(self._size(values, bent))
+            if size is None:
+                self.sizes.append(torch.zeros_like(values))
+            else:
+                flat = size.reshape(len(values), -1)
+                # Once for each level at which the operation bends.
+                self.sizes.append(flat.repeat(1, values.shape[1] // max(flat.shape[1], 1)))
         self.seen += 1
         if self.stop is not None and self.seen > self.stop:
             raise Enough
 
-    def _size(self, values: torch.Tensor, bent: torch.Tensor | None) -> torch.Tensor:
-        if bent is None or self.product is None or self.product[0] is not bent:
-            return torch.zeros_like(values)
-        _, func, args, kwargs = self.product
-        whole: torch.Tensor = func(
-            *map(_absolute, args), **{key: _absolute(value) for key, value in kwargs.items()}
-        )
-        flat = whole.reshape(len(values), -1)
-        # Once for each level at which the operation bends.
-        return flat.repeat(1, values.shape[1] // max(flat.shape[1], 1))
+    def _size(self, bent: torch.Tensor) -> torch.Tensor | None:
+        """Give the sizes of what was added up to make `bent`, or None where it is not right out of a product."""
+        if not self.settled or self.product is None or self.product.result is not bent:
+            return None
+        return self.product.size()
+
+    def _settle(self, bent: torch.Tensor, size: torch.Tensor) -> None:
+        """Make zero, in place, what rounding cannot tell from zero; and its gradient, if that is rounding, too."""
+        with torch.no_grad():
+            nothing = bent.abs() < SUMMED * size
+        if not bool(nothing.any()):
+            return
+        if self.point is None:
+            bent.masked_fill_(nothing, 0.0)
+            return
+        assert self.product is not None
+        # The value goes, the gradient stays, unless it is rounding.
+        settled = bent - torch.where(nothing, bent.detach(), 0.0)
+        still = nothing & self.product.still(self.point)
+        bent.copy_(torch.where(still, 0.0, settled))
 
     def _moving(self, values: Any) -> list[torch.Tensor]:
         return [
@@ -189,10 +239,74 @@ class Recorder(TorchFunctionMode):
         return result
 
 
-def recorder(model: torch.nn.Module, stop: int | None) -> Recorder:
+class _Product:
+    """A product that was just made: its result, and how to make it again with other factors."""
+
+    def __init__(
+        self,
+        result: Any,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        factor: torch.Tensor,
+        before: torch.Tensor | None,
+    ) -> None:
+        self.result, self._func, self._args, self._kwargs = result, func, args, kwargs
+        self._factor, self._before = factor, before
+
+    def size(self) -> torch.Tensor:
+        """Give the sizes of what was added up, and of what the rounding of the factor that moves adds to them."""
+        sizes = self._with(self._factor, torch.abs)
+        if self._before is None:
+            return sizes
+        # As in `rounding.passed_on`; the second product takes the squared biases away again.
+        passed = self._with(self._before, torch.square) - self._with(self._before * 0, torch.square)
+        return (sizes**2 + passed.clamp(min=0)).sqrt()
+
+    def still(self, point: torch.Tensor) -> torch.Tensor:
+        """Tell where the result's change with the input is a sum that cancels, seen along one generic direction."""
+        if not self._factor.requires_grad:
+            return torch.zeros_like(self.result, dtype=torch.bool)
+        # Irrational multiples, so that no change which is not zero is orthogonal to it.
+        steps = torch.arange(1, point.numel() + 1, dtype=point.dtype).mul_(0.5 * (5**0.5 - 1))
+        along = (0.5 + steps.frac()).reshape(point.shape)
+        moved, change = (_derivative(value, point, along) for value in (self.result, self._factor))
+        # The second product takes the biases away again, for they do not move.
+        size = self._with(change, torch.abs) - self._with(change * 0, torch.abs)
+        return moved.abs() <= SUMMED * size
+
+    def _with(self, factor: torch.Tensor, of: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """Make the product again from `of` its factors, with another one in the place of the one that moves."""
+
+        def each(value: Any) -> Any:
+            if isinstance(value, torch.Tensor):
+                return of(factor if value is self._factor else value)
+            if isinstance(value, dict):
+                return {key: each(part) for key, part in value.items()}
+            return type(value)(map(each, value)) if isinstance(value, list | tuple) else value
+
+        with torch.no_grad():
+            found: torch.Tensor = self._func(*each(self._args), **each(self._kwargs))
+            return found
+
+
+def _derivative(value: torch.Tensor, point: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
+    """Give the derivative of `value` along a direction of the input, from its gradient, which is linear in weights."""
+    weights = torch.zeros_like(value, requires_grad=True)
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(value, point, weights, create_graph=True, allow_unused=True)
+        if slope is None or not slope.requires_grad:
+            return torch.zeros_like(value)
+        (change,) = torch.autograd.grad(slope, weights, along, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(value) if change is None else change
+
+
+def recorder(
+    model: torch.nn.Module, stop: int | None, point: torch.Tensor | None = None, *, settled: bool
+) -> Recorder:
     """Watch the next forward of `model`; call `close` after it."""
     inside = ["the model"]
-    found = Recorder(stop, inside)
+    found = Recorder(stop, inside, point, settled=settled)
     for name, module in model.named_modules():
         if name:
             label = f"{name} ({type(module).__name__})"
@@ -201,10 +315,6 @@ def recorder(model: torch.nn.Module, stop: int | None) -> Recorder:
             )
             found.handles.append(module.register_forward_hook(lambda *_: (inside.pop(), None)[1]))
     return found
-
-
-def _absolute(value: Any) -> Any:
-    return value.abs() if isinstance(value, torch.Tensor) else value
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import FeatureGeometryError, MissingExtraError, ParameterError, ShapeError
+from featuregeom.regions.rounding import known, passed_on
 
 if TYPE_CHECKING:
     import torch
@@ -38,13 +39,20 @@ class Network(Protocol):
         """Give the values of stage `stop`, from a forward that ends there, and the sizes of what they are sums of.
 
         Sizes, sum |w| |h| + |b| for a neuron w h + b, say how well a value is known; 0 where they cannot be seen.
+        Values of earlier stages that rounding cannot tell from zero go on as zero; those of this one are as computed.
         """
 
-    def forward(self, inputs: Floats) -> tuple[list[Floats], Floats]:
-        """Give the values of all stages, and the output."""
+    def forward(self, inputs: Floats, *, settled: bool = False) -> tuple[list[Floats], Floats]:
+        """Give the values of all stages, and the output.
+
+        With `settled` values are zero where rounding cannot tell them from zero, for twice the time.
+        """
 
     def linearise(self, point: Floats) -> list[tuple[Floats, Floats]]:
-        """Give the values of each stage at one input, shape (bits,), and their gradients, shape (bits, inputs)."""
+        """Give the values of each stage at one input, shape (bits,), and their gradients, shape (bits, inputs).
+
+        Both are zero where rounding cannot tell them from zero.
+        """
 
 
 class Layers:
@@ -79,32 +87,52 @@ class Layers:
 
     def stage(self, inputs: Floats, stop: int) -> tuple[Floats, Floats]:
         """Give the pre-activations of hidden layer `stop`, and the sizes of what they are sums of."""
-        values = inputs
-        for W, b in self.layers[:stop]:
-            values = np.maximum(values @ W.T + b, 0.0)
-        W, b = self.layers[stop]
-        return values @ W.T + b, np.abs(values) @ np.abs(W).T + np.abs(b)
+        values, unsure = inputs, np.zeros_like(inputs)
+        for layer in range(stop):
+            values, unsure = _rectified(*self._sums(layer, values, unsure))
+        return self._sums(stop, values, unsure)
 
-    def forward(self, inputs: Floats) -> tuple[list[Floats], Floats]:
+    def forward(self, inputs: Floats, *, settled: bool = False) -> tuple[list[Floats], Floats]:
         """Give the pre-activations of all hidden layers, and the output."""
         stages: list[Floats] = []
-        values = inputs
-        for W, b in self.layers:
-            stages.append(values @ W.T + b)
-            values = np.maximum(stages[-1], 0.0)
-        output = stages.pop()
-        return stages, output
+        values, unsure = inputs, np.zeros_like(inputs)
+        for layer, (W, b) in enumerate(self.layers[:-1]):
+            if settled:
+                found, sizes = self._sums(layer, values, unsure)
+                stages.append(known(found, sizes))
+                values, unsure = _rectified(found, sizes)
+            else:
+                stages.append(values @ W.T + b)
+                values = np.maximum(stages[-1], 0.0)
+        W, b = self.layers[-1]
+        return stages, values @ W.T + b
 
     def linearise(self, point: Floats) -> list[tuple[Floats, Floats]]:
         """Give all pre-activations at one input and their gradients, by products of masked weights."""
-        values, slopes = point, np.eye(len(point))
+        values, unsure = point[None], np.zeros((1, len(point)))
+        # One row per input of the network, as values have one per point.
+        slopes, loose = np.eye(len(point)), np.zeros((len(point), len(point)))
         found = []
-        for W, b in self.layers[:-1]:
-            values, slopes = W @ values + b, W @ slopes
-            found.append((values, slopes))
-            slopes = slopes * (values > 0)[:, None]
-            values = np.maximum(values, 0.0)
+        for layer, (W, _) in enumerate(self.layers[:-1]):
+            z, sizes = self._sums(layer, values, unsure)
+            steep = passed_on(np.abs(slopes) @ np.abs(W).T, loose, W)
+            slopes = known(slopes @ W.T, steep)
+            found.append((known(z, sizes)[0], slopes.T))
+            values, unsure = _rectified(z, sizes)
+            slopes, loose = slopes * (values > 0), steep * (values > 0)
         return found
+
+    def _sums(self, layer: int, values: Floats, unsure: Floats) -> tuple[Floats, Floats]:
+        """Give what one layer makes of values, one input per row, and the sizes of what was added up."""
+        W, b = self.layers[layer]
+        sizes = np.abs(values) @ np.abs(W).T + np.abs(b)
+        return values @ W.T + b, passed_on(sizes, unsure, W)
+
+
+def _rectified(values: Floats, sizes: Floats) -> tuple[Floats, Floats]:
+    """Give what ReLU makes of values, and the sizes that say how well that is known: 0 where it is off."""
+    on = np.maximum(known(values, sizes), 0.0)
+    return on, sizes * (on > 0)
 
 
 class TorchNetwork:
@@ -143,14 +171,17 @@ class TorchNetwork:
         values, sizes = (np.concatenate([part[k][0] for part in parts]) for k in (0, 1))
         return values, sizes
 
-    def forward(self, inputs: Floats) -> tuple[list[Floats], Floats]:
+    def forward(self, inputs: Floats, *, settled: bool = False) -> tuple[list[Floats], Floats]:
         """Give the values of all bends in the order of the forward, and the output.
 
         The first call also makes sure that no input has a part in another's output.
         """
         if not self._by_row:
             self._check_rows(inputs[0])
-        parts = [self._run(inputs[begin : begin + BATCH]) for begin in range(0, len(inputs), BATCH)]
+        parts = [
+            self._run(inputs[begin : begin + BATCH], settled=settled)
+            for begin in range(0, len(inputs), BATCH)
+        ]
         stages = [np.concatenate(found) for found in zip(*(part[0] for part in parts), strict=True)]
         return stages, np.concatenate([output for *_, output in parts])
 
@@ -162,7 +193,7 @@ class TorchNetwork:
 
         self.forward(point[None])
         x = torch.from_numpy(point[None].copy()).requires_grad_()
-        record = recorder(self.model, None)
+        record = recorder(self.model, None, x, settled=True)
         record.follow(x)
         found: list[tuple[Floats, Floats]] = []
         try:
@@ -182,14 +213,16 @@ class TorchNetwork:
             record.close()
         return found
 
-    def _run(self, inputs: Floats, stop: int | None = None) -> tuple[list[Floats], list[Floats], Floats]:
+    def _run(
+        self, inputs: Floats, stop: int | None = None, *, settled: bool = True
+    ) -> tuple[list[Floats], list[Floats], Floats]:
         import torch
 
         from featuregeom.regions.interception import Enough, recorder
 
         # A copy: a model that works in place may not change the caller's array.
         batch = torch.from_numpy(np.array(inputs))
-        record = recorder(self.model, stop)
+        record = recorder(self.model, stop, settled=settled)
         record.follow(batch)
         output = None
         try:
@@ -220,9 +253,24 @@ class TorchNetwork:
         return values, sizes, np.empty((0, 0)) if output is None else output.reshape(len(batch), -1).numpy()
 
     def _check_rows(self, point: Floats) -> None:
-        two, alone = self._run(np.stack([point, point + 1.0])), self._run(point[None])
-        for one, other in zip([*two[0], two[2]], [*alone[0], alone[2]], strict=True):
-            if not np.allclose(one[0], other[0], rtol=1e-9, atol=1e-9 * np.abs(one).max(initial=0.0)):
+        """Make sure that two inputs give alone what they give together.
+
+        The second one is a generic step away, so that no value of one is by chance a value of the other.
+        """
+        step = np.modf(np.arange(1, point.size + 1) * 0.5 * (5**0.5 - 1))[0]
+        both = np.stack([point, point + 0.5 + step.reshape(point.shape)])
+        together = self._run(both)
+        scale = float(np.abs(both).max(initial=0.0))
+        alone = [self._run(each[None]) for each in both]
+        for one, *others in zip(*([*found[0], found[2]] for found in (together, *alone)), strict=True):
+            largest = float(np.abs(one).max(initial=0.0))
+            scale = max(scale, largest)
+            # A value that cancels errs by a part of what it was made of, not of itself.
+            near = max(1e-9 * largest, 1e-12 * scale)
+            if not all(
+                np.allclose(row, other[0], rtol=1e-9, atol=near)
+                for row, other in zip(one, others, strict=True)
+            ):
                 raise ParameterError(
                     "the values of one input change with what else is in its batch: the model mixes the rows of a "
                     "batch, or bends values whose first axis is not the batch's; neither is known as a function of "

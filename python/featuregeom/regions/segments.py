@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.regions.piecewise import BATCH, Floats, network, pack, read_point
+from featuregeom.regions.rounding import rounding as of_sums
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Segments", "along"]
-
-_SUMMED = 16 * float(np.finfo(np.float64).eps)
-"""Rounding of a sum, as a part of the sizes of what is added up."""
 
 
 @summarised
@@ -31,7 +29,7 @@ class Segments:
     breakpoints : ndarray of float64, shape (P + 1,)
         Parameters at which pieces begin and end, with both ends; k + t lies on segment k.
     n_pieces : int
-        P; a corner of the polyline begins a piece.
+        P; a corner of the polyline begins a piece, also inside a region.
     lengths : ndarray of float64, shape (P,)
         Euclidean lengths.
     density : float
@@ -67,15 +65,33 @@ class Segments:
     n_degenerate: int
 
     @property
+    def regions(self) -> NDArray[np.int64]:
+        """The region of each piece, shape (P,): its number in the order in which the way first enters regions.
+
+        Regions are told by their codes, so one that is left and entered again has one number.
+        """
+        if not self.codes.shape[1]:
+            return np.zeros(self.n_pieces, dtype=np.int64)
+        _, first, which = np.unique(self.codes, axis=0, return_index=True, return_inverse=True)
+        number = np.empty(len(first), dtype=np.int64)
+        number[np.argsort(first)] = np.arange(len(first))
+        return number[which.reshape(-1)]
+
+    @property
     def n_regions(self) -> int:
-        """The same as `n_pieces`, by the name that `Slice` has for it."""
-        return self.n_pieces
+        """Regions that the way passes, each counted once; at most `n_pieces`."""
+        return int(self.regions.max()) + 1
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row per piece: `start`, `stop`, `length`, and `slope_k` for each output."""
+        """Give one row per piece: `region`, `start`, `stop`, `length`, and `slope_k` for each output."""
         import pandas as pd
 
-        columns = {"start": self.breakpoints[:-1], "stop": self.breakpoints[1:], "length": self.lengths}
+        columns = {
+            "region": self.regions,
+            "start": self.breakpoints[:-1],
+            "stop": self.breakpoints[1:],
+            "length": self.lengths,
+        }
         columns |= {f"slope_{k}": column for k, column in enumerate(self.slopes.T)}
         return pd.DataFrame(columns)
 
@@ -117,7 +133,7 @@ def along(
     Notes
     -----
     Costs L + 1 forwards for L layers that bend: layer k of the breakpoints of those before it by a forward that ends
-    there, and one whole forward of all breakpoints for outputs; and one of a single input. Memory O(P) times the
+    there, and one whole forward of all breakpoints for outputs; and three of one or two inputs. Memory O(P) times the
     widest layer. A last softmax or sigmoid is left out: outputs are what goes into it. Where max pools are compared,
     a crossing of two values that are not the largest counts, too. With `start` and `stop` of size x, breakpoints
     nearer to each other than about 1e-16 x cannot be told apart by any tolerance.
@@ -220,7 +236,7 @@ class _Breaks:
         # Nor does a value say more than what the rounding of the parameter makes of it, except at corners.
         slope = np.abs(np.diff(values, axis=0)) / np.diff(self.at)[:, None]
         moved = self.rounding * np.maximum(np.vstack([slope[:1], slope]), np.vstack([slope, slope[-1:]]))
-        rounding = np.maximum(_SUMMED * summed, np.where((self.at % 1 == 0)[:, None], 0.0, moved))
+        rounding = np.maximum(of_sums(summed), np.where((self.at % 1 == 0)[:, None], 0.0, moved))
         limit = np.maximum(limit, rounding)
         known = np.where(size > limit, values, 0.0)
         # Where all of a value is rounding at both ends, it is zero in between and changes no sign.

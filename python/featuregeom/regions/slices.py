@@ -16,6 +16,7 @@ from featuregeom.frames import Progress
 from featuregeom.regions.decision import boundary_segments
 from featuregeom.regions.hidden import Plane, inspect, on_plane
 from featuregeom.regions.piecewise import Floats, Layers, Network, network, read_point
+from featuregeom.regions.rounding import known
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
@@ -305,11 +306,11 @@ def _cut(
 ) -> tuple[_core.Cells, list[int]]:
     cells = _core.Cells.rectangle(box)
     if not isinstance(given, Layers):
-        first, _ = given.forward(on_plane(plane, cells.points()))
+        first, _ = given.forward(on_plane(plane, cells.points()), settled=True)
         starts = [0]
         for stage, values in enumerate(first):
             # The four corners of the first forward are all that the first layer needs.
-            values = values if stage == 0 else given.stage(on_plane(plane, cells.points()), stage)[0]
+            values = values if stage == 0 else known(*given.stage(on_plane(plane, cells.points()), stage))
             cells = cells.split(
                 np.ascontiguousarray(values),
                 tolerance=tolerance,
@@ -326,7 +327,9 @@ def _cut(
     base, u, v = plane
     W, b = hidden[0]
     with np.errstate(over="ignore", invalid="ignore"):
-        layers = [(W @ np.stack([u, v], axis=1), W @ base + b), *hidden[1:]]
+        axes, size = np.stack([u, v], axis=1), np.abs(W)
+        slopes = known(W @ axes, size @ np.abs(axes))
+        layers = [(slopes, known(W @ base + b, size @ np.abs(base) + np.abs(b))), *hidden[1:]]
     cells = _core.network_cells(
         layers, box, tolerance=tolerance, max_regions=max_regions, num_threads=num_threads, progress=progress
     )

@@ -120,7 +120,7 @@ def along_figure(found: Segments, *, title: str = "Linear regions on a line") ->
     more = f" The first {len(SERIES)} of {found.outputs.shape[1]} outputs." if left > 0 else ""
     caption = (
         f"{found.n_pieces} pieces between {len(found.breakpoints)} breakpoints{drawn}: a mark is where a neuron turns "
-        f"on or off, and between two marks every output is a straight line.{more}"
+        f"on or off, or a corner of the way, and between two marks every output is a straight line.{more}"
     )
     layout = {"xaxis": axis("segment + share of the way along it"), "yaxis": axis("output")}
     return Figure("along", title, caption, data, layout)

@@ -9,6 +9,9 @@ use rayon::prelude::*;
 /// Vertices whose values are computed between two checks for cancelling.
 const BATCH: usize = 256;
 
+/// Limit on the rounding of a sum, as a part of the sizes of its terms; the same as in `regions/rounding.py`.
+const SUMMED: f64 = 16.0 * f64::EPSILON;
+
 /// Weights and biases of one hidden layer.
 #[derive(Debug, Clone)]
 pub struct Layer {
@@ -38,7 +41,8 @@ pub fn network(layers: &[Layer], bounds: [f64; 4], cut: &Cut, run: &Run) -> Resu
                 layer.inputs
             )));
         }
-        let values = apply(layer, &activations, run)?;
+        let mut values = apply(layer, &activations, run)?;
+        settle(layer, &activations, &mut values);
         (cells, activations) = cells.split(&values, outputs, cut, run)?;
         for value in &mut activations {
             *value = value.max(0.0);
@@ -70,4 +74,30 @@ fn apply(layer: &Layer, activations: &[f64], run: &Run) -> Result<Vec<f64>> {
         )
     })?;
     Ok(values)
+}
+
+/// Make zero, at all vertices, the neurons that rounding cannot tell from zero at any vertex.
+///
+/// Where a neuron is rounding at some vertices only, the tolerance, a part of its largest value, takes care of it.
+fn settle(layer: &Layer, activations: &[f64], values: &mut [f64]) {
+    let outputs = layer.biases.len();
+    let inputs = largest(activations, layer.inputs);
+    let neurons = layer.weights.chunks(layer.inputs).zip(&layer.biases);
+    for (neuron, ((weights, bias), value)) in neurons.zip(largest(values, outputs)).enumerate() {
+        let size: f64 = weights.iter().zip(&inputs).map(|(w, x)| w.abs() * x).sum::<f64>() + bias.abs();
+        if value < SUMMED * size {
+            values.iter_mut().skip(neuron).step_by(outputs).for_each(|value| *value = 0.0);
+        }
+    }
+}
+
+/// The largest absolute value in each of `width` columns; infinite where one is not finite.
+fn largest(values: &[f64], width: usize) -> Vec<f64> {
+    let mut found = vec![0.0_f64; width];
+    for row in values.chunks(width.max(1)) {
+        for (most, value) in found.iter_mut().zip(row) {
+            *most = if value.is_finite() { most.max(value.abs()) } else { f64::INFINITY };
+        }
+    }
+    found
 }
