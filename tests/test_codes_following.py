@@ -80,8 +80,6 @@ class Last(nn.Module):
         (lambda h: h * h - 1, ["mul of two activations"]),
         (lambda h: h * (h.argmax(1, keepdim=True) - 1), ["argmax", "mul of two activations"]),
         (lambda h: h / (1 + h.sum(1, keepdim=True)), ["div by an activation"]),
-        (lambda h: h @ h.T @ torch.ones(4, 6) - 1, ["mm of two activations"]),
-        (lambda h: torch.addmm(h, h @ torch.ones(6, 4), h), ["addmm of two activations"]),
         (lambda h: torch.linalg.vector_norm(h, dim=1, keepdim=True) - 1, ["linalg_vector_norm"]),
         (
             lambda h: functional.scaled_dot_product_attention(*[h[:, None, None]] * 3)[:, 0, 0],
@@ -92,6 +90,19 @@ class Last(nn.Module):
 def test_what_mixes_values_is_listed(call, names):
     found = read(call)
     assert [said.split(" in ")[0] for said in found] == names
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda h: h @ h.T @ torch.ones(1, 6) - 1, "mm of two activations"),
+        (lambda h: torch.addmm(h, h @ torch.ones(6, 1), h), "addmm of two activations"),
+    ],
+)
+def test_what_mixes_inputs_is_listed_where_each_runs_alone(call, name):
+    torch.manual_seed(0)
+    found = fg.codes.capture(Between(call), torch.randn(4, 6), batch_size=1).uncoded
+    assert [said.split(" in ")[0] for said in found] == [name]
 
 
 def test_values_are_followed_into_what_they_are_written_to():

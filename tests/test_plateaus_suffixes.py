@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from featuregeom import plateaus
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.plateaus import (
     crossings,
@@ -346,3 +347,44 @@ def test_shared_inputs_are_named():
         suffix_from(model, "mix", (x[:1], table[:1]))
     longer = suffix_from(model, "mix", (x[:2], table))
     torch.testing.assert_close(longer(longer.base, torch.arange(2)), model(x[:2], table))
+
+
+class MixesAfter(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last = torch.nn.Linear(4, 6), torch.nn.Linear(6, 3)
+
+    def forward(self, x):
+        h = self.first(x)
+        return self.last((h - h.mean(0)).relu())
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_suffixes_that_mix_rows_are_refused(n):
+    inputs = torch.randn(n, 4, generator=torch.Generator().manual_seed(1))
+    with pytest.raises(ParameterError, match=r"alone gives other outputs|what else is in its batch"):
+        suffix_from(MixesAfter().eval(), "first", inputs)
+
+
+@pytest.mark.parametrize(
+    "g",
+    [
+        lambda h: h - h.mean(0),
+        lambda h: h.flip(0),
+        lambda h: h + torch.arange(len(h))[:, None],
+        lambda h: h / len(h),
+        lambda h: h + torch.randn(h.shape),
+    ],
+)
+@pytest.mark.parametrize("pairs", [1, 2, 7])
+def test_functions_that_mix_rows_are_refused_everywhere(g, pairs):
+    base, target = torch.randn(2, pairs, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    for run in (
+        lambda: plateaus.response_curves(g, base, target),
+        lambda: plateaus.crossings(g, base, target),
+        lambda: plateaus.stable_slice2d(g, base[0], target[0], [0.0, 1.0, 0.0, 2.0], n=5),
+        lambda: plateaus.polytopes(g, base, target),
+    ):
+        with pytest.raises(ParameterError, match=r"else is in its batch|not known to be"):
+            run()

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.arguments import integer
+from featuregeom.codes.batches import Call, RowsOf, call, cut, placing
 from featuregeom.codes.counter import CodeCounter
 from featuregeom.codes.following import tensors
 from featuregeom.codes.packed import Codes, Layer, NonFinite, check_policy, check_tolerance, pack
 from featuregeom.codes.recording import Mode, Recorder, Seen, Uncoded, refuse_training
 from featuregeom.codes.sketch import DistinctSketch
-from featuregeom.errors import MissingExtraError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.networks.extra import torch_module
+from featuregeom.networks.rows import close, largest, splits
+from featuregeom.networks.state import has_hooks, on_trial
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["RowsOf", "Tally", "capture"]
-
-RowsOf = Literal["inputs", "tokens"]
-"""Whether an input is a row, or each of its tokens."""
 
 Tally = CodeCounter | DistinctSketch
 """What takes codes in a stream and does not keep them."""
@@ -110,7 +114,8 @@ def capture(
         If torch is not installed.
     ParameterError
         If anything that runs is random (dropout) or depends on the batch (batch normalisation without running
-        statistics), as a module or as a function; a nonlinearity has no code; the model is no module, is scripted,
+        statistics), as a module or as a function; codes of an input change with what else is in its batch, or from one
+        run to the next; a nonlinearity has no code; the model is no module, is scripted,
         does not run on integers or calls no activation; a layer is unknown, or an argument is out of range.
     ShapeError
         If data have no first axis, batches differ in their layers, an activation has no axis for the rows, or the
@@ -121,24 +126,51 @@ def capture(
     Notes
     -----
     One forward pass; memory of one batch of bits and N m / 8 bytes of codes.
+
+    Row i of an activation is taken for input i, so the model must keep its inputs apart. That is tried out: some inputs of
+    the first batch run again in three small parts, and of the fourth, sixteenth ... batch in one; their pre-activations
+    must be the same but for rounding. What these runs leave behind (torch's random generators, buffers, attributes of
+    modules) is taken back; hooks that others registered see them only if values differ without those hooks.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("capturing codes needs torch: pip install 'featuregeom[torch]'") from error
+    torch = torch_module("codes.capture")
     if not isinstance(model, torch.nn.Module):
         raise ParameterError(
             f"model must be a torch.nn.Module, not a {type(model).__name__}: wrap a function in a module whose forward "
             "calls it, or pass its activations to fg.codes.pack"
         )
-    scripted = next((name for name, each in model.named_modules() if _is_scripted(each)), None)
-    if scripted is not None:
-        raise ParameterError(
-            f"module {scripted or 'model'!r} is scripted or traced, and torch lets nobody watch what it calls: "
-            "capture the model that it was made from"
-        )
+    _check_choices(mode, rows, uncoded)
     check_policy(nonfinite)
     check_tolerance(tolerance)
+    batch_size = integer("batch_size", batch_size, 1)
+    _refuse_scripted(model)
+    refuse_training(model)
+    wanted = None if layers is None else tuple(layers)
+    if wanted == ():
+        raise ParameterError("layers is empty: name at least one")
+    run = _Run(model, mode, wanted, tolerance, uncoded)
+    put = placing(model, device)
+    batches, total = cut(data, batch_size)
+    gathered = _Gathered(nonfinite, counter, num_threads)
+    for number, batch in enumerate(batches):
+        given = call(batch, put, rows)
+        # The fourth, sixteenth ... batch, too, for inputs that are all the same show no mixing.
+        parts = splits(given.size)[: 3 if number == 0 else 1] if _is_due(number) else []
+        recorder = run(given, sorted(set().union(*parts)))
+        gathered.add(recorder, wanted, given.size)
+        if parts:
+            run.check_rows(recorder, functools.partial(call, batch, put, rows), parts)
+        if progress is not None:
+            progress(gathered.n_inputs, total)
+    training = any(module.training for module in model.modules())
+    return gathered.codes(tolerance, mode, rows, training)
+
+
+def _is_due(number: int) -> bool:
+    """Whether rows are checked in a batch: the first, fourth, sixteenth ... one."""
+    return bool(4 ** round(math.log(number + 1, 4)) == number + 1)
+
+
+def _check_choices(mode: str, rows: str, uncoded: str) -> None:
     for name, value, known in (
         ("mode", mode, ("neuron", "channel_any")), ("rows", rows, ("inputs", "tokens")),
         ("uncoded", uncoded, ("error", "skip")),
@@ -149,28 +181,53 @@ def capture(
         raise ParameterError(
             "mode='channel_any' is for channels of images; it does not go with rows='tokens'"
         )
-    batch_size = integer("batch_size", batch_size, 1)
-    refuse_training(model)
-    wanted = None if layers is None else tuple(layers)
-    if wanted == ():
-        raise ParameterError("layers is empty: name at least one")
-    put = _placing(model, device)
-    batches, total = _batches(data, batch_size)
-    found: tuple[Layer, ...] | None = None
-    kept: list[NDArray[np.uint64]] = []
-    n_rows = n_inputs = bad = near = 0
-    left_out: dict[str, None] = {}
-    for batch in batches:
-        args, kwargs, size, tokens = _call(batch, put, rows)
+
+
+def _refuse_scripted(model: torch.nn.Module) -> None:
+    import torch
+
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ParameterError(
+                f"module {name or 'model'!r} is scripted or traced, and torch lets nobody watch what it calls: "
+                "capture the model that it was made from"
+            )
+
+
+class _Run:
+    """Runs the model on batches, recorded, and compares what parts of a batch give.
+
+    Parameters
+    ----------
+    model, mode, wanted, tolerance, uncoded
+        As for `Recorder`.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        mode: Mode,
+        wanted: tuple[str, ...] | None,
+        tolerance: float | None,
+        uncoded: Uncoded,
+    ) -> None:
+        self._model, self._wanted = model, wanted
+        self._how: dict[str, Any] = {"mode": mode, "tolerance": tolerance, "uncoded": uncoded}
+
+    def __call__(self, given: Call, keep: list[int]) -> Recorder:
+        """Run one batch; `keep` are the inputs whose pre-activations are kept."""
+        self._check_arguments(given)
         recorder = Recorder(
-            model, size, tokens=tokens, mode=mode, wanted=wanted, tolerance=tolerance, uncoded=uncoded
+            self._model, given.size, tokens=given.tokens, wanted=self._wanted, keep=keep, **self._how
         )
         try:
-            with recorder(args, kwargs):
-                model(*args, **kwargs)
+            with recorder(given.args, given.kwargs):
+                self._model(*given.args, **given.kwargs)
         except RuntimeError as error:
             types = {
-                str(each.dtype) for each in tensors((*args, *kwargs.values())) if not each.is_floating_point()
+                str(each.dtype)
+                for each in tensors((*given.args, *given.kwargs.values()))
+                if not each.is_floating_point()
             }
             if not types:
                 raise
@@ -178,167 +235,167 @@ def capture(
                 f"the model does not run on inputs of {', '.join(sorted(types))}: {error}; only floating NumPy arrays "
                 "are cast to the model's type, for integers may be tokens: pass floats where it takes them"
             ) from error
-        here = _layers(recorder, wanted)
-        if found is None:
-            found = here
-            if callable(counter):
-                counter = counter(found[-1].stop, tuple(layer.stop for layer in found))
-        elif found != here:
-            raise ShapeError(
-                f"after {n_rows} rows the layers changed from {_brief(found)} to {_brief(here)}; where inputs are "
-                "padded to different lengths, ask for rows='tokens'"
-            )
-        if nonfinite == "error":
-            _refuse_nonfinite(recorder.seen, found, n_rows)
-        bits = torch.cat([side for seen in recorder.seen for side in seen.bits], dim=1).cpu().numpy()
-        words = pack(bits, num_threads=num_threads).words
-        codes = Codes(words, found[-1].stop, found, len(words))
-        n_rows, n_inputs = n_rows + len(words), n_inputs + size
-        bad += sum(seen.n_nonfinite for seen in recorder.seen)
-        near += sum(seen.n_ambiguous for seen in recorder.seen)
-        left_out |= dict.fromkeys(recorder.left_out)
-        if counter is None:
-            kept.append(words)
-        elif isinstance(counter, CodeCounter):
-            counter.update(codes, num_threads=num_threads)
-        elif isinstance(counter, DistinctSketch):
-            counter.update(codes)
-        else:
-            raise ParameterError(f"counter must be a CodeCounter or a DistinctSketch, not {counter!r}")
-        if progress is not None:
-            progress(n_inputs, total)
-    if found is None:
-        raise ParameterError("there is no data: not even one batch, so the layers are unknown")
-    n_bits = found[-1].stop
-    return Codes(
-        np.concatenate(kept) if kept else np.zeros((0, -(-n_bits // 64)), np.uint64),
-        n_bits,
-        found,
-        n_rows,
-        bad,
-        near,
-        tolerance,
-        "+".join(sorted({layer.dtype for layer in found})),
-        mode,
-        rows,
-        any(module.training for module in model.modules()),
-        tuple(left_out),
-    )
+        return recorder
 
+    def check_rows(self, first: Recorder, again: Callable[[], Call], parts: list[list[int]]) -> None:
+        """Make sure that inputs give what they gave when they run in other company.
 
-def _is_scripted(module: torch.nn.Module) -> bool:
-    import torch
+        Parameters
+        ----------
+        first : Recorder
+            Of the whole batch, which kept the inputs of all parts.
+        again : callable
+            Gives the call of the whole batch, in new copies.
+        parts : list of list of int
+            Inputs that run without the others.
 
-    return isinstance(module, torch.jit.ScriptModule)
+        Raises
+        ------
+        ParameterError
+            If values differ, whether by mixing rows, by state or by chance, or the model does not run again.
+        """
+        for part in parts:
+            wrong = self._compare(first, again, part, hooks=False)
+            if wrong is not None and has_hooks(self._model):
+                # Hooks that others registered may change values; if they only watch, they see each batch once.
+                wrong = self._compare(first, again, part, hooks=True)
+            if wrong is not None:
+                raise wrong
 
+    def _compare(
+        self, first: Recorder, again: Callable[[], Call], part: list[int], *, hooks: bool
+    ) -> ParameterError | None:
+        """Give what is wrong when `part` runs alone; where that fails, with itself in the place of the others."""
+        failed: Exception | None = None
+        for chosen in (part, [part[k % len(part)] for k in range(again().size)]):
+            try:
+                with on_trial(self._model, hooks=hooks):
+                    second = self(again().take(chosen), list(range(len(part))))
+            except (RuntimeError, ValueError, IndexError) as error:
+                failed = error
+                continue
+            if _same(first, second, part):
+                return None
+            with on_trial(self._model, hooks=hooks):
+                third = self(again(), first.keep)
+            return ParameterError(_MIXED if _same(first, third, first.keep) else _NOT_FIXED)
+        return ParameterError(f"{_MIXED} (the model ran on a batch, and then not on part of it: {failed})")
 
-def _placing(model: torch.nn.Module, device: Any) -> Callable[[Any], Any]:
-    """Make what turns a batch's entries into the tensors that the model gets."""
-    import torch
-
-    parameters = list(model.parameters())
-    place = device if device is not None else (parameters[0].device if parameters else None)
-    dtype = next((each.dtype for each in parameters if each.is_floating_point()), None)
-
-    def put(value: Any) -> Any:
-        if isinstance(value, np.ndarray):
-            # A copy: the array may not be writable.
-            value = torch.from_numpy(value.copy())
-            return value.to(place, dtype if value.is_floating_point() and dtype is not None else value.dtype)
-        if not isinstance(value, torch.Tensor):
-            return value
-        moved = value.detach() if place is None else value.detach().to(place)
-        return moved.clone() if moved.data_ptr() == value.data_ptr() else moved
-
-    return put
-
-
-def _batches(data: Any, size: int) -> tuple[Iterator[Any], int]:
-    """Cut what is no iterable of batches; gives the number of inputs, too (0 where it is not known)."""
-    import torch
-
-    arrays = (np.ndarray, torch.Tensor)
-    if isinstance(data, arrays):
-        if not data.ndim:
-            raise ShapeError(f"data is a single number, {data}: inputs go along the first axis")
-        return (data[start : start + size] for start in range(0, max(len(data), 1), size)), len(data)
-    if isinstance(data, Mapping):
-        entries = {key: _entry(key, value) for key, value in data.items()}
-        for key, value in entries.items():
-            if value is not None and not value.shape:
-                raise ShapeError(
-                    f"entry {key!r} of the data is a single number: inputs go along the first axis"
-                )
-        lengths = {key: len(value) for key, value in entries.items() if value is not None}
-        if len(set(lengths.values())) != 1:
-            raise ShapeError(
-                f"entries of the data must have one length, and there must be one; got {lengths}"
-            )
-        n = next(iter(lengths.values()))
-        cut = (
-            {key: None if value is None else value[start : start + size] for key, value in entries.items()}
-            for start in range(0, max(n, 1), size)
-        )
-        return cut, n
-    if isinstance(data, tuple) and len(data) > 1 and all(isinstance(entry, arrays) for entry in data):
-        raise ParameterError(
-            "data is a tuple of arrays, which may be inputs with their labels or batches: pass the inputs alone, or a "
-            "list of batches"
-        )
-    if isinstance(data, Iterable) and not isinstance(data, str):
-        return iter(data), 0
-    raise ParameterError(
-        f"data must be an array, a tensor, a mapping or batches, not {type(data).__name__}; put a data set into a "
-        "DataLoader"
-    )
-
-
-def _entry(key: Any, value: Any) -> Any:
-    """Give an entry of a mapping as something to cut; a tokenizer gives lists unless asked for tensors."""
-    if value is None or hasattr(value, "shape"):
-        return value
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ShapeError(f"entry {key!r} of the data is ragged: pad it ({error})") from error
-
-
-def _call(
-    batch: Any, put: Callable[[Any], Any], rows: RowsOf
-) -> tuple[tuple[Any, ...], dict[str, Any], int, tuple[int, Any] | None]:
-    """Arguments of the model, the number of inputs, and their tokens."""
-    import torch
-
-    kwargs: dict[str, Any] = {}
-    args: tuple[Any, ...] = ()
-    mask = None
-    if isinstance(batch, Mapping):
-        kwargs = {str(key): put(_entry(key, value)) for key, value in batch.items()}
-        found = [value for value in kwargs.values() if isinstance(value, torch.Tensor) and value.ndim]
-        if not found:
-            raise ShapeError(f"a batch has no tensor with an axis among its entries {list(kwargs)}")
-        mask = kwargs.get("attention_mask")
-    else:
-        if isinstance(batch, (tuple, list)) and not batch:
-            raise ShapeError("a batch is an empty tuple or list: there is no input in it")
-        first = put(batch[0] if isinstance(batch, (tuple, list)) else batch)
-        if not isinstance(first, torch.Tensor) or first.ndim == 0:
+    def _check_arguments(self, given: Call) -> None:
+        """Refuse entries of a batch that forward has no argument for."""
+        try:
+            takes = inspect.signature(self._model.forward).parameters.values()
+        except (TypeError, ValueError):  # a forward in C, say
+            return
+        if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in takes):
+            return
+        names = [each.name for each in takes if each.kind is not inspect.Parameter.VAR_POSITIONAL]
+        other = [key for key in given.kwargs if key not in names]
+        if other:
             raise ParameterError(
-                "a batch must be an array or a tensor of inputs along the first axis, not "
-                f"{'a single number' if isinstance(first, torch.Tensor) else type(first).__name__}"
+                f"the batch has the entries {other}, which forward does not take; it takes {names}: leave the others "
+                "out, as in ({key: batch[key] for key in names} for batch in loader)"
             )
-        args, found = (first,), [first]
-    size = len(found[0])
-    if rows == "inputs":
-        return args, kwargs, size, None
-    if isinstance(mask, torch.Tensor):
-        if mask.ndim != 2:
-            raise ShapeError(f"attention_mask must have shape (inputs, tokens), not {tuple(mask.shape)}")
-        return args, kwargs, size, (int(mask.shape[1]), mask.bool())
-    length = next((int(tensor.shape[1]) for tensor in found if tensor.ndim > 1), None)
-    if length is None:
-        raise ShapeError("rows='tokens' needs inputs with an axis of tokens after the first")
-    return args, kwargs, size, (length, None)
+
+
+_MIXED = (
+    "the codes of an input change with what else is in its batch: the model mixes the rows of a batch, or an "
+    "activation has another axis first (time, as in modules with batch_first=False), so that row i is not input i; "
+    "capture the part of the model that treats each input alone, give inputs one at a time (batch_size=1), or name the "
+    "layers that keep rows apart in layers=[...]"
+)
+_NOT_FIXED = (
+    "the model gives other values when it runs again on the same inputs: it is random, or keeps state from one call to "
+    "the next, so its codes belong to no input"
+)
+
+
+def _same(one: Recorder, other: Recorder, inputs: list[int]) -> bool:
+    """Tell whether the first that `other` kept are these inputs of `one`, but for rounding."""
+    if [seen.name for seen in one.seen] != [seen.name for seen in other.seen]:
+        return False
+    places, scale = [one.keep.index(each) for each in inputs], 0.0
+    for index in range(len(one.seen)):
+        first, second = one.kept(index, places), other.kept(index, list(range(len(inputs))))
+        scale = max(scale, largest(first))
+        if not close(first, second, scale):
+            return False
+    return True
+
+
+class _Gathered:
+    """Codes of all batches so far, kept or handed to a counter.
+
+    Parameters
+    ----------
+    nonfinite, counter, num_threads
+        As for `capture`.
+    """
+
+    def __init__(self, nonfinite: NonFinite, counter: Any, num_threads: int | None) -> None:
+        self._nonfinite, self._counter, self._threads = nonfinite, counter, num_threads
+        self._layers: tuple[Layer, ...] | None = None
+        self._kept: list[NDArray[np.uint64]] = []
+        self._left_out: dict[str, None] = {}
+        self._rows = self._bad = self._near = 0
+        self.n_inputs = 0
+
+    def add(self, recorder: Recorder, wanted: tuple[str, ...] | None, size: int) -> None:
+        """Pack the bits of one batch."""
+        import torch
+
+        layers = self._check_layers(_layers(recorder, wanted))
+        if self._nonfinite == "error":
+            _refuse_nonfinite(recorder.seen, layers, self._rows)
+        bits = torch.cat([side for seen in recorder.seen for side in seen.bits], dim=1).cpu().numpy()
+        words = pack(bits, num_threads=self._threads).words
+        self._rows, self.n_inputs = self._rows + len(words), self.n_inputs + size
+        self._bad += sum(seen.n_nonfinite for seen in recorder.seen)
+        self._near += sum(seen.n_ambiguous for seen in recorder.seen)
+        self._left_out |= dict.fromkeys(recorder.left_out)
+        self._take(Codes(words, layers[-1].stop, layers, len(words)))
+
+    def codes(self, tolerance: float | None, mode: Mode, rows: RowsOf, training: bool) -> Codes:
+        """Give all codes with what is known of them."""
+        if self._layers is None:
+            raise ParameterError("there is no data: not even one batch, so the layers are unknown")
+        n_bits = self._layers[-1].stop
+        return Codes(
+            np.concatenate(self._kept) if self._kept else np.zeros((0, -(-n_bits // 64)), np.uint64),
+            n_bits,
+            self._layers,
+            self._rows,
+            self._bad,
+            self._near,
+            tolerance,
+            "+".join(sorted({layer.dtype for layer in self._layers})),
+            mode,
+            rows,
+            training,
+            tuple(self._left_out),
+        )
+
+    def _check_layers(self, here: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        if self._layers is None:
+            self._layers = here
+            if callable(self._counter):
+                self._counter = self._counter(here[-1].stop, tuple(layer.stop for layer in here))
+        elif self._layers != here:
+            raise ShapeError(
+                f"after {self._rows} rows the layers changed from {_brief(self._layers)} to {_brief(here)}; where "
+                "inputs are padded to different lengths, ask for rows='tokens'"
+            )
+        return here
+
+    def _take(self, codes: Codes) -> None:
+        if self._counter is None:
+            self._kept.append(codes.words)
+        elif isinstance(self._counter, CodeCounter):
+            self._counter.update(codes, num_threads=self._threads)
+        elif isinstance(self._counter, DistinctSketch):
+            self._counter.update(codes)
+        else:
+            raise ParameterError(f"counter must be a CodeCounter or a DistinctSketch, not {self._counter!r}")
 
 
 def _layers(recorder: Recorder, wanted: tuple[str, ...] | None) -> tuple[Layer, ...]:

@@ -8,7 +8,7 @@ activation, not one that was called in a way nobody thought of.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,11 +103,15 @@ class Recorder:
         Tokens of each input and which of them are rows (all where None); inputs are the rows unless given.
     mode, wanted, tolerance, uncoded
         As for `capture`.
+    keep : sequence of int
+        Inputs whose pre-activations are kept.
 
     Attributes
     ----------
     seen : list of Seen
         In the order of the calls.
+    keep : list of int
+        As given.
     called : list of str
         Names of all activations with a code, wanted or not.
     left_out : list of str
@@ -124,8 +128,10 @@ class Recorder:
         wanted: tuple[str, ...] | None = None,
         tolerance: float | None = None,
         uncoded: Uncoded = "error",
+        keep: Sequence[int] = (),
     ) -> None:
         self._model, self._size, self._tokens = model, size, tokens
+        self.keep = list(keep)
         self._mode, self._wanted, self._tolerance, self._uncoded = mode, wanted, tolerance, uncoded
         known = {name for name, _ in model.named_modules()}
         self._root = "(model)" if "model" in known else "model"
@@ -136,6 +142,7 @@ class Recorder:
         self._inside: str | None = None
         self._gated: Any = None
         self.seen: list[Seen] = []
+        self._kept: list[Any] = []
         self.called: list[str] = []
         self.left_out: list[str] = []
 
@@ -290,6 +297,7 @@ class Recorder:
                 f"activation {name!r} has shape {tuple(values.shape)} for {rows}; name the layers to keep in "
                 "layers=[...]"
             )
+        self._kept.append(values[self.keep])  # Indexing by a list copies.
         finite = self._rows(torch.isfinite(values))
         sides = [self._rows(values > bend) for bend in bends]
         near = 0
@@ -310,6 +318,13 @@ class Recorder:
         dtype = str(values.dtype).removeprefix("torch.")
         two = kind if kind != "clamp" or len(bends) == 1 else "hardtanh"
         self.seen.append(Seen(name, two, dtype, tuple(values.shape[axes:]), flat, bad, near, first))
+
+    def kept(self, index: int, places: list[int]) -> Any:
+        """Give the pre-activations of ``seen[index]`` for some inputs in `keep`; of tokens, those that are rows."""
+        values = self._kept[index][places]
+        if self._tokens is None or self._tokens[1] is None:
+            return values
+        return values[self._tokens[1].to(values.device)[self.keep][places]]
 
     def _rows(self, flags: Any) -> Any:
         if self._tokens is None:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.plateaus.metrics import Metric, resolve
-from featuregeom.plateaus.responses import outputs, pair_contexts
+from featuregeom.plateaus.responses import check_rows, outputs, pair_contexts
 from featuregeom.plateaus.tensors import first_bad, rows, torch_module
 from featuregeom.summary import summarised
 
@@ -126,6 +126,7 @@ def stable_slice2d(
     X = wide[0] + (torch.as_tensor(a)[None, :, None] * u + torch.as_tensor(b)[:, None, None] * v)
     plane = X.reshape(-1, X.shape[-1]).to(three)
     references = outputs(g, three, which)
+    check_rows(g, three, which)
     _check(references, "a corner")
     runs = [0] if which is None or (which == which[0]).all() else [0, 1, 2]
     distances = np.empty((3, size * size))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.plateaus.context_inputs import ContextInputs, checked_contexts
+from featuregeom.plateaus.responses import check_rows
 from featuregeom.plateaus.tensors import rows, torch_module
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class Suffix:
             else _given("output_position", output_position, self.n_contexts)
         )
         self.base = rows(f"the output of {module}", _taken(found, self.position).contiguous())
+        if self.n_contexts == 1:
+            # One context repeated shows no mixing: two activations in it do.
+            check_rows(self, self.base * self.base.new_tensor([[1.0], [0.5]]), np.zeros(2, np.int64))
 
     def __call__(self, h: torch.Tensor, contexts: torch.Tensor | ArrayLike | None = None) -> torch.Tensor:
         """Compute the outputs for activations.
