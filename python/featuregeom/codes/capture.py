@@ -127,9 +127,9 @@ def capture(
     -----
     One forward pass; memory of one batch of bits and N m / 8 bytes of codes.
 
-    Row i of an activation is taken for input i, so the model must keep its inputs apart. That is tried out: some inputs of
-    the first batch run again in three small parts, and of the fourth, sixteenth ... batch in one; their pre-activations
-    must be the same but for rounding. What these runs leave behind (torch's random generators, buffers, attributes of
+    Row i of an activation is taken for input i, so the model must keep its inputs apart. That is tried out: some
+    inputs of the first batch run again in three small parts, and of the fourth, sixteenth ... batch in one; their
+    pre-activations must be the same but for rounding. What these runs leave behind (torch's random generators, buffers, attributes of
     modules) is taken back; hooks that others registered see them only if values differ without those hooks.
     """
     torch = torch_module("codes.capture")
