@@ -129,8 +129,9 @@ def capture(
 
     Row i of an activation is taken for input i, so the model must keep its inputs apart. That is tried out: some
     inputs of the first batch run again in three small parts, and of the fourth, sixteenth ... batch in one; their
-    pre-activations must be the same but for rounding. What these runs leave behind (torch's random generators, buffers, attributes of
-    modules) is taken back; hooks that others registered see them only if values differ without those hooks.
+    pre-activations must be the same but for rounding. What these runs leave behind (torch's random generators,
+    buffers, attributes of modules) is taken back; hooks that others registered see them only if values differ without
+    those hooks.
     """
     torch = torch_module("codes.capture")
     if not isinstance(model, torch.nn.Module):
