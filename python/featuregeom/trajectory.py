@@ -14,7 +14,8 @@ from featuregeom.arguments import number_between
 from featuregeom.comparison import Match, js_distance, match_eigenspaces, on_frame_side
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import Features, as_features, off_graph
-from featuregeom.spectra import Spectrum, measures, spectrum
+from featuregeom.jumps import held_levels, outlying
+from featuregeom.spectra import Measures, Spectrum, measures, spectrum
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ __all__ = ["Jumps", "Trajectory"]
 
 Floats = NDArray[np.float64]
 
-_ROUNDING = 1e-12
-"""Least robust sigma: increments of a logarithm below it are rounding, and no feature moves less."""
+_ONE_LEVEL = 1.05
+"""Levels within this factor count as one when it is asked how much of a feature is at its level: about the root of the
+factor of a jump, so that what is around two levels a jump apart does not overlap."""
 
 
 @summarised
@@ -44,7 +46,7 @@ class Jumps:
     increment : ndarray of float64
         Its increment of the logarithm there.
     sigmas : ndarray of float64
-        Distance of the increment from the feature's median increment, in robust sigmas.
+        Distance of the increment from the mean of the feature's others, over its standard deviation.
 
     References
     ----------
@@ -90,6 +92,9 @@ class Trajectory:
         As in `spectra.Measures`; kappa of a zero feature is NaN.
     level : ndarray of float64, shape (T, n)
         Eigenvalue of the eigenspace that holds most of each feature, its energy level; NaN of a zero feature.
+    level_mass : ndarray of float64, shape (T, n)
+        Share of each feature within a twentieth of that level: near 1 where it has a level, near the largest mass where
+        it is spread.
     saturation : ndarray of float64, shape (T,)
         :math:`\sum_i D_i / \operatorname{rank} F`; NaN for rank zero.
     js : ndarray of float64, shape (T - 1, n)
@@ -137,6 +142,7 @@ class Trajectory:
     kappa: Floats
     capacity: Floats
     level: Floats
+    level_mass: Floats
     saturation: Floats
     js: Floats
     matches: tuple[tuple[Match, ...], ...]
@@ -162,7 +168,7 @@ class Trajectory:
         found = spectrum(last, tolerance=tolerance, num_threads=num_threads)
         reference = on_frame_side(last, found)
         eigenvalues, rank = np.empty((T, min(n, m))), np.empty(T, dtype=np.int64)
-        norms, kappa, capacity, level = np.empty((4, T, n))
+        norms, kappa, capacity, level, level_mass = np.empty((5, T, n))
         js, matches = np.empty((T - 1, n)), []
         before, masses_before = reference, np.empty((n, 0))
         for t in range(T):
@@ -172,11 +178,13 @@ class Trajectory:
                 if features is last
                 else spectrum(features, tolerance=tolerance, num_threads=num_threads)
             )
-            measured = measures(features, now, masses=False, num_threads=num_threads)
+            measured = measures(features, now, num_threads=num_threads)
             eigenvalues[t], rank[t] = now.eigenvalues, now.rank
             norms[t], kappa[t], capacity[t] = measured.norm, measured.kappa, measured.capacity
             # A feature without an eigenspace has -1, which is the NaN at the end.
-            level[t] = np.array([*(space.value for space in now.eigenspaces), np.nan])[measured.eigenspace]
+            values = np.array([*(space.value for space in now.eigenspaces), np.nan])
+            level[t] = values[measured.eigenspace]
+            level_mass[t] = _mass_near(measured, values[:-1], level[t])
             now = on_frame_side(features, now)
             masses = _against(features, reference, num_threads)
             if t:
@@ -186,22 +194,23 @@ class Trajectory:
             before, masses_before = now, masses
         total = capacity.sum(axis=1)
         saturation = np.divide(total, rank, out=np.full(T, np.nan), where=rank > 0)
-        values = (at, eigenvalues, rank, norms, kappa, capacity, level, saturation, js, tuple(matches))
-        for name, value in zip(self.__dataclass_fields__, values, strict=True):
+        fields = (
+            at, eigenvalues, rank, norms, kappa, capacity, level, level_mass, saturation, js, tuple(matches)
+        )  # fmt: skip
+        for name, value in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, value)
 
-    def kappa_jumps(self, threshold: float = 4.0) -> Jumps:
-        r"""Find the jumps of each feature's log kappa.
+    def kappa_jumps(self, level: float = 0.01) -> Jumps:
+        r"""Find the jumps of each feature's log kappa: increments that are not like its others.
 
-        With :math:`\delta_{ti} = \log \kappa_{t+1,i} - \log \kappa_{ti}`, feature i jumps where
-
-        .. math:: |\delta_{ti} - \operatorname{med}_t \delta_{ti}| > 4 \sigma_i, \qquad
-            \sigma_i = 1.4826 \operatorname{med}_t |\delta_{ti} - \operatorname{med}_t \delta_{ti}|
+        Each increment of :math:`\log \kappa` is held against the mean and the scatter of the feature's other
+        increments, and Student's t gives its p-value; from ten features on their variances are moderated by those of
+        all features. An increment is a jump where p times the number of increments of all features is at most `level`.
 
         Parameters
         ----------
-        threshold : float
-            In robust sigmas, above 0.
+        level : float
+            Probability, in (0, 1), that noise alone makes any jump at all: Bonferroni over all increments.
 
         Returns
         -------
@@ -210,16 +219,18 @@ class Trajectory:
         Raises
         ------
         ParameterError
-            If the threshold is not above 0.
+            If the level is not between 0 and 1.
 
         Notes
         -----
-        Increments to or from a zero feature are left out. Where over half of a feature's increments are the same
-        sigma is at least 1e-12, so any real change then is a jump. With fewer than three increments none can be.
+        The noise meant is normal and of one scale per feature over the whole trajectory, as independent increments or
+        as independent values. What is found is left out and the others are held against the rest, until nothing is
+        added. Increments to or from a zero feature are left out. With fewer than three increments none is a jump.
 
         References
         ----------
-        arXiv:2602.02224; Rousseeuw & Croux, J. Am. Stat. Assoc. 88 (1993), for the factor.
+        Smyth, Stat. Appl. Genet. Mol. Biol. 3 (2004), for moderated variances; Efron, J. Am. Stat. Assoc. 99 (2004),
+        for scaling by the bulk of all scores.
 
         Examples
         --------
@@ -229,14 +240,17 @@ class Trajectory:
         >>> jumps.checkpoint.tolist(), jumps.feature.tolist()
         ([3], [0])
         """
-        threshold = number_between("the threshold of jumps", threshold, 0)
-        increments, sigmas, _ = _increments(self.kappa)
-        return self._jumps(increments, sigmas, np.abs(sigmas) > threshold)
+        level = number_between("the level of jumps", level, 0, 1)
+        increments = np.diff(np.log(self.kappa), axis=0)
+        jumped, sigmas = outlying(increments, level)
+        return self._jumps(increments, sigmas, jumped)
 
     def level_jumps(self, factor: float = 1.1) -> Jumps:
         r"""Find the jumps of each feature's energy level: the features that change eigenspaces, or go along with one.
 
-        With :math:`\ell_{ti}` the level of feature i at checkpoint t, it jumps where
+        A feature holds a level where two thirds of it are within a twentieth of it; between the levels that it holds
+        one after the other, it changes where most of it does. With :math:`\ell_{ti}` the level that feature i holds at
+        checkpoint t, it jumps where
 
         .. math:: \min(|\delta_{ti}|, |\delta_{ti} - \operatorname{med}_t \delta_{ti}|) > \log f, \qquad
             \delta_{ti} = \log \ell_{t+1,i} - \log \ell_{ti}
@@ -259,8 +273,9 @@ class Trajectory:
         Notes
         -----
         A level rests for most of a run and then has no scatter to hold a jump against, so the factor decides. A feature
-        that is spread evenly over two eigenspaces jumps as often as the greater mass changes. Increments to or from a
-        zero feature are left out, and with fewer than three others there is no drift to tell a jump from, and none is.
+        that is spread over several levels holds none, and does not jump when the greater mass changes. Increments to or
+        from a zero feature are left out, and with fewer than three others there is no drift to tell a jump from,
+        and none is.
 
         References
         ----------
@@ -277,8 +292,12 @@ class Trajectory:
         ([2], [2])
         """
         factor = number_between("the factor of jumps", factor, 1)
-        increments, sigmas, off = _increments(self.level)
-        enough = np.isfinite(increments).sum(axis=0) > 2
+        increments = np.diff(np.log(held_levels(self.level, self.level_mass)), axis=0)
+        known = np.isfinite(increments)
+        moved = np.where(known.any(axis=0), increments, 0.0)
+        off = moved - np.nanmedian(moved, axis=0)
+        _, sigmas = outlying(increments, 0.01)
+        enough = known.sum(axis=0) > 2
         least = np.minimum(np.abs(increments), np.abs(off))
         return self._jumps(increments, sigmas, enough & (least > np.log(factor)))
 
@@ -313,14 +332,17 @@ class Trajectory:
         )
 
 
-def _increments(values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Increments of the logarithm of (T, n) values; how far each is off its column's median, in sigmas and plain."""
-    increments = np.diff(np.log(values), axis=0)
-    # All-NaN features have no median and no jumps.
-    moved = np.where(np.isfinite(increments).any(axis=0), increments, 0.0)
-    off = moved - np.nanmedian(moved, axis=0)
-    sigma = np.maximum(1.4826 * np.nanmedian(np.abs(off), axis=0), _ROUNDING)
-    return increments, off / sigma, off
+def _mass_near(measured: Measures, values: Floats, level: Floats) -> Floats:
+    """Share of each feature's measure within a twentieth of its level; NaN where it has none."""
+    masses = measured.masses
+    assert masses is not None  # they were asked for
+    known = np.isfinite(level)
+    near = np.abs(np.log(values)[None, :] - np.log(np.where(known, level, 1.0))[:, None]) <= np.log(
+        _ONE_LEVEL
+    )
+    total = masses.sum(axis=1)
+    share = np.divide((masses * near).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
+    return np.where(known, share, np.nan)
 
 
 def _read_steps(steps: ArrayLike | None, T: int) -> Floats:

@@ -285,7 +285,7 @@ def dynamics(
             found = experiments.dynamics(**options, progress=bar)
         text = (
             f"Over {found.toy.steps} steps {len(found.level_jumps)} jumps of features from one energy level to "
-            f"another, by more than a tenth, and {len(found.jumps)} jumps of kappa beyond 4 robust sigmas."
+            f"another, by more than a tenth, and {len(found.jumps)} jumps of kappa (p ≤ .01 over all increments)."
         )
         _finish(
             folder,

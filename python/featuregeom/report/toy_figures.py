@@ -316,8 +316,8 @@ def dynamics_figures(found: Dynamics) -> list[Figure]:
             "eigenvalues",
             "Energy levels",
             "Eigenvalues of the frame operator over training. Levels that come together form an eigenspace. A cross "
-            "marks the level at which a feature arrives by a jump: the eigenvalue of the eigenspace with most of it "
-            "changed by a tenth more than it usually does. Early growth counts as jumps, too.",
+            "marks the level at which a feature arrives by a jump: the eigenvalue with two thirds of it within a "
+            "twentieth changed by a tenth more than it usually does. Early growth counts as jumps, too.",
             [
                 *curves(at.eigenvalues, subsample(at.eigenvalues.shape[1], 40), "eigenvalue"),
                 marks(found.level_jumps, at.level),
@@ -327,8 +327,9 @@ def dynamics_figures(found: Dynamics) -> list[Figure]:
         Figure(
             "kappa",
             "Rayleigh quotients and their jumps",
-            "Kappa of each feature. A cross marks an increment of its logarithm beyond 4 robust sigmas of the "
-            "feature's own increments. Early growth, fast against a long rest, counts as jumps, too.",
+            "Kappa of each feature. A cross marks an increment of its logarithm that is not like the "
+            "feature's others, at a level of .01 over all of them. Early growth, fast against a long rest, "
+            "counts as jumps, too.",
             [*curves(at.kappa, shown, "feature"), marks(found.jumps, at.kappa)],
             x | {"yaxis": axis("kappa")},
         ),

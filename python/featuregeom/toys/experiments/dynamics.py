@@ -69,7 +69,7 @@ def dynamics(
     r"""Train one toy at a constant learning rate, with checkpoints at even distances, and measure them.
 
     A feature jumps where its :math:`\log \kappa_i`, with :math:`\kappa_i = w_i^\top F w_i / \lVert w_i \rVert^2`, or
-    the eigenvalue of the eigenspace with most of it moves far from its usual step; see `Trajectory.kappa_jumps` and
+    the level that holds two thirds of it moves far from its usual step; see `Trajectory.kappa_jumps` and
     `Trajectory.level_jumps`.
 
     Parameters
