@@ -19,7 +19,7 @@ _POOLED = 10
 
 HELD = 2 / 3
 """A feature is at a level where this share of its mass is within a twentieth of it. To be at another it has to move a
-third of its mass; a drift, which carries features that are spread over two levels across the half and back, does not."""
+third of its mass; a drift, which carries features that are spread over two levels to and fro, does not do that."""
 
 
 def outlying(increments: Floats, level: float) -> tuple[NDArray[np.bool_], Floats]:
