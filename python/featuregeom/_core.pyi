@@ -14,6 +14,7 @@ __all__ = [
     "capacities",
     "check_finite",
     "code_fingerprints",
+    "coordinates",
     "eigenspaces",
     "eigh",
     "eigvalsh",
@@ -44,7 +45,9 @@ __version__: Final[str]
 def safetensors_header(header: bytes, file_size: int) -> list[tuple[str, str, list[int], int, int]]: ...
 def check_finite(x: NDArray[Any], *, num_threads: int | None = None) -> None: ...
 def nonfinite_rows(x: NDArray[Any], *, num_threads: int | None = None) -> NDArray[np.int64]: ...
-def squared_norms(x: NDArray[Any], *, num_threads: int | None = None) -> NDArray[np.float64]: ...
+def squared_norms(
+    x: NDArray[Any], *, features: bool = True, num_threads: int | None = None
+) -> NDArray[np.float64]: ...
 def frame_operator(
     x: NDArray[Any],
     *,
@@ -75,6 +78,7 @@ def sweep(
     NDArray[np.int64],
     int,
     float,
+    bool | None,
     list[tuple[float, int]],
     str,
 ]: ...
@@ -84,14 +88,17 @@ def eigh(
 def eigvalsh(f: NDArray[np.float64], *, num_threads: int | None = None) -> NDArray[np.float64]: ...
 def eigenspaces(
     values: NDArray[np.float64], *, noise: float = 0.0, tolerance: float | None = None
-) -> tuple[NDArray[np.int64], float, list[tuple[float, float, float, int]]]: ...
+) -> tuple[NDArray[np.int64], float | None, list[tuple[float, float, float, int]]]: ...
+def coordinates(
+    gram: NDArray[np.float64], vectors: NDArray[np.float64], *, num_threads: int | None = None
+) -> NDArray[np.float64]: ...
 def measures(
     x: NDArray[Any],
     values: NDArray[np.float64],
-    vectors: NDArray[np.float64],
+    basis: NDArray[np.float64],
     starts: NDArray[np.int64],
     *,
-    gram: bool,
+    along: bool,
     masses: bool = False,
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,

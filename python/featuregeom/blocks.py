@@ -14,7 +14,7 @@ from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import tightness
 from featuregeom.naming import distinct_values, name_geometry
-from featuregeom.pairs import sweep
+from featuregeom.pairs import NO_GAP, sweep
 from featuregeom.schemes.detection import Detection
 from featuregeom.summary import summarised
 
@@ -106,6 +106,8 @@ class Decomposition:
         Block of each feature; -1 for zero features.
     threshold : float
         Couplings below it do not connect; given or chosen.
+    gap : bool or None
+        Whether a chosen threshold lies in a gap of the couplings, see `pairs.Pairs`; None where it was given.
     ladder : tuple of (float, int)
         Thresholds with the number of blocks at each, largest threshold first.
     dropped : ndarray of float64, shape (n_blocks,)
@@ -120,8 +122,14 @@ class Decomposition:
     blocks: tuple[Block, ...]
     labels: NDArray[np.int64]
     threshold: float
+    gap: bool | None
     ladder: tuple[tuple[float, int], ...]
     dropped: NDArray[np.float64]
+
+    @property
+    def advice(self) -> str:
+        """What to do where no gap was found; empty where one was, or a threshold was given."""
+        return NO_GAP if self.gap is False else ""
 
     @property
     def largest_dropped(self) -> float:
@@ -195,7 +203,7 @@ def decompose(X: Any, *, threshold: float | None = None, num_threads: int | None
         for index in groups(swept.blocks, swept.n_blocks)
     )
     dropped = _dropped(features, swept.blocks, swept.n_blocks)
-    return Decomposition(blocks, swept.blocks, swept.threshold, swept.ladder, dropped)
+    return Decomposition(blocks, swept.blocks, swept.threshold, swept.gap, swept.ladder, dropped)
 
 
 def groups(labels: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
@@ -302,6 +310,7 @@ def describe_block(
     rows = features.widened(index)
     if not np.isfinite(rows).all():
         _core.check_finite(features.values)
+    _core.squared_norms(features.values[index], num_threads=num_threads)  # refuses rows that have no square
     gram = rows @ rows.T
     norms = np.sqrt(gram.diagonal())
     cosines = np.clip(gram / np.outer(norms, norms), -1.0, 1.0)

@@ -13,7 +13,13 @@ from featuregeom.features import as_features
 from featuregeom.frames import Progress
 from featuregeom.summary import summarised
 
-__all__ = ["Pairs", "sweep"]
+__all__ = ["NO_GAP", "Pairs", "sweep"]
+
+NO_GAP = (
+    "no gap was found between strong and weak couplings, so all features that are coupled at all, by 1e-6 or more, "
+    "count as one block; give a threshold to leave out the couplings that you call negligible"
+)
+"""Said of a chosen threshold that lies in no gap."""
 
 
 @summarised
@@ -40,6 +46,9 @@ class Pairs:
         Number of components.
     threshold : float
         The threshold that was given or chosen.
+    gap : bool or None
+        Whether the chosen threshold lies in a gap of the couplings; None where it was given. False means that no
+        gap was found: whatever is coupled at all, from 1e-6 on, is one block. See `advice`.
     ladder : tuple of (float, int)
         Thresholds with the number of components at each, largest threshold first.
     dtype : {"float64", "float32"}
@@ -58,8 +67,14 @@ class Pairs:
     blocks: NDArray[np.int64]
     n_blocks: int
     threshold: float
+    gap: bool | None
     ladder: tuple[tuple[float, int], ...]
     dtype: Literal["float64", "float32"]
+
+    @property
+    def advice(self) -> str:
+        """What to do where no gap was found; empty where one was, or a threshold was given."""
+        return NO_GAP if self.gap is False else ""
 
 
 def sweep(
@@ -89,7 +104,8 @@ def sweep(
     threshold : float, optional
         Couplings below it do not connect, in (0, 1]. By default it is chosen where the components persist over
         a factor of four in the threshold and drop nothing above 0.1 (0.01 where every feature stands alone);
-        where there is no such gap, whatever is coupled at all is one block.
+        where there is no such gap, whatever is coupled at all is one block, the threshold is 2^-20 (about 1e-6), and
+        `Pairs.gap` is False.
     num_threads : int, optional
         Threads to use; by default ``RAYON_NUM_THREADS`` or all.
     progress : callable, optional
@@ -128,7 +144,7 @@ def sweep(
     (1.0, [0, 0, 1])
     """
     values = as_features(X).values
-    neighbours, cosines, counts, coherence, blocks, n_blocks, chosen, ladder, dtype = _core.sweep(
+    neighbours, cosines, counts, coherence, blocks, n_blocks, chosen, gap, ladder, dtype = _core.sweep(
         values, neighbours=k, bins=bins, threshold=threshold, num_threads=num_threads, progress=progress
     )
     return Pairs(
@@ -140,6 +156,7 @@ def sweep(
         blocks,
         n_blocks,
         chosen,
+        gap,
         tuple(ladder),
         "float64" if dtype == "float64" else "float32",
     )

@@ -183,6 +183,7 @@ def _one(
         "effective_rank": float(np.exp(-share @ np.log(share))) if rank else np.nan,
         "defect_error": abs((rank - D.sum()) - (leverage - D).sum()), "defect_bound": 1e-9,
         "zero_features": int(np.sum(~alive)), "blocks": len(blocks), "block_threshold": 1e-6,
+        "block_gap": "found",
         "geometry": ", ".join(f"{names.count(g)} \N{MULTIPLICATION SIGN} {g}" for g in dict.fromkeys(names)),
         "seconds": 0.01,
     }  # fmt: skip

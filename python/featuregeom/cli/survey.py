@@ -325,6 +325,8 @@ def _bar(*, hidden: bool) -> Iterator[Listener]:
 
 
 def _show(analysis: Analysis, *, as_json: bool) -> None:
+    from featuregeom.pairs import NO_GAP
+
     rows = records(analysis.matrices)
     if as_json:
         print_json(
@@ -350,6 +352,12 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         ]
         table.add_row(*cells, *([Text(row["geometry"] or "no name")] if named else []))
     output.print(table)
+    if loose := sum(row.get("block_gap") == "none" for row in rows):
+        output.print(
+            f"blocks of {loose} of {len(rows)} matrices: {NO_GAP} (--block-threshold)",
+            soft_wrap=True,
+            style="dim",
+        )
     for row in records(analysis.skipped.head(_LISTED)):
         output.print(
             plain(f"not measured: {row['tensor']} ({row['shape']}): {row['reason']}"), soft_wrap=True

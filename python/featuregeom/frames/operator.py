@@ -162,7 +162,9 @@ def gram(X: Any, *, num_threads: int | None = None) -> NDArray[Any]:
 
 def gram_of(rows: Rows, *, num_threads: int | None = None, progress: Progress | None = None) -> NDArray[Any]:
     """Gram matrix of rows that were read, whatever their number; see `gram`."""
-    rows.check_finite()  # here, for the core would name row and column of the transpose
+    # Here, for the core would name row and column of the transpose.
+    rows.check_finite()
+    _core.squared_norms(rows.parts, num_threads=num_threads)
     # X^T has the frame operator (X^T)^* X^T, which is the conjugate of X X^*.
     across = np.ascontiguousarray(rows.values.T) if rows.is_complex else rows.values.T
     operator = operator_of(Rows(across, rows.epsilon), num_threads=num_threads, progress=progress)
@@ -225,6 +227,7 @@ def capacity(
     if not rows.is_complex:
         return _core.capacities(rows.values, precision=precision, num_threads=num_threads, progress=progress)
     values = rows.widened()
+    _core.squared_norms(rows.parts, num_threads=num_threads)  # refuses rows that have no square
     operator = operator_of(rows, precision=precision, num_threads=num_threads, progress=progress)
     squared = _inner(values, values)
     couplings = _inner(values @ operator, values)

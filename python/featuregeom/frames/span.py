@@ -85,7 +85,9 @@ def span_of(rows: Rows, *, vectors: bool, num_threads: int | None = None) -> Spa
     operator = form(rows, num_threads=num_threads)
     values, columns = _eigen(operator, vectors, num_threads)
     along = operator.diagonal().real
-    across = _core.squared_norms(rows.parts.T if side == "gram" else rows.parts, num_threads=num_threads)
+    across = _core.squared_norms(
+        rows.parts.T if side == "gram" else rows.parts, features=side == "frame", num_threads=num_threads
+    )
     if side == "gram" and rows.is_complex:
         across = across.reshape(-1, 2).sum(axis=1)
     null = noise(

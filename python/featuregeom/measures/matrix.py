@@ -153,7 +153,7 @@ def eigenspaces(of: Measured) -> int:
 
 @MATRICES.column("tolerance", cost=_SPECTRUM)
 def tolerance(of: Measured) -> float:
-    """Relative gap below which neighbouring eigenvalues count as one."""
+    """Relative tolerance that gives these eigenspaces when it is passed back; missing where none does."""
     return of.spectrum.tolerance
 
 
@@ -220,6 +220,16 @@ def blocks(of: Measured) -> int:
 def block_threshold(of: Measured) -> float:
     """Couplings below it do not connect features: |inner product| over the larger of the two squared norms."""
     return of.pairs.threshold
+
+
+@MATRICES.column("block gap", dtype="str", cost=_SWEEP)
+def block_gap(of: Measured) -> str:
+    """Whether the block threshold was chosen in a gap of the couplings: found, none, or given by the caller.
+
+    Where there is none, whatever is coupled at all, by 1e-6 or more, is one block; a threshold of your own leaves out the
+    couplings that you call negligible.
+    """
+    return {None: "given", True: "found", False: "none"}[of.pairs.gap]
 
 
 @MATRICES.column("geometry", dtype="str", cost=_SWEEP, shown=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from featuregeom.pairs import NO_GAP
+
 __all__ = ["known", "number", "plural", "reading", "text"]
 
 LEVEL = 0.01
@@ -80,6 +82,8 @@ def reading(row: Mapping[str, Any]) -> list[str]:
         sentences.append(_saturation(row))
     if known(row["coherence"]):
         sentences.append(_coherence(row))
+    if row.get("block_gap") == "none":
+        sentences.append(f"Blocks: {NO_GAP} (--block-threshold, block_threshold=).")
     if known(row["defect_error"]) and known(row["defect_bound"]):
         error, bound = number(row["defect_error"], 2), number(row["defect_bound"], 2)
         holds = row["defect_error"] <= row["defect_bound"]

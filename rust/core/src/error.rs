@@ -28,6 +28,17 @@ pub enum Error {
         /// The largest norm of a row or column.
         largest: f64,
     },
+    /// A feature that is not zero, and has no square in `f64`.
+    #[error(
+        "row {row} has the norm {norm:e}, too small for its square to be held in float64 beside the other rows; set \
+         it to zero, drop it, or scale it up"
+    )]
+    Small {
+        /// The first such row.
+        row: usize,
+        /// Its norm.
+        norm: f64,
+    },
     /// A parameter outside its range.
     #[error("{0}")]
     Parameter(String),

@@ -91,7 +91,9 @@ pub fn raise(error: Error) -> PyErr {
     match error {
         Error::Shape(_) => exceptions::ShapeError::new_err(message),
         Error::NonFinite { row, column, .. } => exceptions::NonFiniteError::new_err((message, row, column)),
-        Error::Range { .. } | Error::Parameter(_) => exceptions::ParameterError::new_err(message),
+        Error::Range { .. } | Error::Small { .. } | Error::Parameter(_) => {
+            exceptions::ParameterError::new_err(message)
+        }
         Error::Convergence(_) => exceptions::ConvergenceError::new_err(message),
         Error::Header(_) => exceptions::SourceError::new_err(message),
         Error::Threads { .. } => exceptions::FeatureGeometryError::new_err(message),

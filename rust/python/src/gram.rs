@@ -36,16 +36,18 @@ pub fn frame_operator<'py>(
     to_array(py, &f)
 }
 
-/// Squared norms of the rows.
+/// Squared norms of the rows. With ``features`` a row that is too small to have one is refused, by its number.
 #[pyfunction]
-#[pyo3(signature = (x, *, num_threads = None))]
+#[pyo3(signature = (x, *, features = true, num_threads = None))]
 pub fn squared_norms<'py>(
     py: Python<'py>,
     x: Rows<'py>,
+    features: bool,
     num_threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let view = x.view()?;
-    Ok(enter(py, num_threads, None, |run| gram::squared_norms(&view, run))?.into_pyarray(py))
+    let form = if features { gram::squared_norms } else { gram::squared_lengths };
+    Ok(enter(py, num_threads, None, |run| form(&view, run))?.into_pyarray(py))
 }
 
 /// Raise NonFiniteError at the first NaN or infinity.
@@ -70,7 +72,7 @@ pub fn nonfinite_rows<'py>(
 }
 
 /// Neighbours (n, k), their cosines (n, k), histogram, coherence (NaN for none), block of each feature, number
-/// of blocks, threshold, ladder of (threshold, blocks), element type of the products.
+/// of blocks, threshold, whether it lies in a gap (None if given), ladder of (threshold, blocks), element type of the products.
 type Swept<'py> = (
     Bound<'py, PyArray2<i64>>,
     Bound<'py, PyArray2<f64>>,
@@ -79,6 +81,7 @@ type Swept<'py> = (
     Bound<'py, PyArray1<i64>>,
     usize,
     f64,
+    Option<bool>,
     Vec<(f64, usize)>,
     &'static str,
 );
@@ -110,6 +113,7 @@ pub fn sweep<'py>(
         PyArray1::from_iter(py, found.blocks.labels.into_iter().map(index)),
         found.blocks.count,
         found.blocks.threshold,
+        found.blocks.gap,
         found.blocks.ladder,
         if found.element == Element::F64 { "float64" } else { "float32" },
     ))

@@ -36,8 +36,8 @@ pub fn eigvalsh<'py>(
     Ok(enter(py, num_threads, None, |run| spectrum::eigenvalues(owned, run))?.into_pyarray(py))
 }
 
-/// Borders, tolerance, and rows of (lower, upper, diameter, count).
-type Grouped<'py> = (Bound<'py, PyArray1<i64>>, f64, Vec<(f64, f64, f64, usize)>);
+/// Borders, tolerance that gives them if there is one, and rows of (lower, upper, diameter, count).
+type Grouped<'py> = (Bound<'py, PyArray1<i64>>, Option<f64>, Vec<(f64, f64, f64, usize)>);
 
 /// Group positive, decreasing eigenvalues into eigenspaces.
 #[pyfunction]
@@ -75,17 +75,32 @@ pub fn capacities<'py>(
 type Measured<'py> =
     (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<i64>>, Option<Bound<'py, PyArray2<f64>>>);
 
-/// Measure every row against eigenspaces of the frame operator or, with ``gram``, of the Gram matrix.
+/// Coordinates of the rows along the eigenvectors of their frame operator, from their Gram matrix and its eigenvectors.
 #[pyfunction]
-#[pyo3(signature = (x, values, vectors, starts, *, gram, masses = false, num_threads = None, progress = None))]
+#[pyo3(signature = (gram, vectors, *, num_threads = None))]
+pub fn coordinates<'py>(
+    py: Python<'py>,
+    gram: PyReadonlyArray2<'py, f64>,
+    vectors: PyReadonlyArray2<'py, f64>,
+    num_threads: Option<i64>,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let (gram, vectors) = (matrix(&gram)?, matrix(&vectors)?);
+    let found = enter(py, num_threads, None, |run| spectrum::coordinates(gram, vectors, run))?;
+    to_array(py, &found)
+}
+
+/// Measure every row against eigenspaces of a frame operator, by its eigenvectors or, with ``along``, by the rows' own
+/// coordinates along them.
+#[pyfunction]
+#[pyo3(signature = (x, values, basis, starts, *, along, masses = false, num_threads = None, progress = None))]
 #[expect(clippy::too_many_arguments, reason = "the parts of a spectrum, then options")]
 pub fn measures<'py>(
     py: Python<'py>,
     x: Rows<'py>,
     values: PyReadonlyArray1<'py, f64>,
-    vectors: PyReadonlyArray2<'py, f64>,
+    basis: PyReadonlyArray2<'py, f64>,
     starts: PyReadonlyArray1<'py, i64>,
-    gram: bool,
+    along: bool,
     masses: bool,
     num_threads: Option<i64>,
     progress: Option<Bound<'py, PyAny>>,
@@ -98,8 +113,8 @@ pub fn measures<'py>(
         .map(|&start| usize::try_from(start))
         .collect::<Result<_, _>>()
         .map_err(|_| raise(Error::Shape("eigenspaces must not begin below zero".into())))?;
-    let vectors = matrix(&vectors)?;
-    let basis = if gram { Basis::Gram(vectors) } else { Basis::Frame(vectors) };
+    let basis = matrix(&basis)?;
+    let basis = if along { Basis::Coordinates(basis) } else { Basis::Frame(basis) };
     let found = enter(py, num_threads, progress.as_ref(), |run| {
         spectrum::measures(&view, &values, basis, &starts, masses, run)
     })?;

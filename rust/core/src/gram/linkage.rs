@@ -32,6 +32,9 @@ pub struct Blocks {
     pub count: usize,
     /// Couplings below this do not connect.
     pub threshold: f64,
+    /// Whether it lies in a gap of the couplings; `None` where it was given. Without a gap whatever is coupled at
+    /// all is one block.
+    pub gap: Option<bool>,
     /// Every threshold of the ladder with the number of blocks there.
     pub ladder: Vec<(f64, usize)>,
 }
@@ -150,7 +153,9 @@ impl Linkage {
             .zip(&self.rungs)
             .map(|(&threshold, rung)| (threshold, rung.trees))
             .collect();
-        let chosen = choose(&ladder, active.len());
+        let found = choose(&ladder, active.len());
+        let (chosen, gap) =
+            (found.unwrap_or(ladder.len() - 1), (ladder.len() > 1).then_some(found.is_some()));
         let mut labels = vec![None; n];
         let mut names = vec![None; active.len()];
         let mut count = 0;
@@ -161,14 +166,14 @@ impl Linkage {
                 count - 1
             }));
         }
-        Blocks { labels, count, threshold: ladder[chosen].0, ladder }
+        Blocks { labels, count, threshold: ladder[chosen].0, gap, ladder }
     }
 }
 
-/// The rung to read blocks at: the middle of the run of equal partitions that persists longest.
-fn choose(ladder: &[(f64, usize)], count: usize) -> usize {
+/// The rung to read blocks at: the middle of the run of equal partitions that persists longest, if any does.
+fn choose(ladder: &[(f64, usize)], count: usize) -> Option<usize> {
     let last = ladder.len() - 1;
-    let mut best = (0, last);
+    let mut best = (0, None);
     let mut first = 0;
     for rung in 0..=last {
         if rung < last && ladder[rung + 1].1 == ladder[first].1 {
@@ -180,7 +185,7 @@ fn choose(ladder: &[(f64, usize)], count: usize) -> usize {
         let linked = ladder[first].0 >= WEAKEST;
         if blocks > 1 && linked && length >= PERSISTENCE && threshold <= negligible && length > best.0 {
             // A run that reaches the last rung has no weak couplings at all below it.
-            best = (length, if rung == last { last } else { first + length / 2 });
+            best = (length, Some(if rung == last { last } else { first + length / 2 }));
         }
         first = rung + 1;
     }
@@ -206,12 +211,14 @@ mod tests {
         let found = blocks(4, &pairs, None);
         assert_eq!(found.labels, [Some(0), Some(0), Some(1), Some(1)]);
         assert!(found.threshold > 0.01 && found.threshold < 0.5);
+        assert_eq!(found.gap, Some(true));
     }
 
     #[test]
     fn without_a_gap_everything_coupled_is_one_block() {
         let pairs = [(0, 1, 0.9), (2, 3, 0.5), (1, 2, 0.3)];
-        assert_eq!(blocks(4, &pairs, None).count, 1);
+        let found = blocks(4, &pairs, None);
+        assert_eq!((found.count, found.gap), (1, Some(false)));
         let simplex: Vec<_> = (0..20).flat_map(|i| (0..i).map(move |j| (i, j, 1.0 / 19.0))).collect();
         assert_eq!(blocks(20, &simplex, None).count, 1);
     }
@@ -219,6 +226,7 @@ mod tests {
     #[test]
     fn uncoupled_features_are_blocks_of_their_own() {
         assert_eq!(blocks(3, &[], None).count, 3);
+        assert_eq!(blocks(3, &[], None).gap, Some(true));
         assert_eq!(blocks(3, &[(0, 2, 1e-3)], None).count, 3);
     }
 
@@ -226,6 +234,7 @@ mod tests {
     fn a_threshold_that_is_given_is_used() {
         let pairs = [(0, 1, 0.9), (1, 2, 0.3)];
         assert_eq!(blocks(3, &pairs, Some(0.5)).count, 2);
+        assert_eq!(blocks(3, &pairs, Some(0.5)).gap, None);
         assert_eq!(blocks(3, &pairs, Some(0.2)).count, 1);
     }
 

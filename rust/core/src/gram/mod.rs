@@ -13,4 +13,4 @@ pub use frame::{Precision, frame_operator};
 pub use linkage::{Blocks, Linkage};
 pub use sweep::{Sweep, SweepOptions, sweep};
 pub(crate) use unit::normalise;
-pub use unit::squared_norms;
+pub use unit::{check_small, squared_lengths, squared_norms};

@@ -12,7 +12,7 @@
 
 use super::histogram::{Cosine, Histogram, MOST_BINS};
 use super::linkage::{Blocks, Linkage};
-use super::unit::{UnitFeatures, squared_norms};
+use super::unit::{UnitFeatures, squared_lengths};
 use crate::error::{Error, Result};
 use crate::matrix::{Element, FeatureMatrix, Real};
 use crate::run::Run;
@@ -101,7 +101,7 @@ impl<T: Real> Lists<T> {
 /// are computed again in `f64`.
 ///
 /// # Errors
-/// [`Error::Parameter`] for an option out of range; as [`squared_norms`].
+/// [`Error::Parameter`] for an option out of range; as [`squared_lengths`].
 pub fn sweep(x: &FeatureMatrix<'_>, options: &SweepOptions, run: &Run) -> Result<Sweep> {
     let slots = x.n().checked_mul(options.neighbours);
     if options.neighbours == 0 || slots.is_none_or(|slots| slots > MOST_SLOTS) {
@@ -120,7 +120,7 @@ pub fn sweep(x: &FeatureMatrix<'_>, options: &SweepOptions, run: &Run) -> Result
     if options.threshold.is_some_and(|value| !(value > 0.0 && value <= 1.0)) {
         return Err(Error::Parameter("the threshold of couplings must lie in (0, 1]".into()));
     }
-    let unit = UnitFeatures::new(x, &squared_norms(x, run)?);
+    let unit = UnitFeatures::new(x, &squared_lengths(x, run)?);
     match x.element() {
         Element::F64 => pass::<f64>(x, &unit, options, run),
         Element::F32 | Element::F16 | Element::BF16 => pass::<f32>(x, &unit, options, run),

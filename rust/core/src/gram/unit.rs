@@ -1,7 +1,7 @@
 //! Features scaled to unit length, read in tiles: the cosine between two features is the product of two columns.
 
 use super::finite::check_squares;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::matrix::{FeatureMatrix, Real, dot};
 use crate::run::Run;
 use rayon::prelude::*;
@@ -22,8 +22,32 @@ const LIFT: f64 = (1_u128 << 100) as f64;
 /// `N_i`, the squared norm of each feature, in `f64`. Costs one pass.
 ///
 /// # Errors
-/// As [`check_squares`].
+/// As [`check_squares`] and [`check_small`].
 pub fn squared_norms(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
+    let norms = squared_lengths(x, run)?;
+    check_small(x, &norms)?;
+    Ok(norms)
+}
+
+/// Accept squared norms of the rows of `x` unless one has lost digits, or is 0 of a row that is not.
+///
+/// # Errors
+/// [`Error::Small`] for the first such row.
+pub fn check_small(x: &FeatureMatrix<'_>, squares: &[f64]) -> Result<()> {
+    for (row, _) in squares.iter().enumerate().filter(|&(_, &square)| square < SUNKEN) {
+        let norm = small_norm(x, row);
+        if norm > 0.0 {
+            return Err(Error::Small { row, norm });
+        }
+    }
+    Ok(())
+}
+
+/// [`squared_norms`] of rows that may be too small for them, which are then 0 or have lost digits.
+///
+/// # Errors
+/// As [`check_squares`].
+pub fn squared_lengths(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
     let m = x.m();
     let mut norms = vec![0.0; x.n()];
     run.pool().install(|| {
@@ -130,7 +154,7 @@ mod tests {
         let values = [3e-160, 4e-160, 1.0, 0.0, 3e-300, -4e-300, 0.0, 0.0];
         let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
         let run = Run::quiet(1).expect("threads");
-        let unit = UnitFeatures::new(&x, &squared_norms(&x, &run).expect("in range"));
+        let unit = UnitFeatures::new(&x, &squared_lengths(&x, &run).expect("in range"));
         assert_eq!(unit.active, [0, 1, 2]);
         let mut rows = Default::default();
         for (i, j, cosine) in [(0, 1, 0.6), (1, 2, 0.6), (0, 2, -0.28)] {
@@ -139,11 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn the_first_feature_without_a_square_is_named() {
+        let values = [0.0, 0.0, 1.0, 0.0, 0.0, 3e-200, 1e-300, 0.0];
+        let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
+        let run = Run::quiet(1).expect("threads");
+        assert_eq!(squared_norms(&x, &run), Err(Error::Small { row: 2, norm: 3e-200 }));
+        let x = FeatureMatrix::from_slice(&values[..4], 2).expect("shape");
+        assert_eq!(squared_norms(&x, &run), Ok(vec![0.0, 1.0]));
+    }
+
+    #[test]
     fn tiny_features_have_unit_length_too() {
         let values = [1.0, 0.0, 3e-42, 4e-42];
         let x = FeatureMatrix::from_slice(&values, 2).expect("shape");
         let run = Run::quiet(1).expect("threads");
-        let unit = UnitFeatures::new(&x, &squared_norms(&x, &run).expect("in range"));
+        let unit = UnitFeatures::new(&x, &squared_lengths(&x, &run).expect("in range"));
         let mut tile = [0.0_f32; 4];
         unit.read(0..2, &mut tile);
         // 3e-42 and 4e-42 are subnormal in f32, with three digits left.

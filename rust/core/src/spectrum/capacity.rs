@@ -1,7 +1,7 @@
 //! Capacity of every feature without an eigendecomposition, and never through the Gram matrix.
 
 use crate::error::Result;
-use crate::gram::{Precision, frame_operator, normalise};
+use crate::gram::{Precision, frame_operator, normalise, squared_norms};
 use crate::matrix::{FeatureMatrix, Real, dot};
 use crate::run::Run;
 use faer::linalg::matmul::matmul;
@@ -12,6 +12,9 @@ use std::cmp::Ordering;
 /// Features that one thread works on at a time.
 const ROWS: usize = 256;
 
+/// Squared norms below this are not left to `f32`: entries vanish below 1e-45.
+const SINGLE_SQUARES: f64 = 1e-40;
+
 /// Rows of the triangle that are multiplied at a time.
 const PANEL: usize = 128;
 
@@ -21,14 +24,16 @@ const PANEL: usize = 128;
 /// product halves the work, so all of it costs `2 n m^2` operations, and `O(m^2 + tile)` memory.
 ///
 /// # Errors
-/// As [`frame_operator`].
+/// As [`frame_operator`] and [`squared_norms`].
 pub fn capacities(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) -> Result<Vec<f64>> {
     // Announced before the operator is formed, so that progress never goes back.
     run.control().expect(x.n() as u64);
     let f = frame_operator(x, precision, run)?;
+    let squares = squared_norms(x, run)?;
+    let small = |square: &f64| *square > 0.0 && *square < SINGLE_SQUARES;
     match precision {
-        Precision::Double => quadratic::<f64>(x, &f, run),
-        Precision::Single => quadratic::<f32>(x, &f, run),
+        Precision::Single if !squares.iter().any(small) => quadratic::<f32>(x, &f, run),
+        _ => quadratic::<f64>(x, &f, run),
     }
 }
 

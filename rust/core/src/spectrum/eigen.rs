@@ -111,7 +111,7 @@ fn solve_values(mut f: Mat<f64>) -> Result<Vec<f64>> {
     tridiagonal::eigenvalues((0..m).map(|i| f[(i, i)]).collect(), &beside)
 }
 
-fn parts() -> Par {
+pub(super) fn parts() -> Par {
     spindle::SPIN_LIMIT.store(SPINS, Ordering::Relaxed);
     Par::rayon(PARTS)
 }

@@ -2,11 +2,13 @@
 
 mod buckets;
 mod capacity;
+mod coordinates;
 mod eigen;
 mod measure;
 mod tridiagonal;
 
 pub use buckets::{Eigenspaces, Partition, eigenspaces};
 pub use capacity::capacities;
+pub use coordinates::coordinates;
 pub use eigen::{Eigen, eigenvalues, self_adjoint};
 pub use measure::{Basis, FeatureMeasure, Measures, measures};
