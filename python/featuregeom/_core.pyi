@@ -95,10 +95,10 @@ def coordinates(
 def measures(
     x: NDArray[Any],
     values: NDArray[np.float64],
-    basis: NDArray[np.float64],
+    vectors: NDArray[np.float64],
     starts: NDArray[np.int64],
     *,
-    along: bool,
+    along: NDArray[np.float64] | None = None,
     masses: bool = False,
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,

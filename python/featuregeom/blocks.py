@@ -31,6 +31,9 @@ TIGHT = 0.05
 D_i then differs from d / n by about as much, relatively, at most."""
 
 
+_SMALL = 1e-60
+"""Blocks of which no entry is larger are scaled up to have a spectrum: powers of norms below 1e-71 leave float64."""
+
 _TILE = 1024
 """Couplings between blocks are looked at this many features by this many at a time."""
 
@@ -293,8 +296,8 @@ def describe_block(
     if len(index) > GRAM_LIMIT:
         found = whole or _spectrum(features, index, num_threads)
         reason = f"{len(index)} features: names are looked for up to {GRAM_LIMIT}"
-        retained = found.retained
         squares = _core.squared_norms(features.values[index], num_threads=num_threads)
+        retained = found.retained
         return Block(
             index=index,
             dim=found.rank,
@@ -310,7 +313,11 @@ def describe_block(
     rows = features.widened(index)
     if not np.isfinite(rows).all():
         _core.check_finite(features.values)
-    _core.squared_norms(features.values[index], num_threads=num_threads)  # refuses rows that have no square
+    # By a power of two, which rounds nothing: a block of tiny features has the cosines that it has at any size.
+    size = np.abs(rows).max()
+    power = int(np.frexp(size)[1]) if size < _SMALL else 0
+    rows = np.ldexp(rows, -power)
+    _core.squared_norms(rows, num_threads=num_threads)  # refuses rows that have no square
     gram = rows @ rows.T
     norms = np.sqrt(gram.diagonal())
     cosines = np.clip(gram / np.outer(norms, norms), -1.0, 1.0)
@@ -325,9 +332,9 @@ def describe_block(
         geometry=name.geometry,
         reason=name.reason,
         residual=name.residual,
-        gram=gram[np.ix_(name.order, name.order)],
+        gram=np.ldexp(gram[np.ix_(name.order, name.order)], 2 * power),
         scheme=name.scheme,
-        bounds=_ends(eigenvalues[:dim]),
+        bounds=_ends(np.ldexp(eigenvalues[:dim], 2 * power)),
         norm_spread=_spread(norms),
     )
 
@@ -381,8 +388,10 @@ def _dropped(features: Features, labels: NDArray[np.int64], count: int) -> NDArr
             a, b = first / size, second / other
             lengths = np.linalg.norm(a, axis=1)[:, None], np.linalg.norm(b, axis=1)[None, :]
             # |cosine| times the smaller norm over the larger one is |M_ij| / max(N_i, N_j).
-            ratio = (lengths[0] * size) / (lengths[1] * other.T)
-            coupling = np.abs(a @ b.T) / (lengths[0] * lengths[1]) * np.minimum(ratio, 1 / ratio)
+            with np.errstate(over="ignore", divide="ignore"):  # of a subnormal norm: the smaller one is 0
+                ratio = (lengths[0] * size) / (lengths[1] * other.T)
+                smaller = np.minimum(ratio, 1 / ratio)
+            coupling = np.abs(a @ b.T) / (lengths[0] * lengths[1]) * smaller
             coupling[labels[left][:, None] == labels[right][None, :]] = 0.0
             np.maximum.at(found, labels[left], coupling.max(axis=1))
             np.maximum.at(found, labels[right], coupling.max(axis=0))
@@ -390,4 +399,8 @@ def _dropped(features: Features, labels: NDArray[np.int64], count: int) -> NDArr
 
 
 def _spectrum(features: Features, index: NDArray[np.int64], num_threads: int | None) -> spectra.Spectrum:
-    return spectra.spectrum(features.take(index), num_threads=num_threads)
+    part = features.take(index)
+    if features.dtype == "float64" and (size := np.abs(part.values).max()) < _SMALL:
+        # Features that are all tiny have the rank and the tightness that they have at any size.
+        part = as_features(part.values * np.exp2(-np.frexp(size)[1]))
+    return spectra.spectrum(part, num_threads=num_threads)

@@ -185,7 +185,7 @@ def on_frame_side(X: Any, spectrum: Spectrum) -> Spectrum:
         return spectrum
     vectors = features.widened(np.arange(features.n)).T @ (spectrum.vectors / np.sqrt(spectrum.retained))
     # Those of small eigenvalues are orthogonal to the others up to rounding times the condition only.
-    return replace(spectrum, vectors=np.linalg.qr(vectors).Q, side="frame")
+    return replace(spectrum, vectors=np.linalg.qr(vectors).Q, side="frame", along=None)
 
 
 def match_eigenspaces(spectrum_a: Spectrum, spectrum_b: Spectrum) -> tuple[Match, ...]:

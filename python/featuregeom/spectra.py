@@ -178,7 +178,7 @@ class Spectrum:
             return np.minimum(unit * (4 + 2 * self.trace / self.gap), 1.0)
 
     def kappa_bound(self, kappa: NDArray[np.float64]) -> NDArray[np.float64]:
-        r"""Rounding bound on the relative errors of kappa and of capacity.
+        r"""Bound the relative errors that rounding makes in kappa and in capacity.
 
         .. math:: (n + m) u (4 + \operatorname{tr} F / \kappa_i), \qquad u = 2^{-53}
 
@@ -320,8 +320,8 @@ def spectrum(
     Which eigenvalues are one: of r independent eigenvalues, d neighbours lie R times closer together than the gap
     beside them about r / R^(d-1) times by chance. A group that single linkage passes through is an eigenspace if
     that number is at most 1/2, and if it is at most 5 % wide for a pair, sqrt(d/2) times as much for d eigenvalues,
-    15 % for any. The whole spectrum has no gap beside it, so its width alone decides. Parts of a group compete with it by
-    the coincidences they explain, (d-1) log10 R, added up. So a spectrum without degeneracy has less than half a
+    15 % for any. The whole spectrum has no gap beside it, so its width alone decides. Parts of a group compete with
+    it by the coincidences they explain, (d-1) log10 R, added up. So a spectrum without degeneracy has less than half a
     chance group on average if its eigenvalues are independent (simulated: .17 of 5 eigenvalues, .45 of 384), and
     hardly any if they repel each other, as those of random matrices do (none in 80 Wishart matrices of dimension 384).
 
@@ -510,9 +510,9 @@ def measures(
     table, top, kept = _core.measures(
         features.values,
         np.ascontiguousarray(spectrum.retained),
-        spectrum.vectors if spectrum.along is None else spectrum.along,
+        spectrum.vectors,
         spectrum.starts,
-        along=spectrum.along is not None,
+        along=spectrum.along,
         masses=masses,
         num_threads=num_threads,
         progress=progress,

@@ -132,7 +132,10 @@ def unit_rows(rows: Rows) -> tuple[NDArray[Any], NDArray[np.int64]]:
     values = rows.widened()
     size = np.maximum(np.abs(values.real), np.abs(values.imag)).max(axis=1)
     index = np.flatnonzero(size)
-    scaled = values[index] / size[index, None]  # squares of the rows themselves might leave the range
+    # By powers of two, in halves: squares of the rows might leave the range, and so might the inverse of a subnormal.
+    power = np.frexp(size[index])[1][:, None]
+    half = power // 2
+    scaled = values[index] * np.exp2(-half) * np.exp2(half - power)
     return scaled / np.linalg.norm(scaled, axis=1, keepdims=True), index
 
 

@@ -226,8 +226,8 @@ def block_threshold(of: Measured) -> float:
 def block_gap(of: Measured) -> str:
     """Whether the block threshold was chosen in a gap of the couplings: found, none, or given by the caller.
 
-    Where there is none, whatever is coupled at all, by 1e-6 or more, is one block; a threshold of your own leaves out the
-    couplings that you call negligible.
+    Where there is none, whatever is coupled at all, by 1e-6 or more, is one block; a threshold of your own leaves
+    out the couplings that you call negligible.
     """
     return {None: "given", True: "found", False: "none"}[of.pairs.gap]
 

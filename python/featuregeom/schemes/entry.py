@@ -50,6 +50,7 @@ def features_gram(X: Any) -> NDArray[np.float64]:
     # Scaled first, so that neither tiny nor huge features leave the range of float64.
     largest = np.abs(rows).max()
     rows = rows / largest if largest > 0 else rows
+    _core.squared_norms(rows)  # refuses rows that have no square
     return np.asarray(rows @ rows.T)
 
 

@@ -206,7 +206,7 @@ def detect_large(
 
 
 def _norms(features: Features) -> NDArray[np.float64]:
-    return np.concatenate([np.linalg.norm(features.widened(rows), axis=1) for rows in _stretches(features)])
+    return np.sqrt(_core.squared_norms(features.values))
 
 
 @dataclass(frozen=True, eq=False)

@@ -171,10 +171,7 @@ def _heat(
     if not len(shown) or len(borders) < 2:
         return np.zeros((len(shown), 0), dtype=np.float32)
     rows = features.widened(shown)
-    if spectrum.along is None:
-        coordinates = rows @ spectrum.vectors
-    else:
-        coordinates = spectrum.along[shown]
+    coordinates = rows @ spectrum.vectors if spectrum.along is None else spectrum.along[shown]
     mass = coordinates**2 / np.sum(rows**2, axis=1, keepdims=True)
     return np.add.reduceat(mass, spectrum.starts[borders[:-1]], axis=1).astype(np.float32)
 

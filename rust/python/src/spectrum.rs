@@ -89,18 +89,18 @@ pub fn coordinates<'py>(
     to_array(py, &found)
 }
 
-/// Measure every row against eigenspaces of a frame operator, by its eigenvectors or, with ``along``, by the rows' own
-/// coordinates along them.
+/// Measure every row against eigenspaces of a frame operator, by its eigenvectors or, with ``along``, by those of the
+/// Gram matrix and the rows' coordinates.
 #[pyfunction]
-#[pyo3(signature = (x, values, basis, starts, *, along, masses = false, num_threads = None, progress = None))]
+#[pyo3(signature = (x, values, vectors, starts, *, along = None, masses = false, num_threads = None, progress = None))]
 #[expect(clippy::too_many_arguments, reason = "the parts of a spectrum, then options")]
 pub fn measures<'py>(
     py: Python<'py>,
     x: Rows<'py>,
     values: PyReadonlyArray1<'py, f64>,
-    basis: PyReadonlyArray2<'py, f64>,
+    vectors: PyReadonlyArray2<'py, f64>,
     starts: PyReadonlyArray1<'py, i64>,
-    along: bool,
+    along: Option<PyReadonlyArray2<'py, f64>>,
     masses: bool,
     num_threads: Option<i64>,
     progress: Option<Bound<'py, PyAny>>,
@@ -113,8 +113,11 @@ pub fn measures<'py>(
         .map(|&start| usize::try_from(start))
         .collect::<Result<_, _>>()
         .map_err(|_| raise(Error::Shape("eigenspaces must not begin below zero".into())))?;
-    let basis = matrix(&basis)?;
-    let basis = if along { Basis::Coordinates(basis) } else { Basis::Frame(basis) };
+    let vectors = matrix(&vectors)?;
+    let basis = match &along {
+        Some(along) => Basis::Gram { vectors, along: matrix(along)? },
+        None => Basis::Frame(vectors),
+    };
     let found = enter(py, num_threads, progress.as_ref(), |run| {
         spectrum::measures(&view, &values, basis, &starts, masses, run)
     })?;

@@ -19,14 +19,20 @@ const UNSEEN: f64 = 1e-9;
 pub enum Basis<'a> {
     /// Eigenvectors of the frame operator, `m x r`: a feature's coordinates are `V^T w`.
     Frame(MatRef<'a, f64>),
-    /// The coordinates themselves, `n x r`, from the Gram matrix: see [`super::coordinates`].
-    Coordinates(MatRef<'a, f64>),
+    /// From the Gram matrix: its eigenvectors, and the coordinates of the features, see [`super::coordinates`]; both
+    /// `n x r`.
+    Gram {
+        /// Entry (i, k) is the square root of what eigenvalue k gives to the leverage of feature i; errs by rounding of 1.
+        vectors: MatRef<'a, f64>,
+        /// The same times the root of the eigenvalue, up to its sign; errs by rounding of the feature's norm.
+        along: MatRef<'a, f64>,
+    },
 }
 
 impl Basis<'_> {
     fn rank(&self) -> usize {
         match self {
-            Self::Frame(found) | Self::Coordinates(found) => found.ncols(),
+            Self::Frame(vectors) | Self::Gram { vectors, .. } => vectors.ncols(),
         }
     }
 }
@@ -88,7 +94,7 @@ pub struct Measures {
 
 /// Measure every feature against eigenspaces `starts[k]..starts[k + 1]` of the retained `values`.
 ///
-/// Costs `2 n m r` operations for a [`Basis::Frame`], `n r` for [`Basis::Coordinates`], and `O(n)` memory beyond the
+/// Costs `2 n m r` operations for a [`Basis::Frame`], `n r` for a [`Basis::Gram`], and `O(n)` memory beyond the
 /// masses (`n` times the number of eigenspaces, only on demand).
 ///
 /// # Errors
@@ -104,7 +110,9 @@ pub fn measures(
     let (n, m, r) = (x.n(), x.m(), values.len());
     let fits = match basis {
         Basis::Frame(vectors) => vectors.nrows() == m,
-        Basis::Coordinates(found) => found.nrows() == n,
+        Basis::Gram { vectors, along } => {
+            vectors.nrows() == n && along.nrows() == n && along.ncols() == vectors.ncols()
+        }
     };
     let covers = starts.first() == Some(&0)
         && starts.last() == Some(&r)
@@ -124,8 +132,8 @@ pub fn measures(
             .into_par_iter()
             .step_by(ROWS)
             .map_init(
-                || (vec![0.0; ROWS * m], vec![0.0; ROWS * r], vec![0.0; spaces]),
-                |(tile, energies, mass), first| {
+                || (vec![0.0; ROWS * m], vec![0.0; ROWS * r], vec![0.0; r], vec![0.0; spaces]),
+                |(tile, energies, levers, mass), first| {
                     let rows = ROWS.min(n - first);
                     let tile = &mut tile[..rows * m];
                     let energies = &mut energies[..rows * r];
@@ -136,7 +144,8 @@ pub fn measures(
                     for (row, w) in tile.chunks_exact(m).enumerate() {
                         let norm = dot(w, w);
                         let energy = &energies[row * r..(row + 1) * r];
-                        features.push(measure(norm, energy, &relative, largest, starts, mass));
+                        levers_of(basis, first + row, energy, values, levers);
+                        features.push(measure(norm, energy, levers, &relative, largest, starts, mass));
                         if with_masses {
                             masses.extend_from_slice(mass);
                         }
@@ -176,13 +185,27 @@ fn energies_of(tile: &[f64], first: usize, basis: Basis<'_>, r: usize, energies:
                 *energy *= *energy;
             }
         }
-        Basis::Coordinates(found) => {
+        Basis::Gram { along, .. } => {
             for (row, energies) in energies.chunks_exact_mut(r).enumerate() {
                 for (k, energy) in energies.iter_mut().enumerate() {
-                    *energy = found[(first + row, k)].powi(2);
+                    *energy = along[(first + row, k)].powi(2);
                 }
             }
         }
+    }
+}
+
+/// What each eigenvalue gives to the leverage of a feature: its energy over the eigenvalue, with the eigenvalue's
+/// relative error, eps times the largest over it; or the square of the Gram matrix's eigenvector's entry, which errs
+/// by eps over the entry. The smaller error decides.
+fn levers_of(basis: Basis<'_>, feature: usize, energy: &[f64], values: &[f64], levers: &mut [f64]) {
+    let largest = values.first().copied().unwrap_or(1.0);
+    for (k, ((lever, energy), &value)) in levers.iter_mut().zip(energy).zip(values).enumerate() {
+        let share = energy / value;
+        *lever = match basis {
+            Basis::Gram { vectors, .. } if share.sqrt() > value / largest => vectors[(feature, k)].powi(2),
+            _ => share,
+        };
     }
 }
 
@@ -191,6 +214,7 @@ fn energies_of(tile: &[f64], first: usize, basis: Basis<'_>, r: usize, energies:
 fn measure(
     norm: f64,
     energy: &[f64],
+    levers: &[f64],
     relative: &[f64],
     largest: f64,
     starts: &[usize],
@@ -210,7 +234,12 @@ fn measure(
     let kappa = mean(&|lambda| lambda);
     let variance = mean(&|lambda| (lambda - kappa).powi(2));
     // kappa E[1/lambda] - 1 = E[(lambda - kappa)^2 / lambda] / kappa: a sum of squares, no cancellation.
-    let excess = mean(&|lambda| (lambda - kappa).powi(2) / lambda) / kappa;
+    let excess = levers
+        .iter()
+        .zip(relative)
+        .map(|(lever, &lambda)| lever * (largest / kept) * (lambda - kappa).powi(2))
+        .sum::<f64>()
+        / kappa;
     let top = mass
         .iter()
         .enumerate()
@@ -221,7 +250,7 @@ fn measure(
         squared_norm: norm,
         kappa: kappa * largest * inside,
         capacity: kept / largest / kappa,
-        leverage: kept / largest * mean(&f64::recip),
+        leverage: levers.iter().sum(),
         slack: excess / (1.0 + excess),
         cv: variance.sqrt() / kappa,
         max_mass: (top.1 / inside).min(1.0),
@@ -258,7 +287,7 @@ mod tests {
                 let spaces = eigenspaces(values, 0.0, None).expect("valid");
                 let vectors = eigen.vectors.as_ref().subcols(0, r);
                 let along = gram.then(|| coordinates(f.as_ref(), vectors, &run).expect("fits"));
-                let basis = along.as_ref().map_or(Basis::Frame(vectors), |a| Basis::Coordinates(a.as_ref()));
+                let basis = along.as_ref().map_or(Basis::Frame(vectors), |along| Basis::Gram { vectors, along: along.as_ref() });
                 let found = measures(&x, values, basis, &spaces.starts, true, &run).expect("fits");
                 let leverage: f64 = found.features.iter().map(|f| f.leverage).sum();
                 let error = 1e-14 * values[0] / values[r - 1] * (n * m) as f64;
