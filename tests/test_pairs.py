@@ -7,8 +7,10 @@ import math
 import ml_dtypes
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import featuregeom as fg
+from featuregeom.cli import app
 from featuregeom.errors import ParameterError
 from oracles import slow
 from oracles.known_answers import (
@@ -277,3 +279,38 @@ def test_features_too_small_for_a_square(size):
     assert found.coherence == pytest.approx(math.sqrt(0.5), rel=1e-15)
     assert found.blocks[2] == -1
     assert (found.blocks[:2] >= 0).all()
+
+
+# --- where no gap was found
+
+
+def test_a_threshold_that_lies_in_no_gap_says_so():
+    separate = fg.shapes.direct_sum(fg.shapes.polygon(5), fg.shapes.simplex(4))
+    random = np.random.default_rng(0).standard_normal((60, 20))
+    assert (fg.pairs.sweep(separate).gap, fg.pairs.sweep(separate).advice) == (True, "")
+    assert (fg.pairs.sweep(random, threshold=0.3).gap, fg.pairs.sweep(random, threshold=0.3).advice) == (
+        None,
+        "",
+    )
+    found = fg.pairs.sweep(random)
+    assert (found.gap, found.threshold, found.n_blocks) == (False, 2.0**-20, 1)
+    assert "no gap was found" in found.advice
+    assert "give a threshold" in found.advice
+    decomposed = fg.blocks.decompose(random)
+    assert (decomposed.gap, decomposed.advice) == (False, found.advice)
+
+
+def test_tables_and_page_say_where_no_gap_was_found(tmp_path):
+    from featuregeom.report.words import reading
+
+    separate = fg.shapes.direct_sum(fg.shapes.polygon(5), fg.shapes.simplex(4))
+    random = np.random.default_rng(0).standard_normal((60, 20))
+    found = fg.analyze({"separate": separate, "random": random}).matrices
+    assert found["block_gap"].tolist() == ["found", "none"]
+    said = [" ".join(reading(row)) for row in found.to_dict("records")]
+    assert ["no gap was found" in one and "--block-threshold" in one for one in said] == [False, True]
+    given = fg.analyze({"random": random}, block_threshold=0.3).matrices
+    assert given["block_gap"].tolist() == ["given"]
+    np.save(tmp_path / "random.npy", random)
+    shown = CliRunner().invoke(app, ["analyze", str(tmp_path / "random.npy"), "--out", str(tmp_path / "out")])
+    assert "no gap was found" in " ".join(shown.output.split())

@@ -65,7 +65,7 @@ def measures_against(X: Any, operator: Any, *, tolerance: float | None = None) -
         Real and symmetric up to half of the digits of its type.
     tolerance : float, optional
         Gap, relative to the largest absolute eigenvalue, up to which neighbouring eigenvalues are one eigenspace,
-        in [0, 1). By default by persistence, as in `spectra.spectrum`.
+        in [0, 1). By default by chance, as in `spectra.spectrum`.
 
     Returns
     -------

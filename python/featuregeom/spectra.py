@@ -175,7 +175,8 @@ class Spectrum:
         """
         unit = 2.0**-53 * sum(self.shape)
         with np.errstate(divide="ignore"):
-            return np.minimum(unit * (4 + 2 * self.trace / self.gap), 1.0)
+            bound: NDArray[np.float64] = np.minimum(unit * (4 + 2 * self.trace / self.gap), 1.0)
+        return bound
 
     def kappa_bound(self, kappa: NDArray[np.float64]) -> NDArray[np.float64]:
         r"""Bound the relative errors that rounding makes in kappa and in capacity.

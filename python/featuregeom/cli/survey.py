@@ -194,7 +194,7 @@ def analyze(
     recursive: Recursive = False,
     tolerance: Annotated[
         float | None,
-        typer.Option(help="Relative tolerance of eigenspaces; by default chosen by persistence."),
+        typer.Option(help="Relative tolerance of eigenspaces; by default as chance would not have it."),
     ] = None,
     block_threshold: Annotated[
         float | None, typer.Option(help="Couplings below it do not connect blocks; by default chosen.")

@@ -73,7 +73,8 @@ def analyze(
     recursive : bool
         Whether the folders in a folder are read too.
     tolerance : float, optional
-        Relative tolerance of eigenspaces; by default chosen by persistence, see :func:`featuregeom.spectra.spectrum`.
+        Relative tolerance of eigenspaces; by default as chance would not have it, see
+        :func:`featuregeom.spectra.spectrum`.
     block_threshold : float, optional
         Couplings below it do not connect blocks; by default chosen, see :func:`featuregeom.pairs.sweep`.
     nan : {"error", "skip"}

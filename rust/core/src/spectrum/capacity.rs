@@ -8,12 +8,13 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::cmp::Ordering;
+use std::ops::RangeInclusive;
 
 /// Features that one thread works on at a time.
 const ROWS: usize = 256;
 
-/// Squared norms below this are not left to `f32`: entries vanish below 1e-45.
-const SINGLE_SQUARES: f64 = 1e-40;
+/// Squared norms outside are not left to `f32`, whose entries vanish below 1e-45 and overflow above 3e38.
+const SINGLE_SQUARES: RangeInclusive<f64> = 1e-40..=1e36;
 
 /// Rows of the triangle that are multiplied at a time.
 const PANEL: usize = 128;
@@ -30,9 +31,9 @@ pub fn capacities(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) -> Res
     run.control().expect(x.n() as u64);
     let f = frame_operator(x, precision, run)?;
     let squares = squared_norms(x, run)?;
-    let small = |square: &f64| *square > 0.0 && *square < SINGLE_SQUARES;
+    let outside = |square: &f64| *square > 0.0 && !SINGLE_SQUARES.contains(square);
     match precision {
-        Precision::Single if !squares.iter().any(small) => quadratic::<f32>(x, &f, run),
+        Precision::Single if !squares.iter().any(outside) => quadratic::<f32>(x, &f, run),
         _ => quadratic::<f64>(x, &f, run),
     }
 }
