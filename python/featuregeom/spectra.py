@@ -155,7 +155,7 @@ class Spectrum:
         return float(self.eigenvalues[0] / self.eigenvalues[self.rank - 1]) if self.rank else float("nan")
 
     @property
-    def gap(self) -> NDArray[np.float64]:
+    def gaps(self) -> NDArray[np.float64]:
         """Distance of each eigenspace from the nearest eigenvalue outside it, null ones included (0 where r < m)."""
         ends = self.starts
         null = float(self.eigenvalues[self.rank]) if self.rank < len(self.eigenvalues) else 0.0
@@ -163,7 +163,10 @@ class Spectrum:
         if self.rank == self.shape[1]:  # nothing is below the last one
             below[-1:] = -np.inf
         above = np.append(np.inf, self.retained)[ends[:-1]]
-        return np.minimum(above - self.retained[ends[:-1]], self.retained[ends[1:] - 1] - below)
+        gaps: NDArray[np.float64] = np.minimum(
+            above - self.retained[ends[:-1]], self.retained[ends[1:] - 1] - below
+        )
+        return gaps
 
     @property
     def mass_bound(self) -> NDArray[np.float64]:
@@ -175,7 +178,7 @@ class Spectrum:
         """
         unit = 2.0**-53 * sum(self.shape)
         with np.errstate(divide="ignore"):
-            bound: NDArray[np.float64] = np.minimum(unit * (4 + 2 * self.trace / self.gap), 1.0)
+            bound: NDArray[np.float64] = np.minimum(unit * (4 + 2 * self.trace / self.gaps), 1.0)
         return bound
 
     def kappa_bound(self, kappa: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -192,7 +195,8 @@ class Spectrum:
         -------
         ndarray of float64, shape (n,)
         """
-        return 2.0**-53 * sum(self.shape) * (4 + self.trace / kappa)
+        bound: NDArray[np.float64] = 2.0**-53 * sum(self.shape) * (4 + self.trace / kappa)
+        return bound
 
     @property
     def defect_bound(self) -> float:
