@@ -72,6 +72,48 @@ def test_the_base_is_in_directions_only_when_asked(data, base):
         )
 
 
+def test_no_part_of_the_base_is_in_its_direction(data):
+    """The base is row 0 of the data, far away in a dimension of its own, where the others are 0.
+
+    Whatever stands there in a direction is the base's part in it: with it -1, without it none, where the mean of
+    all rows would leave -1/N. Copies of the base are no others either.
+    """
+    for copies, n in ((1, 3), (1, 300), (4, 40)):
+        X = np.zeros((n, M + 1))
+        X[copies:, :M] = data[copies:n]
+        X[:copies, M] = 1e6
+        base = np.tile(X[0], (60, 1))
+        kinds = {"real_difference": d.real_difference, "real_mixture": d.real_mixture}
+        for kind, sampler in kinds.items():
+            without = sampler(base, X, seed=1).vectors
+            np.testing.assert_array_equal(without[:, M], 0, err_msg=kind)
+            with_base = sampler(base, X, seed=1, exclude_base=False).vectors
+            np.testing.assert_array_equal(with_base[:, M], -1e6, err_msg=kind)
+        found = d.real_difference(base, X, seed=1).vectors[:, :M]
+        expected = X[copies:, :M] - X[copies:, :M].mean(axis=0)
+        assert (np.abs(found[:, None] - expected[None]).max(axis=2).min(axis=1) < 1e-9).all()
+
+
+def test_fitted_kinds_have_no_mean_part_of_the_base(data):
+    """Of the covariance a base among N rows has its share, with either sign alike: none in the mean."""
+    X = np.zeros((10, M + 1))
+    X[1:, :M] = data[1:10]
+    X[0, M] = 1.0
+    base = np.tile(X[0], (P, 1))
+    for kind in ("covariance", "cov_mixture", "pca"):
+        part = getattr(d, kind)(base, X, seed=3).vectors[:, M]
+        scale = np.sqrt(np.mean(part**2))
+        assert abs(part.mean()) <= 4 * scale / np.sqrt(P), kind
+
+
+def test_the_only_other_row_is_no_direction(data):
+    with pytest.raises(ParameterError, match="other than base 0 are all the same"):
+        d.real_difference(data[:1], data[[0, 1, 1]])
+    np.testing.assert_allclose(
+        d.real_difference(data[:1], data[:2], exclude_base=False).vectors, data[1:2] - data[:1]
+    )
+
+
 def test_covariance_has_the_moments_of_the_data(data, base):
     Sigma = np.cov(data.T)
     scale = np.abs(Sigma).max()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -82,6 +83,55 @@ def test_kl_radius_is_where_the_divergence_is_eps():
         errors.append(np.abs(found.error).max())
     assert errors[0] < 0.01
     assert errors[0] < errors[1] < errors[2]
+
+
+def divergence(W, h, u, bias, r):
+    """KL(p(h) || p(h + r u)) in as many digits as mpmath is set to, from the definition."""
+    before = [mpmath.fdot(row, h) + b for row, b in zip(W, bias, strict=True)]
+    step = [r * mpmath.fdot(row, u) for row in W]
+    p, q = (
+        [mpmath.exp(x) for x in logits]
+        for logits in (before, [a + b for a, b in zip(before, step, strict=True)])
+    )
+    of = mpmath.fsum(p), mpmath.fsum(q)
+    terms = (a / of[0] * (mpmath.log(a / of[0]) - mpmath.log(b / of[1])) for a, b in zip(p, q, strict=True))
+    return mpmath.fsum(terms)
+
+
+@pytest.mark.parametrize(
+    "eps", [1e-300, 1e-100, 1e-30, 1e-16, 1e-14, 1e-10, 1e-6, 1e-3, 0.1, 0.999, 1.0, 3.0]
+)
+@pytest.mark.parametrize("gap", [0.0, 3.0, 30.0])
+def test_kl_radius_is_right_however_small_the_divergence(eps, gap):
+    """Against 700 digits: the radius a part in 1e12 shorter is too short, and as much longer too long.
+
+    `gap` makes one token likelier than the others, to a probability of 1 - 1e-12.
+    """
+    rng = np.random.default_rng(5)
+    W, h, u = rng.standard_normal((7, 3)), rng.standard_normal(3), rng.standard_normal(3)
+    bias = np.array([gap, *[0.0] * 6])
+    found = kl_radius(W, h, u, eps, bias=bias).exact[0]
+    with mpmath.workdps(700):
+        unit = [mpmath.mpf(x) for x in u]
+        length = mpmath.sqrt(mpmath.fdot(unit, unit))
+        unit = [x / length for x in unit]
+        rows = [[mpmath.mpf(x) for x in row] for row in W]
+        at = [mpmath.mpf(x) for x in h]
+        for side in (-1, 1):
+            r = mpmath.mpf(found) * (1 + side * mpmath.mpf("1e-12"))
+            assert mpmath.sign(divergence(rows, at, unit, bias, r) - mpmath.mpf(eps)) == side
+
+
+def test_kl_radius_of_a_token_of_probability_1e_40():
+    """Two tokens, slopes 1 and 0: with p of the second, the divergence is p (e^-r - 1 + r) to first order in p.
+
+    So the closed form is sqrt(2 eps / p), which no sum beside 1 would show.
+    """
+    gap = 40 * math.log(10)
+    found = kl_radius([[1.0], [0.0]], [0.0], [-1.0], 1e-44, bias=[gap, 0.0])
+    assert found.closed[0] == pytest.approx(math.sqrt(2e-4), rel=1e-9)
+    wanted = optimize.brentq(lambda r: math.expm1(r) - r - 1e-4, 1e-9, 1, xtol=1e-15)
+    assert found.exact[0] == pytest.approx(wanted, rel=1e-8)
 
 
 def test_kl_radius_where_nothing_moves():

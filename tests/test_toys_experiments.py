@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from featuregeom.errors import ParameterError
@@ -20,7 +24,7 @@ from featuregeom.toys.experiments import dynamics, geometry, held_crossing, phas
 from featuregeom.toys.experiments.geometry import Geometry
 from featuregeom.toys.experiments.phase import Phase, classify, expected_losses, held_costs
 from featuregeom.toys.experiments.saturation import LEARNING_RATE, Saturations
-from featuregeom.toys.superposition import loss, sample, train
+from featuregeom.toys.superposition import Toy, train
 
 pytest.importorskip("torch")
 
@@ -108,9 +112,10 @@ def test_saturation_against_a_slow_version(tmp_path: Path) -> None:
     place = 0
     for m in (3, 4):
         toy = train(
-            24, m, sparsity=[0.5, 0.95], n_instances=2, bias=-0.1, schedule="exponential",
+            24, m, sparsity=[0.5, 0.95], n_instances=2, bias_start=-0.1, schedule="exponential",
             learning_rate=LEARNING_RATE, held_out=16, **settings,
         )  # fmt: skip
+        assert np.abs(toy.b + 0.1).max() > 0.01, "the biases are trained"
         for W in toy.W:
             rho, cv = slow_numbers(W)
             assert found.saturation[place] == pytest.approx(rho, rel=1e-6)
@@ -125,24 +130,59 @@ def test_saturation_against_a_slow_version(tmp_path: Path) -> None:
     assert table["saturation"].tolist()[1] == pytest.approx(found.saturation[[0, 2]].mean())
     assert table["random_cv"].tolist()[3] == pytest.approx(found.null_cv[[1, 3]].mean())
     assert table["saturation_met"].tolist() == ["", "not met", "", "not met"]
+    assert table["biases"].tolist() == ["trained"] * 4
+
+
+def test_trained_and_held_biases_are_told_apart(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"steps": 50, "batch_size": 64, "sparsity": [0.5, 0.95]}
+    both = saturation(24, [3, 4], biases=("trained", "held"), folder=tmp_path, **settings)
+    assert both.biases.tolist() == (["trained"] * 2 + ["held"] * 2) * 2
+    assert both.to_frame()["biases"].tolist() == both.biases.tolist()
+    for kind in ("trained", "held"):
+        alone = saturation(24, [3, 4], biases=kind, **settings)
+        np.testing.assert_array_equal(alone.cv, both.cv[both.biases == kind])
+        assert set(alone.by_range()["biases"]) == {kind}
+        part = both.by_range()
+        part = part[part["biases"] == kind].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, alone.by_range())
+    assert not np.array_equal(*(both.cv[both.biases == kind] for kind in ("trained", "held")))
+    held = train(
+        24, 3, sparsity=[0.5, 0.95], n_instances=2, bias=-0.1, schedule="exponential", learning_rate=LEARNING_RATE,
+        held_out=1 << 13, steps=50, batch_size=64,
+    )  # fmt: skip
+    np.testing.assert_allclose(both.loss[2:4], held.loss, rtol=1e-6)
+    traces = {trace["name"] for figure in saturation_figures(both) for trace in figure.data}
+    assert {"m = 3, biases trained", "m = 3, biases held"} < traces
+
+
+def test_biases_start_where_they_are_told() -> None:
+    start = train(5, 2, sparsity=0.5, steps=1, learning_rate=1e-30, bias_start=-0.1)
+    np.testing.assert_allclose(start.b, -0.1)
+    assert (
+        np.abs(train(5, 2, sparsity=0.5, steps=50, learning_rate=1e-2, bias_start=-0.1).b + 0.1).max() > 0.05
+    )
+    for options in ({"bias_start": np.nan}, {"bias_start": [0.1]}, {"bias": -0.1, "bias_start": -0.1}):
+        with pytest.raises(ParameterError, match="start"):
+            train(5, 2, sparsity=0.5, steps=1, **options)
 
 
 def test_met_at_the_digits_that_the_paper_prints() -> None:
     S = np.array([0.1, 0.5, 0.7, 0.95])
     rho, cv = np.array([0.99976, 0.99844, 0.99826, 0.9972]), np.array([0.01244, 0.0297, 0.01, 0.0503])
-    found = Saturations(2, np.full(4, 1), S, rho, rho / 2, cv, 2 * cv, cv)
+    found = Saturations(2, np.full(4, 1), S, np.full(4, "trained"), rho, rho / 2, cv, 2 * cv, cv)
     table = found.by_range()
     assert table["saturation_met"].tolist() == ["met", "not met", "met", "met"]
     assert table["cv_met"].tolist() == ["met", "not met", "met", "met"]
     traces = {trace["name"] for figure in saturation_figures(found) for trace in figure.data}
-    assert traces == {"m = 1", "random, m = 1", "paper"}
+    assert traces == {"m = 1, biases trained", "random, m = 1, biases trained", "paper"}
     for figure in saturation_figures(found):
-        assert "random, m = 1" in {trace["name"] for trace in figure.data}
+        assert "random, m = 1, biases trained" in {trace["name"] for trace in figure.data}
 
 
 @pytest.mark.slow
 def test_saturation_at_its_own_size() -> None:
-    table = saturation().by_range()
+    """With held biases, whose size this is; see docs/how-to/toys.md for trained ones at the paper's size."""
+    table = saturation(biases="held").by_range()
     assert (table["toys"] == 6).all()
     assert (table[["saturation_met", "cv_met"]] == "met").all(axis=None), table.T.to_string()
     # Far from what random frames of these norms have, in every range and both numbers.
@@ -178,15 +218,77 @@ def test_the_phase_page_shows_losses() -> None:
     assert drawn["phase-trained-loss"]["zmin"] == drawn["phase-held-loss"]["zmin"]
 
 
-def test_expected_losses_are_the_means_of_sampled_ones() -> None:
-    toy = train(
-        3, 2, sparsity=[0.2, 0.7], n_instances=2, importance=[1, 2, 0.5], steps=60, learning_rate=2e-2
+def exact_loss(
+    W: list[list[Fraction]], b: list[Fraction], S: Fraction, importance: list[Fraction]
+) -> Fraction:
+    """Loss of a toy in rational numbers, by inclusion and exclusion over the corners of the cube.
+
+    With y = a . x + c the integral of ReLU(y)^2 over [0, 1]^d is 2 / ((d + 2)! prod a) times the sum over corners v of
+    (-1)^(d - |v|) ReLU(a . v + c)^(d + 2), and that of x_j ReLU(y) is half its derivative in a_j.
+    """
+    n, total = len(b), Fraction(0)
+    for active in itertools.product((0, 1), repeat=n):
+        places = [i for i in range(n) if active[i]]
+        d = len(places)
+        share = (1 - S) ** d * S ** (n - d)
+        for j in range(n):
+            a = [sum(W[j][k] * W[i][k] for k in range(len(W[0]))) for i in places]
+            scale = Fraction(2, math.factorial(d + 2)) / math.prod(a)
+            square = mixed = Fraction(0)
+            for v in itertools.product((0, 1), repeat=d):
+                y = max(sum(s * t for s, t in zip(a, v, strict=True)) + b[j], Fraction(0))
+                sign = (-1) ** (d - sum(v))
+                square += sign * scale * y ** (d + 2)
+                if j in places:
+                    at = places.index(j)
+                    mixed += sign * scale * ((d + 2) * v[at] * y ** (d + 1) - y ** (d + 2) / a[at]) / 2
+            own = Fraction(1, 3) if j in places else Fraction(0)
+            total += share * importance[j] * (own - 2 * mixed + square)
+    return total
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_expected_losses_are_exact(n: int) -> None:
+    """Against rational arithmetic. The quadrature that stood here was off by 3.5e-4."""
+    rng = np.random.default_rng(n)
+    for m in range(1, n + 1):
+        W = rng.integers(-40, 41, (n, m)) / 32
+        W[W == 0] = 1 / 32
+        b, importance = rng.integers(-30, 31, n) / 64, rng.integers(1, 9, n) / 4
+        S = 0.3125
+        toy = Toy(W[None], b[None], np.zeros(1), np.array([S]), importance[None], 0, 1)
+        rational = [[Fraction(x) for x in row] for row in W.tolist()]
+        if any(sum(x * y for x, y in zip(p, q, strict=True)) == 0 for p in rational for q in rational):
+            continue  # The oracle divides by these.
+        parts = [[Fraction(x) for x in row.tolist()] for row in (b, importance)]
+        wanted = exact_loss(rational, parts[0], Fraction(S), parts[1])
+        assert expected_losses(toy)[0] == pytest.approx(float(wanted), rel=1e-13)
+
+
+@pytest.mark.parametrize("S", [0.0, 0.3, 0.9, 0.99, 0.999999])
+def test_expected_losses_of_held_solutions(S: float) -> None:
+    """Where products vanish and kinks lie on corners: closed forms."""
+    sparsity = np.array([S])
+    for W, b, cost in (
+        ([[1.0], [-1.0]], [0.0, 0.0], 2 * antipodal_cost(S)),
+        ([[1.0], [0.0]], [0.0, (1 - S) / 2], dropped_cost(S)),
+        (np.eye(3), [0.0] * 3, 0.0),
+        ([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], [0.0] * 3, 2 * antipodal_cost(S)),
+    ):
+        weights, bias = np.array(W)[None], np.array(b)[None]
+        toy = Toy(weights, bias, np.zeros(1), sparsity, np.ones(bias.shape), 0, 1)
+        assert expected_losses(toy)[0] == pytest.approx(float(cost), rel=1e-13, abs=1e-16)
+
+
+def test_expected_losses_refuse() -> None:
+    six = Toy(np.ones((1, 6, 2)), np.zeros((1, 6)), np.zeros(1), np.zeros(1), np.ones((1, 6)), 0, 1)
+    with pytest.raises(ParameterError, match="at most 5 features, not relu with 6"):
+        expected_losses(six)
+    linear = Toy(
+        np.ones((1, 2, 1)), np.zeros((1, 2)), np.zeros(1), np.zeros(1), np.ones((1, 2)), 0, 1, "linear"
     )
-    found = expected_losses(toy)
-    for k, S in enumerate(toy.sparsity):
-        x = sample(3, float(S), 1 << 20, seed=7)
-        # Four standard deviations of the mean of 2^20 losses are below half a per cent here.
-        assert found[k] == pytest.approx(loss(toy.W[k], toy.b[k], x, toy.importance[k]), rel=5e-3)
+    with pytest.raises(ParameterError, match=r"of kind relu .* not linear"):
+        expected_losses(linear)
 
 
 def test_trained_phases_cost_what_theory_says() -> None:
@@ -245,6 +347,8 @@ def test_a_folder_may_be_a_string(run: Any, tmp_path: Path) -> None:
         lambda: phase(1, sparsity=[0.5, 0.1]),
         lambda: phase(0),
         lambda: saturation(4, []),
+        lambda: saturation(4, [2], biases=()),
+        lambda: saturation(4, [2], biases="free"),
         lambda: geometry(4, 2, sparsity=[1.0]),
         lambda: dynamics(4, 2, steps=5, n_checkpoints=6),
         lambda: held_costs(0, [0.1], 1.0),

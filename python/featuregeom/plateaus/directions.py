@@ -9,12 +9,18 @@ kind                  T                                              D without t
 ====================  =============================================  ==========================================
 `isotropic`           N(0, s^2 I), with the mean square norm of A    T
 `covariance`          N(mu, Sigma)                                   T - mu
-`real_difference`     another real activation                        T - mu
+`real_difference`     another real activation                        T - mu', mu' the mean of all others
 `real_mixture`        the mean of two other real activations         the first less the second
 `cov_mixture`         the mean of two draws of N(mu, Sigma)          the first less the second
 `sae_feature`         a decoder row with the norm of A               the decoder row
 `pca`                 mu +- sqrt(lambda_k) v_k                       +- sqrt(lambda_k) v_k
 ====================  =============================================  ==========================================
+
+In mu' every row of the data counts that does not equal the base: the mean of all rows would hold A/N, and T less that
+mean a part -A/N of the base in every direction. `covariance`, `cov_mixture` and `pca` fit mean and covariance to all
+rows that they are given; the mean drops out of D, and a base among N rows has a share of 1/N in the covariance, with
+either sign alike. Leave it out of the data where that matters. `isotropic` takes only their mean square from the
+bases.
 
 Lengths are those of the data where they mean something; `response_curves` rescales them unless scale is "target".
 Draws of pair i do not depend on the number of pairs.
@@ -154,11 +160,16 @@ def covariance(
 def real_difference(
     base: ArrayLike, data: ArrayLike, *, seed: int = 0, exclude_base: bool = True
 ) -> Directions:
-    """Directions to other real activations, rows of `data` (N, m) that do not equal the base."""
+    """Directions to other real activations, rows of `data` (N, m) that do not equal the base.
+
+    They start at the base, or with `exclude_base` at the mean of all rows that do not equal it, of which there must
+    then be two that differ: the only one is its own mean.
+    """
     A, rng = _matrix("base", base), _rng(seed)
     X = _matching("data", data, A)
     T = X[_others(X, A, 1, rng)[:, 0]]
-    return Directions(T - (X.mean(axis=0) if exclude_base else A), "real_difference", exclude_base, seed)
+    start = _means_of_others(X, A) if exclude_base else A
+    return Directions(T - start, "real_difference", exclude_base, seed)
 
 
 def real_mixture(base: ArrayLike, data: ArrayLike, *, seed: int = 0, exclude_base: bool = True) -> Directions:
@@ -252,6 +263,20 @@ def _others(X: Floats, A: Floats, count: int, rng: np.random.Generator) -> NDArr
             chosen[i, j] = left[k]
             left = np.delete(left, k)
     return chosen
+
+
+def _means_of_others(X: Floats, A: Floats) -> Floats:
+    """For each base, the mean of the rows of X that do not equal it."""
+    means = np.empty_like(A)
+    for i, row in enumerate(A):
+        others = X[(row != X).any(axis=1)]
+        if (others == others[0]).all():
+            raise ParameterError(
+                f"the rows of data other than base {i} are all the same, which gives no direction from their mean: "
+                "give more rows, or exclude_base=False"
+            )
+        means[i] = others.mean(axis=0)
+    return means
 
 
 def _rng(seed: int) -> np.random.Generator:

@@ -6,7 +6,13 @@ With logits z = W h + b and p their softmax, a step r u moves them by r W u, and
     u^\top F u = u^\top W^\top (\operatorname{diag} p - p p^\top) W u = \operatorname{Var}_p (W u),
 
 so the divergence reaches :math:`\varepsilon` near :math:`r^* = \sqrt{2 \varepsilon / u^\top F u}`. It increases with
-r > 0 (the log-partition function is convex), so the true radius is found by bisection.
+r > 0 (the log-partition function is convex), so the true radius is found by bisection. With s = W u,
+c = s - sum_v p_v s_v and x = r c it is
+
+.. math:: \mathrm{KL} = \log \sum_v p_v e^{x_v} = \log \Bigl( 1 + \sum_v p_v (e^{x_v} - 1 - x_v) \Bigr),
+
+as the mean of x is 0. The second form has no term below 0, so nothing cancels: it tells divergences far below the
+rounding of 1 from each other, where the first sees none.
 """
 
 from __future__ import annotations
@@ -39,7 +45,8 @@ class KLRadius:
     closed : ndarray of float64, shape (P,)
         The closed form; infinite where no logit moves against another.
     exact : ndarray of float64, shape (P,)
-        By bisection, to rounding; infinite where the divergence never reaches `eps`.
+        By bisection, to a few units of rounding (1e-13) for any `eps` from 1e-300 on; infinite where the divergence
+        never reaches `eps`.
     error : ndarray of float64, shape (P,)
         ``closed / exact - 1``: how much the quadratic approximation is off; NaN where either is infinite.
     eps : float
@@ -118,41 +125,69 @@ def kl_radius(
     if not length.all():
         raise ParameterError(f"direction {int(np.flatnonzero(length == 0)[0])} is zero")
     logits, slope = start @ W.T + offset, (direction / length[:, None]) @ W.T
-    slope = slope - slope.mean(axis=1, keepdims=True)  # The softmax does not see what all logits share.
+    # The softmax does not see what all logits share. Relative to the likeliest token the slopes of a nearly certain
+    # prediction, and their mean, are sums of small numbers.
+    slope = slope - np.take_along_axis(slope, logits.argmax(axis=1)[:, None], axis=1)
     log_p = logits - _logsumexp(logits)[:, None]
     p = np.exp(log_p)
-    mean = (p * slope).sum(axis=1)
-    variance = (p * (slope - mean[:, None]) ** 2).sum(axis=1)
+    centred = slope - (p * slope).sum(axis=1)[:, None]
+    variance = (p * centred**2).sum(axis=1)
     # Rounding of the products above leaves this much where all logits move alike.
     noise = (W.shape[1] + 8) * np.finfo(np.float64).eps * np.abs(W).max() * np.sqrt(W.shape[1])
-    still = np.sqrt(variance) <= noise
-    closed = np.full(len(p), np.inf)
-    closed[~still] = np.sqrt(2 * eps / variance[~still])
-
-    def divergence(r: Floats) -> Floats:
-        # KL = log sum_v p_v exp(r (s_v - mean)), without forming the second distribution.
-        return _logsumexp(log_p + r[:, None] * (slope - mean[:, None]))
-
-    low = np.zeros(len(p))
-    high = np.where(still, 1.0, closed)
-    for _ in range(_DOUBLINGS):
-        short = ~still & (divergence(high) < eps)
-        if not short.any():
-            break
-        low, high = np.where(short, high, low), np.where(short, 2 * high, high)
-    reached = ~still & (divergence(high) >= eps)
-    while True:
-        middle = (low + high) / 2
-        inside = reached & (low < middle) & (middle < high)
-        if not inside.any():
-            break
-        below = divergence(middle) < eps
-        low, high = np.where(inside & below, middle, low), np.where(inside & ~below, middle, high)
-    exact = np.where(reached, high, np.inf)
+    still = (np.abs(slope).max(axis=1) <= noise) | (variance == 0)
+    closed, exact = np.full((2, len(p)), np.inf)
+    moving = ~still
+    closed[moving] = np.sqrt(eps) * np.sqrt(2 / variance[moving])
+    exact[moving] = np.sqrt(eps) * _bisected(
+        log_p[moving], centred[moving], np.sqrt(2 / variance[moving]), eps
+    )
     error = np.full(len(p), np.nan)
     both = np.isfinite(closed) & np.isfinite(exact)
     error[both] = closed[both] / exact[both] - 1
     return KLRadius(closed, exact, error, eps)
+
+
+def _bisected(log_p: Floats, centred: Floats, guess: Floats, eps: float) -> Floats:
+    """Find the radius where the divergence is `eps`, in units of sqrt(eps); infinite where it stays below.
+
+    In these units all numbers are of moderate size, however small `eps` is.
+    """
+    p, root, target = np.exp(log_p), np.sqrt(eps), np.expm1(eps) / eps if eps < 1 else np.inf
+
+    def short(t: Floats) -> NDArray[np.bool_]:
+        with np.errstate(over="ignore"):
+            x = root * t[:, None] * centred
+            if eps >= 1:
+                return np.asarray(_logsumexp(log_p + x) < eps)
+            # exp(log p + x), where p alone would underflow and exp(x) overflow.
+            large = (np.exp(log_p + x) - p * (1 + x)) / eps
+            small = p * (t[:, None] * centred) ** 2 * _second_order(np.minimum(x, 1))
+        return np.asarray(np.where(x > 1, large, small).sum(axis=1) < target)
+
+    low, high = np.zeros(len(p)), guess
+    for _ in range(_DOUBLINGS):
+        below = short(high)
+        if not below.any():
+            break
+        low, high = np.where(below, high, low), np.where(below, 2 * high, high)
+    reached = ~short(high)
+    while True:
+        middle = (low + high) / 2
+        inside = reached & (low < middle) & (middle < high)
+        if not inside.any():
+            return np.where(reached, high, np.inf)
+        below = short(middle)
+        low, high = np.where(inside & below, middle, low), np.where(inside & ~below, middle, high)
+
+
+def _second_order(x: Floats) -> Floats:
+    """Give (exp(x) - 1 - x) / x^2, which is 1/2 at 0, for x up to 1."""
+    inner = np.maximum(x, -1)
+    series = np.zeros_like(x)
+    for k in range(20, 1, -1):  # The next term is below 1e-19.
+        series = (series * inner + 1) if k == 20 else series * inner / (k + 1) + 1
+    far = np.minimum(x, -1)
+    return np.where(x < -1, (np.expm1(far) - far) / far**2, series / 2)
 
 
 def _logsumexp(values: Floats) -> Floats:

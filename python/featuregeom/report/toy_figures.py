@@ -237,24 +237,24 @@ def capacity_histograms(found: Geometry) -> list[Figure]:
 
 
 def saturation_figures(found: Saturations) -> list[Figure]:
-    """Draw saturation and cv against sparsity, one colour a number of dimensions, random frames dotted."""
-    dims = np.unique(found.n_hidden)
-    colours = space_colours(len(dims))
+    """Draw saturation and cv against sparsity: a colour per number of dimensions and kind of biases, random dotted."""
+    kinds = list(dict.fromkeys(zip(found.n_hidden.tolist(), found.biases.tolist(), strict=True)))
+    colours = space_colours(len(kinds))
     rho: list[dict[str, Any]] = []
     cv: list[dict[str, Any]] = []
-    for m, colour in zip(dims, colours, strict=True):
-        mine = np.flatnonzero(found.n_hidden == m)
+    for (m, biases), colour in zip(kinds, colours, strict=True):
+        mine = np.flatnonzero((found.n_hidden == m) & (found.biases == biases))
         mine = mine[np.argsort(found.sparsity[mine], kind="stable")]
         S = found.sparsity[mine]
         marker = {"mode": "lines+markers", "marker": {"size": 5, "color": colour}}
-        rho.append(line(S, _defect(found.saturation[mine]), colour, f"m = {m}") | marker)
+        rho.append(line(S, _defect(found.saturation[mine]), colour, f"m = {m}, biases {biases}") | marker)
         rho.append(
-            line(S, _defect(found.null[mine]), colour, f"random, m = {m}", 1)
+            line(S, _defect(found.null[mine]), colour, f"random, m = {m}, biases {biases}", 1)
             | {"line": {"color": colour, "dash": "dot", "width": 1}}
         )
-        cv.append(line(S, found.cv[mine], colour, f"m = {m}") | marker)
+        cv.append(line(S, found.cv[mine], colour, f"m = {m}, biases {biases}") | marker)
         cv.append(
-            line(S, found.null_cv[mine], colour, f"random, m = {m}", 1)
+            line(S, found.null_cv[mine], colour, f"random, m = {m}, biases {biases}", 1)
             | {"line": {"color": colour, "dash": "dot", "width": 1}}
         )
     for traces, values in ((rho, [1 - part.saturation for part in PAPER]), (cv, [part.cv for part in PAPER])):
@@ -268,7 +268,8 @@ def saturation_figures(found: Saturations) -> list[Figure]:
             "saturation",
             "Distance from saturation",
             "1 less the sum of capacities over rank: 0 when every feature lies in one eigenspace. Dotted: random "
-            "frames with the same norms. Steps are the means that the paper reports for its ranges of S.",
+            "frames with the same norms. Steps are the means "
+            "that the paper, whose biases are trained, reports for its ranges of S.",
             rho,
             x | {"yaxis": axis("1 - saturation", type="log")},
         ),
@@ -276,7 +277,8 @@ def saturation_figures(found: Saturations) -> list[Figure]:
             "cv",
             "Localisation",
             "Mean coefficient of variation of the features' spectral measures: 0 when saturated. Dotted: random "
-            "frames with the same norms. Steps are the means that the paper reports for its ranges of S.",
+            "frames with the same norms. Steps are the means "
+            "that the paper, whose biases are trained, reports for its ranges of S.",
             cv,
             x | {"yaxis": axis("mean cv", type="log")},
         ),

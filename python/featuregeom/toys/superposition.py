@@ -244,6 +244,7 @@ def train(
     dtype: DType = "float32",
     kind: Kind = "relu",
     bias: Literal["trained"] | float | None = "trained",
+    bias_start: float = 0.0,
     together: Sets | None = None,
     apart: Sets | None = None,
     checkpoints: Sequence[int] | None = None,
@@ -255,7 +256,7 @@ def train(
 ) -> Toy:
     """Train `n_instances` toy models of one shape together, by AdamW on freshly drawn batches.
 
-    The weights start Xavier normal, with variance 2 / (n_features + n_hidden), and the biases at 0. The loss
+    The weights start Xavier normal, with variance 2 / (n_features + n_hidden), and the biases at `bias_start`. The loss
     of an instance is the mean over the batch of sum_j I_j (x_j - x'_j)^2; instances do not interact.
 
     The same arguments on the same machine, with the same number of torch threads, give the same bits, and no
@@ -295,7 +296,9 @@ def train(
     kind : {"relu", "linear", "relu_hidden", "abs"}
         What the toys compute; see `featuregeom.toys.models`.
     bias : "trained", float or None
-        Biases are trained from 0, or all held at a number; None is no bias, which is 0.
+        Biases are trained, or all held at a number; None is no bias, which is 0.
+    bias_start : float
+        Where trained biases start; held ones do not start anywhere, so it must then be 0.
     together, apart : sequence of sequences of int, optional
         Sets of features that occur only together, or never two at once; see `sample`.
     checkpoints : sequence of int, optional
@@ -355,7 +358,7 @@ def train(
     choice("kind", kind, get_args(Kind))
     if progress is not None and not callable(progress):
         raise ParameterError(f"progress must be a function of two numbers, got {progress!r}")
-    held_bias = _held_bias(bias)
+    held_bias, first_bias = _biases(bias, bias_start)
     keep = step_list("checkpoints", checkpoints, steps)
     inputs = Inputs.read(n, together, apart, signed=is_signed(kind))
     inputs.check(sparsity)
@@ -373,7 +376,7 @@ def train(
     drawn = torch.stack([torch.randn(n_matrices, n, m, generator=init) for _ in range(n_instances)], dim=1)
     matrices = [(A * math.sqrt(2 / (n + m))).to(**options) for A in drawn]
     W, V = matrices[0], matrices[1] if n_matrices == 2 else None
-    b = torch.full((n_instances, n), held_bias or 0.0, **options)
+    b = torch.full((n_instances, n), first_bias, **options)
     parameters = (W, b, V)
     trained = [*matrices, *([b] if held_bias is None else [])]
     for tensor in trained:
@@ -442,14 +445,19 @@ def train(
     )
 
 
-def _held_bias(bias: Literal["trained"] | float | None) -> float | None:
-    """Return the number at which biases are held, or None where they are trained."""
+def _biases(bias: Literal["trained"] | float | None, start: float) -> tuple[float | None, float]:
+    """Return the number at which biases are held, None where they are trained, and the number that they start at."""
+    first = real("bias_start", start)
+    if first.ndim or not np.isfinite(first):
+        raise ParameterError(f"bias_start must be a finite number, got {start!r}")
     if isinstance(bias, str) and bias == "trained":
-        return None
+        return None, float(first)
     value = real("bias", 0.0 if bias is None else bias)
     if value.ndim or not np.isfinite(value):
         raise ParameterError(f'bias must be "trained", a finite number or None, got {bias!r}')
-    return float(value)
+    if first:
+        raise ParameterError(f"biases that are held at {float(value):g} cannot start at {float(first):g}")
+    return float(value), float(value)
 
 
 def _array(tensor: Any) -> Any:
