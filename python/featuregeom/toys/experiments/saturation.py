@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
+from featuregeom.errors import ParameterError
 from featuregeom.summary import summarised
 from featuregeom.toys.arguments import choice, numbers_of, real, sparsities
 from featuregeom.toys.experiments.cells import Arrays, finished, kind_of
@@ -217,8 +218,10 @@ def saturation(
     n, restarts = integer("n_features", n_features, 1), integer("restarts", restarts, 1)
     dims = numbers_of("n_hidden", n_hidden, 1)
     kinds: list[Biases] = [biases] if isinstance(biases, str) else list(dict.fromkeys(biases))
-    for kind in kinds or [""]:
-        choice("biases", kind, get_args(Biases))
+    if not kinds:
+        raise ParameterError('biases must name "trained", "held" or both, got none')
+    for each in kinds:
+        choice("biases", each, get_args(Biases))
     grid = np.atleast_1d(real("sparsity", _middles(3) if sparsity is None else sparsity))
     points = np.repeat(sparsities(grid, len(grid)), restarts)
     parts: list[Arrays] = []
