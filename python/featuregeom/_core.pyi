@@ -27,6 +27,7 @@ __all__ = [
     "measures",
     "network_cells",
     "nonfinite_rows",
+    "null_sweep",
     "pack_codes",
     "safetensors_header",
     "scheme_blocks",
@@ -81,6 +82,23 @@ def sweep(
     bool | None,
     list[tuple[float, int]],
     str,
+]: ...
+def null_sweep(
+    x: NDArray[Any],
+    shares: NDArray[Any],
+    other: NDArray[Any] | None = None,
+    other_shares: NDArray[Any] | None = None,
+    *,
+    by_score: int,
+    by_cosine: int,
+    least: float,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[
+    NDArray[np.uint64],
+    int,
+    int,
+    list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]],
 ]: ...
 def eigh(
     f: NDArray[np.float64], *, num_threads: int | None = None

@@ -385,6 +385,7 @@ def of_operator(
     across: float,
     epsilon: float,
     *,
+    side: Literal["frame", "gram"] | None = None,
     tolerance: float | None = None,
     num_threads: int | None = None,
 ) -> Spectrum:
@@ -393,7 +394,7 @@ def of_operator(
     Parameters
     ----------
     operator : ndarray of float64, shape (m, m) or (n, n)
-        The Gram matrix where ``n < m``, else the frame operator.
+        The frame operator or the Gram matrix, as `side` says.
     shape : tuple of int
         (n, m) of the features.
     across : float
@@ -401,6 +402,8 @@ def of_operator(
         the frame operator, of a column where it is the Gram matrix.
     epsilon : float
         Distance from 1 to the next larger value of the element type of X.
+    side : {"frame", "gram"}, optional
+        By default "gram" where ``n < m``, else "frame".
     tolerance, num_threads
         As in :func:`spectrum`.
 
@@ -409,7 +412,7 @@ def of_operator(
     Spectrum
     """
     n, m = shape
-    side: Literal["frame", "gram"] = "gram" if n < m else "frame"
+    side = side or ("gram" if n < m else "frame")
     lengths = operator.diagonal()
     eigenvalues, vectors = _core.eigh(operator, num_threads=num_threads)
     limits = noise((n, m), epsilon, float(eigenvalues[0]), float(lengths.max()), across)

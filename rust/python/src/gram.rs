@@ -2,7 +2,7 @@
 
 use crate::arrays::{Rows, to_array};
 use crate::enter::{enter, raise};
-use featuregeom_core::gram::{self, Precision, SweepOptions};
+use featuregeom_core::gram::{self, Kept, Measured, NullOptions, Precision, SweepOptions};
 use featuregeom_core::{Element, Error};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
@@ -117,4 +117,56 @@ pub fn sweep<'py>(
         found.blocks.ladder,
         if found.element == Element::F64 { "float64" } else { "float32" },
     ))
+}
+
+/// Neighbours, cosines, z and bins of the features of one side, each (n, slots).
+type KeptArrays<'py> = (
+    Bound<'py, PyArray2<i64>>,
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray2<i64>>,
+);
+
+fn kept_arrays<'py>(py: Python<'py>, kept: Kept, slots: usize) -> PyResult<KeptArrays<'py>> {
+    let shape = [kept.neighbours.len().checked_div(slots).unwrap_or(0), slots];
+    let neighbours: Vec<i64> = kept.neighbours.into_iter().map(index).collect();
+    Ok((
+        neighbours.into_pyarray(py).reshape(shape)?,
+        kept.cosines.into_pyarray(py).reshape(shape)?,
+        kept.scores.into_pyarray(py).reshape(shape)?,
+        kept.bins.into_pyarray(py).reshape(shape)?,
+    ))
+}
+
+/// Histogram of signed z^2, its steps for each unit, its largest z^2, and what was kept of each set.
+type NullSwept<'py> = (Bound<'py, PyArray1<u64>>, usize, usize, Vec<KeptArrays<'py>>);
+
+/// One pass over all pairs of rows, or of rows of two sets, against the measure null.
+#[pyfunction]
+#[pyo3(signature = (x, shares, other = None, other_shares = None, *, by_score, by_cosine, least, num_threads = None, progress = None))]
+#[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+pub fn null_sweep<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    shares: Rows<'py>,
+    other: Option<Rows<'py>>,
+    other_shares: Option<Rows<'py>>,
+    by_score: usize,
+    by_cosine: usize,
+    least: f64,
+    num_threads: Option<i64>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<NullSwept<'py>> {
+    let left = Measured { features: x.view()?, shares: shares.view()? };
+    let right = match (&other, &other_shares) {
+        (Some(features), Some(shares)) => {
+            Some(Measured { features: features.view()?, shares: shares.view()? })
+        }
+        _ => None,
+    };
+    let options = NullOptions { by_score, by_cosine, least };
+    let found =
+        enter(py, num_threads, progress.as_ref(), |run| gram::null_sweep(left, right, &options, run))?;
+    let kept = found.kept.into_iter().map(|kept| kept_arrays(py, kept, options.slots()));
+    Ok((found.histogram.into_pyarray(py), gram::STEPS, gram::MOST, kept.collect::<PyResult<_>>()?))
 }

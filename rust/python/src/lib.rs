@@ -31,7 +31,7 @@ mod _core {
     #[pymodule_export]
     use crate::cells::{Cells, network_cells};
     #[pymodule_export]
-    use crate::gram::{check_finite, frame_operator, nonfinite_rows, squared_norms, sweep};
+    use crate::gram::{check_finite, frame_operator, nonfinite_rows, null_sweep, squared_norms, sweep};
     #[pymodule_export]
     use crate::header::safetensors_header;
     #[pymodule_export]

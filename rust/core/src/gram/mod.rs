@@ -5,12 +5,16 @@ mod finite;
 mod frame;
 mod histogram;
 mod linkage;
+mod lists;
+mod null_pairs;
 mod sweep;
+mod tiles;
 mod unit;
 
 pub use finite::{check_squares, first_nonfinite, nonfinite_rows};
 pub use frame::{Precision, frame_operator};
 pub use linkage::{Blocks, Linkage};
+pub use null_pairs::{Kept, MOST, Measured, NullOptions, NullSweep, STEPS, null_sweep};
 pub use sweep::{Sweep, SweepOptions, sweep};
 pub(crate) use unit::normalise;
 pub use unit::{check_small, squared_lengths, squared_norms};

@@ -1,32 +1,17 @@
 //! One blocked pass over all pairs of features: neighbours, coherence, histogram of cosines, linkage.
-//!
-//! ```text
-//!            J ->
-//!        +---+---+---+---+
-//!     I  | \ |   |   |   |   Only tiles with J >= I are multiplied. A tile serves both its rows and its
-//!     |  +---+---+---+---+   columns: the lists of block I and of block J are updated from it, and it is
-//!     v      | \ |   |   |   overwritten by the next one. Nothing of size n x n exists.
-//!            +---+---+---+
-//!                | \ |   |
-//! ```
 
 use super::histogram::{Cosine, Histogram, MOST_BINS};
 use super::linkage::{Blocks, Linkage};
+use super::lists::{Lists, lock, smaller, unlocked};
+use super::tiles::{Reader, Side, Tile, multiply};
 use super::unit::{UnitFeatures, squared_lengths};
 use crate::error::{Error, Result};
-use crate::matrix::{Element, FeatureMatrix, Real};
+use crate::matrix::{Element, FeatureMatrix};
 use crate::run::Run;
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
-use pulp::Arch;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Features per block: a tile of cosines and the two tiles of features it comes from fit the caches. A multiple
-/// of 96, the rows of the widest micro-kernel, leaves no products to the slower ones.
-const BLOCK: usize = 480;
+use std::sync::Mutex;
 
 /// Cosines that are compared with thresholds at a time, before any is looked at alone.
 const GROUP: usize = 64;
@@ -66,34 +51,6 @@ pub struct Sweep {
     pub element: Element,
 }
 
-/// Neighbours of one block of features, and how a candidate has to compare to enter.
-struct Lists<T> {
-    keep: usize,
-    entries: Vec<Vec<(T, Reverse<usize>)>>,
-    /// |cosine| of the last kept neighbour of each feature; below zero while there is room.
-    least: Vec<T>,
-}
-
-impl<T: Real> Lists<T> {
-    fn new(count: usize, keep: usize) -> Self {
-        Self { keep, entries: vec![Vec::with_capacity(keep + 1); count], least: vec![T::narrow(-1.0); count] }
-    }
-
-    /// Order is total, so the lists do not depend on the order in which tiles come.
-    fn offer(&mut self, feature: usize, strength: T, other: usize) {
-        let entries = &mut self.entries[feature];
-        let candidate = (strength, Reverse(other));
-        let place = entries.partition_point(|entry| {
-            entry.0 > candidate.0 || (entry.0 == candidate.0 && entry.1 > candidate.1)
-        });
-        entries.insert(place, candidate);
-        entries.truncate(self.keep);
-        if entries.len() == self.keep {
-            self.least[feature] = entries[self.keep - 1].0;
-        }
-    }
-}
-
 /// Sweep all pairs of nonzero features once.
 ///
 /// Costs `n (n - 1) m` operations and `O(n k + n log(1/eps) + tile)` memory; the `n x n` Gram matrix is never
@@ -120,88 +77,47 @@ pub fn sweep(x: &FeatureMatrix<'_>, options: &SweepOptions, run: &Run) -> Result
     if options.threshold.is_some_and(|value| !(value > 0.0 && value <= 1.0)) {
         return Err(Error::Parameter("the threshold of couplings must lie in (0, 1]".into()));
     }
-    let unit = UnitFeatures::new(x, &squared_lengths(x, run)?);
+    let side = Side { unit: UnitFeatures::new(x, &squared_lengths(x, run)?), weights: None };
     match x.element() {
-        Element::F64 => pass::<f64>(x, &unit, options, run),
-        Element::F32 | Element::F16 | Element::BF16 => pass::<f32>(x, &unit, options, run),
+        Element::F64 => pass::<f64>(x, &side, options, run),
+        Element::F32 | Element::F16 | Element::BF16 => pass::<f32>(x, &side, options, run),
     }
 }
 
 /// Everything that the tiles of one pass update.
-struct Collected<T> {
+struct Collected<'a, T> {
+    unit: &'a UnitFeatures<'a>,
+    bins: usize,
     lists: Vec<Mutex<Lists<T>>>,
     linkage: Mutex<Linkage>,
 }
 
 fn pass<T: Cosine>(
     x: &FeatureMatrix<'_>,
-    unit: &UnitFeatures<'_>,
+    side: &Side<'_>,
     options: &SweepOptions,
     run: &Run,
 ) -> Result<Sweep> {
-    let (count, m) = (unit.len(), x.m());
-    let keep = options.neighbours.min(count.saturating_sub(1)).max(1);
-    let block = |b: usize| b * BLOCK..count.min((b + 1) * BLOCK);
-    let blocks = count.div_ceil(BLOCK);
-    let tiles = blocks * (blocks + 1) / 2;
-    run.control().expect(tiles as u64);
+    let unit = &side.unit;
+    let keep = options.neighbours.min(unit.len().saturating_sub(1)).max(1);
     let collected = Collected {
-        lists: (0..blocks).map(|b| Mutex::new(Lists::new(block(b).len(), keep))).collect(),
-        linkage: Mutex::new(Linkage::new(count, options.threshold)),
+        unit,
+        bins: options.bins,
+        lists: (0..side.blocks())
+            .map(|b| Mutex::new(Lists::new(side.block(b).len(), keep, T::narrow(-1.0))))
+            .collect(),
+        linkage: Mutex::new(Linkage::new(unit.len(), options.threshold)),
     };
-    let arch = Arch::new();
-    let histogram = run.pool().install(|| {
-        (0..blocks)
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|b| {
-                let rows = block(b);
-                let (mut left, mut right) =
-                    (vec![T::default(); rows.len() * m], vec![T::default(); BLOCK * m]);
-                let mut cosines = vec![T::default(); rows.len() * BLOCK];
-                let mut histogram = Histogram::new(options.bins);
-                unit.read(rows.clone(), &mut left);
-                for c in b..blocks {
-                    let columns = block(c);
-                    let right = &mut right[..columns.len() * m];
-                    unit.read(columns.clone(), right);
-                    let tile = &mut cosines[..rows.len() * columns.len()];
-                    // Column i of the product holds the cosines of feature i with the block's columns.
-                    matmul(
-                        MatMut::from_column_major_slice_mut(&mut *tile, columns.len(), rows.len()),
-                        Accum::Replace,
-                        MatRef::from_row_major_slice(right, columns.len(), m),
-                        MatRef::from_column_major_slice(&left, m, rows.len()),
-                        T::narrow(1.0),
-                        Par::Seq,
-                    );
-                    // Compiled once more for each set of vector instructions, of which wheels assume the least.
-                    arch.dispatch(|| {
-                        collected.read_tile(tile, (b, rows.clone()), (c, columns), unit, &mut histogram);
-                    });
-                    run.control().advance(1)?;
-                }
-                Ok(histogram)
-            })
-            .try_reduce(|| Histogram::new(options.bins), |a, b| Ok(a.merged(&b)))
-    })?;
+    let histogram = multiply(side, None, &collected, run)?;
     let mut result = Sweep {
         neighbours: vec![None; x.n() * options.neighbours],
         cosines: vec![f64::NAN; x.n() * options.neighbours],
         histogram: histogram.counts(),
         coherence: None,
-        blocks: collected
-            .linkage
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-            .blocks(x.n(), &unit.active),
+        blocks: unlocked(collected.linkage).blocks(x.n(), &unit.active),
         element: if T::SINGLE { Element::F32 } else { Element::F64 },
     };
-    let lists: Vec<Vec<_>> = collected
-        .lists
-        .into_iter()
-        .flat_map(|lists| lists.into_inner().unwrap_or_else(PoisonError::into_inner).entries)
-        .collect();
+    let lists: Vec<Vec<_>> = collected.lists.into_iter().flat_map(|lists| unlocked(lists).entries).collect();
     let exact: Vec<Vec<(f64, usize)>> = run.pool().install(|| {
         lists
             .par_iter()
@@ -225,32 +141,36 @@ fn pass<T: Cosine>(
     Ok(result)
 }
 
-impl<T: Cosine> Collected<T> {
+impl<T: Cosine> Reader<T> for Collected<'_, T> {
+    type Tally = Histogram;
+
+    fn tally(&self) -> Histogram {
+        Histogram::new(self.bins)
+    }
+
+    fn merged(a: Histogram, b: &Histogram) -> Histogram {
+        a.merged(b)
+    }
+
     /// Update everything from the cosines of a block of rows with a block of columns.
     #[inline(always)]
-    fn read_tile(
-        &self,
-        tile: &[T],
-        (b, rows): (usize, Range<usize>),
-        (c, columns): (usize, Range<usize>),
-        unit: &UnitFeatures<'_>,
-        histogram: &mut Histogram,
-    ) {
+    fn read(&self, tile: &Tile<'_, T>, histogram: &mut Histogram) {
+        let (rows, columns) = (&tile.rows, &tile.columns);
         // Blocks are locked in increasing order, so tiles cannot wait for each other in a circle.
-        let mut own = lock(&self.lists[b]);
-        let mut other = (b != c).then(|| lock(&self.lists[c]));
-        let (mut row_filter, mut column_filter) = self.filters(&rows, &columns);
-        let norms = &unit.norms[columns.clone()];
+        let mut own = lock(&self.lists[tile.b]);
+        let mut other = (!tile.diagonal).then(|| lock(&self.lists[tile.c]));
+        let (mut row_filter, mut column_filter) = self.filters(rows, columns);
+        let norms = &self.unit.norms[columns.clone()];
         let limit = |least: T, filter: f32| smaller(least, T::widen(filter));
         let limits_of = |theirs: &Lists<T>, filter: &[f32]| -> Vec<T> {
             theirs.least.iter().zip(filter).map(|(&least, &filter)| limit(least, filter)).collect()
         };
         let mut limits = limits_of(other.as_deref().unwrap_or(&own), &column_filter);
         let mut joins: Vec<(usize, usize, f32)> = Vec::new();
-        for (i, cosines) in tile.chunks_exact(columns.len()).enumerate() {
+        for (i, cosines) in tile.cosines.chunks_exact(columns.len()).enumerate() {
             let position = rows.start + i;
             // On the diagonal each pair is met twice; it counts where the column comes later.
-            let first = if b == c { i + 1 } else { 0 };
+            let first = if tile.diagonal { i + 1 } else { 0 };
             histogram.add(&cosines[first..]);
             for start in (first..cosines.len()).step_by(GROUP) {
                 let group = start..cosines.len().min(start + GROUP);
@@ -270,7 +190,7 @@ impl<T: Cosine> Collected<T> {
                     let filter = row_filter[i].min(column_filter[column]);
                     // The coupling is at most the cosine, and a division is slow.
                     if strength.single() >= filter {
-                        let coupling = strength.single() * ratio(unit.norms[position], norms[column]);
+                        let coupling = strength.single() * ratio(self.unit.norms[position], norms[column]);
                         if coupling >= filter {
                             joins.push((position, columns.start + column, coupling));
                         }
@@ -280,13 +200,15 @@ impl<T: Cosine> Collected<T> {
             }
             if joins.len() >= FLUSH {
                 self.join(&mut joins);
-                (row_filter, column_filter) = self.filters(&rows, &columns);
+                (row_filter, column_filter) = self.filters(rows, columns);
                 limits = limits_of(other.as_deref().unwrap_or(&own), &column_filter);
             }
         }
         self.join(&mut joins);
     }
+}
 
+impl<T> Collected<'_, T> {
     /// What the couplings of rows and of columns have to reach to join anything new.
     fn filters(&self, rows: &Range<usize>, columns: &Range<usize>) -> (Vec<f32>, Vec<f32>) {
         let mut linkage = lock(&self.linkage);
@@ -318,22 +240,13 @@ fn any_reaches<T: Cosine>(cosines: &[T], limits: &[T], row_limit: T) -> bool {
         .fold(false, |any, (cosine, &limit)| any | (cosine.magnitude() >= smaller(limit, row_limit)))
 }
 
-#[inline(always)]
-fn smaller<T: PartialOrd>(a: T, b: T) -> T {
-    if a < b { a } else { b }
-}
-
 fn ratio(a: f64, b: f64) -> f32 {
     (if a < b { a / b } else { b / a }) as f32
 }
 
-/// A panicking tile ends the whole sweep, so what it left behind is never read.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::tiles::BLOCK;
     use super::*;
     use crate::testing::noise;
     use proptest::prelude::*;

@@ -2,7 +2,7 @@
 
 use super::finite::check_squares;
 use crate::error::{Error, Result};
-use crate::matrix::{FeatureMatrix, Real, dot};
+use crate::matrix::{Element, FeatureMatrix, Real, dot};
 use crate::run::Run;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -106,29 +106,50 @@ impl<'a> UnitFeatures<'a> {
         self.active.len()
     }
 
+    /// Dimensions of a feature.
+    pub fn m(&self) -> usize {
+        self.x.m()
+    }
+
+    /// Number of features, zero ones too.
+    pub fn n(&self) -> usize {
+        self.x.n()
+    }
+
+    pub fn element(&self) -> Element {
+        self.x.element()
+    }
+
     /// Read unit features, given by position among the nonzero ones, into the rows of `tile`.
     pub fn read<T: Real>(&self, positions: Range<usize>, tile: &mut [T]) {
-        let m = self.x.m();
+        self.read_beside(&self.x, positions.clone(), tile);
+        for (row, &norm) in tile.chunks_exact_mut(self.x.m()).zip(&self.norms[positions]) {
+            normalise(row, norm);
+        }
+    }
+
+    /// Read the rows that another matrix has for these features, as they are.
+    pub fn read_beside<T: Real>(&self, other: &FeatureMatrix<'_>, positions: Range<usize>, tile: &mut [T]) {
+        let m = other.m();
         let mut rest = &mut tile[..positions.len() * m];
-        let mut start = positions.start;
         // Runs of consecutive rows are read together, which matters when columns are contiguous instead.
         for run in self.active[positions].chunk_by(|a, b| a + 1 == *b) {
             let (part, after) = rest.split_at_mut(run.len() * m);
             rest = after;
-            self.x.read(run[0]..run[0] + run.len(), part);
-            for (row, &norm) in part.chunks_exact_mut(m).zip(&self.norms[start..]) {
-                normalise(row, norm);
-            }
-            start += run.len();
+            other.read(run[0]..run[0] + run.len(), part);
         }
+    }
+
+    /// Read one unit feature, given by position, in `f64`.
+    pub fn row(&self, position: usize, row: &mut Vec<f64>) {
+        row.resize(self.x.m(), 0.0);
+        self.read(position..position + 1, row);
     }
 
     /// Cosine of two features, given by position, in `f64`.
     pub fn cosine(&self, i: usize, j: usize, rows: &mut [Vec<f64>; 2]) -> f64 {
         for (position, row) in [i, j].into_iter().zip(rows.iter_mut()) {
-            row.resize(self.x.m(), 0.0);
-            self.x.read(self.active[position]..self.active[position] + 1, row);
-            normalise(row, self.norms[position]);
+            self.row(position, row);
         }
         dot(&rows[0], &rows[1]).clamp(-1.0, 1.0)
     }

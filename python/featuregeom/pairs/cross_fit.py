@@ -1,0 +1,248 @@
+"""Pairs of features held against eigenspaces that the pair has not made.
+
+Two copies are an eigenvector of the frame operator that they are in, and would explain themselves. So the features are
+split at random, and a pair from parts a and b is held against the eigenspaces of all the other parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom import _core
+from featuregeom.features import Features, as_features
+from featuregeom.frames.rows import EPSILON
+from featuregeom.random_directions import null_dimensions
+from featuregeom.spectra import Spectrum, measures, of_operator
+
+__all__ = ["Coordinates", "Scores", "all_scores", "coordinates_of", "default_parts"]
+
+_MANY = 64
+"""Where n is at least this many times m, one pair moves no eigenspace by more than the other features do: all features
+are in one part. 30 522 words in 384 dimensions: the same pairs either way."""
+
+_SHARES = 1 << 28
+"""Bytes of spectral measures (float64) that are held at a time, for each of the two parts that meet."""
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Nonzero features in a basis of as few dimensions as is cheap.
+
+    Attributes
+    ----------
+    features : Features
+        One row for each nonzero feature, in their order.
+    index : ndarray of int64
+        Which features of the original they are.
+    ambient : int
+        Dimensions in which a random feature would lie: those of their span where it is smaller than both n and m
+        (a product of two thin matrices), else m.
+    spectrum : Spectrum
+        Of all of them.
+    epsilon : float
+        Of the element type that the features were rounded to.
+    """
+
+    features: Features
+    index: NDArray[np.int64]
+    ambient: int
+    spectrum: Spectrum
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a pass over all pairs gave; see `_core.null_sweep`.
+
+    Attributes
+    ----------
+    above, below : ndarray of int64
+        Pairs of positive and of negative cosine in each step of z^2 (1 / `steps` wide), the last one open.
+    steps : int
+        Steps for each unit of z^2.
+    neighbours, cosines, scores, bins : ndarray, shape (n, slots)
+        Of each feature: k by z and k by -z, then by cosine and by -cosine; -1 and NaN where there is none.
+    """
+
+    above: NDArray[np.int64]
+    below: NDArray[np.int64]
+    steps: int
+    neighbours: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    bins: NDArray[np.int64]
+
+
+def default_parts(n: int, m: int) -> int:
+    """Give the number of parts: as many as the eigendecompositions of all pairs of them stay affordable for."""
+    if n >= _MANY * m:
+        return 1
+    return min(n, 4 if m > 1024 or n >= 8 * m else 8)
+
+
+def coordinates_of(features: Features, spectrum: Spectrum, squares: NDArray[np.float64]) -> Coordinates:
+    """Drop zero features, by their squared norms; take fewer features than dimensions along their eigenvectors."""
+    index = np.flatnonzero(squares > 0)
+    n, m, r = len(index), features.m, spectrum.rank
+    ambient = null_dimensions(np.sqrt(squares), r, m, spectrum.null_tolerance)
+    epsilon = EPSILON[features.dtype]
+    if spectrum.side == "gram":
+        values = (spectrum.vectors * np.sqrt(spectrum.retained))[index]
+        axes = replace(spectrum, vectors=np.eye(r), side="frame", shape=(n, r))
+        return Coordinates(as_features(values), index, ambient, axes, epsilon)
+    kept = features if n == features.n else features.take(index)
+    return Coordinates(kept, index, ambient, spectrum, epsilon)
+
+
+def all_scores(
+    coordinates: Coordinates,
+    *,
+    n_parts: int,
+    seed: int,
+    by_score: int,
+    by_cosine: int,
+    least: float,
+    num_threads: int | None,
+    advance: Callable[[int], None],
+) -> Scores:
+    """Hold every pair against the eigenspaces of the other parts, or of all features where there is one part.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        The n features.
+    n_parts : int
+        Parts of the split.
+    seed : int
+        Seed of the split.
+    by_score, by_cosine, least
+        Neighbours to keep by z and by cosine of either sign; least z^2 of the former.
+    num_threads : int, optional
+        Threads to use.
+    advance : callable
+        Called with the number of pairs that were done.
+
+    Returns
+    -------
+    Scores
+    """
+    features = coordinates.features
+    parts, operators = _split(coordinates, n_parts, seed, num_threads)
+    kept = _Kept(features.n, by_score, by_cosine)
+    histogram: Any = 0
+    steps = 1
+    norms = _core.squared_norms(features.values, num_threads=num_threads)
+    for a, left in enumerate(parts):
+        for b in range(a, len(parts)):
+            right = parts[b]
+            if operators is None:
+                spectrum = coordinates.spectrum
+            else:
+                spectrum = _others(coordinates, norms, parts, operators, {a, b}, num_threads)
+            pair = [left] if a == b else [left, right]
+            tables = [features.take(part) for part in pair]
+            shares = [_shares(table, spectrum, coordinates.ambient, num_threads) for table in tables]
+            arguments = [item for two in zip(tables, shares, strict=True) for item in (two[0].values, two[1])]
+            counts, steps, _, found = _core.null_sweep(
+                *arguments, by_score=by_score, by_cosine=by_cosine, least=least, num_threads=num_threads
+            )
+            histogram = histogram + counts.astype(np.int64)
+            for part, other, table in zip(pair, reversed(pair), found, strict=True):
+                kept.merge(part, other, table)
+            advance(len(left) * (len(left) - 1) // 2 if a == b else len(left) * len(right))
+    middle = len(histogram) // 2
+    return Scores(histogram[middle:], histogram[:middle][::-1], steps, *kept.tables)
+
+
+def _split(
+    coordinates: Coordinates, n_parts: int, seed: int, num_threads: int | None
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]] | None]:
+    """Give the features of each part, and the frame operator of each, or None where all are held against all."""
+    features = coordinates.features
+    if n_parts == 1:
+        # Pieces only bound the memory for spectral measures.
+        pieces = -(-features.n * max(coordinates.spectrum.rank, 1) * 8 // _SHARES)
+        return np.array_split(np.arange(features.n), pieces), None
+    order = np.random.default_rng(seed).permutation(features.n)
+    parts = [np.sort(part) for part in np.array_split(order, n_parts)]
+    return parts, [_core.frame_operator(features.values[part], num_threads=num_threads) for part in parts]
+
+
+def _others(
+    coordinates: Coordinates,
+    norms: NDArray[np.float64],
+    parts: list[NDArray[np.int64]],
+    operators: list[NDArray[np.float64]],
+    without: set[int],
+    num_threads: int | None,
+) -> Spectrum:
+    """Spectrum of the features of all parts but these."""
+    features = coordinates.features
+    remain = [part for part in range(len(parts)) if part not in without]
+    operator = np.zeros((features.m, features.m))
+    for part in remain:  # a sum, and no difference of nearly equal operators
+        operator += operators[part]
+    largest = max((float(norms[parts[part]].max()) for part in remain), default=0.0)
+    n = sum(len(parts[part]) for part in remain)
+    return of_operator(
+        operator,
+        (max(n, 1), features.m),
+        largest,
+        coordinates.epsilon,
+        side="frame",
+        num_threads=num_threads,
+    )
+
+
+def _shares(
+    features: Features, spectrum: Spectrum, ambient: int, num_threads: int | None
+) -> NDArray[np.float64]:
+    """Spectral measures over the roots of dimensions, the null space being one eigenspace among the others."""
+    masses = measures(features, spectrum, num_threads=num_threads).masses
+    assert masses is not None
+    masses = np.nan_to_num(masses)
+    dims = np.diff(spectrum.starts).astype(np.float64)
+    null = ambient - spectrum.rank
+    if null > 0:
+        rest = np.maximum(1 - masses.sum(axis=1, keepdims=True), 0.0)
+        masses, dims = np.hstack([masses, rest]), np.append(dims, null)
+    return np.ascontiguousarray(masses / np.sqrt(dims))
+
+
+class _Kept:
+    """The nearest of each feature over all parts that it met."""
+
+    def __init__(self, n: int, by_score: int, by_cosine: int) -> None:
+        self.lists = [(by_score, 2), (by_score, 2), (by_cosine, 1), (by_cosine, 1)]
+        slots = 2 * (by_score + by_cosine)
+        self.tables = (
+            np.full((n, slots), -1),
+            np.full((n, slots), np.nan),
+            np.full((n, slots), np.nan),
+            np.full((n, slots), -1),
+        )
+
+    def merge(
+        self, part: NDArray[np.int64], other: NDArray[np.int64], found: tuple[NDArray[Any], ...]
+    ) -> None:
+        """Take in what the features of `part` have found among those of `other`."""
+        neighbours = np.where(found[0] >= 0, other[found[0]], -1) if found[0].size else found[0]
+        start = 0
+        for keep, key in self.lists:
+            own = slice(start, start + keep)
+            start += keep
+            if not keep:
+                continue
+            both = [
+                np.hstack([table[part, own], new[:, own]])
+                for table, new in zip(self.tables, (neighbours, *found[1:]), strict=True)
+            ]
+            strength = np.nan_to_num(np.abs(both[key]), nan=-1.0)
+            best = np.lexsort((both[0], -strength), axis=1)[:, :keep]
+            for table, new in zip(self.tables, both, strict=True):
+                table[part, own] = np.take_along_axis(new, best, axis=1)

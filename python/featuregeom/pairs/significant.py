@@ -1,0 +1,298 @@
+"""Which pairs of features are more than their spectral measures give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom import _core
+from featuregeom.arguments import integer, number_between
+from featuregeom.features import as_features
+from featuregeom.frames import Progress
+from featuregeom.null_model import spectrum_draws
+from featuregeom.pairs.cross_fit import Coordinates, Scores, all_scores, coordinates_of, default_parts
+from featuregeom.pairs.rejections import bound, harmonic, inflation_of, reject
+from featuregeom.spectra import Spectrum
+from featuregeom.spectra import spectrum as spectrum_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SignificantPairs", "significant"]
+
+_MANY = 100_000
+"""Features above which one draw is enough: their pairs reach tails of 1e-9."""
+
+
+@dataclass(frozen=True, eq=False)
+class SignificantPairs:
+    """Pairs of features beyond their spectral measures, the most significant first.
+
+    Attributes
+    ----------
+    i, j : ndarray of int64, shape (n_pairs,)
+        The features of each pair, ``i < j``.
+    cosine : ndarray of float64, shape (n_pairs,)
+        Its cosine: near 1 for copies, below 0 for antipodes.
+    z : ndarray of float64, shape (n_pairs,)
+        The cosine over the standard deviation that the spectral measures alone would give it.
+    p : ndarray of float64, shape (n_pairs,)
+        Bound of the two-sided p-value, after `inflation`.
+    q : ndarray of float64, shape (n_pairs,)
+        Smallest false discovery rate at which the pair is still found.
+    n_total : int
+        All pairs that are found at the rate asked for, listed here or not.
+    n_positive, n_negative : int
+        Those of `n_total` with a positive and with a negative cosine.
+    complete : bool
+        Whether all of them are listed. False where a feature has more than k of one sign: a large group of copies.
+    threshold : float
+        Every pair with abs(z) of at least this is found; infinity where none is.
+    inflation : float
+        How much larger z^2 is in features without structure than the formula says, as the eigenspaces are estimated;
+        p-values are those of z over its root.
+    n_features : int
+        Nonzero features.
+    n_parts, n_draws, seed : int
+        As they were given or chosen.
+    """
+
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]
+    cosine: NDArray[np.float64]
+    z: NDArray[np.float64]
+    p: NDArray[np.float64]
+    q: NDArray[np.float64]
+    n_total: int
+    n_positive: int
+    n_negative: int
+    complete: bool
+    threshold: float
+    inflation: float
+    n_features: int
+    n_parts: int
+    n_draws: int
+    seed: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the pairs as a table, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame({name: getattr(self, name) for name in ("i", "j", "cosine", "z", "p", "q")})
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(max_rows=20))
+
+    def __repr__(self) -> str:
+        listed = "" if self.complete else f", {len(self.i)} of them listed"
+        return (
+            f"SignificantPairs({self.n_total} of {self.n_features} features{listed}: {self.n_positive} positive, "
+            f"{self.n_negative} negative; |z| >= {self.threshold:.3g})"
+        )
+
+
+def significant(
+    X: Any,
+    q: float = 0.01,
+    *,
+    k: int = 16,
+    n_parts: int | None = None,
+    n_draws: int | None = None,
+    seed: int = 0,
+    spectrum: Spectrum | None = None,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> SignificantPairs:
+    r"""Find the pairs of features that are more than their spectral measures give.
+
+    If each feature kept its norm in every eigenspace of the frame operator and pointed anywhere inside it, a cosine
+    would have mean 0 and variance
+
+    .. math:: V_{ij} = \sum_k \frac{\mu_i(k) \mu_j(k)}{d_k}, \qquad z_{ij} = \frac{c_{ij}}{\sqrt{V_{ij}}}
+
+    with :math:`\mu_i(k)` the share of the squared norm in eigenspace k and :math:`d_k` its dimension. A common
+    direction, outlier dimensions and anisotropy are in the spectral measures, so they make no pair significant.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+    q : float
+        False discovery rate: at most this share of the pairs found is expected to be chance; between 0 and 1.
+    k : int
+        Pairs of either sign to list of each feature.
+    n_parts : int, optional
+        The features are split into so many parts at random, and a pair is held against the eigenspaces of the parts
+        that it is not in. By default 8; 4 where m > 1024 or n >= 8 m; 1, all features, where n >= 64 m.
+    n_draws : int, optional
+        Draws without structure (`null_model.spectrum_draws`) that go through the same steps; 4 by default, 1 above
+        100 000 features. With 0 nothing corrects for the estimated eigenspaces.
+    seed : int
+        Of the split and the draws.
+    spectrum : Spectrum, optional
+        Spectrum of `X`; computed when not given.
+    num_threads : int, optional
+        Threads to use, by default ``RAYON_NUM_THREADS`` or all. The result does not depend on it.
+    progress : callable, optional
+        Called with pairs done and pairs in all, those of the draws too.
+
+    Returns
+    -------
+    SignificantPairs
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError
+        As in `spectra.spectrum`.
+    ParameterError
+        If an argument is out of range.
+
+    Notes
+    -----
+    Costs 2 n^2 m operations for the features and for each draw, B (B + 1) / 2 eigendecompositions and 2 (B + 1) n m^2
+    operations for B parts, which is most of the time where n is below some thousand; memory O(n k + n m / B).
+
+    What it does not find: a group of copies large enough to be an eigenspace of its own (`dictionaries.spectral_groups`
+    does), and structure of more than two features that leaves every pair alone within its spread.
+
+    References
+    ----------
+    Benjamini & Yekutieli, Ann. Statist. 29 (2001); Pinelis, Ann. Statist. 22 (1994), for the bound of p. The measure
+    null is featuregeom's own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import featuregeom as fg
+    >>> X = np.random.default_rng(0).standard_normal((120, 128))
+    >>> X[1] = X[0] + 0.1 * X[1]
+    >>> found = fg.pairs.significant(X)
+    >>> found.n_total, found.i.tolist(), found.j.tolist()
+    (1, [0], [1])
+    """
+    features = as_features(X)
+    q = number_between("q", q, 0, 1)
+    k, seed = integer("k", k, 1), integer("seed", seed, 0)
+    if spectrum is None:
+        spectrum = spectrum_of(features, num_threads=num_threads)
+    norms = _core.squared_norms(features.values, num_threads=num_threads)
+    own = coordinates_of(features, spectrum, norms)
+    n = own.features.n
+    parts = default_parts(n, own.features.m) if n_parts is None else integer("n_parts", n_parts, 1, max(n, 1))
+    draws = (4 if n <= _MANY else 1) if n_draws is None else integer("n_draws", n_draws, 0)
+    if n < 2:
+        return _nothing(n, parts, draws, seed)
+    total = n * (n - 1) // 2
+    advance = _advancing(progress, total * (draws + 1))
+    # No pair is found above this p-value, whatever the others are: no list needs to hold it.
+    least = _least_square(q / harmonic(total))
+    streams = np.random.SeedSequence(seed).spawn(draws + 1)
+    splits = [int(stream.generate_state(1)[0]) for stream in streams]
+    null = [
+        all_scores(
+            drawn,
+            n_parts=parts,
+            seed=split,
+            by_score=0,
+            by_cosine=0,
+            least=0.0,
+            num_threads=num_threads,
+            advance=advance,
+        )
+        for drawn, split in zip(_draws(own, draws, seed), splits[1:], strict=True)
+    ]
+    scores = all_scores(
+        own,
+        n_parts=parts,
+        seed=splits[0],
+        by_score=min(k, n - 1),
+        by_cosine=0,
+        least=least,
+        num_threads=num_threads,
+        advance=advance,
+    )
+    return _judge(scores, null, q, own.index, parts, seed)
+
+
+def _draws(own: Coordinates, n_draws: int, seed: int) -> Iterator[Coordinates]:
+    """Features without structure in the place of `own`, along the eigenvectors, one set after the other."""
+    if not n_draws:
+        return
+    n, spectrum = own.features.n, own.spectrum
+    axes = replace(spectrum, vectors=np.eye(spectrum.rank), side="frame", shape=(n, spectrum.rank))
+    single = own.features.dtype != "float64"
+    for draw in spectrum_draws(spectrum, n, n_draws=n_draws, seed=seed):
+        drawn = as_features(draw.astype(np.float32) if single else draw)
+        yield Coordinates(drawn, np.arange(n), own.ambient, axes, own.epsilon)
+
+
+def _judge(
+    scores: Scores, null: list[Scores], q: float, index: NDArray[np.int64], n_parts: int, seed: int
+) -> SignificantPairs:
+    """Find the pairs to reject and list those that were kept."""
+    above, below = (counts[::-1].cumsum()[::-1] for counts in (scores.above, scores.below))
+    at_least = above + below
+    null_counts = sum((draw.above + draw.below for draw in null), np.zeros_like(at_least))
+    null_at_least = null_counts[::-1].cumsum()[::-1]
+    inflation = inflation_of(null_at_least, scores.steps)
+    found = reject(at_least, scores.steps, q, inflation, null_at_least, len(null))
+    first = found.first
+    any_found = first < len(at_least)
+    middle = len(at_least)
+    step = np.where(scores.bins >= middle, scores.bins - middle, middle - 1 - scores.bins)
+    rows, slots = np.nonzero((scores.neighbours >= 0) & (step >= first))
+    others = scores.neighbours[rows, slots]
+    low, high = np.minimum(rows, others), np.maximum(rows, others)
+    _, unique = np.unique(low * np.int64(len(index)) + high, return_index=True)
+    rows, slots, low, high = rows[unique], slots[unique], low[unique], high[unique]
+    z = scores.scores[rows, slots]
+    order = np.lexsort((high, low, -np.abs(z)))
+    rows, slots, low, high, z = rows[order], slots[order], low[order], high[order], z[order]
+    n_positive, n_negative = (int(counts[first]) if any_found else 0 for counts in (above, below))
+    return SignificantPairs(
+        i=index[low],
+        j=index[high],
+        cosine=scores.cosines[rows, slots],
+        z=z,
+        p=bound(z**2, inflation),
+        q=found.q[step[rows, slots]],
+        n_total=n_positive + n_negative,
+        n_positive=n_positive,
+        n_negative=n_negative,
+        complete=len(z) == n_positive + n_negative,
+        threshold=float(np.sqrt(first / scores.steps)) if any_found else float("inf"),
+        inflation=inflation,
+        n_features=len(index),
+        n_parts=n_parts,
+        n_draws=len(null),
+        seed=seed,
+    )
+
+
+def _nothing(n: int, n_parts: int, n_draws: int, seed: int) -> SignificantPairs:
+    empty, none = np.empty(0), np.empty(0, np.int64)
+    return SignificantPairs(
+        none, none, empty, empty, empty, empty, 0, 0, 0, True, float("inf"), 1.0, n, n_parts, n_draws, seed
+    )
+
+
+def _least_square(p: float) -> float:
+    """Give a z^2 whose bound of p is above this p-value, by no more than one unit."""
+    squares = np.arange(0.0, 4096.0)
+    return float(max(int(np.searchsorted(-bound(squares), -p)) - 1, 0))
+
+
+def _advancing(progress: Progress | None, total: int) -> Any:
+    done = 0
+
+    def advance(pairs: int) -> None:
+        nonlocal done
+        done += pairs
+        if progress is not None:
+            progress(done, total)
+
+    return advance
