@@ -62,7 +62,7 @@ def test_saturated_toys_have_the_eigenspaces_that_they_fill(name):
 def test_toys_trained_anew_have_these_eigenspaces(name):
     pytest.importorskip("torch")
     toy = fg.toys.superposition.train(**TOYS[name]["arguments"], seed=0)
-    W = np.asarray(toy.weights[0], dtype=np.float64)
+    W = np.asarray(toy.W[0], dtype=np.float64)
     assert sorted(of_features(W), reverse=True) == LARGEST[name]
     # Localisation is what saturation says: whole features in one eigenspace each, beside the common direction.
     assert fg.spectra.measures(W).max_mass.mean() > 0.95
