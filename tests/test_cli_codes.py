@@ -100,11 +100,14 @@ def test_bad_requests(invoke, tmp_path):
         said = invoke(*arguments)
         assert said.exit_code == (2 if text in ("no matrix 'c'", "layers must end") else 1), arguments
         assert text in said.output.replace("\n", " ")
-    for shape in ((0, 5), (4, 0), (5,), (2, 3, 4)):
-        np.save("odd.npy", np.zeros(shape))
+    for shape, dtype in (((0, 5), float), ((4, 0), float), ((5,), float), ((2, 3, 4), bool)):
+        np.save("odd.npy", np.zeros(shape, dtype))
         said = invoke("odd.npy")
         assert said.exit_code == 1
         assert f"odd.npy has odd of shape {shape}" in said.output.replace("\n", " ")
+    np.save("stack.npy", np.stack([X, -X]))
+    assert "2 matrices, name one with --tensor: stack[0], stack[1]" in invoke("stack.npy").output
+    assert invoke("stack.npy", "--tensor", "stack[1]").exit_code == 0
     np.savez("mixed.npz", a=X, b=X[0])
     assert "has b of shape (5,)" in invoke("mixed.npz", "--tensor", "b").output.replace("\n", " ")
     assert invoke("mixed.npz").exit_code == 0

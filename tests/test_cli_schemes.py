@@ -280,8 +280,20 @@ def test_no_scheme_is_said_once(invoke):
 
 
 def test_a_file_without_a_matrix_says_what_it_holds(invoke):
-    np.save("solid.npy", np.zeros((2, 3, 4)))
+    for array in (np.zeros(5), np.zeros((0, 3)), np.zeros((2, 3, 4), dtype=int)):
+        np.save("solid.npy", array)
+        said = invoke("scheme", "solid.npy")
+        assert said.exit_code == 1
+        assert "solid.npy holds no matrix" in said.output
+        assert str(array.shape) in said.output
+
+
+def test_a_stack_asks_for_one_of_its_matrices(invoke):
+    points = np.stack([fg.shapes.polygon(5), -fg.shapes.polygon(5)])
+    np.save("solid.npy", points)
     said = invoke("scheme", "solid.npy")
     assert said.exit_code == 1
-    assert "solid.npy holds no matrix" in said.output
-    assert "(2, 3, 4)" in said.output
+    assert "solid.npy holds 2 matrices, name one with tensor (--tensor): solid[0], solid[1]" in said.output
+    said = invoke("scheme", "solid.npy", "--tensor", "solid[0]")
+    assert said.exit_code == 0
+    assert "pentagon" in said.output

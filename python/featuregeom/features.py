@@ -22,6 +22,7 @@ __all__ = [
     "check_dtype",
     "check_shape",
     "dtype_name",
+    "in_utf8",
     "off_graph",
     "refusal",
 ]
@@ -169,8 +170,17 @@ def as_features(
     return Features(
         values=values if axis == "rows" else values.T,
         dtype=cast(DType, stored) if stored in _IN_PLACE else "float64",
-        provenance=Provenance(source, tensor, axis, stored, array.shape, axis_reason),
+        provenance=Provenance(in_utf8(source), in_utf8(tensor), axis, stored, array.shape, axis_reason),
     )
+
+
+def in_utf8(text: str) -> str:
+    r"""Give text that files and tables can hold: what has no UTF-8 is spelled out, as ``\udcff``.
+
+    Names of files may be any bytes, which Python reads as lone surrogates where they are no UTF-8; keys of a
+    checkpoint may hold surrogates, too. Parquet, pages and terminals take neither.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def check_dtype(dtype: str, where: str) -> None:

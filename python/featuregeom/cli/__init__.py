@@ -6,6 +6,8 @@ message explains, 2 wrong usage, 130 interrupted (Ctrl-C; what was finished is k
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -55,5 +57,8 @@ app.add_typer(toys.app, name="toy")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What the terminal's encoding lacks is spelled out, in results and errors."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featuregeom.cli.terminal import Json, Threads, made_by, output, print_json, reporting
+from featuregeom.cli.terminal import Json, Threads, made_by, output, plain, print_json, reporting
 from featuregeom.cli.writing import Force, results_in
 from featuregeom.errors import UnsuitableSourceError
 
@@ -101,7 +101,7 @@ def codes(
             print_json(facts)
             return
         for line in _lines(facts):
-            output.print(line, soft_wrap=True, highlight=False)
+            output.print(plain(line), soft_wrap=True)
 
 
 def _facts(
@@ -180,8 +180,8 @@ def _write(
     frame.attrs["provenance"] = provenance
     table, page = folder.folder / "codes.parquet", folder.folder / "codes.html"
     folder.begin()
-    with replacing(table) as temporary:
-        frame.to_parquet(temporary, index=False)
+    with replacing(table) as temporary, temporary.open("wb") as file:
+        frame.to_parquet(file, index=False)
     told = {key: facts[key] for key in ("n_nonfinite", "n_ambiguous", "purity")}
     sheet = codes_sheet(counter, frame, told | {"name": facts["tensor"], "summary": summary}, provenance)
     return {"table": str(table), "page": str(write_sheet(sheet, page, folder.made))}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from featuregeom.cli.terminal import Json, messages, output, print_json, records, reporting, step_bar
+from featuregeom.cli.terminal import Json, messages, output, plain, print_json, records, reporting, step_bar
 from featuregeom.cli.writing import Force
 
 __all__ = ["phase"]
@@ -75,7 +75,7 @@ def phase(
         counts = chart.regimes["regime"].value_counts()
         for name in encoder.REGIMES:
             output.print(f"{counts.get(name, 0):4d} cells {name}")
-        output.print(str(page), soft_wrap=True, highlight=False)
+        output.print(plain(str(page)), soft_wrap=True)
 
 
 def _list(name: str, text: str | None, default: Sequence[int]) -> Sequence[int]:

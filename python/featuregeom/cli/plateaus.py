@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featuregeom.cli.terminal import Json, made_by, output, print_json, records, reporting, step_bar
+from featuregeom.cli.terminal import Json, made_by, output, plain, print_json, records, reporting, step_bar
 from featuregeom.cli.writing import Force, results_in
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def plateaus(
         frame.attrs["provenance"] = provenance
         held.begin()
         path = out / "plateaus.parquet"
-        with replacing(path) as temporary:
-            frame.to_parquet(temporary, index=False)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            frame.to_parquet(file, index=False)
         sheet = plateaus_sheet(kinds, medians, differences, three, provenance, seed=seed)
         page = write_sheet(sheet, out / "plateaus.html", held.made)
         shown = {
@@ -101,7 +101,7 @@ def plateaus(
             return
         for table in (medians, differences):
             output.print(table.round(4).to_string(index=False), highlight=False)
-        output.print(str(page), soft_wrap=True, highlight=False)
+        output.print(plain(str(page)), soft_wrap=True)
 
 
 def _directions(base: Any, seed: int) -> dict[str, Any]:

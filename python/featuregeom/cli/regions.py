@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from featuregeom.cli import phase
-from featuregeom.cli.terminal import Json, Threads, made_by, output, print_json, reporting, step_bar
+from featuregeom.cli.terminal import Json, Threads, made_by, output, plain, print_json, reporting, step_bar
 from featuregeom.cli.writing import Force, results_in
 from featuregeom.errors import UnsuitableSourceError
 
@@ -262,15 +262,15 @@ def _finish(
     frame.attrs["provenance"] = dict(sheet.provenance)
     path = folder.folder / f"{name}.{kind.value}"
     folder.begin()
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         if kind is Format.csv:
-            frame.to_csv(temporary, index=False)
+            frame.to_csv(file, index=False)
         else:
-            frame.to_parquet(temporary, index=False)
+            frame.to_parquet(file, index=False)
     page = write_sheet(sheet, folder.folder / f"{name}.html", folder.made)
     shown = facts | {"table": str(path), "page": str(page)}
     if as_json:
         print_json(shown)
         return
     for key, value in shown.items():
-        output.print(f"{key}: {value}", soft_wrap=True, highlight=False)
+        output.print(plain(f"{key}: {value}"), soft_wrap=True)

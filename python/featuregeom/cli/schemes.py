@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
-from featuregeom.cli.terminal import Json, messages, output, print_json, reporting
+from featuregeom.cli.terminal import Json, messages, output, plain, print_json, reporting
 from featuregeom.cli.writing import Force, results_in
 from featuregeom.errors import FeatureGeometryError, ParameterError, UnsuitableSourceError
 
@@ -129,7 +129,7 @@ def scheme(
                     # One graph of many says nothing about the others.
                     failed = True
                     found.append({"matrix": given.name, "taken_for": given.kind, "error": str(error)})
-                    messages.print(Text(f"error: {error}"), style="red", soft_wrap=True)
+                    messages.print(plain(f"error: {error}", keep="\n"), style="red", soft_wrap=True)
         if as_json:
             print_json(found)
         if failed:
@@ -165,9 +165,9 @@ def verify(
             for finding in result.findings:
                 mark = Text("holds ", style="green") if finding.holds else Text("FAILS ", style="red")
                 detail = f" ({finding.detail})" if finding.detail else ""
-                output.print(mark + Text(f"{finding.what}{detail}"), soft_wrap=True)
+                output.print(mark + plain(f"{finding.what}{detail}"), soft_wrap=True)
             verdict = "holds" if result.holds else "does not hold"
-            output.print(Text(f"{claim['name'] or 'scheme without a name'}: the certificate {verdict}"))
+            output.print(plain(f"{claim['name'] or 'scheme without a name'}: the certificate {verdict}"))
         if not result.holds:
             raise typer.Exit(1)
 
@@ -371,11 +371,11 @@ def _cell(value: Any) -> str:
 
 
 def _show(heading: str, words: list[str], tables: list[pd.DataFrame | None], facts: dict[str, Any]) -> None:
-    output.print(Text(heading, style="bold"), soft_wrap=True)
+    output.print(plain(heading, style="bold"), soft_wrap=True)
     if "note" in facts:
-        output.print(Text(facts["note"], style="yellow"), soft_wrap=True)
+        output.print(plain(facts["note"], style="yellow"), soft_wrap=True)
     for sentence in words:
-        output.print(Text(sentence), soft_wrap=True)
+        output.print(plain(sentence), soft_wrap=True)
     for frame in tables:
         if frame is None:
             continue
@@ -384,7 +384,7 @@ def _show(heading: str, words: list[str], tables: list[pd.DataFrame | None], fac
             table.add_row(*map(_cell, row))
         output.print(table)
     if "no_certificate" in facts:
-        output.print(Text(f"no certificate: {facts['no_certificate']}"), soft_wrap=True)
+        output.print(plain(f"no certificate: {facts['no_certificate']}"), soft_wrap=True)
     for key in ("certificate", "page"):
         if facts.get(key):
-            output.print(f"{key}: {facts[key]}", soft_wrap=True, highlight=False)
+            output.print(plain(f"{key}: {facts[key]}"), soft_wrap=True)

@@ -175,7 +175,7 @@ def _described(found: Description, cost: Estimate) -> Table:
             axes,
             f"{operations / 1e9:,.2f}" if planned else "",
             Text(some) if planned else Text(left_out, style="dim"),
-            Text(planned[0].axis_reason if planned else "", style="dim"),
+            plain(planned[0].axis_reason if planned else "", style="dim"),
         )
     return table
 
@@ -350,7 +350,7 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
             str(row["eigenspaces"]),
             "-" if row["coherence"] is None else f"{row['coherence']:.4f}",
         ]
-        table.add_row(*cells, *([Text(row["geometry"] or "no name")] if named else []))
+        table.add_row(*cells, *([plain(row["geometry"] or "no name")] if named else []))
     output.print(table)
     if loose := sum(row.get("block_gap") == "none" for row in rows):
         output.print(

@@ -106,7 +106,7 @@ def shown_once_used(bar: Progress) -> Iterator[Callable[[], None]]:
             bar.stop()
 
 
-def plain(text: str, *, keep: str = "") -> Text:
+def plain(text: str, *, keep: str = "", style: str = "") -> Text:
     """Give text for people, with signs that do not print spelled out, but for those in `keep`.
 
     Names come from files, and may hold codes that move the cursor or turn the line round.
@@ -115,7 +115,8 @@ def plain(text: str, *, keep: str = "") -> Text:
         "".join(
             sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode("ascii")
             for sign in text
-        )
+        ),
+        style=style,
     )
 
 

@@ -16,6 +16,7 @@ from featuregeom.cli.terminal import (
     made_by,
     messages,
     output,
+    plain,
     print_json,
     records,
     reporting,
@@ -381,8 +382,8 @@ def _finish(
     frame.attrs["provenance"] = provenance
     table, page = folder.folder / f"{name}.parquet", folder.folder / f"{name}.html"
     folder.begin()
-    with replacing(table) as temporary:
-        frame.to_parquet(temporary, index=False)
+    with replacing(table) as temporary, temporary.open("wb") as file:
+        frame.to_parquet(file, index=False)
     sheet = Sheet("Toy models of superposition", title, tuple(sections), provenance=provenance)
     write_sheet(sheet, page, folder.made)
     shown = dict(facts) | {"table": str(table), "page": str(page)}
@@ -390,5 +391,5 @@ def _finish(
         print_json(shown)
         return
     for key, value in shown.items():
-        output.print(f"{key}: {value}", soft_wrap=True, highlight=False)
+        output.print(plain(f"{key}: {value}"), soft_wrap=True)
     messages.print(f"{len(frame)} rows")

@@ -101,7 +101,7 @@ def read(
             raise UnsuitableSourceError(f"{path} holds no matrix: {shapes or 'it is empty'}")
         if tensor is None and len(matrices) != 1:
             raise UnsuitableSourceError(
-                f"{path} holds {len(matrices)} matrices, name one with tensor: {named}"
+                f"{path} holds {len(matrices)} matrices, name one with tensor (--tensor): {named}"
             )
         if tensor is not None and tensor not in matrices:
             raise ParameterError(f"{path} has no matrix {tensor!r}; it has {named}")

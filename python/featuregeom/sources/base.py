@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from featuregeom.errors import DtypeError, SourceError
-from featuregeom.features import Features, as_features, check_dtype, check_shape
+from featuregeom.features import Features, as_features, check_dtype, check_shape, in_utf8
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.matrices import View, matrices
 from featuregeom.sources.protocol import Reading, TensorInfo
@@ -76,12 +77,17 @@ class BaseReader(ABC):
             hints = Hints(
                 PurePath(source).name, config=read_config(self.files[0].parent) if self.files else {}
             )
-        known, listed, self._views = matrices([*self.stored.values()], reading, hints, source, judged_as)
+        known, listed, views = matrices([*self.stored.values()], reading, hints, source, judged_as)
+        self._views = {in_utf8(name): view for name, view in views.items()}
+        if len(self._views) < len(views):
+            raise SourceError(
+                f"{source}: two tensors have one name once bytes that are no UTF-8 are spelled out"
+            )
         self._held: tuple[str, Any] | None = None
-        self.source = source
+        self.source = in_utf8(source)
         self.format = known or format
         self._closed = False
-        self._infos = {info.name: info for info in (*listed, *beside)}
+        self._infos = {info.name: info for info in map(_in_utf8, (*listed, *beside))}
 
     def tensors(self) -> tuple[TensorInfo, ...]:
         """List every tensor, in the source's own order, from headers alone."""
@@ -106,6 +112,7 @@ class BaseReader(ABC):
         SourceError
             There is no such tensor, or its data cannot be read.
         """
+        name = in_utf8(name)
         info = self._matrix(name)
         return as_features(
             self._matrix_of(self._views[name]),
@@ -140,7 +147,7 @@ class BaseReader(ABC):
 
     def release(self, name: str) -> None:
         """Tell that the pages of a matrix's tensor are not needed any more."""
-        view = self._views.get(name)
+        view = self._views.get(in_utf8(name))
         if view is not None:
             self.release_stored(view.tensor)
 
@@ -183,6 +190,14 @@ class BaseReader(ABC):
             advice = ": if they are, pass the array itself" if info.dtype.startswith(_NOT_REAL) else ""
             raise DtypeError(f"{self._where(name)} is {info.skip}{advice}")
         return info
+
+
+def _in_utf8(info: TensorInfo) -> TensorInfo:
+    """Spell out what tables and pages cannot hold, in names and in the reasons that mention them."""
+    texts: dict[str, Any] = {
+        key: in_utf8(value) for key, value in vars(info).items() if isinstance(value, str)
+    }
+    return replace(info, **texts)
 
 
 def _widened(array: Any, info: TensorInfo) -> Any:

@@ -170,8 +170,8 @@ class Store:
         self._check_still_ours()
         for table in _TABLES:
             frame: pd.DataFrame = getattr(analysis, table)
-            with replacing(self.folder / f"{table}.parquet") as temporary:
-                frame.drop(columns="seconds", errors="ignore").to_parquet(temporary, index=False)
+            with replacing(self.folder / f"{table}.parquet") as temporary, temporary.open("wb") as file:
+                frame.drop(columns="seconds", errors="ignore").to_parquet(file, index=False)
         for name, picture in analysis.pictures.items():
             for block in picture.blocks:
                 if block.certificate:
