@@ -74,6 +74,7 @@ $(STAMPS)/installed: $(STAMPS)/venv $(RUST)
 
 $(STAMPS)/test-packages: $(STAMPS)/installed
 	$(BIN)/python -m pip install --quiet --group test
+	$(BIN)/python -m pip install --quiet --no-deps resemblyzer
 	@touch $@
 
 # The page is tested in a real browser. Where there is none and Debian's packages can be had, install it;

@@ -1,99 +1,200 @@
-"""Sources on the Hugging Face Hub; nothing here touches the network."""
+"""Sources on the Hugging Face Hub, which a server on this machine plays."""
 
-import fnmatch
+import json
 import os
 import subprocess
 import sys
 
-import huggingface_hub
+import huggingface_hub.constants as constants
+import huggingface_hub.file_download as file_download
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+import featuregeom as fg
 from featuregeom.errors import MissingExtraError, SourceError
 from featuregeom.sources import hub, open_source
+from hub_server import COMMIT, serving
 
 W = {"W": torch.eye(3)}
-COMMIT = "c0ffee"
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
-    """A folder that plays the repository; snapshot_download copies what its patterns let through."""
-    remote = tmp_path / "remote"
-    calls = []
-
-    def snapshot_download(repo_id, *, revision=None, allow_patterns=None, ignore_patterns=None):
-        calls.append((repo_id, revision))
-        local = tmp_path / COMMIT
-        for file in (file for file in remote.rglob("*") if file.is_file()):
-            name = file.relative_to(remote).as_posix()
-            allowed = any(fnmatch.fnmatch(name, pattern) for pattern in allow_patterns)
-            if allowed and not (ignore_patterns and fnmatch.fnmatch(name, ignore_patterns)):
-                (local / name).parent.mkdir(parents=True, exist_ok=True)
-                (local / name).write_bytes(file.read_bytes())
-        local.mkdir(exist_ok=True)
-        return str(local)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    for folder in ("layer_0/width_16k", "layer_1"):
-        (remote / folder).mkdir(parents=True)
-        np.savez(remote / folder / "params.npz", W_dec=np.eye(3))
-    save_file(W, remote / "model.safetensors")
-    torch.save(W, remote / "pytorch_model.bin")
-    torch.save(W, remote / "layer_1" / "pytorch_model.bin")
-    return remote, tmp_path / COMMIT, calls
+def remote(tmp_path, monkeypatch):
+    """An empty repository owner/name, and an empty cache."""
+    folder = tmp_path / "remote"
+    folder.mkdir()
+    with serving(folder) as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE",
+                            server.url + "/{repo_id}/resolve/{revision}/{filename}", raising=False)  # fmt: skip
+        for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+            monkeypatch.setattr(constants, name, str(tmp_path / "cache"))
+        yield server
 
 
-def fetched(local):
-    return sorted(file.relative_to(local).as_posix() for file in local.rglob("*") if file.is_file())
+def save(folder, name, tensors):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if name.endswith(".safetensors"):
+        save_file(tensors, path)
+    elif name.endswith(".npz"):
+        np.savez(path, **{key: tensor.numpy() for key, tensor in tensors.items()})
+    elif name.endswith(".npy"):
+        np.save(path, tensors["W"].numpy())
+    else:
+        torch.save(tensors, path)
 
 
-def test_a_repository_gives_its_top_folder_and_one_format(repository):
-    _, local, calls = repository
-    reader = open_source("owner/name")
-    assert fetched(local) == ["model.safetensors"]
-    assert calls == [("owner/name", None)]
-    assert reader.read("W").provenance.source == reader.source == f"owner/name@{COMMIT}"
+def big(n=400, m=300, seed=0):
+    return torch.randn(n, m, generator=torch.Generator().manual_seed(seed))
 
 
-def test_pytorch_model_is_fetched_only_where_there_is_nothing_else(repository):
-    remote, local, calls = repository
-    (remote / "model.safetensors").unlink()
+def test_a_repository_gives_its_top_folder_and_one_format(remote):
+    for name in (
+        "layer_0/params.npz",
+        "model.safetensors",
+        "pytorch_model.bin",
+        "model.fp16.safetensors",
+        "a.onnx",
+    ):
+        save(remote.folder, name, W)
+    save(remote.folder, "consolidated.safetensors", W)
+    with open_source("owner/name") as reader:
+        assert reader.read("W").provenance.source == reader.source == f"owner/name@{COMMIT}"
+    assert set(remote.sent) == {"model.safetensors"}
+
+
+def test_torch_files_are_fetched_only_where_there_is_nothing_else(remote):
+    save(remote.folder, "pytorch_model.bin", W)
     assert open_source("owner/name@main").format == "torch"
-    assert fetched(local) == ["pytorch_model.bin"]
-    assert calls == [("owner/name", "main")] * 2
+    assert set(remote.sent) == {"pytorch_model.bin"}
 
 
-def test_a_folder_of_a_repository(repository):
-    _, local, _ = repository
+def test_folders_and_files_of_a_repository(remote):
+    save(remote.folder, "layer_0/width_16k/params.npz", {"W_dec": torch.eye(3)})
+    save(remote.folder, "layer_1/other.npz", W)
     reader = open_source("owner/name@v1:layer_0/width_16k")
-    assert fetched(local) == ["layer_0/width_16k/params.npz"]
     assert (reader.format, reader.source) == ("gemma-scope", f"owner/name@{COMMIT}:layer_0/width_16k")
+    assert open_source("owner/name:layer_1/other.npz").read("W").n == 3
+    assert open_source(f"{remote.url}/owner/name/tree/main/layer_0/width_16k").read("W_dec").n == 3
+    assert open_source(f"{remote.url}/owner/name/blob/main/layer_1/other.npz?download=true").read("W").n == 3
+    assert set(remote.sent) == {"layer_0/width_16k/params.npz", "layer_1/other.npz"}
 
 
-def test_a_file_of_a_repository(repository):
-    _, local, _ = repository
-    assert open_source("owner/name:layer_1/params.npz").read("W_dec").n == 3
-    assert fetched(local) == ["layer_1/params.npz"]
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_an_index_comes_with_the_shards_that_it_names(remote, suffix):
+    stem = "model" if suffix == "safetensors" else "pytorch_model"
+    shards = {"a.weight": f"{stem}-1-of-2.{suffix}", "b.weight": f"{stem}-2-of-2.{suffix}"}
+    for seed, (tensor, shard) in enumerate(shards.items()):
+        save(remote.folder, shard, {tensor: big(seed=seed)})
+    save(remote.folder, f"{stem}-old.{suffix}", {"c.weight": big()})
+    index = f"{stem}.{suffix}.index.json"
+    (remote.folder / index).write_text(json.dumps({"weight_map": shards}))
+    described = fg.describe("owner/name")
+    assert {info.name: info.shape for info in described.tensors} == dict.fromkeys(shards, (400, 300))
+    assert sum(remote.sent.values()) < 200_000
+    with open_source("owner/name") as reader:
+        np.testing.assert_array_equal(reader.read("b.weight").values, big(seed=1).numpy())
+        listed = tuple(reader.tensors())
+    assert {info.name: info for info in listed} == {info.name: info for info in described.tensors}
+    assert set(remote.sent) == {index, *shards.values()}
 
 
-def test_an_index_comes_with_its_shards(repository):
-    remote, local, _ = repository
-    (remote / "model.safetensors.index.json").write_text('{"weight_map": {"W": "model.safetensors"}}')
-    assert open_source("owner/name:model.safetensors.index.json").read("W").n == 3
-    assert fetched(local) == ["model.safetensors", "model.safetensors.index.json"]
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "params.npz", "words.npy", "pytorch_model.bin", "ae.pt"]
+)
+def test_describe_fetches_headers_alone(remote, name):
+    """The same tensors as from the whole file, for a tenth of its bytes and less."""
+    tensors = {"W": big(1000, 300), "encoder.weight": big(500, 300), "encoder.bias": big(500, 1)[:, 0]}
+    save(remote.folder, name, tensors)
+    (remote.folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    described = fg.describe("owner/name")
+    assert described.source == f"owner/name@{COMMIT}"
+    assert sum(remote.sent.values()) < (remote.folder / name).stat().st_size / 10
+    assert described.tensors == fg.describe(remote.folder / name).tensors
+    estimated = fg.estimate("owner/name")
+    assert estimated == fg.estimate(remote.folder / name)
+    assert sum(remote.sent.values()) < (remote.folder / name).stat().st_size / 5
 
 
-def test_a_repository_without_weights(repository):
-    remote, _, _ = repository
-    for name in ("model.safetensors", "pytorch_model.bin"):
-        (remote / name).unlink()
-    with pytest.raises(SourceError, match="no weights at the top of this folder"):
+def test_a_long_header_is_read_whole(remote):
+    tensors = {f"layers.{i}.a.rather.long.name.that.fills.headers.weight": torch.eye(3) for i in range(1000)}
+    save(remote.folder, "model.safetensors", tensors)
+    assert len(fg.describe("owner/name").matrices) == 1000
+
+
+def test_a_configuration_beside_the_weights_is_evidence_there_too(remote):
+    square = {"W_enc": torch.eye(3), "W_dec": torch.eye(3)}
+    save(remote.folder, "sae/weights.safetensors", square)
+    (remote.folder / "sae" / "cfg.json").write_text(json.dumps({"d_sae": 3, "architecture": "topk"}))
+    for source in ("owner/name:sae", "owner/name:sae/weights.safetensors"):
+        axes = {info.name: info.axis for info in fg.describe(source).tensors}
+        assert axes == {"W_enc": "columns", "W_dec": "rows"}
+        assert {info.name: info.axis for info in open_source(source).tensors()} == axes
+
+
+def test_layers_in_files_of_their_own(remote):
+    for layer in range(2):
+        tensors = {"W_enc": big(8, 3), "W_dec": big(8, 3, 1), "b_enc": torch.ones(8), "b_dec": torch.ones(3)}
+        save(remote.folder, f"layers/layer_{layer}.safetensors", tensors)
+    described = {info.name: (info.n, info.m) for info in fg.describe("owner/name:layers").matrices}
+    assert described == {f"layer_{i}.{name}": (8, 3) for i in range(2) for name in ("W_enc", "W_dec")}
+    opened = {
+        info.name: (info.n, info.m) for info in open_source("owner/name:layers").tensors() if not info.skip
+    }
+    assert opened == described
+
+
+def test_a_repository_without_weights_says_what_it_holds(remote):
+    (remote.folder / "README.md").write_text("x")
+    save(remote.folder, "layer_0/params.npz", W)
+    with pytest.raises(SourceError, match=r"it holds README\.md; weights are deeper: layer_0/params\.npz"):
         open_source("owner/name")
-    with pytest.raises(SourceError, match=r"no such file or folder: .*layer_9"):
+    with pytest.raises(
+        SourceError, match=r"no such file or folder: layer_9; the repository holds README\.md"
+    ):
         open_source("owner/name:layer_9")
+    with pytest.raises(SourceError, match="the Hugging Face Hub does not give it"):
+        open_source("owner/other")
+
+
+def test_a_server_without_ranges_gives_whole_files(remote):
+    save(remote.folder, "pytorch_model.bin", {"W": big()})
+    remote.ranges = False
+    assert [info.shape for info in fg.describe("owner/name").tensors] == [(400, 300)]
+
+
+def test_broken_files_on_the_hub_are_named(remote):
+    save(remote.folder, "model.safetensors", W)
+    whole = (remote.folder / "model.safetensors").read_bytes()
+    for content, words in (
+        (whole[:-1], "the file is truncated"),
+        (b"not found, not at all", "no safetensors file"),
+    ):
+        (remote.folder / "model.safetensors").write_bytes(content)
+        with pytest.raises(SourceError, match=rf"owner/name@{COMMIT}: model\.safetensors: .*{words}"):
+            fg.describe("owner/name")
+
+
+def test_the_command_line_with_the_hub_of_the_environment(remote, tmp_path):
+    save(remote.folder, "model.safetensors", {"W": big()})
+    environment = os.environ | {"HF_ENDPOINT": remote.url, "HF_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "featuregeom", "describe", "owner/name", "--json"]
+    said = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+    assert json.loads(said)["tensors"][0]["tensor"] == "W"
+    assert sum(remote.sent.values()) < 100_000
+
+
+def test_what_is_cached_needs_no_network(remote, monkeypatch):
+    save(remote.folder, "model.safetensors", W)
+    open_source("owner/name")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert open_source("owner/name").read("W").n == 3
 
 
 @pytest.mark.parametrize(
@@ -103,6 +204,12 @@ def test_a_repository_without_weights(repository):
         ("a/b@refs/pr/1", hub.HubId("a/b", "refs/pr/1", "")),
         ("a/b:c/d/", hub.HubId("a/b", None, "c/d")),
         ("a/b@v1:c/params.npz", hub.HubId("a/b", "v1", "c/params.npz")),
+        ("https://huggingface.co/a/b", hub.HubId("a/b", None, "")),
+        ("https://huggingface.co/a/b/", hub.HubId("a/b", None, "")),
+        ("https://huggingface.co/a/b/tree/main", hub.HubId("a/b", "main", "")),
+        ("https://huggingface.co/a/b/tree/refs%2Fpr%2F1/c", hub.HubId("a/b", "refs/pr/1", "c")),
+        ("https://huggingface.co/a/b/resolve/refs/pr/1/c.npz", hub.HubId("a/b", "refs/pr/1", "c.npz")),
+        ("http://hf.co/a/b/blob/v1/c/d%20e.npz?x=1#y", hub.HubId("a/b", "v1", "c/d e.npz")),
         ("a/b.safetensors", None),
         ("models/model.NPY", None),
         ("a/b/c", None),

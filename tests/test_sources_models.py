@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import featuregeom as fg
 from featuregeom.errors import DtypeError, ParameterError, SourceError
@@ -260,3 +262,38 @@ def test_a_model_has_the_same_tables_alive_and_saved(tmp_path, name):
         experts = shapes[shapes.index.str.contains("experts")]
         assert len(experts) in (2 * 3 * 2, 2 * 3 * 3)
         assert (experts["m"] >= 8).all()
+
+
+def shipped(package, file):
+    """A file of an installed package, which is not imported."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        pytest.skip(f"{package} is not installed")
+    return Path(spec.origin).parent / file
+
+
+def test_every_kernel_of_a_voice_detector_is_measured():
+    """silero-vad: each convolution as its file stores it, one kernel per output channel."""
+    path = shipped("silero_vad", "data/silero_vad_16k.safetensors")
+    stored = {name: tensor for name, tensor in load_file(path).items() if tensor.ndim > 1}
+    kernels = {name: tensor for name, tensor in stored.items() if tensor.ndim == 3}
+    assert len(kernels) == 6
+    found = measured(path)
+    assert found == {name: (len(tensor), tensor[0].numel()) for name, tensor in stored.items()}
+    with open_source(path) as reader:
+        for name, tensor in kernels.items():
+            np.testing.assert_array_equal(reader.read(name).values, tensor.flatten(1).numpy())
+    program = shipped("silero_vad", "data/silero_vad_half.onnx")
+    assert any("conv" in info.name and info.skip is None for info in open_source(program).tensors())
+
+
+def test_no_moment_of_a_training_checkpoint_is_measured():
+    """resemblyzer: six matrices of an LSTM, one Linear, and Adam's state of each."""
+    path = shipped("resemblyzer", "pretrained.pt")
+    lstm = {f"model_state.lstm.weight_{which}_l{layer}" for which in ("ih", "hh") for layer in range(3)}
+    assert measured(path).keys() == {*lstm, "model_state.linear.weight"}
+    moments = [
+        info for info in open_source(path).tensors() if "exp_avg" in info.name and len(info.shape) == 2
+    ]
+    assert len(moments) == 14
+    assert {info.skip for info in moments} == {"state of an optimiser"}

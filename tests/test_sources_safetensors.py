@@ -330,3 +330,20 @@ def test_a_real_transformer_is_listed_from_its_header():
         matrices = [info for info in reader.tensors() if info.skip is None]
         assert any(info.shape == (30522, 384) for info in matrices)
         assert all(info.n_bytes == info.n * info.m * 4 for info in matrices)
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ('{"W":%s,"V":%s,"W":%s}', "W"),
+        ('{"W":{"dtype":"F32","dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}', "dtype"),
+        ('{"__metadata__":{"a":"b","a":"c"},"W":%s}', "a"),
+    ],
+)
+def test_a_header_that_says_a_thing_twice_is_refused(tmp_path, header, name):
+    entry = '{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}'
+    text = header.replace("%s", entry).encode()
+    path = tmp_path / "twice.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(16))
+    with pytest.raises(SourceError, match=rf"twice\.safetensors: the header holds '{name}' twice"):
+        open_source(path)

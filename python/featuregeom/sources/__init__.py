@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from featuregeom.errors import ParameterError, SourceError
-from featuregeom.sources import hub
+from featuregeom.sources import hub, remote
 from featuregeom.sources.arrays import ArrayReader, MappingReader
 from featuregeom.sources.live import module_hints
 from featuregeom.sources.paths import open_path
@@ -30,6 +30,7 @@ def open_source(
     slices: Sequence[int] | None = None,
     heads: int | Literal["auto"] | None = None,
     recursive: bool = False,
+    headers_only: bool = False,
     mmap: bool = True,
 ) -> Reader:
     """Open anything that holds feature matrices.
@@ -40,7 +41,7 @@ def open_source(
         - a file: safetensors, NumPy, torch, GGUF or ONNX, or the index of a sharded model;
         - a folder with such files: a model, a sparse dictionary, or one of several files per layer;
         - ``owner/name``, ``owner/name@revision`` or ``owner/name:folder/file`` on the Hugging Face Hub, when
-          there is no such path here;
+          there is no such path here, or its URL;
         - a live ``torch.nn.Module``, or a mapping of names to tensors or arrays;
         - one array, or a `Features`;
         - a reader that is open already, which is returned as it is.
@@ -57,6 +58,9 @@ def open_source(
         the number from the configuration. By default they are measured whole.
     recursive : bool
         Whether the folders in a folder are read too.
+    headers_only : bool
+        Whether tensors are to be listed and not read: of files on the Hub only headers are fetched then, by ranges (of
+        GGUF and ONNX, which are not read so, all).
     mmap : bool
         Map files into memory. Turn it off on network disks: each tensor is then read when asked for.
 
@@ -90,7 +94,7 @@ def open_source(
             )
         return source
     if isinstance(source, (str, os.PathLike)):
-        return _open_named(source, reading, mmap, recursive)
+        return _open_named(source, reading, mmap, recursive, headers_only)
     if isinstance(source, Mapping):
         return MappingReader(source, source="mapping", reading=reading)
     if callable(getattr(source, "state_dict", None)):
@@ -102,7 +106,9 @@ def open_source(
     return ArrayReader(source, axis=reading.axis("X") or "auto")
 
 
-def _open_named(source: str | os.PathLike[str], reading: Reading, mmap: bool, recursive: bool) -> Reader:
+def _open_named(
+    source: str | os.PathLike[str], reading: Reading, mmap: bool, recursive: bool, headers_only: bool
+) -> Reader:
     path = Path(source).expanduser()
     try:
         there = path.exists()
@@ -111,7 +117,9 @@ def _open_named(source: str | os.PathLike[str], reading: Reading, mmap: bool, re
     place = hub.parse(source) if isinstance(source, str) and not there else None
     if place is None:
         return open_path(path, reading=reading, mmap=mmap, recursive=recursive)
-    local, name = hub.download(place)
-    reader = open_path(local, reading=reading, mmap=mmap, recursive=recursive)
-    reader.source = name
+    chosen = hub.choose_files(place)
+    if headers_only and remote.readable(chosen):
+        return remote.open_remote(chosen, reading)
+    reader = open_path(hub.download(chosen), reading=reading, mmap=mmap, recursive=recursive)
+    reader.source = chosen.source
     return reader

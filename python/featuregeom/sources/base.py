@@ -53,6 +53,8 @@ class BaseReader(ABC):
         The tensors as they are stored, by name.
     container : str
         Format of the file, whatever is stored in it.
+    label : str
+        Name of the file.
     copies : bool
         Whether a stored tensor is copied each time that it is loaded.
     """
@@ -72,6 +74,7 @@ class BaseReader(ABC):
     ) -> None:
         self.stored = {info.name: info for info in infos}
         self.container = format
+        self.label = PurePath(source).name
         self.files: Sequence[Path] = tuple(files)
         if hints is None:
             hints = Hints(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from featuregeom.errors import ParameterError
+from featuregeom.errors import ParameterError, UnsuitableSourceError
 from featuregeom.sources.layout import Lines
 
 __all__ = ["Part", "head_parts", "n_heads"]
@@ -65,7 +65,7 @@ def n_heads(given: int | str, config: Mapping[str, Any], source: str) -> tuple[i
 
     Raises
     ------
-    ParameterError
+    UnsuitableSourceError
         With ``"auto"``, if the configuration does not say.
     """
     nested = [
@@ -81,7 +81,7 @@ def n_heads(given: int | str, config: Mapping[str, Any], source: str) -> tuple[i
     keys = said("num_key_value_heads", "n_head_kv", "num_kv_heads")
     if given == "auto":
         if queries is None:
-            raise ParameterError(
+            raise UnsuitableSourceError(
                 f"{source}: no config.json beside it gives the number of heads: say it, heads=12 (--heads 12)"
             )
         return queries, keys or queries, said("head_dim")

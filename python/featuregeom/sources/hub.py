@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
 
 from featuregeom.errors import MissingExtraError, SourceError
-from featuregeom.sources.folders import DICTIONARY_FILES, choose
-from featuregeom.sources.suffixes import SAFETENSORS_INDEX, SUFFIXES
+from featuregeom.sources.folders import choose
+from featuregeom.sources.sidecar import CONFIGURATIONS
+from featuregeom.sources.suffixes import SUFFIXES
 
-__all__ = ["HubId", "download", "parse"]
+__all__ = ["Chosen", "HubId", "choose_files", "download", "parse"]
 
 _ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^:@\s]+))?(?::(?P<path>[^\s]+))?")
+_URL = re.compile(
+    r"https?://[^/\s]+/(?P<repo>[\w.-]+/[\w.-]+?)"
+    r"(?:/(?:tree|blob|resolve|raw)/(?P<revision>refs/[\w.-]+/[\w.-]+|[^/?#]+)(?:/(?P<path>[^?#]*))?)?/?(?:[?#].*)?"
+)
+_LISTED = 12
+"""Files that an error lists."""
 
 
 @dataclass(frozen=True)
 class HubId:
-    """A place on the Hub, written ``owner/name``, ``owner/name@revision`` or ``owner/name:folder/file``.
+    """A place on the Hub, written ``owner/name``, ``owner/name@revision``, ``owner/name:folder/file``, or as its URL.
 
     Attributes
     ----------
@@ -34,8 +45,35 @@ class HubId:
     path: str
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The files of a place that hold its weights.
+
+    Attributes
+    ----------
+    place : HubId
+        Which place.
+    commit : str
+        The commit that its revision is.
+    files : sequence of str
+        Weight files and indices, by their paths in the repository, without the shards of an index.
+    others : sequence of str
+        Configurations beside them.
+    """
+
+    place: HubId
+    commit: str
+    files: Sequence[str]
+    others: Sequence[str]
+
+    @property
+    def source(self) -> str:
+        """What to call the place: the identifier, with the commit that was read."""
+        return f"{self.place.repo}@{self.commit}" + (f":{self.place.path}" if self.place.path else "")
+
+
 def parse(text: str) -> HubId | None:
-    """Read a Hub identifier; None when the text is none, or ends like a file and so is a mistyped path.
+    """Read a Hub identifier or a pasted URL; None when the text is none, or ends like a file and so is a mistyped path.
 
     Parameters
     ----------
@@ -46,14 +84,17 @@ def parse(text: str) -> HubId | None:
     -------
     HubId or None
     """
+    if match := _URL.fullmatch(text):
+        path = unquote(match["path"] or "").strip("/")
+        return HubId(match["repo"], unquote(match["revision"]) if match["revision"] else None, path)
     match = _ID.fullmatch(text)
     if match is None or match["repo"].startswith(".") or match["repo"].lower().endswith(SUFFIXES):
         return None
     return HubId(match["repo"], match["revision"], (match["path"] or "").strip("/"))
 
 
-def download(place: HubId) -> tuple[Path, str]:
-    """Fetch the weight files of one place, and no others.
+def choose_files(place: HubId) -> Chosen:
+    """Ask the Hub what a place holds, and choose the files of its weights.
 
     Parameters
     ----------
@@ -62,36 +103,107 @@ def download(place: HubId) -> tuple[Path, str]:
 
     Returns
     -------
-    path : Path
-        The file or folder in the local cache.
-    source : str
-        What to call it: the identifier, with the commit that was fetched.
+    Chosen
 
     Raises
     ------
     MissingExtraError
         huggingface_hub is not installed.
     SourceError
+        The Hub does not give it, or there are no weights.
+    """
+    commit, names = _held(place)
+    folder = place.path not in names
+    top = PurePosixPath(place.path) if folder else PurePosixPath(place.path).parent
+    beside = {path.name: str(path) for path in map(PurePosixPath, names) if path.parent == top}
+    found = [beside[name] for name in choose(beside)] if folder else [place.path]
+    if not found:
+        raise SourceError(f"{place.repo}: {_empty(place, names, [*beside])}")
+    others = [beside[name] for name in CONFIGURATIONS if name in beside]
+    return Chosen(place, commit, found, others)
+
+
+def _held(place: HubId) -> tuple[str, list[str]]:
+    """Give commit and files of a repository: what the Hub says, or where that is out of reach, what is cached."""
+    hub = _package(place)
+    try:
+        info = hub.HfApi().model_info(place.repo, revision=place.revision)
+        return info.sha or place.revision or "main", [each.rfilename for each in info.siblings or ()]
+    except Exception as error:  # network, permission, spelling: the Hub's own words tell which
+        try:
+            cached = Path(hub.snapshot_download(place.repo, revision=place.revision, local_files_only=True))
+        except Exception:
+            raise _refused(place, error) from error
+    return cached.name, [
+        path.relative_to(cached).as_posix() for path in sorted(cached.rglob("*")) if path.is_file()
+    ]
+
+
+def download(chosen: Chosen) -> Path:
+    """Fetch the weights of a place, of an index the shards that it names, and no other file.
+
+    Parameters
+    ----------
+    chosen : Chosen
+        What `choose_files` gives.
+
+    Returns
+    -------
+    Path
+        The file or folder in the local cache.
+
+    Raises
+    ------
+    SourceError
         The Hub does not give it.
     """
-    path = PurePosixPath(place.path)
-    if place.path.lower().endswith(SUFFIXES):
-        # An index needs its shards, which lie beside it.
-        shards = [str(path.parent / "*.safetensors")] if path.name.endswith(".json") else []
-        snapshot = _snapshot(place, [place.path, *shards], None)
-    else:
-        folder = "" if not place.path else f"{place.path}/"
-        deeper = f"{folder}*/*"
-        wanted = (*DICTIONARY_FILES, f"*{SAFETENSORS_INDEX}", "*.safetensors")
-        snapshot = _snapshot(place, [folder + name for name in wanted], deeper)
-        local = snapshot / path
-        if not (local.is_dir() and choose(file.name for file in local.iterdir())):
-            snapshot = _snapshot(place, [f"{folder}pytorch_model.bin"], deeper)
-    source = f"{place.repo}@{snapshot.name}" + (f":{place.path}" if place.path else "")
-    return snapshot / path, source
+    place = chosen.place
+    # The first by the name of its revision, so that the cache knows which commit that is; the others by the commit.
+    local = {chosen.files[0]: _fetch(chosen, chosen.files[0], place.revision)}
+    local |= {name: _fetch(chosen, name, chosen.commit) for name in (*chosen.files[1:], *chosen.others)}
+    for name in chosen.files:
+        if name.endswith(".index.json"):
+            for shard in _shards(local[name]):
+                _fetch(chosen, str(PurePosixPath(name).parent / shard), chosen.commit)
+    first = local[chosen.files[0]]
+    if len(chosen.files) == 1:
+        return first
+    depth = len(PurePosixPath(chosen.files[0]).parts) - len(PurePosixPath(place.path).parts)
+    return first.parents[depth - 1]
 
 
-def _snapshot(place: HubId, allow: list[str], ignore: str | None) -> Path:
+def _shards(index: Path) -> list[str]:
+    """Name the shards of an index; what is wrong with it is said when it is opened."""
+    try:
+        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return [shard for shard in dict.fromkeys(shards) if isinstance(shard, str) and ".." not in shard]
+
+
+def _fetch(chosen: Chosen, name: str, revision: str | None) -> Path:
+    hub = _package(chosen.place)
+    try:
+        return Path(hub.hf_hub_download(chosen.place.repo, name, revision=revision))
+    except Exception as error:
+        raise _refused(chosen.place, error) from error
+
+
+def _empty(place: HubId, names: Sequence[str], beside: Sequence[str]) -> str:
+    """Say what there is instead of weights."""
+    if place.path and not any(name.startswith(f"{place.path}/") for name in names):
+        return f"no such file or folder: {place.path}; the repository holds {_some(names)}"
+    weights = [name for name in names if name.lower().endswith(SUFFIXES) and name.startswith(place.path)]
+    hint = f"; weights are deeper: {_some(weights)}" if weights else ""
+    return f"no weights at the top of this folder; it holds {_some(beside) or 'no file'}{hint}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _package(place: HubId) -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
@@ -99,14 +211,11 @@ def _snapshot(place: HubId, allow: list[str], ignore: str | None) -> Path:
             f"{place.repo}: no such file or folder here, and the Hub needs huggingface_hub: "
             "pip install featuregeom[hub]"
         ) from error
-    try:
-        return Path(
-            huggingface_hub.snapshot_download(
-                place.repo, revision=place.revision, allow_patterns=allow, ignore_patterns=ignore
-            )
-        )
-    except Exception as error:  # network, permission, spelling: the Hub's own words tell which
-        raise SourceError(
-            f"{place.repo}: no such file or folder here, and the Hugging Face Hub does not give it: {error}\n"
-            "Check spelling and network, run `hf auth login` for a gated repository, or give a local path."
-        ) from error
+    return huggingface_hub
+
+
+def _refused(place: HubId, error: Exception) -> SourceError:
+    return SourceError(
+        f"{place.repo}: no such file or folder here, and the Hugging Face Hub does not give it: {error}\n"
+        "Check spelling and network, run `hf auth login` for a gated repository, or give a local path."
+    )

@@ -12,7 +12,6 @@ from featuregeom.errors import SourceError
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.protocol import Reading, TensorInfo
-from featuregeom.sources.sidecar import read_config
 
 __all__ = ["UNDECIDED", "JoinedReader"]
 
@@ -31,8 +30,10 @@ class JoinedReader(BaseReader):
         One for each file, opened with `UNDECIDED`, by the prefix for its names.
     reading : Reading
         See `BaseReader`.
-    folder : Path
-        Where the configuration may lie.
+    label : str
+        Name of the folder.
+    config : mapping
+        The configuration in it.
     only : mapping of str to str, optional
         The tensors to take, each with the prefix of its file.
     files : sequence of Path
@@ -46,7 +47,8 @@ class JoinedReader(BaseReader):
         source: str,
         readers: Mapping[str, BaseReader],
         reading: Reading,
-        folder: Path,
+        label: str,
+        config: Mapping[str, Any],
         *,
         only: Mapping[str, str] | None = None,
         files: Sequence[Path] = (),
@@ -73,7 +75,7 @@ class JoinedReader(BaseReader):
             name = f"{prefix}.{info.name}" if counts[info.name] > 1 else info.name
             self._places[name] = readers[prefix], info
             infos.append(replace(info, name=name, same_as=f"{prefix}: {info.same_as or info.name}"))
-            names[name] = readers[prefix].files[0].name
+            names[name] = readers[prefix].label
             if collide:
                 judged[name] = f"{prefix}.{info.name}"
         every = [*files, *(file for reader in readers.values() for file in reader.files)]
@@ -84,7 +86,7 @@ class JoinedReader(BaseReader):
             infos,
             reading,
             every,
-            hints=Hints(folder.name, names, read_config(folder)),
+            hints=Hints(label, names, config),
             judged_as=judged,
             beside=beside,
         )

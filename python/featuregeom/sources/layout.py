@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from featuregeom.errors import ParameterError
+from featuregeom.errors import UnsuitableSourceError
 from featuregeom.features import Axis
 from featuregeom.sources import formats
 from featuregeom.sources.dictionary_names import Dictionary, Role, find_dictionaries, plain_name
@@ -107,8 +107,8 @@ def dictionary_layout(
 
     Raises
     ------
-    ParameterError
-        If the axis of a dictionary cannot be told.
+    UnsuitableSourceError
+        If the axis of a dictionary cannot be told; it is a ParameterError too.
     """
     format_name, found = None, {}
     for dictionary in find_dictionaries(dict(tensors)):
@@ -118,7 +118,7 @@ def dictionary_layout(
         for role in dictionary.weights:
             lines = _decide(role, dictionary, known, hints)
             if lines is None and role.info.name not in given:
-                raise ParameterError(_question(role, dictionary, source))
+                raise UnsuitableSourceError(_question(role, dictionary, source))
             if lines is not None:
                 found[role.info.name] = lines
     return format_name, found

@@ -119,7 +119,7 @@ def matrices(
     heads = None if reading.heads is None else n_heads(reading.heads, hints.config, source)
     listed: list[TensorInfo] = []
     views: dict[str, View] = {}
-    for info in infos:
+    for info in (replace(each, same_as="") for each in infos):
         if info.name in skipped:
             listed.append(replace(info, skip=skipped[info.name]))
             continue
@@ -188,6 +188,8 @@ def _parts(info: TensorInfo, lines: Lines, reading: Reading) -> list[tuple[Tenso
     n_dims = len(info.shape)
     if n_dims == 2:
         return [(info, View(info.name))]
+    if max(info.shape) == math.prod(info.shape):
+        return [(replace(info, skip="1-D, for all axes but one have one entry"), View(info.name))]
     stacked = [axis for axis in range(n_dims) if axis not in (lines.features, lines.dimensions)]
     count = math.prod(info.shape[axis] for axis in stacked)
     what = f"a stack of {count} matrices"

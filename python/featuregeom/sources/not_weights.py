@@ -63,18 +63,11 @@ def shape_reason(shape: tuple[int, ...], dtype: str) -> str | None:
         return "scalar"
     if 0 in shape:
         return "empty"
-    if len(shape) == 1 or (len(shape) > 2 and max(shape) == _size(shape)):
-        return "1-D" if len(shape) == 1 else "1-D, for all axes but one have one entry"
+    if len(shape) == 1:
+        return "1-D"
     if dtype.startswith(_NOT_REAL):
         return f"{dtype}: not real features"
     return None
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size
 
 
 def not_weights(infos: Iterable[TensorInfo]) -> dict[str, str]:

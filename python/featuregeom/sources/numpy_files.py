@@ -19,7 +19,7 @@ from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 from featuregeom.sources.raw_file import RawFile
 
-__all__ = ["NpyReader", "NpzReader"]
+__all__ = ["NpyReader", "NpzReader", "npy_info"]
 
 _BEGINNING = 1 << 14
 """Bytes in which a header must end; NumPy refuses headers over 10 000 characters."""
@@ -143,6 +143,32 @@ def _zip_errors(where: str) -> Iterator[None]:
         raise
     except Exception as error:  # corrupt, encrypted, vanished, exotically compressed ...
         raise SourceError(f"{where}: the archive cannot be read: {error or type(error).__name__}") from error
+
+
+def npy_info(beginning: bytes, size: int, name: str, where: str) -> TensorInfo:
+    """Describe an array by the beginning of its file.
+
+    Parameters
+    ----------
+    beginning : bytes
+        The first kilobyte, or more.
+    size : int
+        Bytes of the whole file.
+    name : str
+        What to call the array.
+    where : str
+        What to call the file in errors.
+
+    Returns
+    -------
+    TensorInfo
+
+    Raises
+    ------
+    SourceError
+        The header is malformed, or claims more data than there is.
+    """
+    return _parse(beginning, size, f"{where}: tensor {name!r}").info(name)
 
 
 def _parse(beginning: bytes, size: int, where: str) -> _Header:

@@ -14,6 +14,7 @@ from featuregeom.sources.numpy_files import NpyReader, NpzReader
 from featuregeom.sources.onnx_file import OnnxReader
 from featuregeom.sources.protocol import AUTO, Reading
 from featuregeom.sources.safetensors import open_index, open_safetensors, weight_map
+from featuregeom.sources.sidecar import read_config
 from featuregeom.sources.suffixes import BIN_INDEX, KINDS, SAFETENSORS_INDEX, SUFFIXES, ending
 from featuregeom.sources.torch_files import TorchReader
 
@@ -69,7 +70,7 @@ def _joined(path: Path, found: Folder, reading: Reading, mmap: bool) -> JoinedRe
         inside = file.relative_to(path).parent
         prefix = stem if stems.count(stem) == 1 else (inside / stem).as_posix()
         readers[prefix] = _open_file(file, UNDECIDED, mmap)
-    return JoinedReader(str(path), readers, reading, path, beside=found.beside)
+    return JoinedReader(str(path), readers, reading, path.name, read_config(path), beside=found.beside)
 
 
 def _open_file(path: Path, reading: Reading, mmap: bool, found: Folder | None = None) -> BaseReader:
@@ -106,4 +107,7 @@ def _open_bin_index(path: Path, reading: Reading, mmap: bool) -> JoinedReader:
             if not file.is_file():
                 raise SourceError(f"{path}: shard {shard!r} is missing; tensor {tensor!r} is in it")
             readers[shard] = TorchReader(file, reading=UNDECIDED, mmap=mmap)
-    return JoinedReader(str(path), readers, reading, path.parent, only=shards, files=[path])
+    folder = path.parent
+    return JoinedReader(
+        str(path), readers, reading, folder.name, read_config(folder), only=shards, files=[path]
+    )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
@@ -19,7 +21,14 @@ from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 from featuregeom.sources.raw_file import RawFile
 
-__all__ = ["SafetensorsReader", "open_index", "open_safetensors", "weight_map"]
+__all__ = [
+    "SafetensorsReader",
+    "header_infos",
+    "open_index",
+    "open_safetensors",
+    "parse_weight_map",
+    "weight_map",
+]
 
 _MAX_JSON = 100_000_000
 """Longest header or index that is read; the safetensors format sets the same bound for headers."""
@@ -182,26 +191,81 @@ def open_index(
 def _entries(path: Path, mmap: bool) -> dict[str, _Entry]:
     """Every tensor of one file, by name, in the order of the file."""
     file = RawFile(path, mapped=mmap)
-    length, room = int.from_bytes(file.head(_LENGTH), "little"), max(file.size - _LENGTH, 0)
+    found = _header(file.head, file.size, str(path))
+    return {info.name: _Entry(info, file, start, stop) for info, start, stop in found}
+
+
+def header_infos(file: BinaryIO | io.RawIOBase, size: int, where: str) -> list[TensorInfo]:
+    """Describe the tensors of a file from its header.
+
+    Parameters
+    ----------
+    file : binary file
+        Open at its beginning; no more than the header is read.
+    size : int
+        Bytes of the whole file.
+    where : str
+        What to call it in errors.
+
+    Returns
+    -------
+    list of TensorInfo
+        In the order of the file.
+
+    Raises
+    ------
+    SourceError
+        The file is malformed.
+    """
+
+    def head(n_bytes: int) -> bytes:
+        file.seek(0)
+        beginning = io.BytesIO()
+        while beginning.tell() < n_bytes and (piece := file.read(n_bytes - beginning.tell())):
+            beginning.write(piece)
+        return beginning.getvalue()
+
+    return [info for info, _, _ in _header(head, size, where)]
+
+
+def _header(head: Callable[[int], bytes], size: int, where: str) -> list[tuple[TensorInfo, int, int]]:
+    """Read the header of a file of `size` bytes whose first bytes `head` gives: tensors, and where each lies."""
+    length, room = int.from_bytes(head(_LENGTH), "little"), max(size - _LENGTH, 0)
     if length > room:
         raise SourceError(
-            f"{path}: the header should be {length} bytes long, but {room} follow: "
+            f"{where}: the header should be {length} bytes long, but {room} follow: "
             "the file is truncated, or no safetensors file"
         )
     if length > _MAX_JSON:
-        raise SourceError(f"{path}: a header of {length} bytes; at most {_MAX_JSON} are allowed")
-    beginning = file.head(_LENGTH + length)
+        raise SourceError(f"{where}: a header of {length} bytes; at most {_MAX_JSON} are allowed")
+    beginning = head(_LENGTH + length)
+    _refuse_repeated(beginning[_LENGTH:], where)
     try:
-        header = _core.safetensors_header(beginning, file.size)
+        header = _core.safetensors_header(beginning, size)
     except SourceError as error:
         culprit = _culprit(beginning[_LENGTH:])
-        raise SourceError(f"{path}: {culprit or error}") from error
-    return {
-        name: _Entry(
-            TensorInfo(name, tuple(shape), _DTYPES.get(dtype, dtype), stop - start), file, start, stop
-        )
+        raise SourceError(f"{where}: {culprit or error}") from error
+    return [
+        (TensorInfo(name, tuple(shape), _DTYPES.get(dtype, dtype), stop - start), start, stop)
         for name, dtype, shape, start, stop in header
-    }
+    ]
+
+
+def _refuse_repeated(text: bytes, where: str) -> None:
+    """Refuse a header that says one thing twice: readers differ in which they take."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: set[str] = set()
+            name = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise SourceError(
+                f"{where}: the header holds {name!r} twice, and may mean either: write the file anew"
+            )
+        return found
+
+    with suppress(ValueError, RecursionError):  # what is no JSON is refused by the core
+        json.loads(text, object_pairs_hook=unique)
 
 
 def _culprit(text: bytes) -> str | None:
@@ -257,16 +321,40 @@ def weight_map(path: Path) -> Mapping[str, str]:
     file = RawFile(path, mapped=False)
     if file.size > _MAX_JSON:
         raise SourceError(f"{path}: an index of {file.size} bytes; at most {_MAX_JSON} are allowed")
+    return parse_weight_map(file.head(file.size), str(path))
+
+
+def parse_weight_map(text: bytes, where: str) -> Mapping[str, str]:
+    """Read which shard holds each tensor, from the text of an index.
+
+    Parameters
+    ----------
+    text : bytes
+        What stands in it.
+    where : str
+        What to call it in errors.
+
+    Returns
+    -------
+    mapping of str to str
+
+    Raises
+    ------
+    SourceError
+        See `weight_map`.
+    """
     try:
-        index = json.loads(file.head(file.size))
+        index = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{path}: the index is no valid JSON: {error}") from error
+        raise SourceError(f"{where}: the index is no valid JSON: {error}") from error
     shards = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(shards, dict) or not shards:
-        raise SourceError(f"{path}: the index has no weight_map that names tensors and their shards")
+        raise SourceError(f"{where}: the index has no weight_map that names tensors and their shards")
     for name, shard in shards.items():
         if not isinstance(shard, str) or not _stays_inside(shard):
-            raise SourceError(f"{path}: tensor {name!r} is put in {shard!r}, which is no file in this folder")
+            raise SourceError(
+                f"{where}: tensor {name!r} is put in {shard!r}, which is no file in this folder"
+            )
     return shards
 
 

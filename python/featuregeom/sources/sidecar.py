@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["read_config"]
+__all__ = ["CONFIGURATIONS", "parse_config", "read_config"]
 
-_NAMES = ("cfg.json", "config.json", "hyperparams.json")
+CONFIGURATIONS = ("cfg.json", "config.json", "hyperparams.json")
+"""What it is called, in the order in which it is looked for."""
 
 _MAX_BYTES = 10_000_000
 """Longest configuration that is read."""
@@ -28,12 +29,31 @@ def read_config(folder: Path) -> dict[str, Any]:
         Empty where there is none, or none that can be read: it is only evidence, and never needed.
     """
     folders = [folder, folder.parent] if folder.name == "checkpoints" else [folder]
-    for path in (each / name for each in folders for name in _NAMES):
+    for path in (each / name for each in folders for name in CONFIGURATIONS):
         try:
-            if path.is_file() and path.stat().st_size <= _MAX_BYTES:
-                config = json.loads(path.read_text(encoding="utf-8"))
-                if isinstance(config, dict):
-                    return config
-        except (OSError, ValueError, RecursionError):
+            found = parse_config(path.read_bytes()) if path.stat().st_size <= _MAX_BYTES else {}
+        except OSError:
             continue
+        if found:
+            return found
     return {}
+
+
+def parse_config(text: bytes) -> dict[str, Any]:
+    """Read a configuration.
+
+    Parameters
+    ----------
+    text : bytes
+        What stands in its file.
+
+    Returns
+    -------
+    dict
+        Empty where it is no JSON object.
+    """
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from featuregeom.errors import MissingExtraError, SourceError
 from featuregeom.sources.arrays import flatten, tensor_infos
@@ -15,7 +16,7 @@ from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 from featuregeom.sources.raw_file import RawFile
 
-__all__ = ["TorchReader", "check_torch"]
+__all__ = ["TorchReader", "check_torch", "header_tensors"]
 
 _ZIP = b"PK\3\4"
 
@@ -78,24 +79,64 @@ class TorchReader(BaseReader):
         return self._tensors[info.name]
 
     def _open(self) -> dict[str, Any]:
-        try:
-            import torch
-        except ImportError as error:
-            raise MissingExtraError(
-                f"{self._path}: reading this format needs torch: pip install featuregeom[torch]"
-            ) from error
-        check_torch(torch.__version__, str(self._path))
-        try:
-            with self._path.open("rb") if self._renamed else nullcontext(self._path) as file:
-                tree = torch.load(file, map_location="cpu", weights_only=True, mmap=self._mmap)
-        except pickle.UnpicklingError as error:
-            raise SourceError(
-                f"{self._path}: torch refuses to load it as data: {_reason(error)}\n"
-                "Save plain tensors instead: torch.save(model.state_dict(), path), or safetensors."
-            ) from error
-        except Exception as error:  # whatever a malformed file does to torch
-            raise SourceError(f"{self._path}: torch cannot load it: {_reason(error)}") from error
+        torch = _torch(str(self._path))
+        with self._path.open("rb") if self._renamed else nullcontext(self._path) as file:
+            tree = _as_data(torch, file, str(self._path), mmap=self._mmap)
         return flatten({self._path.stem: tree} if isinstance(tree, torch.Tensor) else tree, str(self._path))
+
+
+def header_tensors(file: BinaryIO | io.BufferedReader, where: str, stem: str) -> list[TensorInfo]:
+    """Describe the tensors of a checkpoint without reading their numbers.
+
+    Parameters
+    ----------
+    file : binary file
+        The checkpoint; its directory and its structure are read.
+    where : str
+        What to call it in errors.
+    stem : str
+        What to call a bare tensor.
+
+    Returns
+    -------
+    list of TensorInfo
+
+    Raises
+    ------
+    MissingExtraError
+        torch is not installed.
+    SourceError
+        The file is malformed, holds no tensor, or holds Python objects.
+    """
+    torch = _torch(where)
+    with torch.serialization.skip_data():
+        tree = _as_data(torch, file, where, mmap=False)
+    return list(tensor_infos(flatten({stem: tree} if isinstance(tree, torch.Tensor) else tree, where)))
+
+
+def _torch(where: str) -> Any:
+    """Import a torch that loads files of strangers safely."""
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{where}: reading this format needs torch: pip install featuregeom[torch]"
+        ) from error
+    check_torch(torch.__version__, where)
+    return torch
+
+
+def _as_data(torch: Any, file: Any, where: str, *, mmap: bool) -> Any:
+    """Load a checkpoint as data only."""
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        raise SourceError(
+            f"{where}: torch refuses to load it as data: {_reason(error)}\n"
+            "Save plain tensors instead: torch.save(model.state_dict(), path), or safetensors."
+        ) from error
+    except Exception as error:  # whatever a malformed file does to torch
+        raise SourceError(f"{where}: torch cannot load it: {_reason(error)}") from error
 
 
 def check_torch(version: str, where: str) -> None:

@@ -253,7 +253,14 @@ def describe(
         If it cannot be told which axis of a sparse dictionary lists features.
     """
     with open_source(
-        source, axis=axis, stacks=stacks, slices=slices, heads=heads, recursive=recursive, mmap=mmap
+        source,
+        axis=axis,
+        stacks=stacks,
+        slices=slices,
+        heads=heads,
+        recursive=recursive,
+        headers_only=True,
+        mmap=mmap,
     ) as reader:
         return Description(reader.source, reader.format, tuple(reader.tensors()))
 
@@ -291,7 +298,14 @@ def estimate(
         If `include` leaves nothing to analyse, or either is no pattern.
     """
     with open_source(
-        source, axis=axis, stacks=stacks, slices=slices, heads=heads, recursive=recursive, mmap=mmap
+        source,
+        axis=axis,
+        stacks=stacks,
+        slices=slices,
+        heads=heads,
+        recursive=recursive,
+        headers_only=True,
+        mmap=mmap,
     ) as reader:
         chosen, _ = select(reader.tensors(), include, exclude)
     reasons = {info.name: refusal(info.dtype) for info in chosen}
