@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featuregeom.naming import Name, distinct_values, name_geometry
+import featuregeom as fg
+from featuregeom.naming import Name, name_geometry
+from featuregeom.schemes.levels import distinct_values
 from oracles.known_answers import (
     KNOWN,
     antiprism,
@@ -170,3 +172,54 @@ def test_distinct_values_are_levels():
     np.testing.assert_allclose(distinct_values(C), [np.cos(4 * np.pi / 5), np.cos(2 * np.pi / 5)], rtol=1e-12)
     np.testing.assert_allclose(distinct_values(np.eye(4)), [0.0], atol=1e-15)
     assert distinct_values(np.ones((1, 1))).size == 0
+
+
+@pytest.mark.parametrize(("n", "m"), [(500, 256), (500, 64), (200, 5), (50, 3), (300, 20000)])
+def test_random_features_have_a_continuum_of_cosines(n, m):
+    """The widest gap of a sample is among its outliers; it makes no level of the rest."""
+    X = np.random.default_rng(n + m).standard_normal((n, m))
+    block = fg.blocks.describe_block(X, np.arange(n))
+    assert block.gram_values is None
+    assert "a continuum of cosines" in block.reason
+    assert "distinct" not in block.reason
+    found = fg.schemes.detect(X)
+    assert found.gram_values is None
+    assert "a continuum of cosines" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("X", "count"),
+    [
+        (fg.shapes.polygon(40), 20),
+        (fg.shapes.polygon(41), 20),
+        (fg.shapes.simplex(6), 1),
+        (np.eye(5), 1),
+        (fg.shapes.cube(3), 3),
+        (fg.shapes.antiprism(4), 4),
+        (fg.shapes.noisy(fg.shapes.simplex(4), 0.01, 0), 1),
+        (fg.shapes.noisy(fg.shapes.icosahedron(), 0.02, 0), 3),
+        (np.array([[1.0, 0, 0], [0.6, 0.8, 0], [0, 0.28, 0.96]]), 3),
+    ],
+)
+def test_levels_are_counted(X, count):
+    """Of a 40-gon neighbouring levels differ by as little as .012; noise blurs the one level of a simplex."""
+    assert fg.blocks.describe_block(X, np.arange(len(X))).gram_values == count
+    assert fg.schemes.detect(X).gram_values == count
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize(
+    ("width", "levels"), [(0.1, True), (0.3, True), (0.45, True), (0.6, False), (0.9, False)]
+)
+def test_a_level_is_narrower_than_the_gaps_beside_it(count, width, levels):
+    """Clusters a step apart, filled evenly over a share of the step: levels below one half, none above."""
+    step = 1.8 / count
+    values = np.concatenate(
+        [k * step - 0.9 + np.linspace(0, width * step, -(-496 // count)) for k in range(count)]
+    )
+    n = 32
+    cosines = np.eye(n)
+    pairs = np.triu_indices(n, 1)
+    cosines[pairs] = np.random.default_rng(count).permutation(values[: len(pairs[0])])
+    found = distinct_values(cosines)
+    assert (None if found is None else len(found)) == (count if levels else None)

@@ -190,3 +190,14 @@ def test_zero_features_and_other_negative_blocks_are_refused():
         fg.schemes.detect_blocks(np.diag([1.0, 1, 0]), [0, 0, 0])
     with pytest.raises(ParameterError, match="got -2"):
         fg.schemes.detect_blocks(np.eye(3), [0, 0, -2])
+
+
+@pytest.mark.parametrize("tolerance", [0.01, 0.02, 0.05])
+def test_a_continuum_of_cosines_is_no_scheme(tolerance):
+    """Cosines of which each is near its neighbour are not one level, nor the few that gaps among outliers leave."""
+    X = np.random.default_rng(0).standard_normal((64, 5))
+    found = fg.schemes.detect_blocks(X, [0] * 64, tolerance=tolerance)
+    assert (found.is_scheme.tolist(), found.names, len(found.levels[0])) == ([False], ("",), 0)
+    noisy = fg.shapes.noisy(fg.shapes.icosahedron(), 0.01, seed=0)
+    found = fg.schemes.detect_blocks(noisy, [0] * 12, tolerance=tolerance * 4)
+    assert (found.names, len(found.levels[0])) == (("icosahedron",), 3)

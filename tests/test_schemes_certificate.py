@@ -420,3 +420,23 @@ def test_a_missing_file_and_a_missing_folder():
         load("nowhere.json")
     with pytest.raises(OutputError):
         save({}, Path("nowhere") / "c.json")
+
+
+def test_a_name_through_noise_is_said_to_be_one(tmp_path):
+    """Its residual is above the tolerance: reason, certificate, finding and verdict say so."""
+    X = fg.shapes.noisy(fg.shapes.johnson(8, 2), 0.1, seed=0)
+    found = detect(X)
+    assert (found.name, found.residual > 0.05) == ("J(8,2)", True)
+    assert (
+        found.reason
+        == f"through noise: cosines differ by up to {found.residual:.3f}, above the tolerance of 0.05"
+    )
+    claim = load(save(certify(found), tmp_path / "certificate.json"))
+    assert claim["reason"] == found.reason
+    said = verify(claim, X)
+    assert said.holds
+    assert said.through_noise
+    assert said.verdict == "holds through noise, not to its tolerance"
+    assert "above the tolerance of 0.05: through noise" in said.findings[-1].detail
+    exact = verify(certify(detect(fg.shapes.johnson(8, 2))), fg.shapes.johnson(8, 2))
+    assert (exact.holds, exact.through_noise, exact.verdict) == (True, False, "holds")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -420,3 +422,40 @@ def test_a_single_class_is_a_scheme_whoever_is_asked(X):
 def test_one_direction_however_many_features(n):
     found = fg.schemes.detect(np.ones((n, 3)))
     assert (found.name, found.reason) == ("", f"{n} features in 1 direction; a single feature")
+
+
+@pytest.mark.parametrize(
+    ("high", "low"), [(-0.0275, -0.0725), (-0.025, -0.075), (-0.04, -0.06), (-0.0499, -0.0501)]
+)
+@pytest.mark.parametrize("noise", [0, 1e-6])
+def test_two_exact_levels_near_that_of_a_simplex(high, low, noise):
+    """J(7,2) in both of its eigenspaces at once: 21 points with 10 others at each level, in 20 dimensions."""
+    pairs = list(itertools.combinations(range(7), 2))
+    meet = np.array([[len({*a} & {*b}) for b in pairs] for a in pairs])
+    X = np.linalg.cholesky(np.where(meet == 1, low, np.where(meet == 0, high, 1.0)) + 1e-13 * np.eye(21))
+    for sign in (1, -1):
+        if sign < 0:
+            X = np.linalg.cholesky(
+                np.where(meet == 1, high, np.where(meet == 0, low, 1.0)) + 1e-13 * np.eye(21)
+            )
+        found = fg.schemes.detect(shapes.noisy(X, noise, seed=0))
+        assert found.name == ""
+        assert found.is_scheme
+        assert found.valencies.tolist() == [1, 10, 10]
+        np.testing.assert_allclose(found.levels, [1, high, low], atol=10 * noise + 1e-10)
+
+
+def test_nearly_orthogonal_levels_are_no_cross_polytope():
+    """Equiangular lines with the cosine 1/21, on both sides: levels within .05 of 0 and -1, and exact."""
+    n, angle = 40, 1 / 21
+    gram = np.eye(n) * (1 - angle) + angle
+    both = np.block([[gram, -gram], [-gram, gram]])
+    assert "cross-polytope" not in fg.schemes.detect(gram=both).name
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 6, 9, 12, 40])
+def test_rounded_simplices_keep_their_name(n):
+    X = shapes.simplex(n)
+    for rounded in (np.round(X, 3), X.astype(np.float16), shapes.rotated(X, seed=n).astype(np.float32)):
+        assert fg.schemes.detect(rounded.astype(np.float64)).dim == n - 1
+        assert fg.schemes.detect(rounded.astype(np.float64)).name == fg.schemes.detect(X).name

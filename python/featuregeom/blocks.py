@@ -13,9 +13,10 @@ from featuregeom import _core, spectra
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import tightness
-from featuregeom.naming import distinct_values, name_geometry
+from featuregeom.naming import Name, name_geometry
 from featuregeom.pairs import NO_GAP, sweep
 from featuregeom.schemes.detection import Detection
+from featuregeom.schemes.levels import distinct_values
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class Block:
     dim : int
         Its dimension: that of the geometry where it has a name, else its rank.
     gram_values : int or None
-        Number of distinct cosines between its features; None above `GRAM_LIMIT` features.
+        Number of distinct cosines between its features: their levels, clusters narrower than the gaps beside them;
+        those of its geometry where noise blurs them. None where the cosines are a continuum, and above `GRAM_LIMIT`
+        features.
     tightness : float
         Tightness residual of its own frame operator over its `dim` leading eigenvalues: 0 when tight.
     geometry : str
@@ -327,7 +330,7 @@ def describe_block(
     return Block(
         index=index[name.order],
         dim=dim,
-        gram_values=len(distinct_values(cosines)),
+        gram_values=_gram_values(cosines, name),
         tightness=tightness(eigenvalues[:dim]),
         geometry=name.geometry,
         reason=name.reason,
@@ -337,6 +340,14 @@ def describe_block(
         bounds=_ends(np.ldexp(eigenvalues[:dim], 2 * power)),
         norm_spread=_spread(norms),
     )
+
+
+def _gram_values(cosines: NDArray[np.float64], name: Name) -> int | None:
+    """Count the levels of the cosines; of a geometry's where they show none."""
+    levels = distinct_values(cosines)
+    if levels is not None:
+        return len(levels)
+    return len(name.scheme.levels) - 1 if name.geometry and name.scheme is not None else None
 
 
 def _checked(index: Any, features: Features) -> NDArray[np.int64]:

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from featuregeom.schemes.detect import detect, detect_cosines
 from featuregeom.schemes.detection import Detection
+from featuregeom.schemes.levels import distinct_values
 from featuregeom.schemes.names import fits_dimension
 from featuregeom.schemes.names.words import with_article
 from featuregeom.summary import summarised
 
-__all__ = ["Name", "distinct_values", "name_geometry"]
+__all__ = ["Name", "name_geometry"]
 
-_LEVEL_GAP = 0.02
-"""Sorted cosines that are further apart than this are different Gram values."""
+_ONE_LEVEL = 0.01
+"""Largest deviation of an absolute cosine from the mean of its level, for features that are looked at as lines."""
 
 _MOST_REFINED, _REFINEMENTS = 32, 4
 """Up to so many features noisy relations are refined, so often; larger blocks are named from their levels."""
@@ -57,39 +58,6 @@ class Name:
     residual: float
     order: NDArray[np.int64]
     scheme: Detection | None = None
-
-
-def distinct_values(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-    r"""Levels of the cosines between different features, increasing.
-
-    The sorted values :math:`c_1 \le c_2 \le \dots` are parted wherever :math:`c_{k + 1} - c_k > 0.02`.
-
-    Parameters
-    ----------
-    cosines : ndarray, shape (n, n)
-        Normalised Gram matrix.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_levels,)
-        Means of the parts.
-
-    References
-    ----------
-    featuregeom's own.
-
-    Examples
-    --------
-    >>> import featuregeom as fg
-    >>> X = fg.shapes.polygon(5)
-    >>> distinct_values(X @ X.T).round(4).tolist()
-    [-0.809, 0.309]
-    """
-    values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
-    if values.size == 0:
-        return values
-    groups = np.split(values, np.flatnonzero(np.diff(values) > _LEVEL_GAP) + 1)
-    return np.array([group.mean() for group in groups])
 
 
 def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> Name:
@@ -142,9 +110,9 @@ def _as_lines(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> str:
     absolute = np.abs(cosines)
     values, levels = absolute[np.triu_indices(n, 1)], distinct_values(absolute)
     # Of three features or four any cosines are few levels: two pairs a level are asked for.
-    if n > _LINES or len(levels) > min(_LINE_LEVELS, len(values) // 2):
+    if n > _LINES or levels is None or len(levels) > min(_LINE_LEVELS, len(values) // 2):
         return ""
-    if np.abs(values[:, None] - levels).min(axis=1).max() > _LEVEL_GAP / 2:
+    if np.abs(values[:, None] - levels).min(axis=1).max() > _ONE_LEVEL:
         return ""
     scale = norms / norms.max()
     name = detect(gram=cosines * np.outer(scale, scale), mode="line").name

@@ -157,6 +157,7 @@ def verify(
             print_json(
                 {
                     "holds": result.holds,
+                    "through_noise": result.through_noise,
                     "name": claim["name"],
                     "findings": [vars(finding) for finding in result.findings],
                 }
@@ -166,8 +167,8 @@ def verify(
                 mark = Text("holds ", style="green") if finding.holds else Text("FAILS ", style="red")
                 detail = f" ({finding.detail})" if finding.detail else ""
                 output.print(mark + plain(f"{finding.what}{detail}"), soft_wrap=True)
-            verdict = "holds" if result.holds else "does not hold"
-            output.print(plain(f"{claim['name'] or 'scheme without a name'}: the certificate {verdict}"))
+            name = claim["name"] or "scheme without a name"
+            output.print(plain(f"{name}: the certificate {result.verdict}"))
         if not result.holds:
             raise typer.Exit(1)
 

@@ -39,7 +39,7 @@ def dim(of: MeasuredBlock) -> int:
 
 @BLOCKS.column("Gram values", dtype="Int64", cost=_BLOCK, shown=True)
 def gram_values(of: MeasuredBlock) -> int | None:
-    """Distinct cosines between its features; missing above 512 features."""
+    """Levels of its cosines, narrower than the gaps beside them; missing for a continuum, and above 512 features."""
     return of.block.gram_values
 
 

@@ -164,16 +164,14 @@ def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: 
     if detection.duplicates:
         groups = "; ".join(" = ".join(map(str, group)) for group in detection.duplicates[:10])
         lead.append(f"Features of one direction were merged: {groups}.")
-    sections = [
-        Section(
-            "Relations",
-            (
-                "Pairs of features fall into classes by their cosine; R0 is every feature with itself. In a "
-                "scheme each feature has the same number of others in a class, its valency.",
-            ),
-            table=relations_table(detection),
-        )
-    ]
+    meaning = (
+        "Pairs of features fall into classes by their cosine; R0 is every feature with itself. In a scheme each "
+        "feature has the same number of others in a class, its valency."
+    )
+    continuous = isinstance(detection, Detection) and detection.gram_values is None
+    if continuous:
+        meaning += " Here the cosines are a continuum: where one class ends and the next begins is arbitrary."
+    sections = [Section("Relations", (meaning,), table=relations_table(detection))]
     known = parameters(detection)
     if known is not None:
         sections.append(Section("Structure", tuple(structure_words(known))))
@@ -198,8 +196,9 @@ def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: 
             "feature",
         ),
         plural(detection.dim, "dimension"),
-        plural(len(detection.levels) - 1, "class", "classes"),
     ]
+    if not continuous:
+        totals.append(plural(len(detection.levels) - 1, "class", "classes"))
     return Sheet("Association scheme", title, tuple(sections), tuple(lead), tuple(totals), provenance)
 
 
@@ -223,5 +222,5 @@ def _figures(detection: Detection) -> list[Figure]:
     keep = detection.dim if 1 <= detection.dim <= 3 else 2
     coordinates = vectors[:, ::-1][:, :keep] * np.sqrt(np.maximum(values[::-1][:keep], 0))
     picture = BlockPicture(0, detection.points[order], gram, coordinates)
-    row = {"gram_values": len(detection.levels) - 1}
+    row = {"gram_values": detection.gram_values}
     return [gram_figure(row, picture), vectors_figure(picture, detection.dim)]

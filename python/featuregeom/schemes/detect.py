@@ -26,10 +26,12 @@ from featuregeom.schemes.entry import (
     relation_matrix,
 )
 from featuregeom.schemes.large import LargeDetection, detect_large
+from featuregeom.schemes.names.two_graphs import equiangular_name
 from featuregeom.schemes.names.words import with_article
+from featuregeom.schemes.noise import moved_by_noise
 from featuregeom.schemes.partitions import REFINEMENTS
 from featuregeom.schemes.products import canonical, class_means, intersection_numbers, is_scheme, stable
-from featuregeom.schemes.verdict import TOLERANCE, Verdict, judge
+from featuregeom.schemes.verdict import TOLERANCE, Verdict, judge, through_noise
 
 __all__ = ["NORM_SPREAD", "detect", "detect_cosines"]
 
@@ -71,8 +73,9 @@ def detect(
         "line" judges the lines that features span, so that a feature and its negative are one.
     tolerance : float
         Largest deviation of a cosine from the ideal one that a name allows, from 0 to 0.5. Above 8 features, exact
-        relations of two and more classes, but for prisms and antiprisms, are named through more noise: while the
-        ideal explains 3/4 of the variance of the cosines, and what it leaves looks like noise of the features.
+        relations of two and more classes, but for prisms and antiprisms, are named through more noise: what the
+        ideal leaves of the cosines is explained by noise of a stated size, at most .1 of the norms up to 10 points,
+        .2 up to 24 and .3 above, and neither by a linear map nor by a turn of half the features. The reason says so.
     seed : int
         Seed of the random checks and of refinement, at least 0.
 
@@ -212,6 +215,8 @@ def detect_cosines(
         if parts:
             name = _sum_name(parts)
             reason = "" if verdict.is_scheme else "a direct sum: its levels together are no scheme"
+            residual = max(*(one.residual for one in parts), _coupling(distinct, members))
+            reason = through_noise(reason, residual, tolerance)
             order = np.concatenate([m[p.order] for m, p in zip(members, parts, strict=True)])
             return _detection(
                 verdict,
@@ -310,9 +315,24 @@ def _direct_sum(
         if len(members) > 1 and min(map(len, members)) > 1:
             parts = tuple(part(index) for index in members)
             limit = max(tolerance, _NOISE * max(map(_deviation, parts)))
-            if all(one.name for one in parts) and _coupling(cosines, members) <= limit:
+            coupled = _coupling(cosines, members)
+            if not all(one.name for one in parts) or coupled > limit:
+                continue
+            if coupled <= tolerance or _apart_but_for_noise(cosines, parts, members):
                 return parts, members
     return (), []
+
+
+def _apart_but_for_noise(
+    cosines: NDArray[np.float64], parts: tuple[Detection, ...], members: list[NDArray[np.int64]]
+) -> bool:
+    """Say whether noise, and no deformation of all summands together, couples them."""
+    ideal = np.zeros_like(cosines)
+    for one, index in zip(parts, members, strict=True):
+        if one.n < len(index):
+            return False
+        ideal[np.ix_(index, index)] = one.denoised
+    return moved_by_noise(cosines, ideal, sum(one.dim for one in parts))
 
 
 def _deviation(found: Detection) -> float:
@@ -371,16 +391,20 @@ def _lines(
     if distinct < n:
         note = f"{n} features on {distinct} line{'s' if distinct > 1 else ''}"
         reason = f"{note}; {reason}" if reason else note
-    equiangular = _equiangular(cosines[np.ix_(single, single)], tolerance)
+    equiangular = equiangular_name(cosines[np.ix_(single, single)], tolerance)
     names = [f"lines of the {found.name}"] if found.name else []
     # A real equiangular tight frame is a regular two-graph (Holmes & Paulsen 2004).
-    names += [equiangular, f"regular two-graph of {distinct} points"] if equiangular else []
+    names += [equiangular.name, f"regular two-graph of {distinct} points"] if equiangular else []
     name = names[0] if names else ""
+    alone = (
+        {} if found.name or not equiangular else {"dim": equiangular.dim, "residual": equiangular.residual}
+    )
     order = np.array(list(dict.fromkeys((found.order % n).tolist())), dtype=np.int64)
     groups = {tuple(sorted({i % n for i in group})) for group in found.duplicates}
     return Detection(
         **{
             **{key: getattr(found, key) for key in Detection.__dataclass_fields__},
+            **alone,
             "name": name,
             "reason": reason if found.name or not name or distinct < n else "",
             "also": tuple(names[1:]),
@@ -392,24 +416,6 @@ def _lines(
             "duplicates": tuple(sorted(group for group in groups if len(group) > 1)),
         }
     )
-
-
-def _equiangular(cosines: NDArray[np.float64], tolerance: float) -> str:
-    """Name an equiangular tight frame: one absolute cosine, and all nonzero eigenvalues of the Gram matrix equal."""
-    n = len(cosines)
-    if n < 3:
-        return ""
-    absolute = np.abs(cosines[np.triu_indices(n, 1)])
-    angle = float(absolute.mean())
-    dim = round(n / (1 + (n - 1) * angle**2))
-    if not 2 <= dim < n - 1:
-        return ""
-    welch = math.sqrt((n - dim) / (dim * (n - 1)))
-    limit = min(tolerance, welch / 4)
-    square = cosines @ cosines * (dim / n)
-    if np.abs(absolute - welch).max() > limit or np.abs(square - cosines).max() > limit:
-        return ""
-    return f"equiangular tight frame of {n} lines in {dim} dimensions"
 
 
 def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -> Detection:

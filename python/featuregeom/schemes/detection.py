@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from featuregeom.schemes.defect import defect, null_p_value
 from featuregeom.schemes.eigenspaces import support_of
+from featuregeom.schemes.levels import distinct_values
 from featuregeom.schemes.products import class_counts, class_means, class_sizes, intersection_numbers
 from featuregeom.schemes.refinement import denoised
 from featuregeom.schemes.spectral import Spectral
@@ -130,6 +131,17 @@ class Detection(Spectral):
     def levels(self) -> NDArray[np.float64]:
         """Mean cosine of each relation, shape (d + 1,); 1 first."""
         return class_means(self.cosines, self.relations)
+
+    @cached_property
+    def gram_values(self) -> int | None:
+        """Number of distinct cosines between the points: of the scheme's levels where there is one.
+
+        Else of the clusters that are narrower than the gaps beside them; None where the cosines are a continuum.
+        """
+        if self.is_scheme:
+            return len(self.levels) - 1
+        levels = distinct_values(self.cosines)
+        return None if levels is None else len(levels)
 
     @cached_property
     def valencies(self) -> NDArray[np.int64] | None:

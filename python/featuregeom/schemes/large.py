@@ -19,7 +19,12 @@ from featuregeom.schemes.check import failure_text
 from featuregeom.schemes.detection import Mode
 from featuregeom.schemes.directions import directions_text
 from featuregeom.schemes.eigenspaces import eigenspaces, support_of
-from featuregeom.schemes.names.parametric import Parametric, component_sizes, parametric_name
+from featuregeom.schemes.names.parametric import (
+    Parametric,
+    component_sizes,
+    noise_outside,
+    parametric_name,
+)
 from featuregeom.schemes.names.words import with_article
 from featuregeom.schemes.spectral import Spectral
 from featuregeom.summary import summarised
@@ -312,7 +317,12 @@ def _named(
         kind = f"a scheme of {len(points)} points with valencies {', '.join(map(str, valencies[1:]))}"
         reason = f"{kind}, without a name"
         name = parametric_name(
-            P, multiplicities, support, (least, most), lambda: _neighbours(features, found.thresholds)
+            P,
+            multiplicities,
+            levels,
+            (least, most),
+            lambda: _neighbours(features, found.thresholds),
+            noise_outside(within / max(int(found.counts.sum()), 1), features.m),
         )
         if name.name and not name.residual <= tolerance:
             reason = (

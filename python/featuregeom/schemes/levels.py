@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["candidates", "clear_cuts", "colour"]
+__all__ = ["candidates", "clear_cuts", "colour", "distinct_values"]
 
 Values = NDArray[np.float64]
 
@@ -22,6 +22,9 @@ _KMEANS_LEVELS = 10
 _KMEANS_VALUES = 200
 _ONE_LEVEL = 1e-3
 """Widest range of values that are one level, where no gap shows the scale."""
+
+_LEVEL_GAP = 0.02
+"""Cosines of two levels are further apart than this, where no gap is a factor wider than all others."""
 
 _EQUAL = 1e-14
 _ROUNDING = 1e-8
@@ -98,6 +101,51 @@ def clear_cuts(values: Values, ratio: float = 20.0) -> Values | None:
     if widest > (padded[best] / 4 if best else _ONE_LEVEL):
         return None
     return np.asarray((values[places - 1] + values[places]) / 2)
+
+
+def distinct_values(cosines: Values) -> Values | None:
+    r"""List the levels of the cosines between different features, increasing; None where they are a continuum.
+
+    A level is a cluster of cosines that is narrower than the gaps to its neighbours.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Normalised Gram matrix.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_levels,), or None
+        Means of the clusters; empty for a single feature. None where some cluster is as wide as a gap beside it, or
+        where all cosines are one cluster wider than 0.02.
+
+    Notes
+    -----
+    Clusters are cut at the gaps that are wider than all others by a factor of 20 (`clear_cuts`), where that leaves two
+    cosines in a cluster on average: of a few cosines two are as near to each other by chance. Else they are cut at the
+    gaps above 0.02.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> X = fg.shapes.polygon(5)
+    >>> distinct_values(X @ X.T).round(4).tolist()
+    [-0.809, 0.309]
+    """
+    values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
+    if values.size == 0:
+        return values
+    cuts = clear_cuts(values)
+    if cuts is not None and 2 * (len(cuts) + 1) <= len(values):
+        places = np.searchsorted(values, cuts)
+    else:
+        places = np.flatnonzero(np.diff(values) > _LEVEL_GAP) + 1
+    clusters = np.split(values, places)
+    widths = np.array([cluster[-1] - cluster[0] for cluster in clusters])
+    gaps = values[places] - values[places - 1] if len(places) else np.array([_LEVEL_GAP])
+    if (widths >= np.minimum(np.append(gaps[0], gaps), np.append(gaps, gaps[-1]))[: len(widths)]).any():
+        return None
+    return np.array([cluster.mean() for cluster in clusters])
 
 
 def colour(cosines: Values, cuts: Values) -> NDArray[np.int64]:

@@ -36,9 +36,10 @@ class BlockSchemes:
     n : ndarray of int64, shape (b,)
         Features of each block.
     is_scheme : ndarray of bool, shape (b,)
-        Whether the levels of its cosines are an association scheme: exact, by all products.
+        Whether the levels of its cosines are an association scheme: exact, by all products. Never where they are a
+        continuum: where one is wider than `tolerance` and no narrower than the gaps beside it.
     levels : tuple of ndarray of float64
-        Mean cosine of each level of a block, decreasing, without the diagonal's.
+        Mean cosine of each level of a block, decreasing, without the diagonal's; none for a continuum.
     valencies : tuple of ndarray of int64
         Valency of each level; zeros where they are no scheme.
     scheme : ndarray of int64, shape (b,)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.schemes.defect import NULL_LIMIT, defect, null_p_value
 from featuregeom.schemes.eigenspaces import eigenspaces, support_of
-from featuregeom.schemes.levels import clear_cuts
+from featuregeom.schemes.levels import clear_cuts, colour, distinct_values
 from featuregeom.schemes.names import (
     Classical,
     Match,
@@ -22,13 +22,13 @@ from featuregeom.schemes.names import (
     of_classical,
 )
 from featuregeom.schemes.names.catalogue import LARGEST
-from featuregeom.schemes.names.parametric import component_sizes, parametric_name
+from featuregeom.schemes.names.parametric import component_sizes, noise_outside, parametric_name
 from featuregeom.schemes.noise import FREE_VARIANCE, like_noise
 from featuregeom.schemes.partitions import REFINEMENTS, Partition, Search, search
-from featuregeom.schemes.products import class_counts, class_means, intersection_numbers
+from featuregeom.schemes.products import class_counts, class_means, intersection_numbers, is_scheme
 from featuregeom.summary import summarised
 
-__all__ = ["TOLERANCE", "Verdict", "judge"]
+__all__ = ["TOLERANCE", "Verdict", "judge", "through_noise"]
 
 TOLERANCE = 0.05
 """Largest deviation of a cosine from the ideal one."""
@@ -114,7 +114,7 @@ def judge(
     eigenvalues = values[::-1].astype(np.float64)
     classic = classical(cosines, eigenvalues, vectors[:, -2:].astype(np.float64))
     laid = [one for one in classic if one.in_dimension]
-    if laid and laid[0].residual <= min(laid[0].limit, tolerance):
+    if laid and laid[0].residual <= min(laid[0].limit, tolerance) and not _finer(cosines, laid[0], seed):
         return _classical(cosines, laid[0])
     if n == 2:
         return _nothing(cosines, f"2 features at cosine {cosines[0, 1]:.3f}")
@@ -126,12 +126,14 @@ def judge(
         best = _named(cosines, noisy, eigenvalues, tolerance)
         found = noisy if best is not None or not found.clear else found
     if best is not None:
-        return _matched(cosines, *best, found)
+        return _through(_matched(cosines, *best, found), tolerance)
     noisy_one = _classical_through_noise(cosines, classic, eigenvalues)
     if noisy_one is not None:
-        return noisy_one
-    if n > LARGEST and found.partitions and (known := _by_parameters(cosines, found, tolerance)):
-        return known
+        return _through(noisy_one, tolerance)
+    if n > LARGEST and found.partitions:
+        known = _by_parameters(cosines, found, eigenvalues, tolerance)
+        if known is not None:
+            return known
     return _unnamed(cosines, found, laid, eigenvalues, tolerance)
 
 
@@ -159,6 +161,35 @@ def _classical(cosines: NDArray[np.float64], one: Classical) -> Verdict:
         None,
         partition.relations,
     )
+
+
+def _through(verdict: Verdict, tolerance: float) -> Verdict:
+    return replace(verdict, reason=through_noise(verdict.reason, verdict.residual, tolerance))
+
+
+def through_noise(reason: str, residual: float, tolerance: float) -> str:
+    """Add to what is said of a name that it is given through noise, where its residual is above the tolerance."""
+    if residual <= tolerance:
+        return reason
+    said = f"through noise: cosines differ by up to {residual:.3f}, above the tolerance of {tolerance:g}"
+    return f"{reason}; {said}" if reason else said
+
+
+def _finer(cosines: NDArray[np.float64], one: Classical, seed: int) -> bool:
+    """Say whether clear levels are another scheme than this geometry's, however near to it.
+
+    Up to 8 features, where chance makes schemes, they must be exact. J(7,2) in two eigenspaces at once has levels on
+    both sides of that of the simplex, and equiangular lines in many dimensions are nearly orthogonal.
+    """
+    if one.residual <= _EXACT:
+        return False
+    cuts = clear_cuts(np.sort(cosines[np.triu_indices(len(cosines), 1)]))
+    if cuts is None or not len(cuts):
+        return False
+    levels = colour(cosines, cuts)
+    if np.array_equal(levels, one.relations) or not is_scheme(levels, seed):
+        return False
+    return not _few(cosines) or float(np.abs(cosines - class_means(cosines, levels)[levels]).max()) <= _EXACT
 
 
 def _classical_through_noise(
@@ -273,12 +304,13 @@ def _unnamed(
         if len(cells) > 1:
             reason += f" and {len(cells)} fibres of {', '.join(map(str, sizes))} features"
     else:
-        count = _distinct_cosines(cosines)
+        levels = distinct_values(cosines)
+        what = "a continuum of cosines" if levels is None else f"{len(levels)} distinct cosines"
         far = defect(found.levels)
         verdict = (
             f"no scheme (defect {far:.2f})" if far > 0 else "no scheme that noise and chance would not give"
         )
-        reason = f"{n} features with {count} distinct cosines: {verdict}"
+        reason = f"{n} features with {what}: {verdict}"
         if nearest:
             reason += f"; nearest is the {nearest}, {residual:.2f} off"
     return Verdict(
@@ -340,7 +372,9 @@ def _outlier(cosines: NDArray[np.float64], partition: Partition) -> bool:
     return partition.spread > max(_OUTLIER * deviation, _EXACT)
 
 
-def _by_parameters(cosines: NDArray[np.float64], found: Search, tolerance: float) -> Verdict | None:
+def _by_parameters(
+    cosines: NDArray[np.float64], found: Search, eigenvalues: NDArray[np.float64], tolerance: float
+) -> Verdict | None:
     """Name what is beyond the catalogue, where parameters alone determine it."""
     partition = found.partitions[0]
     relations, n = partition.relations, len(cosines)
@@ -352,10 +386,12 @@ def _by_parameters(cosines: NDArray[np.float64], found: Search, tolerance: float
         near = np.flatnonzero(relations[0] == 1)
         return component_sizes(relations[np.ix_(near, near)] == 1)
 
+    left = float(((cosines - levels[relations]) ** 2).mean())
     lowest, highest = np.full(len(levels), np.inf), np.full(len(levels), -np.inf)
     np.minimum.at(lowest, relations, cosines)
     np.maximum.at(highest, relations, cosines)
-    name = parametric_name(P, multiplicities, support, (lowest[1:], highest[1:]), neighbours)
+    noise = noise_outside(left, int((eigenvalues > _EXACT).sum()))
+    name = parametric_name(P, multiplicities, levels, (lowest[1:], highest[1:]), neighbours, noise)
     if not name.name or not name.residual <= tolerance:
         return None
     dim = int(multiplicities[support].sum())
@@ -384,12 +420,6 @@ def _nearest(
     nothing = (1.0, "", math.nan, None)
     missing, name, residual, relations = min(options, key=lambda one: one[:2], default=nothing)
     return (name, residual, relations) if missing <= 1 - _RESEMBLES else ("", math.nan, relations)
-
-
-def _distinct_cosines(cosines: NDArray[np.float64]) -> int:
-    values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
-    cuts = clear_cuts(values)
-    return len(cuts) + 1 if cuts is not None else int((np.diff(values) > 0.02).sum()) + 1
 
 
 def _by_similarity(cosines: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -81,14 +81,25 @@ class Verification:
     ----------
     findings : tuple of Finding
         Every check, in order; checks that need an earlier one which failed are left out.
+    through_noise : bool
+        Whether the certificate's name is one through noise: its residual is above its tolerance. What holds then is
+        that the cosines are as far from the ideal ones as stated, by no more than a stated level of noise explains.
     """
 
     findings: tuple[Finding, ...]
+    through_noise: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether every check holds."""
+        """Whether every check holds; see `through_noise` for what that means of a name."""
         return all(finding.holds for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """One line: "holds", "holds through noise, ..." or "does not hold"."""
+        if not self.holds:
+            return "does not hold"
+        return "holds through noise, not to its tolerance" if self.through_noise else "holds"
 
 
 def verify(certificate: dict[str, Any], features: Any) -> Verification:
@@ -147,7 +158,12 @@ def verify(certificate: dict[str, Any], features: Any) -> Verification:
     if all(finding.holds for finding in findings):
         slack = SLACK if len(points) <= LARGEST else _STREAMED_SLACK
         findings.append(_name(rows, norms, certificate, slack))
-    return Verification(tuple(findings))
+    return Verification(tuple(findings), _through_noise(certificate))
+
+
+def _through_noise(certificate: dict[str, Any]) -> bool:
+    residual = certificate["residual"]
+    return bool(certificate["name"]) and residual is not None and residual > certificate["tolerance"]
 
 
 def _duplicates(unit: NDArray[np.float64], certificate: dict[str, Any], fields: Fields) -> Finding:
@@ -365,7 +381,10 @@ def _name(
             else certificate["residual"] is not None and abs(residual - certificate["residual"]) <= slack
         )
         if (name, sorted(also), _groups(duplicates)) == stated and close:
-            return Finding(what, True, f"residual {residual:.3g}")
+            above = f", above the tolerance of {certificate['tolerance']:g}: through noise"
+            return Finding(
+                what, True, f"residual {residual:.3g}{above if _through_noise(certificate) else ''}"
+            )
         said = said or f"it gives {name or 'none'!r} with the residual {residual:.6g}" + (
             f", also {', '.join(also)}" if also else ""
         )

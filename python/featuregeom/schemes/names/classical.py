@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from featuregeom.schemes.names.words import cross_polytope_name, polygon_name, simplex_name
 from featuregeom.summary import summarised
 
-__all__ = ["Classical", "classical", "fits_dimension"]
+__all__ = ["OUTSIDE", "Classical", "classical", "fits_dimension"]
 
 _TOLERANCE = 0.05
 """Largest deviation of a cosine from the ideal one."""
 
-_OUTSIDE = 0.25
+OUTSIDE = 0.25
 """Largest eigenvalue of the cosines outside the geometry's own dimensions, times the number of features. Without
 it some vertices of a larger simplex would pass for a smaller one, which has one dimension less."""
 
@@ -104,7 +104,7 @@ def fits_dimension(eigenvalues: NDArray[np.float64], dim: int) -> bool:
     bool
     """
     n = len(eigenvalues)
-    return dim >= n or bool(eigenvalues[dim] <= _OUTSIDE / n)
+    return dim >= n or bool(eigenvalues[dim] <= OUTSIDE / n)
 
 
 def _laid(

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.schemes.eigenspaces import support_of
+from featuregeom.schemes.names.classical import OUTSIDE
 from featuregeom.schemes.names.words import cross_polytope_name, cube_name, simplex_name
 
-__all__ = ["Parametric", "component_sizes", "eberlein", "krawtchouk", "parametric_name"]
+__all__ = ["Parametric", "component_sizes", "eberlein", "krawtchouk", "noise_outside", "parametric_name"]
 
 _LEECH = (1, 4600, 47104, 93150, 47104, 4600, 1)
 
@@ -112,12 +114,34 @@ def eberlein(v: int, k: int) -> NDArray[np.float64]:
     )
 
 
+def noise_outside(mean_square: float, m: int) -> float:
+    r"""Say what eigenvalues noise of the features leaves in the Gram matrix of the levels, outside the geometry.
+
+    Isotropic noise of relative size s in m dimensions shrinks cosines by :math:`1 - s^2`, which leaves the eigenvalue
+    :math:`s^2`, and scatters them with a variance of about :math:`2 s^2 / m`.
+
+    Parameters
+    ----------
+    mean_square : float
+        Mean square of the deviations of cosines from their levels.
+    m : int
+        Dimensions of the features.
+
+    Returns
+    -------
+    float
+        Twice :math:`s^2`, for the scatter is less where cosines are large.
+    """
+    return m * mean_square
+
+
 def parametric_name(
     P: NDArray[np.float64],
     multiplicities: NDArray[np.int64],
-    support: NDArray[np.int64],
+    levels: NDArray[np.float64],
     extremes: tuple[NDArray[np.float64], NDArray[np.float64]],
     neighbours: Callable[[], Counter[int]],
+    noise: float,
 ) -> Parametric:
     """Name a scheme whose parameters have one geometry only.
 
@@ -127,12 +151,15 @@ def parametric_name(
         First eigenmatrix, relations by decreasing cosine.
     multiplicities : ndarray of int64, shape (d + 1,)
         Dimensions of the eigenspaces.
-    support : ndarray of int64
-        Eigenspaces that the geometry lies in.
+    levels : ndarray, shape (d + 1,)
+        Mean cosine of each relation.
     extremes : (ndarray, ndarray), each of shape (d,)
         Smallest and largest cosine of each relation.
     neighbours : callable
         Gives the sizes of the connected components among the neighbours of a point.
+    noise : float
+        What noise of the features may leave of the eigenvalues of the Gram matrix outside the geometry's dimensions:
+        `noise_outside`.
 
     Returns
     -------
@@ -140,9 +167,13 @@ def parametric_name(
         With an empty name where there is none.
     """
     nothing = Parametric("", (), math.nan)
-    if len(support) != 1 or support[0] == 0:
-        return nothing
+    theta = P @ levels
+    support = support_of(theta)
     valencies, n, d = P[0], round(float(P[0].sum())), len(P) - 1
+    # All vertices but one of a larger simplex, say, have its parameters, and a dimension more.
+    outside = float(np.abs(np.delete(theta, support)).max(initial=0.0))
+    if len(support) != 1 or support[0] == 0 or outside > max(OUTSIDE / n, noise):
+        return nothing
     ideal = P[support[0], 1:] / valencies[1:]
     residual = float(np.maximum(np.abs(extremes[0] - ideal), np.abs(extremes[1] - ideal)).max())
 

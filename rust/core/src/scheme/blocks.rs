@@ -50,8 +50,9 @@ struct Scratch {
 /// Check the levels of the cosines within blocks, given as stretches `offsets[b]..offsets[b + 1]` of `members`.
 ///
 /// Sorted cosines are cut where two neighbours differ by more than `tolerance`; relation 0 is the diagonal, the
-/// others come by decreasing level. Blocks have from 1 to 64 features. A block with a zero feature is no scheme and
-/// has no levels. Costs `k^2 m + k^3` for k features.
+/// others come by decreasing level. Blocks have from 1 to 64 features. A block is no scheme and has no levels where a
+/// feature is zero, or where its cosines are a continuum: a level is wider than `tolerance` and as wide as a gap beside
+/// it, or than `tolerance` where it is the only one. Costs `k^2 m + k^3` for k features.
 ///
 /// # Errors
 /// [`Error::Parameter`] for stretches or members out of range, another size or a negative tolerance;
@@ -158,6 +159,9 @@ fn one(x: &FeatureMatrix<'_>, members: &[usize], tolerance: f64, scratch: &mut S
     let levels: Vec<f64> =
         groups().map(|group| group.iter().map(|pair| pair.0).sum::<f64>() / group.len() as f64).collect();
     let d = levels.len();
+    if continuous(cosines, tolerance) {
+        return Some(nothing);
+    }
     let refused = |levels| Block { levels, valencies: vec![0; d], key: None };
     // Each level has a pair at every point of a scheme.
     if d >= k && k > 1 {
@@ -178,6 +182,19 @@ fn one(x: &FeatureMatrix<'_>, members: &[usize], tolerance: f64, scratch: &mut S
             valencies: valencies[1..].iter().map(|&count| count.into()).collect(),
             key: Some(key),
         },
+    })
+}
+
+/// Whether some cluster of decreasing cosines is no level: one that is no narrower than the gaps beside it.
+fn continuous(cosines: &[(f64, usize)], tolerance: f64) -> bool {
+    let ends = |group: &[(f64, usize)]| (group[0].0, group[group.len() - 1].0);
+    let clusters: Vec<(f64, f64)> = cosines.chunk_by(|a, b| a.0 - b.0 <= tolerance).map(ends).collect();
+    let gap = |k: usize| clusters[k].1 - clusters[k + 1].0;
+    clusters.iter().enumerate().any(|(k, &(high, low))| {
+        let before = if k > 0 { gap(k - 1) } else { f64::INFINITY };
+        let after = if k + 1 < clusters.len() { gap(k) } else { f64::INFINITY };
+        let room = before.min(after);
+        high - low > tolerance && high - low >= if room.is_finite() { room } else { tolerance }
     })
 }
 
