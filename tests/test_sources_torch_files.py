@@ -164,5 +164,5 @@ def test_a_checkpoint_without_tensors(tmp_path, tree):
 def test_without_torch_the_extra_is_named(tmp_path, monkeypatch):
     torch.save({"W": matrix()}, tmp_path / "model.pt")
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"model\.pt: .*pip install featuregeom\[torch\]"):
+    with pytest.raises(MissingExtraError, match=r"model\.pt: .*pip install 'featuregeom\[torch\]'"):
         open_source(tmp_path / "model.pt")

@@ -354,7 +354,7 @@ def test_import_needs_no_torch_and_training_names_the_extra() -> None:
         "from featuregeom.errors import MissingExtraError\n"
         "for call in (g.train_gallery, lambda: g.write_gallery('nowhere/x')):\n"
         "    try: call()\n"
-        "    except MissingExtraError as error: assert 'pip install featuregeom[torch]' in str(error)\n"
+        "    except MissingExtraError as error: assert 'featuregeom[torch]' in str(error)\n"
         "    else: raise SystemExit(1)\n"
     )
     subprocess.run(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom.networks.tensors import check_tensor
 from featuregeom.summary import summarised
 
 __all__ = [
@@ -301,15 +302,12 @@ def off_graph(X: Any) -> Any:
     Raises
     ------
     DtypeError
-        If a tensor is sparse or on the meta device, and so holds no dense numbers.
+        If a tensor has no numbers that can be read, a sparse or nested one, say.
     """
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(X, torch.Tensor):
         return X
-    if X.layout is not torch.strided or X.is_meta:
-        raise DtypeError(
-            "a torch tensor without dense numbers (sparse or meta) cannot be read: pass X.to_dense()"
-        )
+    check_tensor(X, "an argument")
     tensor = X.detach().cpu().resolve_conj().resolve_neg()
     return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
 
@@ -332,10 +330,7 @@ def _from_torch(X: Any, where: str) -> tuple[NDArray[Any], str]:
     name = dtype_name(X)
     check_dtype(name, where)
     torch = sys.modules["torch"]
-    if X.layout is not torch.strided:
-        raise DtypeError(f"{where} is a sparse torch tensor: pass X.to_dense()")
-    if X.is_meta:
-        raise DtypeError(f"{where} is on torch's meta device, which holds no numbers: load the weights first")
+    check_tensor(X, where)
     tensor = X.detach().cpu().resolve_neg()
     return (tensor.view(torch.uint16) if name == "bfloat16" else tensor).numpy(), name
 

@@ -48,8 +48,8 @@ class Format(StrEnum):
 Model = Annotated[
     str,
     typer.Argument(
-        help="Weights of dense layers joined by ReLU: a state dict as .safetensors, .npz or .pt, with names such as "
-        "0.weight, 0.bias, 2.weight."
+        help="Weights of dense layers, taken as joined by ReLU, for no file says what joins them: a state dict as "
+        ".safetensors, .npz or .pt, with names such as 0.weight, 0.bias, 2.weight."
     ),
 ]
 Table = Annotated[Format, typer.Option("--table", help="File format of the table.")]
@@ -105,8 +105,10 @@ def slice_(
             "largest": float(found.areas.max()),
             "decision_segments": len(found.decision_boundary()),
             "coincidences": found.n_degenerate,
+            "activation": _ASSUMED,
         }
         text = (
+            *_assumed(layers),
             "Each cell is one code: which of the neurons are on. Inside it the network is one affine map. The cells "
             "are exact up to rounding, not a grid's: their areas add up to the rectangle's.",
             *_coincidences(found.n_degenerate),
@@ -128,6 +130,7 @@ def slice_(
                 colour=colour.value,
                 seed=seed,
                 max_regions=max_regions,
+                activation=_ASSUMED,
             ),
         )
         _finish(folder, "slice", frame, sheet, facts, table, as_json)
@@ -184,9 +187,11 @@ def along(
             "density": found.density,
             "deviation": found.deviation,
             "coincidences": found.n_degenerate,
+            "activation": _ASSUMED,
         }
         crossings = ", ".join(map(str, facts["crossings"])) or "none"
         text = (
+            *_assumed(layers),
             "Between two breakpoints the code stays as it is, and the output is a straight line. All breakpoints are "
             f"here, not those that a grid sees. Crossings by layer: {crossings}. A region is a code: one that the way "
             "leaves and enters again is counted once, and a corner of the way ends a piece, but no region.",
@@ -200,9 +205,22 @@ def along(
                 Section("The first pieces", (), (), found.to_frame().head(50)),
             ),
             totals=(f"{found.n_regions} regions", f"{found.n_pieces} pieces", f"{found.n_bits} neurons"),
-            provenance=made_by("regions along", source=model, way=said, seed=seed),
+            provenance=made_by("regions along", source=model, way=said, seed=seed, activation=_ASSUMED),
         )
         _finish(folder, "along", found.to_frame(), sheet, facts, table, as_json)
+
+
+_ASSUMED = "ReLU, assumed: the file does not say what joins its layers"
+
+
+def _assumed(layers: list[Any]) -> tuple[str, ...]:
+    """Give the sentence that says what was assumed of a network with hidden layers."""
+    if len(layers) < 2:
+        return ()
+    return (
+        "The layers are taken as joined by ReLU. The file does not say what joins them: if it is anything else, "
+        "LeakyReLU say, these are not its regions; give the module itself to fg.regions in Python.",
+    )
 
 
 def _plane(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.networks.tensors import check_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +35,7 @@ def placing(model: torch.nn.Module, device: Any) -> Callable[[Any], Any]:
             return value.to(place, dtype if value.is_floating_point() and dtype is not None else value.dtype)
         if not isinstance(value, torch.Tensor):
             return value
+        check_tensor(value, "a tensor of the data")
         moved = value.detach() if place is None else value.detach().to(place)
         return moved.clone() if moved.data_ptr() == value.data_ptr() else moved
 
@@ -45,6 +47,8 @@ def cut(data: Any, size: int) -> tuple[Iterator[Any], int]:
     import torch
 
     arrays = (np.ndarray, torch.Tensor)
+    for value in data.values() if isinstance(data, Mapping) else (data,):
+        check_tensor(value, "a tensor of the data")
     if isinstance(data, arrays):
         if not data.ndim:
             raise ShapeError(f"data is a single number, {data}: inputs go along the first axis")
@@ -100,14 +104,29 @@ class Call:
         Arguments, copies that the model may overwrite.
     size : int
         Inputs of the batch.
-    tokens : (int, tensor of bool or None) or None
-        Tokens of each input, and which of them are rows (all where None); None where inputs are the rows.
+    tokens : (int or None, tensor of bool or None) or None
+        Tokens of each input, None where only activations tell (images), and which of them are rows (all where None);
+        None where inputs are the rows.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     size: int
-    tokens: tuple[int, Any] | None
+    tokens: tuple[int | None, Any] | None
+
+    def shorter(self) -> Call:
+        """Give the call without the last token of each input: cut are tensors of shape (inputs, tokens, ...)."""
+        import torch
+
+        assert self.tokens is not None
+        length, mask = self.tokens
+
+        def part(value: Any) -> Any:
+            tokens = isinstance(value, torch.Tensor) and tuple(value.shape[:2]) == (self.size, length)
+            return value[:, :-1] if tokens else value
+
+        kwargs = {key: part(value) for key, value in self.kwargs.items()}
+        return Call(tuple(map(part, self.args)), kwargs, self.size, (length and length - 1, part(mask)))
 
     def take(self, chosen: list[int]) -> Call:
         """Give the call of some inputs of the batch: tensors as long as it are cut, others stay whole."""
@@ -158,7 +177,8 @@ def call(batch: Any, put: Callable[[Any], Any], rows: RowsOf) -> Call:
         if mask.ndim != 2:
             raise ShapeError(f"attention_mask must have shape (inputs, tokens), not {tuple(mask.shape)}")
         return Call(args, kwargs, size, (int(mask.shape[1]), mask.bool()))
-    length = next((int(tensor.shape[1]) for tensor in found if tensor.ndim > 1), None)
-    if length is None:
+    axes = next((tensor for tensor in found if tensor.ndim > 1), None)
+    if axes is None:
         raise ShapeError("rows='tokens' needs inputs with an axis of tokens after the first")
-    return Call(args, kwargs, size, (length, None))
+    # The second axis of images is that of channels.
+    return Call(args, kwargs, size, (int(axes.shape[1]) if axes.ndim < 4 else None, None))

@@ -21,6 +21,7 @@ from featuregeom.codes.recording import Mode, Recorder, Seen, Uncoded, refuse_tr
 from featuregeom.codes.sketch import DistinctSketch
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.networks.extra import torch_module
+from featuregeom.networks.modules import check_module, eager
 from featuregeom.networks.rows import close, largest, splits
 from featuregeom.networks.state import has_hooks, on_trial
 
@@ -133,17 +134,12 @@ def capture(
     buffers, attributes of modules) is taken back; hooks that others registered see them only if values differ without
     those hooks.
     """
-    torch = torch_module("codes.capture")
-    if not isinstance(model, torch.nn.Module):
-        raise ParameterError(
-            f"model must be a torch.nn.Module, not a {type(model).__name__}: wrap a function in a module whose forward "
-            "calls it, or pass its activations to fg.codes.pack"
-        )
+    torch_module("codes.capture")
+    check_module(model)
     _check_choices(mode, rows, uncoded)
     check_policy(nonfinite)
     check_tolerance(tolerance)
     batch_size = integer("batch_size", batch_size, 1)
-    _refuse_scripted(model)
     refuse_training(model)
     wanted = None if layers is None else tuple(layers)
     if wanted == ():
@@ -184,17 +180,6 @@ def _check_choices(mode: str, rows: str, uncoded: str) -> None:
         )
 
 
-def _refuse_scripted(model: torch.nn.Module) -> None:
-    import torch
-
-    for name, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule):
-            raise ParameterError(
-                f"module {name or 'model'!r} is scripted or traced, and torch lets nobody watch what it calls: "
-                "capture the model that it was made from"
-            )
-
-
 class _Run:
     """Runs the model on batches, recorded, and compares what parts of a batch give.
 
@@ -222,7 +207,7 @@ class _Run:
             self._model, given.size, tokens=given.tokens, wanted=self._wanted, keep=keep, **self._how
         )
         try:
-            with recorder(given.args, given.kwargs):
+            with recorder(given.args, given.kwargs), eager():
                 self._model(*given.args, **given.kwargs)
         except RuntimeError as error:
             types = {
@@ -255,6 +240,8 @@ class _Run:
         ParameterError
             If values differ, whether by mixing rows, by state or by chance, or the model does not run again.
         """
+        if first.turned:
+            self._check_tokens(again().shorter())
         for part in parts:
             wrong = self._compare(first, again, part, hooks=False)
             if wrong is not None and has_hooks(self._model):
@@ -281,6 +268,18 @@ class _Run:
                 third = self(again(), first.keep)
             return ParameterError(_MIXED if _same(first, third, first.keep) else _NOT_FIXED)
         return ParameterError(f"{_MIXED} (the model ran on a batch, and then not on part of it: {failed})")
+
+    def _check_tokens(self, shorter: Call) -> None:
+        """Make sure that the axis of tokens is one: where a token is missing, activations must be shorter there."""
+        try:
+            with on_trial(self._model, hooks=False):
+                self(shorter, [])
+        except (ShapeError, RuntimeError, ValueError, IndexError) as error:
+            raise ParameterError(
+                "an activation has two axes as long as that of the tokens, and nothing shows which is which, for the "
+                f"model does not give one token less when it gets one less ({error}); pad inputs to another length, or "
+                "ask for rows='inputs'"
+            ) from error
 
     def _check_arguments(self, given: Call) -> None:
         """Refuse entries of a batch that forward has no argument for."""

@@ -16,6 +16,7 @@ from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import as_features, check_dtype, dtype_name
 from featuregeom.frames import Progress
+from featuregeom.networks.tensors import check_tensor
 from featuregeom.summary import summarised
 
 __all__ = ["Codes", "Layer", "NonFinite", "fingerprints", "pack"]
@@ -168,6 +169,7 @@ def pack(
     """
     check_policy(nonfinite)
     check_tolerance(tolerance)
+    check_tensor(activations, "activations")  # first, for a nested tensor has no shape to look at
     plain = isinstance(activations, np.ndarray) and not isinstance(activations, np.ma.MaskedArray)
     array = activations if plain else None
     shape = tuple(getattr(activations, "shape", ()) or np.shape(activations))

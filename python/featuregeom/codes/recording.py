@@ -99,8 +99,9 @@ class Recorder:
         Its modules give the names.
     size : int
         Inputs of the batch.
-    tokens : (int, tensor or None), optional
-        Tokens of each input and which of them are rows (all where None); inputs are the rows unless given.
+    tokens : (int or None, tensor or None), optional
+        Tokens of each input (as the first activation has them where None), and which of them are rows (all where
+        None); inputs are the rows unless given.
     mode, wanted, tolerance, uncoded
         As for `capture`.
     keep : sequence of int
@@ -112,6 +113,8 @@ class Recorder:
         In the order of the calls.
     keep : list of int
         As given.
+    turned : bool
+        Whether an activation has another axis as long as that of the tokens, which may then be the wrong one.
     called : list of str
         Names of all activations with a code, wanted or not.
     left_out : list of str
@@ -123,7 +126,7 @@ class Recorder:
         model: torch.nn.Module,
         size: int,
         *,
-        tokens: tuple[int, Any] | None = None,
+        tokens: tuple[int | None, Any] | None = None,
         mode: Mode = "neuron",
         wanted: tuple[str, ...] | None = None,
         tolerance: float | None = None,
@@ -143,6 +146,7 @@ class Recorder:
         self._gated: Any = None
         self.seen: list[Seen] = []
         self._kept: list[Any] = []
+        self.turned = False
         self.called: list[str] = []
         self.left_out: list[str] = []
 
@@ -288,15 +292,8 @@ class Recorder:
         name = self._name()
         if not bends or (self._wanted is not None and name not in self._wanted):
             return
+        values = self._by_row(name, values)
         axes = 1 if self._tokens is None else 2
-        expected = (self._size,) if self._tokens is None else (self._size, self._tokens[0])
-        # Of two axes the second may be units, as many as there are tokens by chance.
-        if tuple(values.shape[:axes]) != expected or (axes == 2 and values.ndim == 2):
-            rows = f"{self._size} inputs" + ("" if self._tokens is None else f" of {self._tokens[0]} tokens")
-            raise ShapeError(
-                f"activation {name!r} has shape {tuple(values.shape)} for {rows}; name the layers to keep in "
-                "layers=[...]"
-            )
         self._kept.append(values[self.keep])  # Indexing by a list copies.
         finite = self._rows(torch.isfinite(values))
         sides = [self._rows(values > bend) for bend in bends]
@@ -318,6 +315,40 @@ class Recorder:
         dtype = str(values.dtype).removeprefix("torch.")
         two = kind if kind != "clamp" or len(bends) == 1 else "hardtanh"
         self.seen.append(Seen(name, two, dtype, tuple(values.shape[axes:]), flat, bad, near, first))
+
+    def _by_row(self, name: str, values: Any) -> Any:
+        """Give pre-activations with the axis of inputs first, and then that of tokens where they are the rows."""
+        shape = tuple(values.shape)
+        if self._tokens is None:
+            if shape[:1] == (self._size,):
+                return values
+            told = ""
+        else:
+            length, mask = self._tokens
+            if length is None and len(shape) == 3 and shape[0] == self._size:
+                # Images say nothing of their patches: the first activation does, and others must agree.
+                length = shape[1]
+                self._tokens = length, mask
+            # Of two axes the second may be units, as many as there are tokens by chance.
+            if shape[:2] == (self._size, length) and len(shape) > 2:
+                self.turned |= length in shape[2:]
+                return values
+            if length is not None and len(shape) == 2 and shape[0] == self._size * length:
+                return values.reshape(self._size, length, -1)
+            told = "" if length is None else f" of {length} tokens"
+        raise ShapeError(
+            f"activation {name!r} has shape {shape} for {self._size} inputs{told}; name the layers to keep in "
+            "layers=[...], or record activations with a forward hook and pass them to fg.codes.pack"
+            + self._advice(shape)
+        )
+
+    def _advice(self, shape: tuple[int, ...]) -> str:
+        if self._tokens is None:
+            folded = len(shape) == 2 and shape[0] > self._size and shape[0] % self._size == 0
+            return "; where inputs and tokens share its first axis, ask for rows='tokens'" if folded else ""
+        if len(shape) > 1 and shape[0] == self._size:
+            return "; its second axis is not that of the tokens: ask for rows='inputs'"
+        return "; it has no row for each token, as where a router sends tokens to experts"
 
     def kept(self, index: int, places: list[int]) -> Any:
         """Give the pre-activations of ``seen[index]`` for some inputs in `keep`; of tokens, those that are rows."""

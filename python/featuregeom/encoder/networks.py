@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.plateaus.tensors import torch_module
+from featuregeom.networks.extra import torch_module
 
 if TYPE_CHECKING:
     import torch

@@ -28,7 +28,7 @@ from featuregeom.errors import (
     SourceError,
 )
 from featuregeom.folders import locked
-from featuregeom.plateaus.tensors import torch_module
+from featuregeom.networks.extra import torch_module
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError
-from featuregeom.plateaus.tensors import torch_module
+from featuregeom.networks.extra import torch_module
+from featuregeom.networks.tensors import check_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +63,8 @@ class ContextInputs:
             given = {str(name): value for name, value in inputs.items()}
         else:
             given = dict(enumerate(inputs if isinstance(inputs, tuple) else (inputs,)))
+        for name, value in given.items():
+            check_tensor(value, f"input {name!r}")
         common = (shared,) if isinstance(shared, str | int) else tuple(shared)
         for name in common:
             if name not in given:

@@ -18,9 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError
+from featuregeom.networks.extra import torch_module
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
 from featuregeom.plateaus.responses import check_rows, outputs, pair_contexts
-from featuregeom.plateaus.tensors import first_bad, torch_module
+from featuregeom.plateaus.tensors import first_bad
 from featuregeom.summary import summarised
 
 __all__ = ["Crossings", "crossings"]

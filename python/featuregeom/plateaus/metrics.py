@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.plateaus.tensors import torch_module
+from featuregeom.networks.extra import torch_module
 
 if TYPE_CHECKING:
     import torch

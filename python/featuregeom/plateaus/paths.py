@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.networks.extra import torch_module
 from featuregeom.plateaus.directions import Directions
-from featuregeom.plateaus.tensors import rows, torch_module
+from featuregeom.plateaus.tensors import rows
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.networks.extra import torch_module
 from featuregeom.plateaus.crossings import crossings
 from featuregeom.plateaus.curve_numbers import slopes
 from featuregeom.plateaus.curves import Plateaus, response_curves
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
 from featuregeom.plateaus.responses import pair_contexts
-from featuregeom.plateaus.tensors import torch_module
 from featuregeom.summary import summarised
 
 __all__ = ["Polytopes", "polytopes", "stable_boundaries"]

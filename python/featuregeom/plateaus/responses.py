@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.networks.extra import torch_module
 from featuregeom.networks.rows import close, largest, splits
 from featuregeom.networks.state import on_trial
 from featuregeom.plateaus.context_inputs import checked_contexts
 from featuregeom.plateaus.metrics import Metric, ab_ratio, resolve, rounding
 from featuregeom.plateaus.paths import Path
-from featuregeom.plateaus.tensors import first_bad, torch_module
+from featuregeom.plateaus.tensors import first_bad
 
 __all__ = ["Responses", "check_rows", "outputs", "pair_contexts"]
 

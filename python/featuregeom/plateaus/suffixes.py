@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.networks.extra import torch_module
+from featuregeom.networks.modules import check_module, eager
 from featuregeom.plateaus.context_inputs import ContextInputs, checked_contexts
 from featuregeom.plateaus.responses import check_rows
-from featuregeom.plateaus.tensors import rows, torch_module
+from featuregeom.plateaus.tensors import rows
 
 if TYPE_CHECKING:
     import torch
@@ -142,7 +144,7 @@ class Suffix:
 
         arguments, keywords = self._inputs.of(contexts)
         result = None
-        with _hooked([(module, keep(name)) for name, module in self._outputs.items()]):
+        with _hooked([(module, keep(name)) for name, module in self._outputs.items()]), eager():
             try:
                 result = self._model(*arguments, **keywords)
             except _Seen:
@@ -281,9 +283,8 @@ def suffix_from(
     >>> bool(torch.equal(g(g.base), net(torch.ones(1, 2))))
     True
     """
-    torch = torch_module("plateaus.suffix_from")
-    if not isinstance(model, torch.nn.Module):
-        raise ParameterError(f"model must be a torch module, got {type(model).__name__}")
+    torch_module("plateaus.suffix_from")
+    check_module(model)
     training = next((name or "the model" for name, part in model.named_modules() if part.training), None)
     if training is not None:
         raise ParameterError(

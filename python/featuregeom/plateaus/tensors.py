@@ -1,28 +1,20 @@
-"""What the functions of plateaus ask of tensors: torch itself, rows of finite numbers, outputs as rows."""
+"""What the functions of plateaus ask of tensors: rows of finite numbers."""
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featuregeom.errors import DtypeError, MissingExtraError, NonFiniteError, ShapeError
+from featuregeom.errors import DtypeError, NonFiniteError, ShapeError
+from featuregeom.networks.extra import torch_module
+from featuregeom.networks.tensors import check_tensor
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["first_bad", "rows", "torch_module"]
-
-
-def torch_module(what: str) -> ModuleType:
-    """Import torch, or raise MissingExtraError saying which extra brings it."""
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(f"{what} needs torch: pip install featuregeom[torch]") from error
-    return torch
+__all__ = ["first_bad", "rows"]
 
 
 def rows(name: str, value: Any, like: torch.Tensor | None = None) -> torch.Tensor:
@@ -52,6 +44,7 @@ def rows(name: str, value: Any, like: torch.Tensor | None = None) -> torch.Tenso
         If it holds NaN or infinity.
     """
     torch = torch_module("plateaus")
+    check_tensor(value, name)
     try:
         tensor = (value if isinstance(value, torch.Tensor) else torch.as_tensor(_native(value))).detach()
     except (TypeError, ValueError, RuntimeError) as error:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from featuregeom.errors import MissingExtraError, ParameterError, SourceError, UnsuitableSourceError
+from featuregeom.errors import ParameterError, SourceError, UnsuitableSourceError
+from featuregeom.networks.extra import missing
 from featuregeom.regions.piecewise import Floats, Layers, numbers
 from featuregeom.sources.torch_files import check_torch
 
@@ -116,7 +117,7 @@ def _tensors(file: Path) -> Mapping[str, Any]:
     try:
         found = loaders[file.suffix](file)
     except ImportError as error:
-        raise MissingExtraError(f"{file.suffix} needs the extra: pip install 'featuregeom[torch]'") from error
+        raise missing(f"{file}: reading this format") from error
     except Exception as error:  # each format has errors of its own
         raise SourceError(f"cannot read {file}: {error}") from error
     if not isinstance(found, Mapping) or not found:

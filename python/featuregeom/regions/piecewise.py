@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.errors import FeatureGeometryError, MissingExtraError, ParameterError, ShapeError
+from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError
+from featuregeom.networks.extra import torch_module
+from featuregeom.networks.modules import check_module, eager
+from featuregeom.networks.tensors import check_tensor
 from featuregeom.regions.rounding import known, passed_on
 
 if TYPE_CHECKING:
@@ -148,6 +151,7 @@ class TorchNetwork:
         import torch
         from torch import nn
 
+        check_module(model)
         for name, module in model.named_modules():
             risky = isinstance(module, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd)
             if risky and module.training:
@@ -197,7 +201,7 @@ class TorchNetwork:
         record.follow(x)
         found: list[tuple[Floats, Floats]] = []
         try:
-            with torch.enable_grad(), record:
+            with torch.enable_grad(), record, eager():
                 # Not the input itself: a model that works in place may not change a leaf.
                 self.model(x.clone())
             for values in record.values:
@@ -226,7 +230,7 @@ class TorchNetwork:
         record.follow(batch)
         output = None
         try:
-            with torch.no_grad(), record:
+            with torch.no_grad(), record, eager():
                 output = self.model(batch)
         except Enough:
             pass
@@ -311,10 +315,7 @@ def network(model: Any) -> Network:
         return model
     if isinstance(model, list | tuple):
         return Layers(model)
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("torch modules need the extra: pip install 'featuregeom[torch]'") from error
+    torch = torch_module("regions of a torch module")
     if isinstance(model, torch.nn.Module):
         return TorchNetwork(model)
     raise ParameterError(f"a model is a torch module or a list of (W, b), not {type(model).__name__}")
@@ -337,7 +338,10 @@ def numbers(value: Any, name: str) -> Floats:
     ------
     ParameterError
         If it holds anything but real numbers.
+    DtypeError
+        If it is a tensor whose numbers cannot be read, a sparse or nested one, say.
     """
+    check_tensor(value, name)
     try:
         if hasattr(value, "detach"):
             value = value.detach().cpu().resolve_neg()

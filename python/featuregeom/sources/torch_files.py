@@ -10,7 +10,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from featuregeom.errors import MissingExtraError, SourceError
+from featuregeom.errors import SourceError
+from featuregeom.networks.extra import torch_module
 from featuregeom.sources.arrays import flatten, tensor_infos
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
@@ -116,12 +117,7 @@ def header_tensors(file: BinaryIO | io.BufferedReader, where: str, stem: str) ->
 
 def _torch(where: str) -> Any:
     """Import a torch that loads files of strangers safely."""
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{where}: reading this format needs torch: pip install featuregeom[torch]"
-        ) from error
+    torch = torch_module(f"{where}: reading this format")
     check_torch(torch.__version__, where)
     return torch
 

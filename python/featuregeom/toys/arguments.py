@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
-from featuregeom.errors import MissingExtraError, ParameterError
+from featuregeom.errors import ParameterError
 from featuregeom.features import off_graph
+from featuregeom.networks import extra
 
 __all__ = [
     "choice",
@@ -32,11 +33,7 @@ Floats = NDArray[np.float64]
 
 def torch_module() -> ModuleType:
     """Import torch, or say which extra brings it."""
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("training toy models needs torch: pip install featuregeom[torch]") from error
-    return torch
+    return extra.torch_module("training toy models")
 
 
 def torch_device(torch: Any, device: Any) -> Any:

@@ -36,7 +36,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.atomic import replacing
-from featuregeom.errors import MissingExtraError, OutputError
+from featuregeom.errors import OutputError
+from featuregeom.networks.extra import missing
 from featuregeom.toys.superposition import Progress, Toy, train
 
 __all__ = [
@@ -185,9 +186,7 @@ def write_gallery(
         import torch
         from safetensors.numpy import save
     except ImportError as error:
-        raise MissingExtraError(
-            f"writing the toy models needs torch and safetensors ({error}): pip install featuregeom[torch]"
-        ) from error
+        raise missing("writing the toy models") from error
     tensors = train_gallery(progress, seed)
     made = {
         "by": "featuregeom.toys.gallery.write_gallery",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featuregeom.errors import DtypeError, MissingExtraError, ParameterError, ShapeError
+from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom.networks.extra import torch_module
 
 if TYPE_CHECKING:
     import torch
@@ -60,10 +61,9 @@ def tight_frame_penalty(W: torch.Tensor) -> torch.Tensor:
     >>> tight_frame_penalty(torch.tensor([[3.0, 0.0], [4.0, 0.0]])).item()
     0.5
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("tight_frame_penalty needs torch: pip install featuregeom[torch]") from error
+    torch_module("tight_frame_penalty")
+    import torch
+
     if not isinstance(W, torch.Tensor):
         raise ParameterError(f"W must be a torch tensor, got {type(W).__name__}")
     if W.ndim < 2 or 0 in W.shape[-2:]:
