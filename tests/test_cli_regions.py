@@ -148,7 +148,7 @@ def test_seeds_and_lengths_are_refused_by_name(invoke):
         assert "--seed" in said.output
     for length in (-1, 0, "nan"):
         said = invoke("plateaus", "nowhere", "--length", length)
-        assert said.exit_code == 1
+        assert said.exit_code == 2
         assert "--length must be finite and above 0" in said.output
 
 
@@ -225,7 +225,8 @@ def test_along_writes_table_and_page(invoke, net, tmp_path):
     assert f"{three['pieces']} pieces" in page
     refused = invoke("regions", "along", "net.pt")
     assert refused.exit_code == 1
-    assert "of other settings (points" in refused.output
+    assert "of other settings (" in refused.output
+    assert 'points "way.txt", now not given' in refused.output
     assert "regions: " in invoke("regions", "along", "net.pt", "--force").stdout
     assert invoke("regions", "along", "net.pt", "--start=0,0").exit_code == 2
     assert invoke("regions", "along", "net.pt", "--start=0,0", "--stop=0,0,0").exit_code == 1

@@ -307,7 +307,7 @@ def off_graph(X: Any) -> Any:
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(X, torch.Tensor):
         return X
-    check_tensor(X, "an argument")
+    check_tensor(X, "an argument without dense numbers")
     tensor = X.detach().cpu().resolve_conj().resolve_neg()
     return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
 

@@ -29,8 +29,8 @@ def check_module(model: Any) -> None:
 
     if not isinstance(model, torch.nn.Module):
         raise ParameterError(
-            f"model must be a torch.nn.Module, not a {type(model).__name__}: wrap a function in a module whose forward "
-            "calls it"
+            f"model must be a torch.nn.Module, not a {type(model).__name__}: pass a torch module, or wrap a function "
+            "in one whose forward calls it"
         )
     if torch._C._functorch.peek_interpreter_stack() is not None:
         raise ParameterError(
