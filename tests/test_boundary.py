@@ -296,6 +296,55 @@ assert np.array_equal(fg.frames.frame_operator(X), expected[0])  # the parent is
     assert out.split() == ["child", "0"]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are counted in /proc")
+def test_pools_are_freed_and_bounded():
+    """All numbers of threads one after another leave two pools at most, here and in a child of a fork."""
+    out = python(
+        """
+X = random(50, 4)
+expected = fg.frames.frame_operator(X)
+cores = len(os.sched_getaffinity(0))
+def held():
+    before = 0
+    while (now := len(os.listdir("/proc/self/task"))) != before:  # threads that were told to end are ending
+        before = now
+        time.sleep(0.2)
+    return now
+def work():
+    for threads in [*range(1, 4 * cores + 1), None] * 3:
+        assert np.array_equal(fg.frames.frame_operator(X, num_threads=threads), expected)
+start = held()
+work()
+print(held() - start <= 8 * cores)
+child = os.fork()
+if child == 0:
+    work()
+    os._exit(0 if held() - 1 <= 8 * cores else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+workers = [threading.Thread(target=work) for _ in range(4)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+fg.frames.frame_operator(X, num_threads=1)
+print(held() - start <= 8 * cores)
+"""
+    )
+    assert out.split() == ["True", "0", "True"]
+
+
+@pytest.mark.parametrize("count", [0, -1, 100_000, 2**31, 2**32 + 1, 2**63, 2**64 + 1, -(2**63) - 1, 10**40])
+def test_numbers_of_threads_out_of_range_are_refused(count):
+    with pytest.raises(ParameterError, match=rf"num_threads must be from 1 to \d+ .*, not {count}"):
+        fg.frames.frame_operator(np.eye(3), num_threads=count)
+
+
+def test_the_default_number_of_threads_is_bounded_too():
+    code = "import os\nimport numpy as np\nimport featuregeom as fg\nfg.frames.frame_operator(np.eye(3))\n"
+    code += "print(len(os.listdir('/proc/self/task')) <= 2 + 4 * len(os.sched_getaffinity(0)))"
+    assert run(code, RAYON_NUM_THREADS="100000").split() == ["True"]
+
+
 COUNT = """
 def threads():
     return len(os.listdir("/proc/self/task"))

@@ -1,6 +1,6 @@
 //! `featuregeom_core::cells`.
 
-use crate::enter::enter;
+use crate::enter::{Threads, enter};
 use featuregeom_core::cells::{self, Cut, Layer};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -20,7 +20,7 @@ impl Cells {
     /// One rectangle (left, right, bottom, top).
     #[staticmethod]
     fn rectangle(py: Python<'_>, bounds: [f64; 4]) -> PyResult<Self> {
-        Ok(Self(enter(py, Some(1), None, |_| cells::Cells::rectangle(bounds))?))
+        Ok(Self(enter(py, Threads::ONE, None, |_| cells::Cells::rectangle(bounds))?))
     }
 
     /// The cells cut by a layer, given its values (vertices, neurons).
@@ -31,7 +31,7 @@ impl Cells {
         values: PyReadonlyArray2<'_, f64>,
         tolerance: f64,
         max_regions: usize,
-        num_threads: Option<i64>,
+        num_threads: Option<Threads>,
     ) -> PyResult<Self> {
         let width = values.as_array().ncols();
         let values: Vec<f64> = values.as_array().iter().copied().collect();
@@ -57,12 +57,12 @@ impl Cells {
 
     /// Areas.
     fn areas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        Ok(enter(py, Some(1), None, |_| Ok(self.0.areas()))?.into_pyarray(py))
+        Ok(enter(py, Threads::ONE, None, |_| Ok(self.0.areas()))?.into_pyarray(py))
     }
 
     /// Edges as pairs of vertices (e, 2).
     fn edges<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<i64>>> {
-        let edges = enter(py, Some(1), None, |_| Ok(self.0.edges()))?;
+        let edges = enter(py, Threads::ONE, None, |_| Ok(self.0.edges()))?;
         pairs(py, edges.into_iter().map(|(a, b)| [i64::from(a), i64::from(b)]).collect())
     }
 
@@ -72,7 +72,7 @@ impl Cells {
         &self,
         py: Python<'py>,
     ) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<i64>>)> {
-        let borders = enter(py, Some(1), None, |_| Ok(self.0.borders()))?;
+        let borders = enter(py, Threads::ONE, None, |_| Ok(self.0.borders()))?;
         let neighbours = borders.iter().map(|border| border.cells.map(|cell| cell as i64)).collect();
         let ends = borders.iter().map(|border| border.ends.map(i64::from)).collect();
         Ok((pairs(py, neighbours)?, pairs(py, ends)?))
@@ -100,7 +100,7 @@ pub fn network_cells(
     bounds: [f64; 4],
     tolerance: f64,
     max_regions: usize,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Cells> {
     let layers: Vec<Layer> = layers

@@ -1,8 +1,8 @@
 //! The one way from Python into the core.
 
 use featuregeom_core::Error;
-use featuregeom_core::run::{Run, pool};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
+use featuregeom_core::run::{Run, pool, refused_threads};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -21,6 +21,29 @@ mod exceptions {
 /// How often the waiting thread looks for signals and reports progress.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// A number of threads that a caller asks for: any integer of Python, however large.
+#[derive(Clone, Copy)]
+pub struct Threads(usize);
+
+impl Threads {
+    /// One thread, for work that is too small to share.
+    pub const ONE: Option<Self> = Some(Self(1));
+}
+
+impl FromPyObject<'_, '_> for Threads {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        match given.extract() {
+            Ok(count) => Ok(Self(count)),
+            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
+                Err(raise(refused_threads(given.str()?)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// Run `work` detached from the interpreter, on a thread of its own, and wait for it.
 ///
 /// While it runs, the calling thread lets Python handle signals and calls `progress(done, total)` about twenty
@@ -28,22 +51,22 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// is raised once the work has stopped, so borrowed arrays are never read after the call.
 pub fn enter<T: Send>(
     py: Python<'_>,
-    threads: Option<i64>,
+    threads: Option<Threads>,
     progress: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(&Run) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    let wrong = |count| raise(Error::Parameter(format!("num_threads must be at least 1, not {count}")));
-    let threads = threads.map(|count| usize::try_from(count).map_err(|_| wrong(count))).transpose()?;
-    let run = Run::new(pool(threads).map_err(raise)?, Arc::default());
+    let run = Run::new(pool(threads.map(|Threads(count)| count)).map_err(raise)?, Arc::default());
     let progress = progress.map(|callable| callable.clone().unbind());
     py.detach(|| {
         std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(1);
             let worker = &run;
-            scope.spawn(move || {
-                // The receiver lives until the result is taken.
-                let _ = sender.send(work(worker));
-            });
+            std::thread::Builder::new()
+                .spawn_scoped(scope, move || {
+                    // The receiver lives until the result is taken.
+                    let _ = sender.send(work(worker));
+                })
+                .map_err(|error| raise(Error::Threads { threads: 1, reason: error.to_string() }))?;
             let mut raised = None;
             loop {
                 match receiver.recv_timeout(PATIENCE) {

@@ -1,7 +1,7 @@
 //! `featuregeom_core::gram`.
 
 use crate::arrays::{Rows, to_array};
-use crate::enter::{enter, raise};
+use crate::enter::{Threads, enter, raise};
 use featuregeom_core::gram::{self, Kept, Measured, NullOptions, Precision, SweepOptions};
 use featuregeom_core::{Element, Error};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
@@ -28,7 +28,7 @@ pub fn frame_operator<'py>(
     py: Python<'py>,
     x: Rows<'py>,
     precision: &str,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let (view, precision) = (x.view()?, self::precision(precision)?);
@@ -43,7 +43,7 @@ pub fn squared_norms<'py>(
     py: Python<'py>,
     x: Rows<'py>,
     features: bool,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let view = x.view()?;
     let form = if features { gram::squared_norms } else { gram::squared_lengths };
@@ -53,7 +53,7 @@ pub fn squared_norms<'py>(
 /// Raise NonFiniteError at the first NaN or infinity.
 #[pyfunction]
 #[pyo3(signature = (x, *, num_threads = None))]
-pub fn check_finite(py: Python<'_>, x: Rows<'_>, num_threads: Option<i64>) -> PyResult<()> {
+pub fn check_finite(py: Python<'_>, x: Rows<'_>, num_threads: Option<Threads>) -> PyResult<()> {
     let view = x.view()?;
     enter(py, num_threads, None, |run| gram::first_nonfinite(&view, run)?.map_or(Ok(()), Err))
 }
@@ -64,7 +64,7 @@ pub fn check_finite(py: Python<'_>, x: Rows<'_>, num_threads: Option<i64>) -> Py
 pub fn nonfinite_rows<'py>(
     py: Python<'py>,
     x: Rows<'py>,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let view = x.view()?;
     let rows = enter(py, num_threads, None, |run| gram::nonfinite_rows(&view, run))?;
@@ -95,7 +95,7 @@ pub fn sweep<'py>(
     neighbours: i64,
     bins: i64,
     threshold: Option<f64>,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Swept<'py>> {
     let view = x.view()?;
@@ -154,7 +154,7 @@ pub fn null_sweep<'py>(
     by_score: usize,
     by_cosine: usize,
     least: f64,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<NullSwept<'py>> {
     let left = Measured { features: x.view()?, shares: shares.view()? };

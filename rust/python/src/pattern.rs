@@ -1,7 +1,7 @@
 //! `featuregeom_core::pattern`.
 
 use crate::arrays::{Rows, row_major};
-use crate::enter::{enter, raise};
+use crate::enter::{Threads, enter, raise};
 use featuregeom_core::Error;
 use featuregeom_core::pattern::{self, CodeRows};
 use numpy::{
@@ -38,7 +38,7 @@ pub fn pack_codes<'py>(
     py: Python<'py>,
     x: Rows<'py>,
     tolerance: Option<f64>,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Packed<'py>> {
     let view = x.view()?;
@@ -59,7 +59,7 @@ pub fn code_fingerprints<'py>(
     if boundaries.last() != Some(&n_bits) || !boundaries.is_sorted() {
         return Err(raise(Error::Parameter(format!("layers must end at increasing bits up to {n_bits}"))));
     }
-    let halves = enter(py, Some(1), None, |run| {
+    let halves = enter(py, Threads::ONE, None, |run| {
         let mut halves = Vec::with_capacity(codes.n() * boundaries.len() * 2);
         for row in 0..codes.n() {
             run.control().check()?;
@@ -100,7 +100,7 @@ impl PatternCounter {
     ) -> PyResult<Self> {
         let codes = rows(&words, n_bits)?;
         let (counts, first) = (counts.as_array().to_vec(), first.as_array().to_vec());
-        let inner = enter(py, Some(1), None, |_| {
+        let inner = enter(py, Threads::ONE, None, |_| {
             pattern::CodeCounter::from_parts(codes, &counts, &first, next_row, fingerprint_bits)
         })?;
         Ok(Self { inner: Mutex::new(inner) })
@@ -113,7 +113,7 @@ impl PatternCounter {
         py: Python<'py>,
         words: PyReadonlyArray2<'py, u64>,
         n_bits: usize,
-        num_threads: Option<i64>,
+        num_threads: Option<Threads>,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<u64>>> {
         let codes = rows(&words, n_bits)?;
@@ -124,7 +124,7 @@ impl PatternCounter {
     /// Add the counts of another counter.
     fn merge(&self, py: Python<'_>, other: &Self) -> PyResult<()> {
         // A copy, so that no two counters are ever locked at once.
-        enter(py, Some(1), None, |run| {
+        enter(py, Threads::ONE, None, |run| {
             let other = lock(&other.inner).clone();
             lock(&self.inner).merge(&other, run)
         })
@@ -137,7 +137,8 @@ impl PatternCounter {
         py: Python<'py>,
         boundaries: Vec<usize>,
     ) -> PyResult<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>)> {
-        let (alone, prefixes) = enter(py, Some(1), None, |run| lock(&self.inner).layers(&boundaries, run))?;
+        let (alone, prefixes) =
+            enter(py, Threads::ONE, None, |run| lock(&self.inner).layers(&boundaries, run))?;
         Ok((alone.into_pyarray(py), prefixes.into_pyarray(py)))
     }
 
@@ -180,7 +181,7 @@ impl PatternSketch {
     /// Take in rows.
     fn update(&self, py: Python<'_>, words: PyReadonlyArray2<'_, u64>, n_bits: usize) -> PyResult<()> {
         let codes = rows(&words, n_bits)?;
-        enter(py, Some(1), None, |run| lock(&self.inner).update(&codes, run))
+        enter(py, Threads::ONE, None, |run| lock(&self.inner).update(&codes, run))
     }
 
     /// Take in another sketch.
@@ -205,7 +206,7 @@ pub fn hamming_knn<'py>(
     queries: PyReadonlyArray2<'py, u64>,
     n_bits: usize,
     k: usize,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<(Bound<'py, PyArray2<u32>>, Bound<'py, PyArray2<u64>>)> {
     let (train, queries) = (rows(&train, n_bits)?, rows(&queries, n_bits)?);
@@ -225,7 +226,7 @@ pub fn hamming_vote<'py>(
     queries: PyReadonlyArray2<'py, u64>,
     n_bits: usize,
     k: usize,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let (train, queries) = (rows(&train, n_bits)?, rows(&queries, n_bits)?);
@@ -244,7 +245,7 @@ pub fn hamming_range_counts<'py>(
     queries: PyReadonlyArray2<'py, u64>,
     n_bits: usize,
     radii: Vec<u32>,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
 ) -> PyResult<Bound<'py, PyArray2<u64>>> {
     let (train, queries) = (rows(&train, n_bits)?, rows(&queries, n_bits)?);
     let found = enter(py, num_threads, None, |run| pattern::range_counts(&train, &queries, &radii, run))?;
@@ -259,7 +260,7 @@ pub fn hamming_distances<'py>(
     train: PyReadonlyArray2<'py, u64>,
     queries: PyReadonlyArray2<'py, u64>,
     n_bits: usize,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
 ) -> PyResult<Bound<'py, PyArray2<u32>>> {
     let (train, queries) = (rows(&train, n_bits)?, rows(&queries, n_bits)?);
     let found = enter(py, num_threads, None, |run| pattern::distances(&train, &queries, run))?;
@@ -280,7 +281,7 @@ pub fn k_majority<'py>(
     k: usize,
     rounds: usize,
     seed: u64,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Clustered<'py>> {
     let codes = rows(&words, n_bits)?;

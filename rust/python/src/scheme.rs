@@ -1,7 +1,7 @@
 //! `featuregeom_core::scheme`.
 
 use crate::arrays::{Rows, row_major};
-use crate::enter::{enter, raise};
+use crate::enter::{Threads, enter, raise};
 use featuregeom_core::scheme::{
     self, CheckOptions, Checked, Circulant, CosineLevels, Dense, Failure, Relations,
 };
@@ -104,14 +104,14 @@ pub fn scheme_check<'py>(
     exact: bool,
     rounds: i64,
     seed: u64,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<CheckedArrays<'py>> {
     fn go(
         py: Python<'_>,
         relations: Result<impl Relations + Send, Error>,
         options: &CheckOptions,
-        num_threads: Option<i64>,
+        num_threads: Option<Threads>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Checked> {
         let relations = relations.map_err(raise)?;
@@ -136,7 +136,7 @@ pub fn scheme_closure<'py>(
     py: Python<'py>,
     relations: PyReadonlyArray2<'py, u32>,
     seed: u64,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<(Bound<'py, PyArray2<u32>>, usize, usize, usize)> {
     let (labels, n) = (row_major(&relations)?, relations.shape()[0]);
@@ -151,7 +151,7 @@ pub fn scheme_levels<'py>(
     py: Python<'py>,
     values: Rows<'py>,
     max_levels: i64,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
 ) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
     let view = values.view()?;
     let most = usize::try_from(max_levels).unwrap_or(0);
@@ -168,7 +168,7 @@ pub fn scheme_certify_circulant<'py>(
     exact: bool,
     rounds: i64,
     seed: u64,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<CheckedArrays<'py>> {
     let options = options(exact, rounds, seed);
@@ -188,7 +188,7 @@ pub fn scheme_certify_features<'py>(
     exact: bool,
     rounds: i64,
     seed: u64,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<CheckedArrays<'py>> {
     let options = options(exact, rounds, seed);
@@ -211,7 +211,7 @@ pub fn scheme_spread<'py>(
     x: Rows<'py>,
     thresholds: PyReadonlyArray1<'py, f64>,
     alike: f64,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<SpreadArrays<'py>> {
     let (view, thresholds) = (x.view()?, thresholds.as_slice()?);
@@ -246,7 +246,7 @@ pub fn scheme_blocks<'py>(
     members: PyReadonlyArray1<'py, i64>,
     offsets: PyReadonlyArray1<'py, i64>,
     tolerance: f64,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<BlockArrays<'py>> {
     // Below zero is as wrong as beyond the last feature, which the core refuses.

@@ -1,7 +1,7 @@
 //! `featuregeom_core::spectrum`.
 
 use crate::arrays::{Rows, matrix, to_array};
-use crate::enter::{enter, raise};
+use crate::enter::{Threads, enter, raise};
 use crate::gram::{index, precision};
 use featuregeom_core::Error;
 use featuregeom_core::spectrum::{self, Basis, FeatureMeasure};
@@ -17,7 +17,7 @@ type Decomposed<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>);
 pub fn eigh<'py>(
     py: Python<'py>,
     f: PyReadonlyArray2<'py, f64>,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
 ) -> PyResult<Decomposed<'py>> {
     let owned = matrix(&f)?.to_owned();
     let eigen = enter(py, num_threads, None, |run| spectrum::self_adjoint(owned, run))?;
@@ -30,7 +30,7 @@ pub fn eigh<'py>(
 pub fn eigvalsh<'py>(
     py: Python<'py>,
     f: PyReadonlyArray2<'py, f64>,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let owned = matrix(&f)?.to_owned();
     Ok(enter(py, num_threads, None, |run| spectrum::eigenvalues(owned, run))?.into_pyarray(py))
@@ -49,7 +49,7 @@ pub fn eigenspaces<'py>(
     tolerance: Option<f64>,
 ) -> PyResult<Grouped<'py>> {
     let values: Vec<f64> = values.as_array().iter().copied().collect();
-    let found = enter(py, Some(1), None, |_| spectrum::eigenspaces(&values, noise, tolerance))?;
+    let found = enter(py, Threads::ONE, None, |_| spectrum::eigenspaces(&values, noise, tolerance))?;
     let table = found.table.iter().map(|step| (step.lower, step.upper, step.diameter, step.count)).collect();
     let starts = PyArray1::from_iter(py, found.starts.into_iter().map(|start| index(Some(start))));
     Ok((starts, found.tolerance, table))
@@ -62,7 +62,7 @@ pub fn capacities<'py>(
     py: Python<'py>,
     x: Rows<'py>,
     precision: &str,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let (view, precision) = (x.view()?, self::precision(precision)?);
@@ -82,7 +82,7 @@ pub fn coordinates<'py>(
     py: Python<'py>,
     gram: PyReadonlyArray2<'py, f64>,
     vectors: PyReadonlyArray2<'py, f64>,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let (gram, vectors) = (matrix(&gram)?, matrix(&vectors)?);
     let found = enter(py, num_threads, None, |run| spectrum::coordinates(gram, vectors, run))?;
@@ -102,7 +102,7 @@ pub fn measures<'py>(
     starts: PyReadonlyArray1<'py, i64>,
     along: Option<PyReadonlyArray2<'py, f64>>,
     masses: bool,
-    num_threads: Option<i64>,
+    num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Measured<'py>> {
     let view = x.view()?;

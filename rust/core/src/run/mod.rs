@@ -4,7 +4,7 @@ mod control;
 mod pool;
 
 pub use control::Control;
-pub use pool::{Pool, pool, retire};
+pub use pool::{Pool, most_threads, pool, refused_threads, retire};
 
 use crate::error::Result;
 use std::sync::Arc;

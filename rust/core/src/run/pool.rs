@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -14,43 +14,82 @@ use std::thread::available_parallelism;
 /// A shared pool of threads.
 pub type Pool = Arc<ThreadPool>;
 
+/// Pools that nothing runs on, and that are kept all the same: starting threads costs some 50 us each. Two serve a
+/// caller who goes to and fro between one thread and all of them.
+const IDLE_POOLS: usize = 2;
+
+/// Threads per core that a caller may ask for. More only cost memory and switches between them.
+const THREADS_PER_CORE: usize = 4;
+
 struct Registry {
     process: u32,
-    pools: Mutex<HashMap<usize, Pool>>,
+    /// The pool that was asked for last comes last.
+    pools: Mutex<Vec<Pool>>,
 }
 
 static REGISTRY: AtomicPtr<Registry> = AtomicPtr::new(std::ptr::null_mut());
 
-/// The pool of `threads` threads, started on first use and kept.
+/// The pool of `threads` threads. It is started on first use, and kept while something runs on it or it is one of the
+/// two that were asked for last.
 ///
-/// `None` takes `RAYON_NUM_THREADS` where it is set to a positive number, else all that the machine offers.
+/// `None` takes `RAYON_NUM_THREADS` where it is set to a positive number, but [`most_threads`] at most; else all that
+/// the machine offers.
 ///
 /// # Errors
-/// [`Error::Parameter`] for zero threads, [`Error::Threads`] when the system gives none.
+/// [`Error::Parameter`] for zero threads and for more than [`most_threads`], [`Error::Threads`] when the system gives
+/// none.
 pub fn pool(threads: Option<usize>) -> Result<Pool> {
+    let most = most_threads();
     let threads = match threads {
-        Some(0) => return Err(Error::Parameter("num_threads must be at least 1, not 0".into())),
-        Some(count) => count,
-        None => default_threads(),
+        Some(count) if (1..=most).contains(&count) => count,
+        Some(count) => return Err(refused_threads(count)),
+        None => default_threads().min(most),
     };
     let mut pools = registry().pools.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(pool) = pools.get(&threads) {
-        return Ok(pool.clone());
-    }
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("featuregeom-{index}"))
-        .build()
-        .map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
-    let pool = Arc::new(pool);
-    pools.insert(threads, pool.clone());
-    Ok(pool)
+    let place = pools.iter().position(|pool| pool.current_num_threads() == threads);
+    let found = match place {
+        Some(place) => pools.remove(place),
+        None => Arc::new(
+            ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .thread_name(|index| format!("featuregeom-{index}"))
+                .build()
+                .map_err(|error| Error::Threads { threads, reason: error.to_string() })?,
+        ),
+    };
+    pools.push(found.clone());
+    let mut spare = pools.iter().rev().filter(|pool| Arc::strong_count(pool) == 1).count();
+    // The one that is handed out is not idle, so it counts for itself.
+    pools.retain(|pool| {
+        let idle = Arc::strong_count(pool) == 1;
+        let kept = !idle || spare < IDLE_POOLS;
+        spare -= usize::from(idle);
+        kept
+    });
+    Ok(found)
 }
 
 /// Hand out `busy` no more: something that cannot be stopped still runs on it. The next call starts another.
 pub fn retire(busy: &Pool) {
     let mut pools = registry().pools.lock().unwrap_or_else(PoisonError::into_inner);
-    pools.retain(|_, pool| !Arc::ptr_eq(pool, busy));
+    pools.retain(|pool| !Arc::ptr_eq(pool, busy));
+}
+
+/// The most threads that may be asked for: four per core that this process may use.
+pub fn most_threads() -> usize {
+    THREADS_PER_CORE * cores()
+}
+
+/// The error for a number of threads that is out of range, however large it is.
+pub fn refused_threads(count: impl Display) -> Error {
+    let most = most_threads();
+    Error::Parameter(format!(
+        "num_threads must be from 1 to {most} (four per core of this machine), not {count}"
+    ))
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 fn default_threads() -> usize {
@@ -58,7 +97,7 @@ fn default_threads() -> usize {
         .ok()
         .and_then(|text| text.trim().parse().ok())
         .filter(|&count| count > 0)
-        .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
+        .unwrap_or_else(cores)
 }
 
 /// This process's registry. Registries are never freed: a child must not drop its parent's pools.
@@ -98,13 +137,16 @@ mod tests {
 
     #[test]
     fn a_retired_pool_is_not_handed_out_again() {
-        let busy = pool(Some(7)).expect("threads");
+        let busy = pool(Some(4)).expect("threads");
         retire(&busy);
-        assert!(!Arc::ptr_eq(&busy, &pool(Some(7)).expect("threads")));
+        assert!(!Arc::ptr_eq(&busy, &pool(Some(4)).expect("threads")));
     }
 
     #[test]
-    fn zero_threads_are_refused() {
-        assert!(matches!(pool(Some(0)), Err(Error::Parameter(_))));
+    fn wrong_numbers_of_threads_are_refused() {
+        for count in [0, most_threads() + 1, usize::MAX] {
+            assert!(matches!(pool(Some(count)), Err(Error::Parameter(_))));
+        }
+        assert!(pool(Some(most_threads())).is_ok());
     }
 }
