@@ -233,8 +233,14 @@ def test_tied_weights_are_measured_once(tmp_path):
         assert skipped(source) == {"lm_head.weight": "tied: the same numbers as 'wte.weight', measured once"}
     averaged = {"ema": {"w.weight": shared}, "model": {"w.weight": shared}}
     assert measured(averaged) == {"model.w.weight": (5, 3)}
-    other_role = {"W_out": shared, "W_E": shared}
-    assert measured(other_role) == {"W_out": (5, 3), "W_E": (5, 3)}
+    blocks = {"layers.0.fc.weight": shared, "layers.1.fc.weight": shared}
+    assert skipped(blocks) == {
+        "layers.1.fc.weight": "tied: the same numbers as 'layers.0.fc.weight', measured once"
+    }
+    copies = {f"saes.{i}.{name}": X for i in (0, 1) for name, X in dictionary().items()}
+    assert len(measured(copies)) == 4
+    for others in (("W_out", "W_E"), ("wte.weight", "h.0.mlp.c_proj.weight"), ("a.W_enc", "a.W_dec")):
+        assert measured(dict.fromkeys(others, shared)).keys() == set(others)
 
 
 def test_everything_in_a_mapping_is_measured_or_named(tmp_path):
@@ -288,7 +294,5 @@ def test_quantised_models_are_refused_as_a_whole(tmp_path, method):
         fg.describe(tmp_path / "m.safetensors")
 
 
-def test_integers_without_scales_are_not_taken_for_quantised():
-    assert skipped({"ids.weight": np.zeros((3, 3), "int8"), "W": draw(4, 3)}) == {
-        "ids.weight": "int8: not real features"
-    }
+def test_integers_that_are_no_weights_are_not_taken_for_quantised():
+    assert skipped({"ids": np.zeros((3, 3), "int8"), "W": draw(4, 3)}) == {"ids": "int8: not real features"}

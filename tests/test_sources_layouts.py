@@ -226,7 +226,7 @@ def test_transformer_lens_by_meaning():
         "unembed.W_U": (9, 4),
         **heads,
     }
-    assert infos["blocks.0.attn.b_Q"].skip == "a bias, no matrix"
+    assert infos["blocks.0.attn.b_Q"].skip == "a bias or threshold, no matrix"
     assert infos["blocks.0.attn.W_Q[1]"].stack == "head"
     alone = {
         info.name: (info.n, info.m) for info in open_source({"W_U": draw(4, 9), "W_in": draw(4, 7)}).tensors()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
@@ -14,6 +15,11 @@ from featuregeom.features import Features, as_features, dtype_name
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.protocol import AUTO, AxisChoice, Reading, TensorInfo
+
+_TOKENS = re.compile(
+    r"\w*embed\w*|wte|emb|shared|word\w*|lm_head|head|proj_out|output_projection|embed_out|decoder"
+)
+"""Names of embeddings and of projections to tokens."""
 
 __all__ = ["ArrayReader", "MappingReader", "flatten", "tensor_infos"]
 
@@ -164,11 +170,22 @@ def tensor_infos(tensors: Mapping[str, Any]) -> Iterable[TensorInfo]:
         n_bytes = math.prod(shape) * tensor.dtype.itemsize if sparse else int(tensor.nbytes)
         skip = "sparse: make it dense to have it measured" if sparse else _numberless(tensor)
         place = None if skip else _place(tensor)
-        # Layers that are tied have weights of one name; a tensor under another name has another role.
-        leaf = name.rpartition(".")[2]
-        other = name if place is None else first.setdefault((leaf, *place), name)
+        other = name if place is None else first.setdefault((_role(name), *place), name)
         same_as = other if other != name else ""
         yield TensorInfo(name, shape, dtype_name(tensor), n_bytes, skip=skip, same_as=same_as)
+
+
+def _role(name: str) -> str:
+    """Give the part of a name by which tied weights agree: a tensor under another name has another role.
+
+    An embedding and the projection back to tokens, or the same layer of several blocks.
+    """
+    parts = name.split(".")
+    if parts[-1].isdecimal():  # an item of a list, and no layer's weight
+        return name
+    if any(_TOKENS.fullmatch(part) for part in parts[-2:]):
+        return "tokens"
+    return ".".join("#" if part.isdecimal() else part for part in parts[-2:])
 
 
 def _numberless(tensor: Any) -> str | None:

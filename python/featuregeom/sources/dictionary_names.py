@@ -24,10 +24,10 @@ _INNER = r"(?:\.(?:\d+|linear|lin|fc|layer))?"
 
 _BARE = {
     "encoder": re.compile(
-        _PREFIX + r"(?P<stem>[Ww]_?enc|[Ww]_encoder|encoder_weights?|W_E|E|encoder|enc)" + _INDEX
+        _PREFIX + r"(?P<stem>[Ww]_?enc|[Ww]_encoder|encoder_weights?|W_E|W_e|E|encoder|enc)" + _INDEX
     ),
     "decoder": re.compile(
-        _PREFIX + r"(?P<stem>[Ww]_?dec|[Ww]_decoder|decoder_weights?|W_D|D|decoder|dec)" + _INDEX
+        _PREFIX + r"(?P<stem>[Ww]_?dec|[Ww]_decoder|decoder_weights?|W_D|W_d|D|decoder|dec)" + _INDEX
     ),
 }
 """Parameters that are multiplied by hand, so that producers differ in their orientation."""
@@ -49,7 +49,7 @@ _ACTIVATION = (
 
 _PER_FEATURE = re.compile(
     _PREFIX
-    + r"(?P<stem>b_?enc|b_encoder|enc_bias|encoder_bias|latent_bias|b_E|b_gate|b_mag|r_mag|gate_bias|mag_bias"
+    + r"(?P<stem>b_?enc|b_encoder|enc_bias|encoder_bias|latent_bias|b_E|b_e|b_gate|b_mag|r_mag|gate_bias|mag_bias"
     + rf"|{_ACTIVATION}(?:log_)?(?:jump_?relu_)?thresholds?|num_batches_not_active|stats_last_nonzero"
     + r"|n_forward_passes_since_fired|(?:[Ww]_enc|encoder|enc|encoder_linear|linear_encoder|enc_linear|lin_enc)"
     + _INNER
@@ -60,7 +60,7 @@ _PER_FEATURE = re.compile(
 
 _PER_DIMENSION = re.compile(
     _PREFIX
-    + r"(?P<stem>b_?dec|b_decoder|dec_bias|decoder_bias|pre_bias|b_pre|b_D|b_dec_out|pre_encoder_bias|bias"
+    + r"(?P<stem>b_?dec|b_decoder|dec_bias|decoder_bias|pre_bias|b_pre|b_D|b_d|b_dec_out|pre_encoder_bias|bias"
     + r"|(?:[Ww]_dec|decoder|dec|decoder_linear|linear_decoder|dec_linear|lin_dec)"
     + _INNER
     + r"\.bias)"
@@ -68,7 +68,7 @@ _PER_DIMENSION = re.compile(
 )
 """One entry per input (of a transcoder's decoder: output) dimension, in their last dimension."""
 
-_NEEDS_PARTNER = {"E", "D", "W_E", "W_D", "encoder", "decoder", "enc", "dec"}
+_NEEDS_PARTNER = {"E", "D", "W_E", "W_D", "W_e", "W_d", "encoder", "decoder", "enc", "dec"}
 """Names that mean something else where the other side does not stand beside them."""
 
 

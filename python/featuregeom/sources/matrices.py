@@ -116,6 +116,8 @@ def matrices(
     given = {info.name: axis for info in infos if (axis := reading.axis(info.name)) is not None}
     format_name, found = dictionary_layout(weights, hints, source, given)
     lines = {**layer_layout(judged, hints), **found}
+    # Dictionaries that are copies of one another are listed all the same.
+    skipped |= _tied(info for info in infos if info.name not in skipped and info.name not in found)
     heads = None if reading.heads is None else n_heads(reading.heads, hints.config, source)
     listed: list[TensorInfo] = []
     views: dict[str, View] = {}
@@ -146,13 +148,17 @@ def _skipped(infos: Iterable[TensorInfo], scales: Mapping[str, Scales]) -> dict[
     names = not_weights(infos)
     used = {each.tensor: f"scales of {name!r}, which are applied" for name, each in scales.items()}
     reasons = {info.name: info.skip or shape_reason(info.shape, info.dtype) for info in infos}
-    found = {**names, **{name: reason for name, reason in reasons.items() if reason is not None}, **used}
+    return {**names, **{name: reason for name, reason in reasons.items() if reason is not None}, **used}
+
+
+def _tied(infos: Iterable[TensorInfo]) -> dict[str, str]:
+    """Say which tensors are the same numbers as one before them."""
+    found: dict[str, str] = {}
     measured: dict[str, str] = {}
     for info in infos:
-        if info.name not in found:
-            other = measured.setdefault(info.same_as or info.name, info.name)
-            if other != info.name:
-                found[info.name] = f"tied: the same numbers as {other!r}, measured once"
+        other = measured.setdefault(info.same_as or info.name, info.name)
+        if other != info.name:
+            found[info.name] = f"tied: the same numbers as {other!r}, measured once"
     return found
 
 

@@ -10,13 +10,13 @@ from featuregeom.sources.protocol import TensorInfo
 
 __all__ = ["BIAS", "not_weights", "shape_reason"]
 
-BIAS = "a bias, no matrix"
+BIAS = "a bias or threshold, no matrix"
 """Reason for the biases of stacks, which are evidence for axes all the same."""
 
 _NOT_REAL = ("bool", "int", "uint", "complex", "object", "str", "bytes", "datetime", "timedelta")
 
 _PARTS = {
-    "state of an optimiser": r"optim|optims|optimizer\w*|optimiser\w*|opt_state|\w+_optimizer\w*|\w+_optim",
+    "state of an optimiser": r"(\w+_)?optim(s|izers?|isers?)?(_\w+)?|opt_state\w*|adamw?(_\w+)?|exp_avg(_sq)?",
     "state of a random number generator": r"\w*rng\w*|random_state|generator_state",
     "state of a schedule of the learning rate": r"(lr_)?scheduler\w*|(lr_)?sched|lr_schedule\w*",
     "gradients, no weights": r"grads?|gradients?",
@@ -25,13 +25,14 @@ _PARTS = {
 
 _LEAVES = {
     "state of an optimiser": r"exp_avg|exp_avg_sq|max_exp_avg_sq|exp_inf|momentum_buffer|square_avg|grad_avg|acc_delta"
-    r"|exp_avg_diff|prev_grad|master_param|fp32_param",
+    r"|momentum|exp_avg_diff|prev_grad|master_param|fp32_param",
     "statistics of activations, no weights": r"running_(mean|var|std|cov\w*)|num_batches_tracked|moving_(mean|variance)"
     r"|num_batches_not_active|stats_last_nonzero|(activation|act)_(mean|std|cov|norm)s?|cluster_size"
-    r"|embed_avg|ema_\w+",
+    r"|embed_avg|ema_\w+|\w+_norms",
     "a table that is computed, no weights": r"(sin|cos)_cached|rotary_(sin|cos)|inv_freq|freqs_cis"
     r"|causal_mask|attn_mask|attention_mask|position_ids|relative_position_index|rel_pos_index|IGNORE",
-    BIAS: r"\w*bias|b_(enc|dec|E|D|Q|K|V|O|U|in|out|gate|mag|pre|dec_out|skip)(_\d+)?",
+    BIAS: r"\w*bias|(log_)?(jump_?relu_)?thresholds?|r_mag"
+    r"|b_(enc|dec|E|D|Q|K|V|O|U|in|out|gate|mag|pre|dec_out|skip)(_\d+)?",
 }
 """Last parts of names."""
 

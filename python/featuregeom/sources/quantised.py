@@ -21,10 +21,8 @@ _SIGNS = {
 }
 """Names that only these methods give to tensors."""
 
-_PACKED = ("int8", "uint8", "int4", "uint4", "qint", "quint", "float4")
-"""Types of packed weights; they are such only beside scales."""
-
-_SCALES = ("scale", "scales", "weight_scale", "weight_scales", "scale_inv", "weight_scale_inv", "zero_point")
+_PACKED = ("int8", "uint8", "int4", "uint4", "float4")
+"""Types of packed weights."""
 
 
 def quantised(infos: Iterable[TensorInfo]) -> str | None:
@@ -51,7 +49,6 @@ def quantised(infos: Iterable[TensorInfo]) -> str | None:
             return f"MXFP4: {name!r}"
         if info.dtype.startswith(("qint", "quint")):
             return f"{info.dtype}: {name!r}"
-        packed = leaf == "weight" and len(info.shape) == 2 and info.dtype.startswith(_PACKED)
-        if packed and any(f"{stem}.{scale}".lstrip(".") in held for scale in _SCALES):
-            return f"{info.dtype} with scales: {name!r}"
+        if leaf == "weight" and len(info.shape) == 2 and info.dtype.startswith(_PACKED):
+            return f"{info.dtype}: {name!r}"
     return None
