@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import featuregeom as fg
 from featuregeom.cli import app
-from featuregeom.schemes.files import distances, parse_graph6, read
+from featuregeom.relations.graph_files import distances, parse_graph6, read
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import featuregeom as fg
+from featuregeom import certificates as certificate
 from featuregeom.codes import CodeCounter, pack
 from featuregeom.errors import FeatureGeometryError, SourceError
-from featuregeom.schemes import certificate
 
 ODD = [
     None, True, -1, 0, 3, 2**70, 1.5, float("nan"), float("inf"), "", "x", "\udcff", [], [[]], {}, {"a": 1}, [1, "b"],

@@ -7,7 +7,7 @@ import pytest
 
 import featuregeom as fg
 from featuregeom.naming import Name, name_geometry
-from featuregeom.schemes.levels import distinct_values
+from featuregeom.recognise.levels import distinct_values
 from oracles.known_answers import (
     KNOWN,
     antiprism,

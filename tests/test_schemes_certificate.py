@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 import featuregeom as fg
+from featuregeom.certificates import certify, load, save, verify
+from featuregeom.certificates.format import nearest_relations
 from featuregeom.errors import FeatureGeometryError, OutputError, ParameterError, ShapeError, SourceError
 from featuregeom.schemes import detect
-from featuregeom.schemes.certificate import certify, load, save, verify
-from featuregeom.schemes.claim import nearest_relations
 
 SHAPES = {
     "square antiprism": lambda: fg.shapes.antiprism(4, 0.29),
@@ -235,7 +235,7 @@ def test_what_the_changes_start_from_holds(name):
 def test_any_single_change_is_refused_a_tile_at_a_time(data):
     """The branch for more than 4096 points, on few."""
     X = fg.shapes.johnson(6, 3)
-    with mock.patch("featuregeom.schemes.verification.LARGEST", 4):
+    with mock.patch("featuregeom.certificates.verification.LARGEST", 4):
         found = certify(detect(X))
         assert verify(found, X).holds
         field = data.draw(st.sampled_from(sorted(set(found) - UNSAID)))
@@ -312,7 +312,7 @@ def test_a_name_through_noise_is_found_again(name, sigma, tolerance):
     found = detect(X, tolerance=tolerance)
     if found.intersection_numbers is None:
         return
-    assert verify(found.certificate, X).holds
+    assert verify(certify(found), X).holds
     assert verify(certify(found, tolerance=tolerance), X).holds
 
 
@@ -336,7 +336,7 @@ def test_tied_levels_are_told_apart_by_label(name, seed):
 
 
 def test_products_that_are_too_many_are_certified_by_two_passes(monkeypatch):
-    monkeypatch.setattr("featuregeom.schemes.verification._MOST_WORK", 0)
+    monkeypatch.setattr("featuregeom.certificates.verification._MOST_WORK", 0)
     X = fg.shapes.root_system("E6")
     found = certify(detect(X))
     report = verify(found, X)

@@ -10,8 +10,8 @@ import pytest
 
 import featuregeom as fg
 from featuregeom import shapes
-from featuregeom.schemes.deformation import LARGEST_NOISE, deformed
-from featuregeom.schemes.verdict import TOLERANCE
+from featuregeom.recognise.decide import TOLERANCE
+from featuregeom.recognise.deformation import LARGEST_NOISE, deformed
 
 GEOMETRIES = {
     "H(2,3)": shapes.hamming(2, 3),

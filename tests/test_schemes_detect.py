@@ -399,7 +399,7 @@ def test_many_features_in_few_directions():
     assert sorted(found.order) == list(range(4320))
     assert sorted(i for group in found.duplicates for i in group) == list(range(4320))
     assert all((copies[list(group)] == copies[group[0]]).all() for group in found.duplicates)
-    assert fg.schemes.verify(found.certificate, X[copies]).holds
+    assert fg.schemes.verify(fg.schemes.certify(found), X[copies]).holds
     longer = X[copies]
     longer[found.duplicates[0][1]] *= 2
     found = fg.schemes.detect(longer)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
-from featuregeom.schemes import feasibility, fusion, polynomial, structure
+from featuregeom.relations import feasibility, fusion, polynomial, structure
 from oracles import scheme_answers, slow_schemes
 from oracles.scheme_answers import ANSWERS, Answer
 
 # Of these modules the package has the functions of the same names.
-eigen = importlib.import_module("featuregeom.schemes.eigenmatrices")
-strength = importlib.import_module("featuregeom.schemes.design_strength")
+eigen = importlib.import_module("featuregeom.relations.eigenmatrices")
+strength = importlib.import_module("featuregeom.relations.design_strength")
 
 SMALL = [answer for answer in ANSWERS if answer.n <= 40]
 by_name = pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.name)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 import featuregeom as fg
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.schemes import feasibility, fusion, polynomial
+from featuregeom.relations import feasibility, fusion, polynomial
 from oracles import slow_schemes
 from oracles.scheme_answers import ANSWERS
 
 # Of these modules the package has the functions of the same names.
-eigen = importlib.import_module("featuregeom.schemes.eigenmatrices")
-strength = importlib.import_module("featuregeom.schemes.design_strength")
+eigen = importlib.import_module("featuregeom.relations.eigenmatrices")
+strength = importlib.import_module("featuregeom.relations.design_strength")
 
 by_name = pytest.mark.parametrize(
     "answer", [a for a in ANSWERS if a.n <= 60 and 1 < a.dim <= 4], ids=lambda a: a.name

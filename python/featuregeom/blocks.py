@@ -15,8 +15,8 @@ from featuregeom.features import Features, as_features
 from featuregeom.frames import tightness
 from featuregeom.naming import Name, name_geometry
 from featuregeom.pairs import NO_GAP, sweep
-from featuregeom.schemes.detection import Detection
-from featuregeom.schemes.levels import distinct_values
+from featuregeom.recognise.detection import Detection
+from featuregeom.recognise.levels import distinct_values
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.schemes.detect import detect, detect_cosines
-from featuregeom.schemes.detection import Detection
-from featuregeom.schemes.levels import distinct_values
-from featuregeom.schemes.names import fits_dimension
-from featuregeom.schemes.names.words import with_article
+from featuregeom.recognise.detect import detect, detect_cosines
+from featuregeom.recognise.detection import Detection
+from featuregeom.recognise.levels import distinct_values
+from featuregeom.recognise.names import fits_dimension
+from featuregeom.recognise.names.words import with_article
 from featuregeom.summary import summarised
 
 __all__ = ["Name", "name_geometry"]
@@ -77,7 +77,7 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
 
     References
     ----------
-    Those of `featuregeom.schemes.detect`, which finds the name; what is asked of small blocks is featuregeom's own.
+    Those of `featuregeom.recognise.detect`, which finds the name; what is asked of small blocks is featuregeom's own.
 
     Examples
     --------

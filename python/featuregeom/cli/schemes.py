@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from featuregeom.folders import Results
-    from featuregeom.schemes import Check, Detection, LargeDetection
-    from featuregeom.schemes.files import Given
+    from featuregeom.recognise.detection import Detection
+    from featuregeom.recognise.streamed import LargeDetection
+    from featuregeom.relations.check import Check
+    from featuregeom.relations.graph_files import Given
 
 __all__ = ["scheme", "verify"]
 
@@ -100,7 +102,7 @@ def scheme(
     Relations that are no symmetric scheme are checked for what they are: a scheme that is not symmetric, a coherent
     configuration, or what they generate. The exit code is 1 where a graph of several could not be done.
     """
-    from featuregeom.schemes.files import read
+    from featuregeom.relations.graph_files import read
 
     with reporting():
         matrices = read(file, kind=kind.value, tensor=tensor, axis=axis.value)
@@ -144,8 +146,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check a certificate against features, exactly. The exit code is 1 where it does not hold."""
-    from featuregeom.schemes import certificate as certificates
-    from featuregeom.schemes.files import read
+    from featuregeom import certificates
+    from featuregeom.relations.graph_files import read
 
     with reporting():
         claim = certificates.load(certificate)
@@ -175,7 +177,7 @@ def verify(
 
 def _one(given: Given, stem: str, options: _Options) -> dict[str, Any]:
     """Judge one matrix, write what is asked for, and show it."""
-    from featuregeom.schemes.files import is_symmetric_colouring
+    from featuregeom.relations.graph_files import is_symmetric_colouring
 
     if given.values is None:
         raise UnsuitableSourceError(given.problem)
@@ -191,10 +193,11 @@ def _square(values: NDArray[np.generic]) -> bool:
 
 
 def _detected(given: Given, stem: str, options: _Options) -> dict[str, Any]:
+    from featuregeom.recognise.detect import detect
+    from featuregeom.relations.parameters import parameters
     from featuregeom.report.schemes import eigenmatrix_table, relations_table, scheme_sheet
     from featuregeom.report.sheet import write_sheet
     from featuregeom.report.structure import shortened, structure_words
-    from featuregeom.schemes import detect, parameters
 
     chosen: dict[str, Any] = {given.kind: given.values}
     detection = detect(**chosen, mode=options.mode, tolerance=options.tolerance, seed=options.seed)
@@ -225,10 +228,12 @@ def _detected(given: Given, stem: str, options: _Options) -> dict[str, Any]:
 
 def _checked(given: Given, stem: str, options: _Options) -> dict[str, Any]:
     """Relations that no Gram matrix has: what they are, or what they generate."""
+    from featuregeom.relations.check import check
+    from featuregeom.relations.closure import closure
+    from featuregeom.relations.parameters import parameters
     from featuregeom.report.schemes import check_sheet, eigenmatrix_table, relations_table
     from featuregeom.report.sheet import write_sheet
     from featuregeom.report.structure import structure_words
-    from featuregeom.schemes import check, closure, parameters
 
     found = check(given.values, seed=options.seed)
     lead = [found.reason] if found.reason else []
@@ -280,7 +285,7 @@ def _provenance(given: Given, options: _Options) -> dict[str, Any]:
 def _certificate(
     given: Given, detection: Detection | LargeDetection, options: _Options, path: Path
 ) -> dict[str, Any]:
-    from featuregeom.schemes.certificate import certify, save
+    from featuregeom.certificates import certify, save
 
     if given.kind != "features":
         return _no_certificate(f"a certificate is checked against features, and these are {given.kind}")
@@ -303,8 +308,8 @@ def _plain(values: Any) -> Any:
 
 
 def _facts(given: Given, detection: Detection | LargeDetection) -> dict[str, Any]:
+    from featuregeom.relations.parameters import parameters
     from featuregeom.report.structure import structure_facts
-    from featuregeom.schemes import parameters
 
     def finite(value: float) -> float | None:
         return value if value == value else None
@@ -333,8 +338,8 @@ def _facts(given: Given, detection: Detection | LargeDetection) -> dict[str, Any
 
 
 def _check_facts(given: Given, found: Check, reason: str, rank: int | None) -> dict[str, Any]:
+    from featuregeom.relations.parameters import parameters
     from featuregeom.report.structure import structure_facts
-    from featuregeom.schemes import parameters
 
     facts: dict[str, Any] = {
         "matrix": given.name,

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.analysis import BlockPicture
+from featuregeom.recognise.detection import Detection
+from featuregeom.recognise.streamed import LargeDetection
+from featuregeom.relations.check import Check
+from featuregeom.relations.parameters import parameters
+from featuregeom.relations.products import class_sizes
 from featuregeom.report.drawings import gram_figure, vectors_figure
 from featuregeom.report.figures import Figure
 from featuregeom.report.sheet import Section, Sheet
 from featuregeom.report.structure import shortened, structure_words
 from featuregeom.report.words import number, plural
-from featuregeom.schemes.check import Check
-from featuregeom.schemes.detection import Detection
-from featuregeom.schemes.large import LargeDetection
-from featuregeom.schemes.parameters import parameters
-from featuregeom.schemes.products import class_sizes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from featuregeom.relations.parameters import Parameters
 from featuregeom.report.words import number, plural
-from featuregeom.schemes.parameters import Parameters
 
 __all__ = ["listed", "shortened", "structure_facts", "structure_words"]
 

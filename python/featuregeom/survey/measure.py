@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from featuregeom import _core, pairs, spectra
 from featuregeom.analysis import BlockPicture, MatrixResult, Picture
 from featuregeom.blocks import describe_block, groups
+from featuregeom.certificates import certify
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import Features
 from featuregeom.measures import BLOCKS, FEATURES, MATRICES, Measured
-from featuregeom.schemes.certificate import certify
 from featuregeom.survey.progress import Meter
 
 __all__ = ["Options", "measure"]

@@ -1,0 +1,434 @@
+"""The verdict on some distinct directions: which scheme, which name, or why none."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.recognise.defect import NULL_LIMIT, defect, null_p_value
+from featuregeom.recognise.levels import clear_cuts, colour, distinct_values
+from featuregeom.recognise.names import (
+    Classical,
+    Match,
+    classical,
+    fits_dimension,
+    laid_over,
+    matches,
+    of_classical,
+)
+from featuregeom.recognise.names.catalogue import LARGEST
+from featuregeom.recognise.names.parametric import component_sizes, noise_outside, parametric_name
+from featuregeom.recognise.noise import FREE_VARIANCE, like_noise
+from featuregeom.recognise.partitions import REFINEMENTS, Partition, Search, search
+from featuregeom.relations.eigenspaces import eigenspaces, support_of
+from featuregeom.relations.products import class_counts, class_means, intersection_numbers, is_scheme
+from featuregeom.summary import summarised
+
+__all__ = ["TOLERANCE", "Verdict", "judge", "through_noise"]
+
+TOLERANCE = 0.05
+"""Largest deviation of a cosine from the ideal one."""
+
+_NOISY_ETA2 = 0.75
+"""Above 8 features a scheme of two and more classes is no accident. A name is given through noise, then, as long as
+the ideal cosines explain this share of the variance and what they leave is like noise (`noise`)."""
+
+_OUTLIER = 8.0
+"""Noise turns no cosine by so many root mean squares, not among millions; a pair that is wrong does."""
+
+_EXACT = 1e-6
+"""Deviations of cosines up to this are rounding."""
+
+_NOISY_OUTSIDE = 0.2
+"""Share of the trace that noise may have outside the geometry's dimensions."""
+
+_LEVELS_ETA2 = 0.95
+"""Share of the variance that the classes of a scheme without a name must explain. Two halves of a random set that lie
+roughly opposite each other are a scheme too."""
+
+_CHANCE = 0.05
+"""Up to 8 features, a scheme that chance gives more often than this is not reported as one."""
+
+_ONE_LEVEL = 0.005
+"""Largest spread of the cosines that are called one level, where they are no simplex."""
+
+_FREE = 4
+"""A free height, and the finer relations that come with it, must fit this much better than a fixed geometry."""
+
+_RESEMBLES = 0.5
+"""Share of the variance that a geometry must explain to be called the nearest."""
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What some distinct directions are. Attributes as in `Detection`, of which this is the core."""
+
+    partition: Partition | None
+    exact: bool
+    is_scheme: bool
+    name: str
+    reason: str
+    also: tuple[str, ...]
+    nearest: str
+    order: NDArray[np.int64]
+    residual: float
+    dim: int
+    height: float | None
+    search: Search | None
+    nearest_relations: NDArray[np.int64] | None = None
+
+
+def judge(
+    cosines: NDArray[np.float64],
+    *,
+    tolerance: float = TOLERANCE,
+    refinements: int = REFINEMENTS,
+    seed: int = 0,
+) -> Verdict:
+    """Judge distinct directions.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Normalised Gram matrix, no two features alike.
+    tolerance : float
+        Largest deviation of a cosine from the ideal one that a name allows.
+    refinements : int
+        Proposals of relations to refine; 0 for none.
+    seed : int
+        Seed of checks and refinement.
+
+    Returns
+    -------
+    Verdict
+    """
+    n = len(cosines)
+    if n == 1:
+        return _nothing(cosines, "a single feature")
+    values, vectors = np.linalg.eigh(cosines)
+    eigenvalues = values[::-1].astype(np.float64)
+    classic = classical(cosines, eigenvalues, vectors[:, -2:].astype(np.float64))
+    laid = [one for one in classic if one.in_dimension]
+    if laid and laid[0].residual <= min(laid[0].limit, tolerance) and not _finer(cosines, laid[0], seed):
+        return _classical(cosines, laid[0])
+    if n == 2:
+        return _nothing(cosines, f"2 features at cosine {cosines[0, 1]:.3f}")
+    found = search(cosines, refinements=0, seed=seed)
+    best = _named(cosines, found, eigenvalues, tolerance)
+    if best is None and refinements and not (found.clear and found.partitions):
+        # Levels may look clear only because the input was rounded to a few digits.
+        noisy = search(cosines, refinements=refinements, seed=seed, clear=False)
+        best = _named(cosines, noisy, eigenvalues, tolerance)
+        found = noisy if best is not None or not found.clear else found
+    if best is not None:
+        return _through(_matched(cosines, *best, found), tolerance)
+    noisy_one = _classical_through_noise(cosines, classic, eigenvalues)
+    if noisy_one is not None:
+        return _through(noisy_one, tolerance)
+    if n > LARGEST and found.partitions:
+        known = _by_parameters(cosines, found, eigenvalues, tolerance)
+        if known is not None:
+            return known
+    return _unnamed(cosines, found, laid, eigenvalues, tolerance)
+
+
+def _nothing(cosines: NDArray[np.float64], reason: str) -> Verdict:
+    """Give one or two features no name; their relations are a scheme whatever the cosine."""
+    n = len(cosines)
+    partition = Partition.of(cosines, 1 - np.eye(n, dtype=np.int64), "ideal")
+    return Verdict(partition, True, True, "", reason, (), "", np.arange(n), math.nan, 0, None, None)
+
+
+def _classical(cosines: NDArray[np.float64], one: Classical) -> Verdict:
+    partition = Partition.of(cosines, one.relations, "ideal")
+    return Verdict(
+        partition,
+        True,
+        True,
+        one.name,
+        "",
+        (),
+        one.name,
+        one.order,
+        one.residual,
+        one.dim,
+        None,
+        None,
+        partition.relations,
+    )
+
+
+def _through(verdict: Verdict, tolerance: float) -> Verdict:
+    return replace(verdict, reason=through_noise(verdict.reason, verdict.residual, tolerance))
+
+
+def through_noise(reason: str, residual: float, tolerance: float) -> str:
+    """Add to what is said of a name that it is given through noise, where its residual is above the tolerance."""
+    if residual <= tolerance:
+        return reason
+    said = f"through noise: cosines differ by up to {residual:.3f}, above the tolerance of {tolerance:g}"
+    return f"{reason}; {said}" if reason else said
+
+
+def _finer(cosines: NDArray[np.float64], one: Classical, seed: int) -> bool:
+    """Say whether clear levels are another scheme than this geometry's, however near to it.
+
+    Up to 8 features, where chance makes schemes, they must be exact. J(7,2) in two eigenspaces at once has levels on
+    both sides of that of the simplex, and equiangular lines in many dimensions are nearly orthogonal.
+    """
+    if one.residual <= _EXACT:
+        return False
+    cuts = clear_cuts(np.sort(cosines[np.triu_indices(len(cosines), 1)]))
+    if cuts is None or not len(cuts):
+        return False
+    levels = colour(cosines, cuts)
+    if np.array_equal(levels, one.relations) or not is_scheme(levels, seed):
+        return False
+    return not _few(cosines) or float(np.abs(cosines - class_means(cosines, levels)[levels]).max()) <= _EXACT
+
+
+def _classical_through_noise(
+    cosines: NDArray[np.float64], classic: list[Classical], eigenvalues: NDArray[np.float64]
+) -> Verdict | None:
+    """Give a polygon or cross-polytope its name where it is off by more, but no more than noise explains."""
+    if _few(cosines):
+        return None
+    for one in classic:
+        # A simplex has a single class, of which nothing is to be explained: its noisy limit is 0.
+        near = one.residual <= one.noisy_limit
+        if near and _through_noise(cosines, of_classical(cosines, one), eigenvalues):
+            return _classical(cosines, one)
+    return None
+
+
+def _named(
+    cosines: NDArray[np.float64], found: Search, eigenvalues: NDArray[np.float64], tolerance: float
+) -> tuple[Match, Partition] | None:
+    """Choose among the geometries that the schemes found allow."""
+    few = _few(cosines)
+    allowed = [
+        (match, partition)
+        for partition in found.partitions
+        if partition.classes >= 2
+        for match in matches(cosines, partition.relations)
+        if _allowed(cosines, match, eigenvalues, tolerance, few)
+    ]
+    best = min(allowed, key=_misfit, default=None)
+    if best is not None and best[0].height is not None:
+        # Its free height may have followed the noise of a fixed geometry.
+        rivals = [match.residual for match in laid_over(cosines) if match.height is None]
+        if min(rivals, default=math.inf) <= _misfit(best):
+            return None
+    return best
+
+
+def _misfit(found: tuple[Match, Partition]) -> float:
+    match, _ = found
+    return match.residual * (1 if match.height is None else _FREE)
+
+
+def _allowed(
+    cosines: NDArray[np.float64],
+    match: Match,
+    eigenvalues: NDArray[np.float64],
+    tolerance: float,
+    few: bool,
+) -> bool:
+    if match.residual <= tolerance and fits_dimension(eigenvalues, match.dim):
+        return True
+    return not few and match.height is None and _through_noise(cosines, match, eigenvalues)
+
+
+def _through_noise(cosines: NDArray[np.float64], match: Match, eigenvalues: NDArray[np.float64]) -> bool:
+    outside = float(eigenvalues[match.dim :].sum()) / len(eigenvalues)
+    return match.explained >= _NOISY_ETA2 and outside <= _NOISY_OUTSIDE and like_noise(cosines, match)
+
+
+def _matched(cosines: NDArray[np.float64], match: Match, partition: Partition, found: Search) -> Verdict:
+    distinct = _levels_differ(cosines, partition)
+    rank = partition.classes + 1
+    reason = "" if distinct else f"levels are not a scheme; closure has rank {rank}"
+    return Verdict(
+        partition,
+        True,
+        distinct,
+        match.name,
+        reason,
+        match.also,
+        match.name,
+        match.order,
+        match.residual,
+        match.dim,
+        match.height,
+        found,
+        match.relations,
+    )
+
+
+def _levels_differ(cosines: NDArray[np.float64], partition: Partition) -> bool:
+    """Say whether each relation has a level of its own, as far as the noise lets one see."""
+    if partition.source in ("levels", "ideal"):
+        return True
+    relations = partition.relations
+    levels = class_means(cosines, relations)
+    variances = class_means((cosines - levels[relations]) ** 2, relations)
+    errors = variances / (np.bincount(relations.ravel()) / 2)
+    steps = levels[1:-1] - levels[2:]
+    return bool((steps > np.maximum(1e-7, 3 * np.sqrt(errors[1:-1] + errors[2:]))).all())
+
+
+def _unnamed(
+    cosines: NDArray[np.float64],
+    found: Search,
+    laid: list[Classical],
+    eigenvalues: NDArray[np.float64],
+    tolerance: float,
+) -> Verdict:
+    partition = _scheme(cosines, found, eigenvalues, tolerance)
+    nearest, residual, laid_over = _nearest(cosines, found, laid)
+    is_scheme = partition is not None and _levels_differ(cosines, partition)
+    n = len(cosines)
+    if partition is not None:
+        counts = class_counts(partition.relations)[0]
+        kind = f"a scheme of {n} points with valencies {', '.join(map(str, counts[1:]))}"
+        reason = f"{kind}, without a name" if is_scheme else f"levels are not a scheme; closure is {kind}"
+    elif found.closure is not None:
+        cells, sizes = np.unique(found.closure.diagonal(), return_counts=True)
+        rank = int(found.closure.max()) + 1
+        reason = f"levels are not a scheme; closure has rank {rank}"
+        if len(cells) > 1:
+            reason += f" and {len(cells)} fibres of {', '.join(map(str, sizes))} features"
+    else:
+        levels = distinct_values(cosines)
+        what = "a continuum of cosines" if levels is None else f"{len(levels)} distinct cosines"
+        far = defect(found.levels)
+        verdict = (
+            f"no scheme (defect {far:.2f})" if far > 0 else "no scheme that noise and chance would not give"
+        )
+        reason = f"{n} features with {what}: {verdict}"
+        if nearest:
+            reason += f"; nearest is the {nearest}, {residual:.2f} off"
+    return Verdict(
+        partition,
+        partition is not None,
+        is_scheme,
+        "",
+        reason,
+        (),
+        nearest,
+        _by_similarity(cosines),
+        residual,
+        0,
+        None,
+        found,
+        laid_over,
+    )
+
+
+def _scheme(
+    cosines: NDArray[np.float64], found: Search, eigenvalues: NDArray[np.float64], tolerance: float
+) -> Partition | None:
+    """Choose the finest scheme that its cosines support, finer ones only where they explain much more."""
+    n = len(cosines)
+    chosen: Partition | None = None
+    few = _few(cosines)
+    rank = int((eigenvalues > 0.05 * n).sum())
+    for partition in sorted(found.partitions, key=lambda one: one.classes):
+        if partition.classes == 1:
+            good = partition.spread <= _ONE_LEVEL
+        elif not few:
+            good = partition.eta2 >= _LEVELS_ETA2 and not _outlier(cosines, partition)
+        else:
+            good = partition.spread <= tolerance and partition.eta2 >= _LEVELS_ETA2
+            if good and not found.clear and n <= NULL_LIMIT:
+                valencies = tuple(class_counts(partition.relations)[0].tolist())
+                good = null_p_value(n, max(rank, 1), valencies, partition.eta2) <= _CHANCE
+        if not good:
+            continue
+        if chosen is None or chosen.classes == 1:
+            better = chosen is None or partition.spread < 0.2 * chosen.spread
+        else:
+            better = 1 - partition.eta2 < 0.5 * (1 - chosen.eta2)
+        chosen = partition if better else chosen
+    return chosen
+
+
+def _few(cosines: NDArray[np.float64]) -> bool:
+    """Say whether chance makes schemes of so many features. Of an antipodal set half were free."""
+    n = len(cosines)
+    antipodal = n <= 2 * NULL_LIMIT and bool((cosines.min(axis=1) <= _EXACT - 1).all())
+    return n <= NULL_LIMIT or antipodal
+
+
+def _outlier(cosines: NDArray[np.float64], partition: Partition) -> bool:
+    """Say whether some cosine is further from its level than noise explains."""
+    levels = class_means(cosines, partition.relations)
+    deviation = math.sqrt(float(((cosines - levels[partition.relations]) ** 2).mean()))
+    return partition.spread > max(_OUTLIER * deviation, _EXACT)
+
+
+def _by_parameters(
+    cosines: NDArray[np.float64], found: Search, eigenvalues: NDArray[np.float64], tolerance: float
+) -> Verdict | None:
+    """Name what is beyond the catalogue, where parameters alone determine it."""
+    partition = found.partitions[0]
+    relations, n = partition.relations, len(cosines)
+    levels = class_means(cosines, relations)
+    P, multiplicities = eigenspaces(intersection_numbers(relations), levels)
+    support = support_of(P @ levels)
+
+    def neighbours() -> Counter[int]:
+        near = np.flatnonzero(relations[0] == 1)
+        return component_sizes(relations[np.ix_(near, near)] == 1)
+
+    left = float(((cosines - levels[relations]) ** 2).mean())
+    lowest, highest = np.full(len(levels), np.inf), np.full(len(levels), -np.inf)
+    np.minimum.at(lowest, relations, cosines)
+    np.maximum.at(highest, relations, cosines)
+    noise = noise_outside(left, int((eigenvalues > _EXACT).sum()))
+    name = parametric_name(P, multiplicities, levels, (lowest[1:], highest[1:]), neighbours, noise)
+    if not name.name or not name.residual <= tolerance:
+        return None
+    dim = int(multiplicities[support].sum())
+    order = np.arange(n)
+    return Verdict(
+        partition, True, True, name.name, "", name.also, name.name, order, name.residual, dim, None, found
+    )
+
+
+def _nearest(
+    cosines: NDArray[np.float64], found: Search, laid: list[Classical]
+) -> tuple[str, float, NDArray[np.int64] | None]:
+    """Name the geometry that explains most of the cosines, though not enough for a name, and give its relations."""
+    options: list[tuple[float, str, float, NDArray[np.int64]]] = []
+    for match in [of_classical(cosines, one) for one in laid if len(one.levels) > 2]:
+        options.append((1 - match.explained, match.name, match.residual, match.relations))
+    found_by_algebra = [
+        match
+        for partition in found.partitions
+        if partition.classes >= 2
+        for match in matches(cosines, partition.relations)
+    ]
+    for match in [*found_by_algebra, *laid_over(cosines)]:
+        weight = 1 if match.height is None else FREE_VARIANCE
+        options.append((weight * (1 - match.explained), match.name, match.residual, match.relations))
+    nothing = (1.0, "", math.nan, None)
+    missing, name, residual, relations = min(options, key=lambda one: one[:2], default=nothing)
+    return (name, residual, relations) if missing <= 1 - _RESEMBLES else ("", math.nan, relations)
+
+
+def _by_similarity(cosines: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Walk from each feature to its nearest unvisited one."""
+    order = [0]
+    free = np.ones(len(cosines), dtype=bool)
+    free[0] = False
+    while free.any():
+        nearest = int(np.where(free, cosines[order[-1]], -np.inf).argmax())
+        order.append(nearest)
+        free[nearest] = False
+    return np.array(order, dtype=np.int64)

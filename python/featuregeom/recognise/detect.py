@@ -1,0 +1,483 @@
+"""From noisy features to their association scheme and the name of their geometry."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom import _core
+from featuregeom.arguments import integer
+from featuregeom.errors import ParameterError
+from featuregeom.features import Features, as_features
+from featuregeom.recognise.decide import TOLERANCE, Verdict, judge, through_noise
+from featuregeom.recognise.detection import Detection, Mode
+from featuregeom.recognise.directions import directions_text, same_direction
+from featuregeom.recognise.inputs import (
+    LARGEST,
+    check_definite,
+    cosines_of,
+    features_gram,
+    gram_matrix,
+    relation_matrix,
+)
+from featuregeom.recognise.names.two_graphs import equiangular_name
+from featuregeom.recognise.names.words import with_article
+from featuregeom.recognise.noise import moved_by_noise
+from featuregeom.recognise.partitions import REFINEMENTS
+from featuregeom.recognise.streamed import LargeDetection, detect_large
+from featuregeom.relations.eigenspaces import eigenspaces
+from featuregeom.relations.products import canonical, class_means, intersection_numbers, is_scheme, stable
+
+__all__ = ["NORM_SPREAD", "detect", "detect_cosines"]
+
+NORM_SPREAD = 0.1
+"""Largest relative spread of norms within one geometry."""
+
+_NOISE = 5.0
+"""Cosines between summands may be so many times the root mean square of the noise within them."""
+
+_SAME_HEIGHT = 0.05
+"""Squared heights of prisms that are further apart than this make them different summands."""
+
+_COUPLED = (0.02, 0.1)
+"""Summands of a direct sum have cosines below one of these with each other."""
+
+
+def detect(
+    features: Any = None,
+    gram: Any = None,
+    relations: Any = None,
+    *,
+    mode: Mode = "signed",
+    tolerance: float = TOLERANCE,
+    seed: int = 0,
+) -> Detection | LargeDetection:
+    """Find the association scheme of some features, and the name of their geometry.
+
+    Give features, or their Gram matrix, or the relations between them.
+
+    Parameters
+    ----------
+    features : array-like, shape (n, m)
+        Features as rows.
+    gram : array-like, shape (n, n)
+        Their inner products.
+    relations : array-like of int, shape (n, n)
+        A symmetric relation matrix. The geometry is then that of its smallest faithful eigenspace with a name.
+    mode : {"signed", "line"}
+        "line" judges the lines that features span, so that a feature and its negative are one.
+    tolerance : float
+        Largest deviation of a cosine from the ideal one that a name allows, from 0 to 0.5. Above 8 features, exact
+        relations of two and more classes, but for prisms and antiprisms, are named through more noise: what the
+        ideal leaves of the cosines is explained by noise of a stated size, at most .1 of the norms up to 10 points,
+        .2 up to 24 and .3 above, and neither by a linear map nor by a turn of half the features. The reason says so.
+    seed : int
+        Seed of the random checks and of refinement, at least 0.
+
+    Returns
+    -------
+    Detection or LargeDetection
+        With the name, or with the reason why there is none. A name is never forced. The second for more than 4096
+        features (2048 in line mode), from tiles: it has no matrices of pairs; see `large.detect_large`.
+
+    Raises
+    ------
+    ParameterError
+        If not one matrix is given, it is not symmetric, a feature is zero, a Gram or relation matrix has more than
+        4096 rows (2048 in line mode), or an option is out of range.
+    ShapeError, DtypeError, NonFiniteError
+        If it is no (square) finite matrix of real numbers.
+
+    Notes
+    -----
+    Features of one direction are merged: those of an angle up to .001, and up to .05 where every direction is met as
+    often and all others are four times as far apart. Candidates for the levels of the cosines are checked
+    to be exact schemes, first as they are, then refined by their own algebra; levels that are clear but no scheme
+    are replaced by what they generate. A name then needs the relations of the named geometry, point by point, and
+    its cosines.
+
+    Memory is some matrices of n x n; time about a millisecond for a dozen features, a second for 512.
+
+    References
+    ----------
+    Delsarte, An algebraic approach to the association schemes of coding theory (1973); Brouwer, Cohen & Neumaier,
+    Distance-Regular Graphs (1989).
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> found = fg.schemes.detect(fg.shapes.antiprism(4, 0.29))
+    >>> found.name, round(found.height, 3), found.valencies.tolist()
+    ('square antiprism', 0.29, [1, 2, 2, 1, 2])
+    """
+    given = [what for what in (features, gram, relations) if what is not None]
+    if len(given) != 1:
+        raise ParameterError(f"give one of features, gram and relations, got {len(given)}")
+    if mode not in get_args(Mode):
+        raise ParameterError(f"mode must be 'signed' or 'line', not {mode!r}")
+    if not isinstance(tolerance, int | float) or not 0 < tolerance <= 0.5:
+        raise ParameterError(f"tolerance must be above 0 and at most 0.5, got {tolerance!r}")
+    seed = integer("seed", seed, 0, 2**64 - 1)
+    if relations is not None:
+        if mode == "line":
+            raise ParameterError("relations have no lines: leave mode out")
+        return _from_relations(relation_matrix(relations), tolerance, seed)
+    if features is not None:
+        taken = as_features(features)
+        if taken.n * (2 if mode == "line" else 1) > LARGEST:
+            found = detect_large(taken, mode=mode, tolerance=tolerance, seed=seed)
+            few = mode == "signed" and len(found.points) <= LARGEST
+            return _of_few_directions(taken, found, tolerance, seed) if few else found
+        products = features_gram(taken)
+    else:
+        products = gram_matrix(gram)
+    cosines, norms = cosines_of(products)
+    if features is None:
+        check_definite(products)
+    if mode == "line":
+        return _lines(cosines, norms, tolerance, seed)
+    return detect_cosines(cosines, norms, tolerance=tolerance, seed=seed)
+
+
+def _of_few_directions(features: Features, merged: LargeDetection, tolerance: float, seed: int) -> Detection:
+    """Judge the directions of more features than have a matrix of pairs, where the directions have one."""
+    points, groups = merged.points, {group[0]: group for group in merged.duplicates}
+    found = detect_cosines(*cosines_of(features_gram(features.take(points))), tolerance=tolerance, seed=seed)
+    members = [groups.get(point, (point,)) for point in points.tolist()]
+    norms = np.sqrt(_core.squared_norms(features.values))
+    spread = max(float(np.ptp(norms[list(group)]) / norms[list(group)].min()) for group in members)
+    name, reason = found.name, found.reason
+    if name and spread > NORM_SPREAD:
+        name, reason = (
+            "",
+            f"cosines of {with_article(name)}, but norms of one direction differ by {spread:.0%}",
+        )
+    note = directions_text(features.n, len(points))
+    return _with(
+        found,
+        name=name,
+        also=found.also if name else (),
+        points=points[found.points],
+        order=np.array([i for point in found.order for i in members[point]], dtype=np.int64),
+        duplicates=merged.duplicates,
+        reason=f"{note}; {reason}" if reason else note,
+    )
+
+
+def detect_cosines(
+    cosines: NDArray[np.float64],
+    norms: NDArray[np.float64],
+    *,
+    tolerance: float = TOLERANCE,
+    refinements: int = REFINEMENTS,
+    sums: bool = True,
+    seed: int = 0,
+) -> Detection:
+    """Detect from cosines and norms that are known to be in order.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Normalised Gram matrix.
+    norms : ndarray, shape (n,)
+        Norms of the features.
+    tolerance, seed
+        As in `detect`.
+    refinements : int
+        Proposals of noisy relations to refine; 0 for none.
+    sums : bool
+        Whether to look for direct sums.
+
+    Returns
+    -------
+    Detection
+    """
+    groups = same_direction(cosines)
+    points = np.array([group[0] for group in groups], dtype=np.int64)
+    distinct = cosines if len(points) == len(cosines) else cosines[np.ix_(points, points)]
+    verdict = judge(distinct, tolerance=tolerance, refinements=refinements, seed=seed)
+    parts: tuple[Detection, ...] = ()
+    name, reason, also = verdict.name, verdict.reason, verdict.also
+    if sums and not name and len(points) > 3:
+
+        def part(index: NDArray[np.int64]) -> Detection:
+            inside = distinct[np.ix_(index, index)]
+            return detect_cosines(
+                inside, norms[points[index]], tolerance=tolerance, refinements=refinements, seed=seed
+            )
+
+        parts, members = _direct_sum(distinct, part, tolerance)
+        if parts:
+            name = _sum_name(parts)
+            reason = "" if verdict.is_scheme else "a direct sum: its levels together are no scheme"
+            residual = max(*(one.residual for one in parts), _coupling(distinct, members))
+            reason = through_noise(reason, residual, tolerance)
+            order = np.concatenate([m[p.order] for m, p in zip(members, parts, strict=True)])
+            return _detection(
+                verdict,
+                distinct,
+                points,
+                groups,
+                name=name,
+                reason=reason,
+                order=order,
+                parts=parts,
+                members=members,
+            )
+    spread = float(norms.max() / norms.min() - 1)
+    if name and spread > max(NORM_SPREAD, _noise_of_norms(verdict, distinct)):
+        reason = f"cosines of {with_article(name)}, but norms differ by {spread:.0%}"
+        name, also = "", ()
+    if len(points) < len(cosines):
+        note = directions_text(len(cosines), len(points))
+        reason = f"{note}; {reason}" if reason else note
+    return _detection(verdict, distinct, points, groups, name=name, reason=reason, also=also)
+
+
+def _noise_of_norms(verdict: Verdict, cosines: NDArray[np.float64]) -> float:
+    """Spread of norms that noise gives, if it shifts features along themselves as much as it turns them."""
+    if verdict.partition is None:
+        return 0.0
+    relations = verdict.partition.relations
+    rms = math.sqrt(float(((cosines - class_means(cosines, relations)[relations]) ** 2).mean()))
+    return 8 * rms
+
+
+def _detection(
+    verdict: Verdict,
+    cosines: NDArray[np.float64],
+    points: NDArray[np.int64],
+    groups: list[list[int]],
+    *,
+    name: str,
+    reason: str,
+    also: tuple[str, ...] = (),
+    order: NDArray[np.int64] | None = None,
+    parts: tuple[Detection, ...] = (),
+    members: Sequence[NDArray[np.int64]] = (),
+) -> Detection:
+    partition, found = verdict.partition, verdict.search
+    closure = None if found is None else found.closure
+    if partition is not None:
+        labels, eta2, spread = partition.relations, partition.eta2, partition.spread
+    elif closure is not None:
+        labels, eta2, spread = closure, math.nan, math.nan
+    elif found is not None:
+        labels, eta2, spread = found.levels, math.nan, math.nan
+    else:
+        labels, eta2, spread = 1 - np.eye(len(cosines), dtype=np.int64), math.nan, math.nan
+    ordered = verdict.order if order is None else order
+    all_features = np.array([i for point in ordered for i in groups[point]], dtype=np.int64)
+    dim = sum(one.dim for one in parts) if parts else verdict.dim
+    residual = verdict.residual
+    if parts:
+        residual = max(*(one.residual for one in parts), _coupling(cosines, list(members)))
+    return Detection(
+        is_scheme=verdict.is_scheme,
+        name=name,
+        reason=reason,
+        also=also,
+        nearest=name or verdict.nearest,
+        mode="signed",
+        relations=labels,
+        cosines=cosines,
+        points=points,
+        order=all_features,
+        duplicates=tuple(tuple(group) for group in groups if len(group) > 1),
+        eta2=eta2,
+        spread=spread,
+        residual=residual,
+        dim=dim or _rank(cosines),
+        rank_of_closure=None if closure is None else int(closure.max()) + 1,
+        fibres=None if closure is None else np.unique(closure.diagonal(), return_inverse=True)[1],
+        height=verdict.height,
+        nearest_relations=verdict.nearest_relations,
+        parts=parts,
+        _exact=verdict.exact,
+    )
+
+
+def _rank(cosines: NDArray[np.float64]) -> int:
+    return int(np.linalg.matrix_rank(cosines, tol=1e-6 * len(cosines), hermitian=True))
+
+
+def _direct_sum(
+    cosines: NDArray[np.float64], part: Callable[[NDArray[np.int64]], Detection], tolerance: float
+) -> tuple[tuple[Detection, ...], list[NDArray[np.int64]]]:
+    """Judge the summands, where there are several, all have a name, and none has more to do with another than noise."""
+    for threshold in _COUPLED:
+        members = _components(np.abs(cosines) > threshold)
+        if len(members) > 1 and min(map(len, members)) > 1:
+            parts = tuple(part(index) for index in members)
+            limit = max(tolerance, _NOISE * max(map(_deviation, parts)))
+            coupled = _coupling(cosines, members)
+            if not all(one.name for one in parts) or coupled > limit:
+                continue
+            if coupled <= tolerance or _apart_but_for_noise(cosines, parts, members):
+                return parts, members
+    return (), []
+
+
+def _apart_but_for_noise(
+    cosines: NDArray[np.float64], parts: tuple[Detection, ...], members: list[NDArray[np.int64]]
+) -> bool:
+    """Say whether noise, and no deformation of all summands together, couples them."""
+    ideal = np.zeros_like(cosines)
+    for one, index in zip(parts, members, strict=True):
+        if one.n < len(index):
+            return False
+        ideal[np.ix_(index, index)] = one.denoised
+    return moved_by_noise(cosines, ideal, sum(one.dim for one in parts))
+
+
+def _deviation(found: Detection) -> float:
+    """Root mean square of the deviations of cosines from their levels."""
+    return math.sqrt(float(((found.cosines - found.denoised) ** 2).mean()))
+
+
+def _coupling(cosines: NDArray[np.float64], members: list[NDArray[np.int64]]) -> float:
+    """Largest absolute cosine between different summands."""
+    place = np.empty(len(cosines), dtype=np.int64)
+    for number, index in enumerate(members):
+        place[index] = number
+    return float(np.abs(cosines[place[:, None] != place]).max())
+
+
+def _components(joined: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    free = np.ones(len(joined), dtype=bool)
+    found = []
+    while free.any():
+        reached = np.zeros(len(joined), dtype=bool)
+        front = np.array([int(free.argmax())])
+        while front.size:
+            reached[front] = True
+            front = np.flatnonzero(joined[front].any(axis=0) & ~reached)
+        free &= ~reached
+        found.append(np.flatnonzero(reached))
+    return found
+
+
+def _sum_name(parts: tuple[Detection, ...]) -> str:
+    names = Counter(one.name for one in parts)
+    heights = {name: [one.height or 0.0 for one in parts if one.name == name] for name in names}
+    counts = Counter(
+        one.name
+        if np.ptp(heights[one.name]) <= _SAME_HEIGHT
+        else f"{one.name} of squared height {one.height:.2f}"
+        for one in parts
+    )
+    return " (+) ".join(f"{count} x {name}" if count > 1 else name for name, count in sorted(counts.items()))
+
+
+def _lines(
+    cosines: NDArray[np.float64], norms: NDArray[np.float64], tolerance: float, seed: int
+) -> Detection:
+    """Judge lines by the vectors on both sides of them, an antipodal set."""
+    n = len(cosines)
+    if 2 * n > LARGEST:
+        raise ParameterError(f"{n} lines: detect forms matrices of pairs of 2 n vectors up to {LARGEST}")
+    both = np.block([[cosines, -cosines], [-cosines, cosines]])
+    found = detect_cosines(both, np.tile(norms, 2), tolerance=tolerance, seed=seed)
+    lines = found.points % n
+    # Each line has two points, on either side of it.
+    single = lines[np.arange(found.n) < found.cosines.argmin(axis=1)]
+    distinct = len(single)
+    reason = found.reason.removeprefix(directions_text(2 * n, found.n)).removeprefix("; ")
+    if distinct < n:
+        note = f"{n} features on {distinct} line{'s' if distinct > 1 else ''}"
+        reason = f"{note}; {reason}" if reason else note
+    equiangular = equiangular_name(cosines[np.ix_(single, single)], tolerance)
+    names = [f"lines of the {found.name}"] if found.name else []
+    # A real equiangular tight frame is a regular two-graph (Holmes & Paulsen 2004).
+    names += [equiangular.name, f"regular two-graph of {distinct} points"] if equiangular else []
+    name = names[0] if names else ""
+    alone = (
+        {} if found.name or not equiangular else {"dim": equiangular.dim, "residual": equiangular.residual}
+    )
+    order = np.array(list(dict.fromkeys((found.order % n).tolist())), dtype=np.int64)
+    groups = {tuple(sorted({i % n for i in group})) for group in found.duplicates}
+    return Detection(
+        **{
+            **{key: getattr(found, key) for key in Detection.__dataclass_fields__},
+            **alone,
+            "name": name,
+            "reason": reason if found.name or not name or distinct < n else "",
+            "also": tuple(names[1:]),
+            "nearest": name or found.nearest,
+            "mode": "line",
+            "points": lines,
+            "signs": np.where(found.points < n, 1, -1),
+            "order": order,
+            "duplicates": tuple(sorted(group for group in groups if len(group) > 1)),
+        }
+    )
+
+
+def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -> Detection:
+    """Judge a relation matrix by the eigenspaces of the scheme that it is, or generates."""
+    n = len(relations)
+    scheme = is_scheme(relations, seed)
+    closure = relations if scheme else stable(relations, seed=seed, most=max(n, 8))
+    homogeneous = closure is not None and np.array_equal(closure, closure.T) and is_scheme(closure, seed)
+    if n == 1:
+        return detect_cosines(np.eye(1), np.ones(1))
+    if closure is None or not homogeneous:
+        reason = "the relations are not a scheme"
+        if closure is not None:
+            cells = len(np.unique(closure.diagonal()))
+            reason += f"; closure has rank {int(closure.max()) + 1} and {cells} fibres"
+        flat = np.eye(n)
+        verdict = Verdict(None, False, False, "", reason, (), "", np.arange(n), math.nan, 0, None, None)
+        found = _detection(verdict, flat, np.arange(n), [[i] for i in range(n)], name="", reason=reason)
+        return _with(
+            found,
+            relations=relations,
+            rank_of_closure=None if closure is None else int(closure.max()) + 1,
+            fibres=None if closure is None else np.unique(closure.diagonal(), return_inverse=True)[1],
+        )
+    P, multiplicities = eigenspaces(intersection_numbers(closure))
+    valencies = P[0]
+    faithful = [i for i in range(1, len(P)) if (P[i, 1:] / valencies[1:] < 1 - 1e-9).all()]
+    best: Detection | None = None
+    for space in sorted(faithful, key=lambda i: (multiplicities[i], *(-P[i]))):
+        cosines = (P[space] / valencies)[closure]
+        found = detect_cosines(cosines, np.ones(n), tolerance=tolerance, seed=seed)
+        best = best or _with(found, name="", also=())
+        # Several relations at one cosine are those of another geometry.
+        if found.name and found.relations.max() == closure.max():
+            best = found
+            break
+    if best is None:
+        cosines = np.eye(n)
+        best = _with(
+            _detection(
+                Verdict(None, True, True, "", "", (), "", np.arange(n), math.nan, 0, None, None),
+                cosines,
+                np.arange(n),
+                [[i] for i in range(n)],
+                name="",
+                reason="no eigenspace tells all points apart",
+            ),
+            relations=closure,
+        )
+    rank = int(closure.max()) + 1
+    reason = best.reason if scheme else f"the relations are not a scheme; closure has rank {rank}"
+    return _with(
+        best,
+        is_scheme=scheme,
+        reason=reason,
+        relations=canonical(closure, best.cosines),
+        _exact=True,
+        rank_of_closure=None if scheme else rank,
+    )
+
+
+def _with(found: Detection, **changes: object) -> Detection:
+    """Copy with some attributes changed; what was derived from the old ones is forgotten."""
+    values = {key: getattr(found, key) for key in Detection.__dataclass_fields__}
+    return Detection(**{**values, **changes})

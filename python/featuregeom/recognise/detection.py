@@ -1,0 +1,183 @@
+"""What was detected among some features."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.recognise.defect import defect, null_p_value
+from featuregeom.recognise.levels import distinct_values
+from featuregeom.recognise.refinement import denoised
+from featuregeom.recognise.spectral import Spectral
+from featuregeom.relations.eigenspaces import support_of
+from featuregeom.relations.products import class_counts, class_means, class_sizes, intersection_numbers
+from featuregeom.summary import summarised
+
+__all__ = ["Detection", "Mode"]
+
+Mode = Literal["signed", "line"]
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class Detection(Spectral):
+    """The scheme and the name of a set of features, or why there is none.
+
+    Attributes
+    ----------
+    is_scheme : bool
+        Whether the levels of the cosines are an association scheme.
+    name : str
+        Name of the geometry; empty when it has none.
+    reason : str
+        Why there is no name, or what to know about it (duplicates, levels that are no scheme).
+    also : tuple of str
+        Other names of the geometry.
+    nearest : str
+        The named geometry that comes nearest; the name itself where there is one. Without a name it says what
+        the features look like, not what they are.
+    mode : {"signed", "line"}
+        Whether vectors were judged, or the lines that they span.
+    relations : ndarray of int64, shape (n, n)
+        Class of each pair of `points`: classes by decreasing mean cosine, 0 on the diagonal. Of the scheme where
+        one was found, else the levels, or what they generate.
+    cosines : ndarray of float64, shape (n, n)
+        Cosines of `points`. In line mode, those of the 2 n vectors on both sides.
+    points : ndarray of int64, shape (n,)
+        The features that were judged, one of each set of duplicates. In line mode each comes twice, the second
+        time for its negative.
+    order : ndarray of int64
+        All features, ordered so that the relations show: cyclic for polygons, antipodes side by side.
+    duplicates : tuple of tuple of int
+        Features with the same direction, the one that stands for them first.
+    eta2 : float
+        Share of the variance of the cosines that lies between the classes; NaN for a single class.
+    spread : float
+        Largest deviation of a cosine from the mean of its class.
+    residual : float
+        Largest deviation of a cosine from the ideal one of `nearest`; NaN where there is none.
+    nearest_relations : ndarray of int64, shape (n, n), or None
+        Relations of the geometry that comes nearest, laid over the points: an exact scheme, whether the cosines
+        support it or not, and even where they resemble it too little for `nearest`. None where no geometry of so many
+        points was tried.
+    dim : int
+        Dimension of the geometry; the numerical rank where there is no name.
+    rank_of_closure : int or None
+        Number of relations of the coarsest coherent configuration inside the levels, the diagonal's among them;
+        None where it was not needed, or is nearly discrete.
+    fibres : ndarray of int64, shape (n,), or None
+        Orbits (cells) of `points` under that configuration, where it was formed.
+    height : float or None
+        Squared height of a prism or antiprism.
+    parts : tuple of Detection
+        Summands of a direct sum.
+    signs : ndarray of int64, shape (n,)
+        -1 where a point is the negative of its feature, which is so in line mode only.
+    """
+
+    is_scheme: bool
+    name: str
+    reason: str
+    also: tuple[str, ...]
+    nearest: str
+    mode: Mode
+    relations: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+    points: NDArray[np.int64]
+    order: NDArray[np.int64]
+    duplicates: tuple[tuple[int, ...], ...]
+    eta2: float
+    spread: float
+    residual: float
+    dim: int
+    rank_of_closure: int | None = None
+    fibres: NDArray[np.int64] | None = None
+    height: float | None = None
+    parts: tuple[Detection, ...] = ()
+    nearest_relations: NDArray[np.int64] | None = None
+    signs: NDArray[np.int64] = field(default_factory=lambda: np.ones(0, dtype=np.int64))
+    _exact: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.signs) != len(self.points):
+            object.__setattr__(self, "signs", np.ones(len(self.points), dtype=np.int64))
+
+    @property
+    def n(self) -> int:
+        """Number of points: the size of `relations`."""
+        return len(self.relations)
+
+    @cached_property
+    def pairs(self) -> NDArray[np.int64]:
+        """Number of pairs of points in each relation, shape (d + 1,).
+
+        Pairs of a relation that is its own transpose are counted once for both directions, of a fibre its points.
+        """
+        return class_sizes(self.relations)
+
+    @cached_property
+    def levels(self) -> NDArray[np.float64]:
+        """Mean cosine of each relation, shape (d + 1,); 1 first."""
+        return class_means(self.cosines, self.relations)
+
+    @cached_property
+    def gram_values(self) -> int | None:
+        """Number of distinct cosines between the points: of the scheme's levels where there is one.
+
+        Else of the clusters that are narrower than the gaps beside them; None where the cosines are a continuum.
+        """
+        if self.is_scheme:
+            return len(self.levels) - 1
+        levels = distinct_values(self.cosines)
+        return None if levels is None else len(levels)
+
+    @cached_property
+    def valencies(self) -> NDArray[np.int64] | None:
+        """How often a point has each relation, shape (d + 1,); None where points differ."""
+        counts = class_counts(self.relations)
+        return counts[0] if (counts == counts[0]).all() else None
+
+    @cached_property
+    def intersection_numbers(self) -> NDArray[np.int64] | None:
+        """Numbers p[i, j, k], shape (d + 1, d + 1, d + 1); None where `relations` are no symmetric scheme."""
+        return intersection_numbers(self.relations) if self._exact else None
+
+    @cached_property
+    def support(self) -> NDArray[np.int64] | None:
+        """Eigenspaces on which the denoised Gram matrix is not zero.
+
+        Its eigenvalues below 5 % of the largest count as zero, for noise fills all eigenspaces.
+        """
+        values = self.eigenvalues
+        return None if values is None else support_of(values)
+
+    @cached_property
+    def frame_eigenvalue(self) -> float:
+        """The one nonzero eigenvalue of the denoised Gram matrix; NaN where they differ by more than 1e-6."""
+        if self.support is None or self.eigenvalues is None:
+            return math.nan
+        values = self.eigenvalues[self.support]
+        return float(values.mean()) if np.ptp(values) <= 1e-6 * values.max() else math.nan
+
+    @cached_property
+    def defect(self) -> float:
+        """How far `relations` are from a scheme: 0 for one, about 1 for random ones."""
+        return 0.0 if self._exact else defect(self.relations)
+
+    @cached_property
+    def p_value(self) -> float:
+        """How often chance gives as good a scheme of as many classes; NaN above 8 points and for one class."""
+        if self.valencies is None or not self._exact:
+            return math.nan
+        rank = int(np.linalg.matrix_rank(self.cosines, tol=0.05 * self.n, hermitian=True))
+        return null_p_value(self.n, max(rank, 1), tuple(self.valencies.tolist()), self.eta2)
+
+    @cached_property
+    def denoised(self) -> NDArray[np.float64]:
+        """The cosines projected on the span of the relations: their means, shape (n, n)."""
+        return denoised(self.cosines, self.relations)

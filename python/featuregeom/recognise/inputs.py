@@ -1,0 +1,196 @@
+"""What `detect` takes: features, their Gram matrix, or the relations between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom import _core
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import as_features
+from featuregeom.relations.relations import as_labels
+
+__all__ = ["LARGEST", "check_definite", "cosines_of", "features_gram", "gram_matrix", "relation_matrix"]
+
+LARGEST = 4096
+"""Matrices of pairs are formed up to this many features."""
+
+_ASYMMETRY = 1e-6
+
+_NEGATIVE = 0.25
+"""Share of the trace that a negative eigenvalue may have, and how much a cosine may be above 1: noise and a few wrong
+pairs give less, and are judged as they are."""
+
+
+def features_gram(X: Any) -> NDArray[np.float64]:
+    """Form the Gram matrix of features.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n)
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError
+        If `X` is no finite matrix of real numbers.
+    ParameterError
+        If there are more than 4096 features.
+    """
+    features = as_features(X)
+    _check_size(features.n)
+    _core.check_finite(features.values)
+    rows = features.widened(np.arange(features.n))
+    # Scaled first, so that neither tiny nor huge features leave the range of float64.
+    largest = np.abs(rows).max()
+    rows = rows / largest if largest > 0 else rows
+    _core.squared_norms(rows)  # refuses rows that have no square
+    return np.asarray(rows @ rows.T)
+
+
+def gram_matrix(gram: Any) -> NDArray[np.float64]:
+    """Take a Gram matrix.
+
+    Parameters
+    ----------
+    gram : array-like, shape (n, n)
+        Inner products of features.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n)
+        Exactly symmetric.
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError
+        If it is no finite square matrix of real numbers.
+    ParameterError
+        If it is not symmetric, or there are more than 4096 features.
+    """
+    taken = as_features(gram, tensor="gram")
+    if taken.n != taken.m:
+        raise ShapeError(
+            f"gram has shape ({taken.n}, {taken.m}): a Gram matrix is square; pass features as features"
+        )
+    _check_size(taken.n)
+    values = taken.widened(np.arange(taken.n))
+    if not np.isfinite(values).all():
+        row, column = map(int, np.argwhere(~np.isfinite(values))[0])
+        raise NonFiniteError(f"gram holds {values[row, column]} at row {row}, column {column}", row, column)
+    difference = np.abs(values - values.T)
+    if difference.max() > _ASYMMETRY * np.abs(values).max():
+        i, j = map(int, np.unravel_index(difference.argmax(), difference.shape))
+        raise ParameterError(
+            f"gram is not symmetric: {values[i, j]:g} at ({i}, {j}), {values[j, i]:g} at ({j}, {i})"
+        )
+    return np.asarray((values + values.T) / 2)
+
+
+def check_definite(gram: NDArray[np.float64]) -> None:
+    """Refuse a matrix that is far from a Gram matrix.
+
+    Raises
+    ------
+    ParameterError
+        If an eigenvalue is far below zero.
+    """
+    least = float(np.linalg.eigvalsh(gram)[0])
+    if least < -_NEGATIVE * float(gram.trace()):
+        raise ParameterError(f"gram is no Gram matrix: it has the eigenvalue {least:g}")
+
+
+def relation_matrix(relations: Any) -> NDArray[np.int64]:
+    """Take a symmetric relation matrix.
+
+    Parameters
+    ----------
+    relations : array-like of int, shape (n, n)
+        Class of each pair; any integers.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, n)
+        Numbered from 0, the diagonal's class first.
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError
+        If it is not square, or not of integers.
+    ParameterError
+        If it is not symmetric, has the diagonal's class elsewhere or several on the diagonal,
+        or is too large.
+    """
+    labelled = as_labels(relations)
+    values, classes = labelled.labels.astype(np.int64), labelled.classes
+    _check_size(len(values))
+    if not np.array_equal(values, values.T):
+        i, j = map(int, np.argwhere(values != values.T)[0])
+        raise ParameterError(
+            f"relations are not symmetric at ({i}, {j}), and no Gram matrix has such relations: "
+            "use schemes.check for schemes that are not symmetric"
+        )
+    diagonal = values.diagonal()
+    if (diagonal != diagonal[0]).any():
+        i = int((diagonal != diagonal[0]).argmax())
+        raise ParameterError(
+            f"relations have {classes[diagonal[0]]} at (0, 0), but {classes[diagonal[i]]} at ({i}, {i}): points of "
+            "several kinds have no geometry of one scheme; schemes.check and closure tell their fibres"
+        )
+    off = (values == diagonal[0]) & ~np.eye(len(values), dtype=bool)
+    if off.any():
+        i, j = map(int, np.argwhere(off)[0])
+        raise ParameterError(
+            f"points {i} and {j} are in the relation of a point with itself: merge them first"
+        )
+    return values
+
+
+def cosines_of(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give cosines and norms.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (n, n)
+        Gram matrix.
+
+    Returns
+    -------
+    cosines : ndarray of float64, shape (n, n)
+    norms : ndarray of float64, shape (n,)
+
+    Raises
+    ------
+    ParameterError
+        If a feature is zero, or the matrix is no Gram matrix.
+    """
+    squares = gram.diagonal()
+    if (squares <= 0).any():
+        i = int((squares <= 0).argmax())
+        what = "is zero" if squares[i] == 0 else f"has the squared norm {squares[i]:g}"
+        raise ParameterError(f"feature {i} {what}: it has no direction; leave it out")
+    norms = np.sqrt(squares)
+    cosines = gram / np.outer(norms, norms)
+    if np.abs(cosines).max() > 1 + _NEGATIVE:
+        i, j = map(int, np.unravel_index(np.abs(cosines).argmax(), cosines.shape))
+        raise ParameterError(
+            f"gram is no Gram matrix: features {i} and {j} would have the cosine {cosines[i, j]:g}"
+        )
+    # Noise of the entries may leave less.
+    cosines = np.clip(cosines, -1, 1)
+    np.fill_diagonal(cosines, 1)
+    return cosines, norms
+
+
+def _check_size(n: int) -> None:
+    if n > LARGEST:
+        raise ParameterError(
+            f"{n} features: detect forms matrices of pairs up to {LARGEST}; "
+            "split them into blocks first (blocks.decompose)"
+        )

@@ -1,0 +1,158 @@
+"""Simplices, cross-polytopes and polygons: recognised by comparing every cosine with the ideal one.
+
+They need no search for relations, and so keep their names where levels are many or close together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.recognise.names.words import cross_polytope_name, polygon_name, simplex_name
+from featuregeom.summary import summarised
+
+__all__ = ["OUTSIDE", "Classical", "classical", "fits_dimension"]
+
+_TOLERANCE = 0.05
+"""Largest deviation of a cosine from the ideal one."""
+
+OUTSIDE = 0.25
+"""Largest eigenvalue of the cosines outside the geometry's own dimensions, times the number of features. Without
+it some vertices of a larger simplex would pass for a smaller one, which has one dimension less."""
+
+_OPPOSITE = 0.005
+"""Largest deviation of the cosine of two opposite features: it is quadratic in their angle."""
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class Classical:
+    """One of these geometries, laid over the features.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    dim : int
+        Its dimension.
+    relations : ndarray of int64, shape (n, n)
+        Relations in the order of the features, by decreasing cosine.
+    levels : ndarray of float64, shape (d + 1,)
+        Ideal cosine of each relation.
+    order : ndarray of int64, shape (n,)
+        Features in cyclic order, or with opposite ones side by side.
+    residual : float
+        Largest deviation of a cosine from the ideal one.
+    limit : float
+        The largest residual that the name allows.
+    in_dimension : bool
+        Whether the features have no more dimensions than it.
+    noisy_limit : float
+        The largest residual that noise may leave. Features in a plane come in some order by chance; those of a
+        polygon are by less than a quarter of their distance off, so pairs by less than half of it.
+    """
+
+    name: str
+    dim: int
+    relations: NDArray[np.int64]
+    levels: NDArray[np.float64]
+    order: NDArray[np.int64]
+    residual: float
+    limit: float
+    in_dimension: bool = True
+    noisy_limit: float = 0.0
+
+
+def classical(
+    cosines: NDArray[np.float64], eigenvalues: NDArray[np.float64], plane: NDArray[np.float64]
+) -> list[Classical]:
+    """Lay the simplex, the cross-polytope and the polygon over some features.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Normalised Gram matrix of at least two features.
+    eigenvalues : ndarray, shape (n,)
+        Its eigenvalues, decreasing.
+    plane : ndarray, shape (n, 2)
+        Its two leading eigenvectors.
+
+    Returns
+    -------
+    list of Classical
+        Those that can be laid at all, whether they fit or not; the closest first.
+    """
+    found = [*_simplex(cosines), *_cross_polytope(cosines), *_polygon(cosines, plane)]
+    found = [replace(one, in_dimension=fits_dimension(eigenvalues, one.dim)) for one in found]
+    return sorted(found, key=lambda one: one.residual)
+
+
+def fits_dimension(eigenvalues: NDArray[np.float64], dim: int) -> bool:
+    """Say whether the cosines have no eigenvalue to speak of outside `dim` dimensions.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray, shape (n,)
+        Of the normalised Gram matrix, decreasing.
+    dim : int
+        Dimension of a geometry.
+
+    Returns
+    -------
+    bool
+    """
+    n = len(eigenvalues)
+    return dim >= n or bool(eigenvalues[dim] <= OUTSIDE / n)
+
+
+def _laid(
+    cosines: NDArray[np.float64],
+    name: str,
+    dim: int,
+    order: NDArray[np.int64],
+    ideal: tuple[NDArray[np.int64], NDArray[np.float64]],
+    limit: float,
+) -> Classical:
+    """Compare; the relations of `ideal` are those of the features in `order`."""
+    labels, levels = ideal
+    relations = np.empty_like(labels)
+    relations[np.ix_(order, order)] = labels
+    residual = float(np.abs(cosines - levels[relations]).max())
+    return Classical(name, dim, relations, levels, order, residual, limit)
+
+
+def _simplex(cosines: NDArray[np.float64]) -> list[Classical]:
+    n = len(cosines)
+    labels = 1 - np.eye(n, dtype=np.int64)
+    limit = _OPPOSITE if n == 2 else min(_TOLERANCE, 0.5 / (n - 1))
+    levels = np.array([1, -1 / (n - 1)])
+    return [_laid(cosines, simplex_name(n), n - 1, np.arange(n), (labels, levels), limit)]
+
+
+def _cross_polytope(cosines: NDArray[np.float64]) -> list[Classical]:
+    n = len(cosines)
+    opposite = cosines.argmin(axis=1)
+    if n < 4 or n % 2 or not np.array_equal(opposite[opposite], np.arange(n)):
+        return []
+    first = np.flatnonzero(opposite > np.arange(n))
+    order = np.stack([first, opposite[first]], axis=1).ravel()
+    labels = np.ones((n, n), dtype=np.int64) + np.kron(np.eye(n // 2, dtype=np.int64), [[-1, 1], [1, -1]])
+    levels = np.array([1.0, 0.0, -1.0])
+    laid = _laid(cosines, cross_polytope_name(n), n // 2, order, (labels, levels), _TOLERANCE)
+    return [replace(laid, noisy_limit=np.inf)]
+
+
+def _polygon(cosines: NDArray[np.float64], plane: NDArray[np.float64]) -> list[Classical]:
+    n = len(cosines)
+    if n < 5:
+        return []
+    # In the plane of the two leading eigenvectors the features of a polygon are equally spaced.
+    order = np.argsort(np.arctan2(plane[:, 1], plane[:, 0]))
+    steps = np.abs(np.arange(n)[:, None] - np.arange(n))
+    labels = np.minimum(steps, n - steps)
+    levels = np.cos(2 * np.pi * np.arange(n // 2 + 1) / n)
+    limit = min(_TOLERANCE, 0.25 * (1 - float(levels[1])))
+    laid = _laid(cosines, polygon_name(n), 2, order, (labels, levels), limit)
+    return [replace(laid, noisy_limit=np.pi / n)]

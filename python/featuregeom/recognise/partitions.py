@@ -1,0 +1,248 @@
+"""Partitions of pairs that are exact schemes: by levels, by refined levels, by what levels generate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.recognise.defect import explained_variance
+from featuregeom.recognise.levels import candidates, clear_cuts, colour
+from featuregeom.recognise.names.catalogue import catalogue
+from featuregeom.recognise.names.rings import heights, rings
+from featuregeom.recognise.refinement import refine, tight_dimensions, tighten
+from featuregeom.relations.products import canonical, class_counts, class_means, is_scheme, stable
+from featuregeom.summary import summarised
+
+__all__ = ["REFINEMENTS", "Partition", "Search", "search"]
+
+REFINEMENTS = 24
+"""Proposals to refine, by default."""
+
+Source = Literal["levels", "refined", "closure", "ideal"]
+
+_MOST_CLASSES = 64
+_SHAKEN, _SHAKES = 16, 6
+"""So few features get so many more starts."""
+
+_REFINED_ALL = 64
+"""Above this many features fewer proposals are refined, as each costs more."""
+
+_REFINED_LIMIT = 1024
+"""Above this many features none is refined, for the memory that it takes: 8 n^2 bytes for each class."""
+
+_CLOSED = 4
+_CLOSED_LIMIT = 128
+"""Up to this many features, closures of noisy levels are looked at too."""
+
+_DROWNED = 1e-9
+"""Levels closer than this are one level, whatever their spread."""
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Pairs in classes that are an exact symmetric scheme.
+
+    Attributes
+    ----------
+    relations : ndarray of int64, shape (n, n)
+        Classes by decreasing mean cosine, 0 on the diagonal.
+    source : {"levels", "refined", "closure", "ideal"}
+        How it was found.
+    spread : float
+        Largest deviation of a cosine from the mean of its class.
+    eta2 : float
+        Share of the variance of the cosines between the classes; NaN for one class.
+    """
+
+    relations: NDArray[np.int64]
+    source: Source
+    spread: float
+    eta2: float
+
+    @classmethod
+    def of(cls, cosines: NDArray[np.float64], relations: NDArray[np.int64], source: Source) -> Partition:
+        """Measure classes against cosines, and number them by decreasing mean."""
+        relations = canonical(relations, cosines)
+        spread = float(np.abs(cosines - class_means(cosines, relations)[relations]).max())
+        return cls(relations, source, spread, explained_variance(cosines, relations))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, without the diagonal."""
+        return int(self.relations.max())
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What was found among the pairs of some features.
+
+    Attributes
+    ----------
+    partitions : tuple of Partition
+        Exact schemes, the finest first.
+    levels : ndarray of int64, shape (n, n)
+        The levels that the gaps show most clearly, whether a scheme or not.
+    clear : bool
+        Whether those gaps are a factor of 20 wider than all others: exact data, or nearly.
+    closure : ndarray of int64, shape (n, n), or None
+        What clear levels generate, where they are no scheme and it is small.
+    """
+
+    partitions: tuple[Partition, ...]
+    levels: NDArray[np.int64]
+    clear: bool
+    closure: NDArray[np.int64] | None
+
+
+def search(
+    cosines: NDArray[np.float64], *, refinements: int = REFINEMENTS, seed: int = 0, clear: bool = True
+) -> Search:
+    """Look for schemes among partitions of the pairs of features.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Normalised Gram matrix of distinct features, n at least 2.
+    refinements : int
+        Proposals to refine by the algebra: those whose points are most alike.
+    seed : int
+        Seed of checks and refinement.
+    clear : bool
+        Whether to look for clear levels first; without it all levels count as noisy.
+
+    Returns
+    -------
+    Search
+
+    Notes
+    -----
+    Clear levels are judged alone. Otherwise every proposal of `levels.candidates` is checked, and refined where
+    asked; each check is two matrix products and each refinement at most 30.
+    """
+    values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
+    cuts = clear_cuts(values) if clear else None
+    found: dict[bytes, Partition] = {}
+    closure = None
+    if cuts is not None and len(cuts) < max(len(cosines) - 1, 1) + 1:
+        levels = colour(cosines, cuts)
+        if is_scheme(levels, seed):
+            _add(found, cosines, levels, "levels")
+        else:
+            closure = stable(levels, seed=seed, most=_few(len(cosines)))
+            if closure is not None and _symmetric_scheme(closure, seed):
+                _add(found, cosines, closure, "closure")
+        if found or closure is not None:
+            return Search(tuple(found.values()), levels, True, closure)
+    proposals = candidates(values)
+    proposals = [cut for cut in proposals if len(cut) < min(_MOST_CLASSES, len(cosines))]
+    levels = colour(cosines, proposals[0]) if proposals else (1 - np.eye(len(cosines), dtype=np.int64))
+    _add(found, cosines, 1 - np.eye(len(cosines), dtype=np.int64), "levels")
+    for cut in proposals:
+        relations = colour(cosines, cut)
+        if is_scheme(relations, seed):
+            _add(found, cosines, relations, "levels")
+    if refinements:
+        _refined(found, cosines, proposals, refinements, seed)
+        _closures(found, cosines, proposals, seed)
+    ordered = sorted(found.values(), key=lambda one: -one.classes)
+    return Search(tuple(ordered), levels, False, None)
+
+
+def _few(n: int) -> int:
+    """Colours that a closure may have to be of interest: as good as discrete above."""
+    return max(n, 8)
+
+
+def _symmetric_scheme(colours: NDArray[np.int64], seed: int) -> bool:
+    diagonal = colours.diagonal()
+    return (
+        bool((diagonal == diagonal[0]).all())
+        and np.array_equal(colours, colours.T)
+        and is_scheme(colours, seed)
+    )
+
+
+def _add(
+    found: dict[bytes, Partition], cosines: NDArray[np.float64], relations: NDArray[np.int64], source: Source
+) -> None:
+    partition = Partition.of(cosines, relations, source)
+    found.setdefault(partition.relations.tobytes(), partition)
+
+
+def _refined(
+    found: dict[bytes, Partition],
+    cosines: NDArray[np.float64],
+    proposals: list[NDArray[np.float64]],
+    refinements: int,
+    seed: int,
+) -> None:
+    n = len(cosines)
+    if n > _REFINED_LIMIT:
+        return
+    refinements = min(refinements, max(1, int(refinements * (_REFINED_ALL / n) ** 2)))
+    seen: set[bytes] = set()
+    for dim in tight_dimensions(cosines):
+        snapped = tighten(cosines, dim)
+        cuts = candidates(np.sort(snapped[np.triu_indices(n, 1)]))
+        known = [colour(snapped, cut) for cut in _known_cuts(snapped)]
+        if n <= _SHAKEN and refinements > 1:
+            known += _shaken(cosines, snapped, seed)
+        starts = [colour(snapped, cut) for cut in cuts] + [colour(cosines, cut) for cut in proposals]
+        starts = [one for one in starts if 3 <= int(one.max()) + 1 <= min(n, _MOST_CLASSES // 4)]
+        starts, known = ([one for one in some if np.bincount(one.ravel()).all()] for some in (starts, known))
+        for relations in [*known, *sorted(starts, key=_irregularity)[:refinements]]:
+            key = relations.tobytes()
+            if key in seen:
+                continue
+            seen.add(key)
+            better = refine(snapped, relations, seed=seed)
+            if better is not None and is_scheme(better, seed):
+                _add(found, cosines, better, "refined")
+
+
+def _known_cuts(cosines: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Cut so that as many pairs are in each level as in a geometry of so many points that has a name."""
+    n = len(cosines)
+    ideals = [*catalogue(n), *(family.at(z2) for family in rings(n) for z2 in (1 / 3, heights(cosines)[0]))]
+    values = np.sort(cosines[np.triu_indices(n, 1)])
+    places = {tuple((np.cumsum(ideal.valencies[:0:-1])[:-1] * n // 2).tolist()) for ideal in ideals}
+    return [(values[list(at)] + values[np.array(at) - 1]) / 2 for at in sorted(places) if at]
+
+
+def _shaken(cosines: NDArray[np.float64], snapped: NDArray[np.float64], seed: int) -> list[NDArray[np.int64]]:
+    """Cut again after noise as large as the features seem to have: other wrong labels, other places to start."""
+    rng = np.random.default_rng(seed)
+    size = float(np.sqrt(((cosines - snapped) ** 2).mean()))
+    found = [colour(cosines, cut) for cut in _known_cuts(cosines)]
+    for _ in range(_SHAKES):
+        noise = rng.standard_normal(cosines.shape)
+        shaken = np.clip((snapped + cosines) / 2 + size * (noise + noise.T) / 2, -1, 1)
+        np.fill_diagonal(shaken, 1)
+        found += [colour(shaken, cut) for cut in _known_cuts(shaken)]
+    return found
+
+
+def _irregularity(relations: NDArray[np.int64]) -> float:
+    """Say how much points differ in how often they have each class: 0 in a scheme, about 1 for random labels."""
+    counts = class_counts(relations)[:, 1:]
+    share = counts.mean(axis=0) / (len(relations) - 1)
+    return float((counts.var(axis=0).sum()) / max(((1 - share) * counts.mean(axis=0)).sum(), 1e-12))
+
+
+def _closures(
+    found: dict[bytes, Partition],
+    cosines: NDArray[np.float64],
+    proposals: list[NDArray[np.float64]],
+    seed: int,
+) -> None:
+    if len(cosines) > _CLOSED_LIMIT:
+        return
+    for cut in proposals[:_CLOSED]:
+        colours = stable(colour(cosines, cut), seed=seed, most=_few(len(cosines)))
+        if colours is not None and _symmetric_scheme(colours, seed):
+            _add(found, cosines, colours, "closure")

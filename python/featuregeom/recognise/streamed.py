@@ -1,0 +1,407 @@
+"""Schemes of more features than a matrix of pairs can hold: relations are made and checked a tile at a time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom import _core
+from featuregeom.errors import ParameterError
+from featuregeom.features import Features, as_features
+from featuregeom.frames import Progress
+from featuregeom.recognise.detection import Mode
+from featuregeom.recognise.directions import directions_text
+from featuregeom.recognise.names.parametric import (
+    Parametric,
+    component_sizes,
+    noise_outside,
+    parametric_name,
+)
+from featuregeom.recognise.names.words import with_article
+from featuregeom.recognise.spectral import Spectral
+from featuregeom.relations.check import failure_text
+from featuregeom.relations.eigenspaces import eigenspaces, support_of
+from featuregeom.summary import summarised
+
+__all__ = ["LargeDetection", "detect_large"]
+
+_SAME = 5e-7
+"""Features whose cosine is nearer to 1 than this are one direction: an angle of a thousandth."""
+
+_SAMPLED = 48
+"""Features whose cosines with all others propose the levels: in a scheme every point has every level."""
+
+_MOST_LEVELS = 64
+_CANDIDATES = 4
+"""Candidates that pass the sample are certified, the finest first, at most so many."""
+
+_LEVELS_ETA2 = 0.95
+_ONE_LEVEL = 0.005
+_NORM_SPREAD = 0.1
+_TILE = 1 << 22
+"""Cosines of the sample formed at a time."""
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class LargeDetection(Spectral):
+    """The scheme and the name of many features, or why there is none: as `Detection`, without matrices of pairs.
+
+    Attributes
+    ----------
+    is_scheme : bool
+        Whether the levels of the cosines are an association scheme, up to `error_bound`.
+    name : str
+        Name of the geometry; empty when it has none.
+    reason : str
+        Why there is no name, or what to know about it.
+    also : tuple of str
+        Other names of the geometry.
+    mode : {"signed", "line"}
+        Whether vectors were judged, or the lines that they span.
+    points : ndarray of int64, shape (n,)
+        The features that were judged, one of each set of duplicates. In line mode each comes twice, the second
+        time for its negative.
+    duplicates : tuple of tuple of int
+        Features with the same direction, the one that stands for them first.
+    signs : ndarray of int64, shape (n,)
+        -1 where a point is the negative of its feature, which is so in line mode only.
+    levels : ndarray of float64, shape (d + 1,)
+        Mean cosine of each relation, decreasing; 1 first. Relations are cut halfway between them.
+    pairs : ndarray of int64, shape (d + 1,)
+        Number of pairs of points in each relation.
+    valencies : ndarray of int64, shape (d + 1,), or None
+        How often a point has each relation; None without a scheme, as all that follow from it.
+    intersection_numbers : ndarray of int64, shape (d + 1, d + 1, d + 1), or None
+        p[i, j, k], read off one pair of each relation and certified for all.
+    eta2 : float
+        Share of the variance of the cosines that lies between the levels; NaN for one level, or where no
+        candidate passed the sample.
+    spread : float
+        Largest deviation of a cosine from its level; NaN where no candidate passed the sample.
+    residual : float
+        Largest deviation of a cosine from the ideal one of the name; NaN without a name.
+    defect : float
+        How far the levels are from a scheme: 0 for one, else estimated from the pairs of 48 features.
+    dim : int
+        Dimension of the geometry; the number of dimensions of the features where there is no scheme.
+    error_bound : float
+        Probability that levels which are no scheme are accepted, at most; NaN without a scheme.
+    seed : int
+        Seed of the sample and of the certificate.
+    """
+
+    is_scheme: bool
+    name: str
+    reason: str
+    also: tuple[str, ...]
+    mode: Mode
+    points: NDArray[np.int64]
+    duplicates: tuple[tuple[int, ...], ...]
+    signs: NDArray[np.int64]
+    levels: NDArray[np.float64]
+    pairs: NDArray[np.int64]
+    valencies: NDArray[np.int64] | None
+    intersection_numbers: NDArray[np.int64] | None
+    eta2: float
+    spread: float
+    residual: float
+    defect: float
+    dim: int
+    error_bound: float
+    seed: int
+    rank_of_closure: None = None
+    fibres: None = None
+
+    @property
+    def n(self) -> int:
+        """Number of points."""
+        return len(self.points)
+
+
+def detect_large(
+    X: Any,
+    *,
+    mode: Mode = "signed",
+    tolerance: float = 0.05,
+    seed: int = 0,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> LargeDetection:
+    """Find the association scheme of many features without any matrix of pairs.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows, none of them zero.
+    mode : {"signed", "line"}
+        "line" judges the lines that features span: the features with their negatives.
+    tolerance : float
+        Largest deviation of a cosine from the ideal one that a name allows.
+    seed : int
+        Seed of the sample and of the certificate.
+    num_threads : int, optional
+        Threads to use.
+    progress : callable, optional
+        Called with work done and work in all, anew for each pass.
+
+    Returns
+    -------
+    LargeDetection
+        With the name, or with the reason why there is none.
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError
+        If `X` is no finite matrix of real numbers.
+    ParameterError
+        If a feature is zero.
+
+    Notes
+    -----
+    Candidates for the levels come from the cosines of 48 features with all others (valleys of their histogram, gaps
+    and 1-D k-means); those in which the 48 agree are measured and certified over all pairs. Each takes 5 passes of
+    n^2 m operations, in memory of O(n m); where the sample already disagrees none is needed. Accepted wrongly with a
+    probability of `error_bound`, about 2^-86 (see `check`). Relations that need refinement, or the closure of the
+    levels, are not looked for.
+
+    Names follow from parameters where these are known to determine the geometry: simplices, cross-polytopes, H(d, q)
+    for q other than 4 (Egawa 1981) and for q = 4 with the neighbours of a point, J(v, k) (Terwilliger 1986, Neumaier
+    1985), the minimal vectors of the Leech lattice (Bannai & Sloane 1981).
+    """
+    features = as_features(X)
+    _core.check_finite(features.values, num_threads=num_threads)
+    points, signs = np.arange(features.n), np.ones(features.n, dtype=np.int64)
+    norms = _norms(features)
+    if not norms.all():
+        raise ParameterError(f"feature {int(norms.argmin())} is zero: it has no direction; leave it out")
+    if mode == "line":
+        rows = features.widened(points)
+        working = np.float64 if features.dtype == "float64" else np.float32
+        features = as_features(np.concatenate([rows, -rows]).astype(working, copy=False))
+        points, signs, norms = np.tile(points, 2), np.concatenate([signs, -signs]), np.tile(norms, 2)
+    merged: dict[int, set[int]] = {}
+    while True:
+        found = _judge(features, seed, num_threads, progress)
+        if found.alike is None:
+            break
+        first = np.arange(features.n)
+        for i, j in found.alike:
+            first[j] = first[i]
+            head, other = int(points[first[i]]), int(points[j])
+            merged.setdefault(head, set()).update({other, *merged.pop(other, set())} - {head})
+        kept = np.flatnonzero(first == np.arange(features.n))
+        features = features.take(kept)
+        points, signs, norms = points[kept], signs[kept], norms[kept]
+    duplicates = tuple((head, *sorted(others)) for head, others in sorted(merged.items()) if others)
+    return _named(found, features, (points, signs, norms), mode, duplicates, tolerance, seed)
+
+
+def _norms(features: Features) -> NDArray[np.float64]:
+    return np.sqrt(_core.squared_norms(features.values))
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What `_judge` found: `alike` pairs, which have to be merged first, or a verdict."""
+
+    alike: NDArray[np.int64] | None = None
+    reason: str = ""
+    defect: float = math.nan
+    thresholds: NDArray[np.float64] | None = None
+    counts: NDArray[np.int64] | None = None
+    numbers: NDArray[np.float64] | None = None
+    p: NDArray[np.int64] | None = None
+    bound: float = math.nan
+
+
+def _judge(features: Features, seed: int, num_threads: int | None, progress: Progress | None) -> _Judged:
+    n, values = features.n, features.values
+    if n == 1:
+        return _Judged(reason="a single feature", defect=0.0)
+    sampled = np.sort(np.random.default_rng(seed).choice(n, min(_SAMPLED, n), replace=False))
+    cosines = _sampled_cosines(features, sampled)
+    own = np.zeros(cosines.shape, dtype=bool)
+    own[np.arange(len(sampled)), sampled] = True
+    if (cosines[~own] >= 1 - _SAME).any():
+        alike = _core.scheme_spread(values, np.zeros(0), alike=1 - _SAME, num_threads=num_threads)[2]
+        if len(alike):
+            return _Judged(alike=alike)
+    others = cosines[~own].reshape(len(sampled), n - 1)
+    candidates = _core.scheme_levels(others, max_levels=_MOST_LEVELS, num_threads=num_threads)
+    rows = np.sort(others, axis=1)
+    counts = [np.array([np.searchsorted(row, cut) for row in rows]) for cut in candidates]
+    agreeing = [cut for cut, count in zip(candidates, counts, strict=True) if (count == count[0]).all()]
+    failed = ""
+    for cut in [*[cut for cut in reversed(agreeing) if len(cut)][:_CANDIDATES], np.zeros(0)]:
+        labels = _labels(cosines, cut, own)
+        if _sample_defect(labels, sampled) > 0:
+            continue
+        tally, numbers, alike = _core.scheme_spread(
+            values, cut, alike=1 - _SAME, num_threads=num_threads, progress=progress
+        )
+        if len(alike):
+            return _Judged(alike=alike)
+        middle = (numbers[1:, 0] + numbers[:-1, 0])[::-1] / 2
+        if len(cut) and (
+            not tally.all()
+            or (numbers[:-1, 2] <= middle[::-1]).any()
+            or (numbers[1:, 3] >= middle[::-1]).any()
+        ):
+            continue
+        if not len(cut) and numbers[0, 3] - numbers[0, 2] > 2 * _ONE_LEVEL:
+            continue
+        failure, _, _, _, p, bound = _core.scheme_certify_features(
+            values, middle, seed=seed, num_threads=num_threads, progress=progress
+        )
+        if failure is None:
+            return _Judged(defect=0.0, thresholds=middle, counts=tally, numbers=numbers, p=p, bound=bound)
+        failed = failed or failure_text(*failure, list(range(len(middle) + 2)))
+    # Of the finest levels that the sample has alike, else of those in which its points differ least.
+    finest = [cut for cut in agreeing if len(cut)][-1:]
+    unlike = [
+        (float((count.std(axis=0) / n).mean()), place)
+        for place, count in enumerate(counts)
+        if count.shape[1] > 0
+    ]
+    cut = finest[0] if finest else candidates[min(unlike)[1]] if unlike else np.zeros(0)
+    defect = _sample_defect(_labels(cosines, cut, own), sampled) if len(cut) else 1.0
+    reason = f"{n} features: no scheme (defect {defect:.2f} on the pairs of {len(sampled)})"
+    if failed:
+        reason = f"{n} features: levels are not a scheme; {failed}"
+    return _Judged(reason=reason, defect=defect)
+
+
+def _named(
+    found: _Judged,
+    features: Features,
+    each: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]],
+    mode: Mode,
+    duplicates: tuple[tuple[int, ...], ...],
+    tolerance: float,
+    seed: int,
+) -> LargeDetection:
+    points, signs, norms = each
+    many = sum(len(group) - 1 for group in duplicates)
+    notes = [directions_text(len(points) + many, len(points))] if many and mode == "signed" else []
+    name, reason, is_scheme = Parametric("", (), math.nan), found.reason, False
+    levels, eta2, spread, dim = np.ones(1), math.nan, math.nan, features.m
+    valencies: NDArray[np.int64] | None = None
+    if found.p is not None and found.numbers is not None and found.counts is not None:
+        levels = np.concatenate([[1.0], found.numbers[:, 0]])
+        least, most = found.numbers[:, 2], found.numbers[:, 3]
+        spread = float(np.maximum(levels[1:] - least, most - levels[1:]).max())
+        within = float(found.numbers[:, 1].sum())
+        mean = float(found.counts @ levels[1:] / found.counts.sum())
+        between = float(found.counts @ (levels[1:] - mean) ** 2)
+        eta2 = between / (between + within) if len(levels) > 2 else math.nan
+        P, multiplicities = eigenspaces(found.p, levels)
+        theta = P @ levels
+        support = support_of(theta)
+        dim = int(multiplicities[support].sum())
+        is_scheme = len(levels) == 2 or eta2 >= _LEVELS_ETA2
+        valencies = found.p[np.arange(len(found.p)), np.arange(len(found.p)), 0]
+        kind = f"a scheme of {len(points)} points with valencies {', '.join(map(str, valencies[1:]))}"
+        reason = f"{kind}, without a name"
+        name = parametric_name(
+            P,
+            multiplicities,
+            levels,
+            (least, most),
+            lambda: _neighbours(features, found.thresholds),
+            noise_outside(within / max(int(found.counts.sum()), 1), features.m),
+        )
+        if name.name and not name.residual <= tolerance:
+            reason = (
+                f"{kind}: those of the {name.name}, but cosines differ from its own by {name.residual:.3f}"
+            )
+            name = Parametric("", (), math.nan)
+        elif name.name and norms.max() / norms.min() - 1 > _NORM_SPREAD:
+            reason = f"cosines of {with_article(name.name)}, but norms differ by {norms.max() / norms.min() - 1:.0%}"
+            name = Parametric("", (), math.nan)
+        elif name.name:
+            reason = ""
+    label = f"lines of the {name.name}" if name.name and mode == "line" else name.name
+    return LargeDetection(
+        is_scheme=is_scheme,
+        name=label,
+        reason="; ".join([*notes, reason] if reason else notes),
+        also=name.also,
+        mode=mode,
+        points=points,
+        duplicates=duplicates,
+        signs=signs,
+        levels=levels,
+        pairs=np.array([len(points), *(found.counts if found.counts is not None else [])], dtype=np.int64),
+        valencies=valencies,
+        intersection_numbers=found.p,
+        eta2=eta2,
+        spread=spread,
+        residual=name.residual,
+        defect=found.defect,
+        dim=dim,
+        error_bound=found.bound,
+        seed=seed,
+    )
+
+
+def _stretches(features: Features) -> list[NDArray[np.int64]]:
+    return np.array_split(np.arange(features.n), max(1, features.n * features.m // _TILE))
+
+
+def _sampled_cosines(features: Features, sampled: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Cosines of some features with all, shape (s, n)."""
+    unit = features.widened(sampled)
+    unit /= np.abs(unit).max(axis=1, keepdims=True)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    parts = []
+    for rows in _stretches(features):
+        others = features.widened(rows)
+        others /= np.abs(others).max(axis=1, keepdims=True)
+        others /= np.linalg.norm(others, axis=1, keepdims=True)
+        parts.append(unit @ others.T)
+    return np.concatenate(parts, axis=1)
+
+
+def _labels(
+    cosines: NDArray[np.float64], cut: NDArray[np.float64], own: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    labels = len(cut) + 1 - np.searchsorted(cut, cosines)
+    labels[own] = 0
+    return np.asarray(labels)
+
+
+def _sample_defect(labels: NDArray[np.int64], sampled: NDArray[np.int64]) -> float:
+    """Spread of the products of classes within classes, over that of all pairs; from the pairs of the sample."""
+    rank = int(labels.max()) + 1
+    if rank <= 2:
+        return 0.0
+    pairs = labels[:, sampled]
+    off = ~np.eye(len(sampled), dtype=bool)
+    classes = [(labels == k).astype(np.float32) for k in range(1, rank)]
+    inside = outside = 0.0
+    for i, left in enumerate(classes):
+        for right in classes[i:]:
+            product = (left @ right.T).astype(np.float64)
+            product = (product + product.T) / 2
+            means = np.bincount(pairs[off], product[off], rank) / np.maximum(
+                np.bincount(pairs[off], minlength=rank), 1
+            )
+            inside += float(((product - means[pairs])[off] ** 2).sum())
+            outside += float(((product - product[off].mean())[off] ** 2).sum())
+    return math.sqrt(inside / outside) if outside > 1e-9 else 0.0
+
+
+def _neighbours(features: Features, thresholds: NDArray[np.float64] | None) -> Counter[int]:
+    """Sizes of the connected components of the nearest neighbours of point 0, joined where nearest to each other."""
+    assert thresholds is not None
+    first = _sampled_cosines(features, np.array([0]))[0]
+    near = np.flatnonzero((first > thresholds[-1]) & (np.arange(features.n) > 0))
+    inside = features.take(near)
+    joined = _sampled_cosines(inside, np.arange(len(near))) > thresholds[-1]
+    return component_sizes(joined)

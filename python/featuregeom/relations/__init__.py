@@ -1,0 +1,1 @@
+"""Relations in, numbers out: what a labelling of pairs is, and what follows from its intersection numbers."""

@@ -1,0 +1,268 @@
+"""Eigenmatrices, multiplicities and Krein parameters from intersection numbers, without any n by n matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom.relations.characters import characters
+from featuregeom.summary import summarised
+
+__all__ = [
+    "Eigenmatrices",
+    "Numbers",
+    "by_theta",
+    "eigenmatrices",
+    "noncommuting",
+    "read_numbers",
+    "reordered",
+]
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """Intersection numbers of a homogeneous configuration, checked for the identities that cost O(r^3).
+
+    Attributes
+    ----------
+    p : ndarray of int64, shape (r, r, r)
+        ``p[i, j, k]`` counts, for a pair (x, y) in class k, the z with (x, z) in i and (z, y) in j.
+    valencies : ndarray of int64, shape (r,)
+        Row sums of the classes; their sum is n.
+    transpose : ndarray of int64, shape (r,)
+        The class of the reversed pairs.
+    """
+
+    p: NDArray[np.int64]
+    valencies: NDArray[np.int64]
+    transpose: NDArray[np.int64]
+
+    @property
+    def rank(self) -> int:
+        """Number of classes, the diagonal included."""
+        return len(self.valencies)
+
+    @property
+    def n(self) -> int:
+        """Number of points."""
+        return int(self.valencies.sum())
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class Eigenmatrices:
+    """The parameters of a commutative scheme.
+
+    Attributes
+    ----------
+    P : ndarray of float64 or complex128, shape (r, r)
+        ``A_j = sum_i P[i, j] E_i``. Row 0 holds the valencies; the others decrease lexicographically.
+    Q : ndarray of float64 or complex128, shape (r, r)
+        ``E_j = (1/n) sum_i Q[i, j] A_i``; row 0 holds the multiplicities.
+    multiplicities : ndarray of int64, shape (r,)
+        Ranks of the idempotents.
+    """
+
+    P: NDArray[Any]
+    Q: NDArray[Any]
+    multiplicities: NDArray[np.int64]
+
+    @cached_property
+    def krein(self) -> NDArray[np.float64]:
+        """Krein parameters, shape (r, r, r): ``E_i o E_j = (1/n) sum_k krein[i, j, k] E_k``; O(r^4), when asked for."""
+        products = np.einsum("li,lj,kl->ijk", self.Q, self.Q, self.P, optimize=True)
+        return np.asarray(products.real / self.n)
+
+    @property
+    def valencies(self) -> NDArray[np.int64]:
+        """Valencies, as row 0 of P has them."""
+        return np.asarray(np.rint(self.P[0].real), dtype=np.int64)
+
+    @property
+    def n(self) -> int:
+        """Number of points."""
+        return int(self.multiplicities.sum())
+
+
+def read_numbers(p: Any, valencies: Any, transpose: Any) -> Numbers:
+    """Check shapes, integrality and the identities of the diagonal class and of the valencies.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If the arrays are no integer arrays of shapes (r, r, r), (r,) and (r,).
+    ParameterError
+        If they break an identity, which the message names with its classes.
+
+    Notes
+    -----
+    Costs O(r^3). Associativity, O(r^5), is left to `feasibility`.
+    """
+    tensor, sizes, reverse = (
+        _integers("p", p),
+        _integers("valencies", valencies),
+        _integers("transpose", transpose),
+    )
+    r = len(sizes) if sizes.ndim == 1 else 0
+    if r == 0:
+        raise ShapeError(f"valencies must be a vector of at least one class, got shape {sizes.shape}")
+    if tensor.shape != (r, r, r) or reverse.shape != (r,):
+        raise ShapeError(
+            f"{r} valencies need p of shape {(r, r, r)} and transpose of shape {(r,)}, "
+            f"got {tensor.shape} and {reverse.shape}"
+        )
+    if sizes.min() < 1:
+        raise ParameterError(f"valencies must be positive, class {int(sizes.argmin())} has {sizes.min()}")
+    if (
+        np.any(np.sort(reverse) != np.arange(r))
+        or np.any(reverse[reverse] != np.arange(r))
+        or reverse[0] != 0
+    ):
+        raise ParameterError(
+            f"transpose must be an involution of the classes that keeps 0, got {reverse.tolist()}"
+        )
+    at = np.arange(r)
+    expected = np.zeros((r, r), dtype=np.int64)
+    expected[at, reverse] = sizes
+    _same("p[i, j, 0] must be the valency of i where j is its transpose, else 0", tensor[:, :, 0], expected)
+    _same("p[0, j, k] must be 1 where j = k, else 0", tensor[0], np.eye(r, dtype=np.int64))
+    _same("p[i, 0, k] must be 1 where i = k, else 0", tensor[:, 0], np.eye(r, dtype=np.int64))
+    _same("sum_j p[i, j, k] must be the valency of i", tensor.sum(axis=1), np.tile(sizes[:, None], r))
+    return Numbers(tensor, sizes, reverse)
+
+
+def noncommuting(p: NDArray[np.int64]) -> tuple[int, int, int] | None:
+    """First (i, j, k) with ``p[i, j, k] != p[j, i, k]``, None for a commutative scheme."""
+    where = np.argwhere(p != p.transpose(1, 0, 2))
+    return None if len(where) == 0 else (int(where[0, 0]), int(where[0, 1]), int(where[0, 2]))
+
+
+def eigenmatrices(p: Any, valencies: Any, transpose: Any, seed: int = 0) -> Eigenmatrices | None:
+    """P, Q, multiplicities and Krein parameters of a commutative scheme from its intersection numbers.
+
+    Parameters
+    ----------
+    p : array-like of int, shape (r, r, r)
+        Intersection numbers, ``p[i, j, k] = p_ij^k``; class 0 is the diagonal.
+    valencies, transpose : array-like of int, shape (r,)
+        Valency of each class, and the class of its reversed pairs.
+    seed : int
+        Seed of the random combinations; the result differs by rounding only.
+
+    Returns
+    -------
+    Eigenmatrices or None
+        None where the scheme is not commutative: its algebra has no common eigenvectors. `noncommuting` names
+        two classes that do not commute.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ParameterError
+        As `read_numbers`, and if the multiplicities are not positive integers: no scheme has these numbers.
+    ConvergenceError
+        If no combination of the classes separates the idempotents.
+
+    Notes
+    -----
+    `characters.characters` diagonalises the r by r intersection matrices together; costs O(r^3), whatever n, and
+    O(r^4) for the Krein parameters. Bannai & Ito, Algebraic Combinatorics I (1984), section 2.3.
+
+    Examples
+    --------
+    >>> from featuregeom.relations.eigenmatrices import eigenmatrices
+    >>> found = eigenmatrices([[[1, 0], [0, 1]], [[0, 1], [4, 3]]], [1, 4], [0, 1])
+    >>> found.P.tolist(), found.multiplicities.tolist()
+    ([[1.0, 4.0], [1.0, -1.0]], [1, 4])
+    """
+    numbers = read_numbers(p, valencies, transpose)
+    if noncommuting(numbers.p) is not None:
+        return None
+    P, raw = characters(numbers.p, numbers.transpose, seed)
+    n, k = numbers.n, numbers.valencies
+    multiplicities = np.rint(raw).astype(np.int64)
+    if multiplicities.min() < 1 or np.abs(raw - multiplicities).max() > 1e-6 * n or multiplicities.sum() != n:
+        raise ParameterError(
+            f"no scheme has these intersection numbers: its multiplicities would be {raw.tolist()}"
+        )
+    order = _decreasing(P[:, 1:])
+    principal = int(np.argmin(np.abs(P - k).max(axis=1)))
+    order = [principal, *(row for row in order if row != principal)]
+    return _completed(P[order], multiplicities[order])
+
+
+def reordered(scheme: Eigenmatrices, order: Any) -> Eigenmatrices:
+    """Put the idempotents into another order; E_0 stays first.
+
+    Raises
+    ------
+    ParameterError
+        If `order` is no permutation of the idempotents that begins with 0.
+    """
+    rows = [int(row) for row in np.asarray(order).ravel()]
+    if sorted(rows) != list(range(len(scheme.P))) or rows[0] != 0:
+        raise ParameterError(
+            f"order must be a permutation of 0..{len(scheme.P) - 1} beginning with 0, got {rows}"
+        )
+    return _completed(scheme.P[rows], scheme.multiplicities[rows])
+
+
+def by_theta(scheme: Eigenmatrices, levels: Any) -> tuple[Eigenmatrices, NDArray[np.float64]]:
+    """Order the idempotents after E_0 by decreasing eigenvalue of a Gram matrix of the algebra.
+
+    Parameters
+    ----------
+    scheme : Eigenmatrices
+        Of a symmetric scheme.
+    levels : array-like, shape (r,)
+        The Gram matrix's value on each class, the diagonal first.
+
+    Returns
+    -------
+    Eigenmatrices
+        Equal eigenvalues, to rounding, stay in lexicographic order of the rows of P.
+    ndarray of float64, shape (r,)
+        ``theta_i = sum_k g_k P_ik``, the Gram matrix's eigenvalue on each idempotent.
+    """
+    g = np.asarray(levels, dtype=np.float64)
+    if g.shape != (len(scheme.P),):
+        raise ShapeError(
+            f"levels must have one value for each of {len(scheme.P)} classes, got shape {g.shape}"
+        )
+    if np.iscomplexobj(scheme.P):
+        raise ParameterError("a Gram matrix with these classes is not symmetric: P is complex")
+    theta = scheme.P @ g
+    scale = max(1.0, float(np.abs(g) @ scheme.valencies))
+    keys = np.round(theta[1:, None] / scale, 9)
+    rows = _decreasing(np.hstack([keys, scheme.P[1:, 1:]]))
+    order = [0, *(row + 1 for row in rows)]
+    return reordered(scheme, order), theta[order]
+
+
+def _integers(name: str, given: Any) -> NDArray[np.int64]:
+    array = np.asarray(given)
+    if array.dtype.kind not in "iu":
+        raise DtypeError(f"{name} must be integers, got {array.dtype}")
+    return array.astype(np.int64)
+
+
+def _same(rule: str, found: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
+    bad = np.argwhere(found != expected)
+    if len(bad):
+        a, b = (int(index) for index in bad[0])
+        raise ParameterError(f"{rule}: at indices {(a, b)} {found[a, b]} instead of {expected[a, b]}")
+
+
+def _decreasing(rows: NDArray[Any]) -> list[int]:
+    """Rows in decreasing lexicographic order of their entries to nine decimals, real part first."""
+    keys = np.stack([np.round(rows.real, 9), np.round(rows.imag, 9)], axis=-1).reshape(len(rows), -1)
+    return sorted(range(len(rows)), key=lambda row: tuple(-keys[row]))
+
+
+def _completed(P: NDArray[Any], multiplicities: NDArray[np.int64]) -> Eigenmatrices:
+    return Eigenmatrices(P, (P.conj() / P[0].real * multiplicities[:, None]).T, multiplicities)
