@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 import featuregeom
+from featuregeom import geometries
 from featuregeom.measures import TABLES
 from featuregeom.sources.formats import DICTIONARIES, MODELS, DictionaryFormat
 
@@ -131,10 +132,23 @@ def _constants(room: ModuleType) -> dict[str, str]:
     return found
 
 
+def named() -> list[str]:
+    """Every geometry of the known answers: its name, its other names, its size, and the call that makes it."""
+    lines = ["| geometry | also | features | dimensions | `fg.shapes` |", "|---|---|---|---|---|"]
+    for each in geometries.GEOMETRIES:
+        for case in each.cases:
+            call = f"`{each.generator}({', '.join(map(repr, case))})`"
+            numbers = each.expected(*case)
+            also = ", ".join(each.also(*case))
+            lines.append(f"| {each.name(*case)} | {also} | {numbers.n} | {numbers.dim} | {call} |")
+    return lines
+
+
 PARTS: dict[str, Callable[[], list[str]]] = {
     **{f"{table.name}-columns": partial(columns, table.name) for table in TABLES},
     "dictionary-formats": dictionary_formats,
     "model-formats": model_formats,
+    "geometries": named,
     "names": names,
 }
 """What makes each generated part, by its name."""

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from featuregeom import shapes
 from featuregeom.blocks import decompose
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom.geometries import TABLE, Row
 from featuregeom.shapes import expected
 from featuregeom.shapes.circle import roots_of_unity
-from featuregeom.shapes.expected import TABLE, Row
 from featuregeom.shapes.hadamard import hadamard
 from featuregeom.shapes.leech import golay_code
 from featuregeom.shapes.primes import prime, primitive_root, quadratic_character

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from featuregeom import shapes
+from featuregeom.geometries import row
 from featuregeom.shapes import expected
-from featuregeom.shapes.expected import Expected, row
+from featuregeom.shapes.expected import Expected
 from oracles.shapes import check, repeated
 
 R5 = 1 / math.sqrt(5)

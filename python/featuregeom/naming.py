@@ -11,7 +11,7 @@ from featuregeom.recognise.detect import detect, detect_cosines
 from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.levels import distinct_values
 from featuregeom.recognise.names import fits_dimension
-from featuregeom.recognise.names.words import with_article
+from featuregeom.shapes.names import with_article
 from featuregeom.summary import summarised
 
 __all__ = ["Name", "name_geometry"]

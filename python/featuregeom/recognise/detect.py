@@ -26,12 +26,12 @@ from featuregeom.recognise.inputs import (
     relation_matrix,
 )
 from featuregeom.recognise.names.two_graphs import equiangular_name
-from featuregeom.recognise.names.words import with_article
 from featuregeom.recognise.noise import moved_by_noise
 from featuregeom.recognise.partitions import REFINEMENTS
 from featuregeom.recognise.streamed import LargeDetection, detect_large
 from featuregeom.relations.eigenspaces import eigenspaces
 from featuregeom.relations.products import canonical, class_means, intersection_numbers, is_scheme, stable
+from featuregeom.shapes.names import with_article
 
 __all__ = ["NORM_SPREAD", "detect", "detect_cosines"]
 

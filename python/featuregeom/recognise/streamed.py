@@ -22,10 +22,10 @@ from featuregeom.recognise.names.parametric import (
     noise_outside,
     parametric_name,
 )
-from featuregeom.recognise.names.words import with_article
 from featuregeom.recognise.spectral import Spectral
 from featuregeom.relations.check import failure_text
 from featuregeom.relations.eigenspaces import eigenspaces, support_of
+from featuregeom.shapes.names import with_article
 from featuregeom.summary import summarised
 
 __all__ = ["LargeDetection", "detect_large"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.recognise.names.words import cross_polytope_name, polygon_name, simplex_name
+from featuregeom.shapes.names import cross_polytope_name, polygon_name, simplex_name
 from featuregeom.summary import summarised
 
 __all__ = ["OUTSIDE", "Classical", "classical", "fits_dimension"]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.recognise.names.classical import OUTSIDE
-from featuregeom.recognise.names.words import cross_polytope_name, cube_name, simplex_name
 from featuregeom.relations.eigenspaces import support_of
+from featuregeom.shapes.names import cross_polytope_name, cube_name, simplex_name
 
 __all__ = ["Parametric", "component_sizes", "eberlein", "krawtchouk", "noise_outside", "parametric_name"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.recognise.names.ideal import Ideal
-from featuregeom.recognise.names.words import ring_name
 from featuregeom.relations.products import canonical, class_counts, class_means
+from featuregeom.shapes.names import ring_name
 
 __all__ = ["Rings", "heights", "rings", "stands_up"]
 

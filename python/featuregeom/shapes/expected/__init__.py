@@ -1,8 +1,8 @@
 """The exact numbers expected of every geometry, from closed forms and never from coordinates.
 
 For a generator of `featuregeom.shapes` the function of the same name here, called alike, gives the numbers as
-an `Expected`; the generator says what its arguments may be, and gives the source. `TABLE` holds those of the
-project's tables of known answers.
+an `Expected`; the generator says what its arguments may be, and gives the source. `geometries.TABLE` lists known
+answers.
 
 >>> from featuregeom.shapes import expected
 >>> expected.antiprism(4, z2=1 / 4).eigenvalues
@@ -41,13 +41,10 @@ from featuregeom.shapes.expected.polytopes import (
 )
 from featuregeom.shapes.expected.record import Counted, Expected
 from featuregeom.shapes.expected.sums import direct_sum
-from featuregeom.shapes.expected.table import TABLE, Row, row
 
 __all__ = [
-    "TABLE",
     "Counted",
     "Expected",
-    "Row",
     "antiprism",
     "cell24",
     "cell120",
@@ -75,7 +72,6 @@ __all__ = [
     "polygon",
     "prism",
     "root_system",
-    "row",
     "schlaefli",
     "shrikhande",
     "sic",

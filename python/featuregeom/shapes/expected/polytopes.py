@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Final
 
 from featuregeom.shapes.expected.record import Expected, cosine, merged, tight
+from featuregeom.shapes.names import cross_polytope_name, cube_name, polygon_name, ring_name, simplex_name
 
 __all__ = [
     "antiprism",
@@ -28,27 +29,6 @@ __all__ = [
 ]
 
 _ROOT5: Final = math.sqrt(5)
-_POLYGONS: Final = {
-    3: "triangle",
-    4: "square",
-    5: "pentagon",
-    6: "hexagon",
-    7: "heptagon",
-    8: "octagon",
-    9: "enneagon",
-    10: "decagon",
-}
-_SIDED: Final = {
-    3: "triangular",
-    4: "square",
-    5: "pentagonal",
-    6: "hexagonal",
-    7: "heptagonal",
-    8: "octagonal",
-    9: "enneagonal",
-    10: "decagonal",
-}
-
 _CELL120: Final = (
     *((1, 3, 4), (5, 1, 12), (2, 2, 24), (6, 0, 12), (-1, 3, 4), (3, 1, 24), (0, 2, 24), (4, 0, 32)),
     *((1, 1, 24), (5, -1, 12), (-2, 2, 24), (2, 0, 28), (-1, 1, 24), (3, -1, 24)),
@@ -68,7 +48,7 @@ def polygon(n: int, density: int = 1) -> Expected:
     ----------
     Coxeter, Regular Polytopes (1973).
     """
-    name = _POLYGONS.get(n, f"{n}-gon")  # whatever the density: the set of vectors is the same
+    name = polygon_name(n)  # whatever the density: the set of vectors is the same
     pairs = [(cosine(k, n), 2) for k in range(1, (n + 1) // 2)]
     return tight(name, n, 2, [*pairs, (-1.0, 1 - n % 2)])
 
@@ -81,8 +61,7 @@ def simplex(n_vectors: int) -> Expected:
     Coxeter, Regular Polytopes (1973).
     """
     n = n_vectors
-    name = {2: "digon", 3: "triangle", 4: "tetrahedron"}.get(n, f"simplex of {n} vertices")
-    return tight(name, n, n - 1, [(-1 / (n - 1), n - 1)])
+    return tight(simplex_name(n), n, n - 1, [(-1 / (n - 1), n - 1)])
 
 
 def cross_polytope(d: int) -> Expected:
@@ -92,8 +71,7 @@ def cross_polytope(d: int) -> Expected:
     ----------
     Coxeter, Regular Polytopes (1973).
     """
-    name = {1: "digon", 2: "square", 3: "octahedron"}.get(d, f"cross-polytope of {2 * d} vertices")
-    return tight(name, 2 * d, d, [(0.0, 2 * d - 2), (-1.0, 1)])
+    return tight(cross_polytope_name(2 * d), 2 * d, d, [(0.0, 2 * d - 2), (-1.0, 1)])
 
 
 def cube(d: int) -> Expected:
@@ -103,8 +81,7 @@ def cube(d: int) -> Expected:
     ----------
     Coxeter, Regular Polytopes (1973).
     """
-    name = {1: "digon", 2: "square", 3: "cube", 4: "tesseract"}.get(d, f"{d}-cube")
-    return tight(name, 2**d, d, [((d - 2 * i) / d, math.comb(d, i)) for i in range(1, d + 1)])
+    return tight(cube_name(d), 2**d, d, [((d - 2 * i) / d, math.comb(d, i)) for i in range(1, d + 1)])
 
 
 def demicube(d: int) -> Expected:
@@ -125,7 +102,7 @@ def prism(n: int, z2: float = 1 / 3) -> Expected:
     ----------
     Coxeter, Regular Polytopes (1973).
     """
-    name = "cube" if n == 4 and z2 == 1 / 3 else f"{_sided(n)} prism"
+    name = "cube" if n == 4 and z2 == 1 / 3 else ring_name(n, "prism")
     return _rings(name, n, z2, [cosine(k, n) for k in range(n)])
 
 
@@ -137,7 +114,9 @@ def antiprism(n: int, z2: float = 1 / 3) -> Expected:
     Coxeter, Regular Polytopes (1973).
     """
     tight_name = {2: "tetrahedron", 3: "octahedron"}.get(n) if z2 == 1 / 3 else None
-    return _rings(tight_name or f"{_sided(n)} antiprism", n, z2, [cosine(2 * k + 1, 2 * n) for k in range(n)])
+    return _rings(
+        tight_name or ring_name(n, "antiprism"), n, z2, [cosine(2 * k + 1, 2 * n) for k in range(n)]
+    )
 
 
 def tetrahedron() -> Expected:
@@ -236,10 +215,6 @@ def cell120() -> Expected:
 def _antipodal(half: list[tuple[float, int]], at_right_angles: int = 0) -> list[tuple[float, int]]:
     """Complete the positive cosines of a centrally symmetric figure."""
     return [*half, *((-value, count) for value, count in half), (0.0, at_right_angles), (-1.0, 1)]
-
-
-def _sided(n: int) -> str:
-    return _SIDED.get(n, f"{n}-gonal")
 
 
 def _rings(name: str, n: int, z2: float, across: list[float]) -> Expected:

@@ -1,4 +1,4 @@
-"""The words for polygons, simplices and cross-polytopes."""
+"""The names of polygons, simplices, cross-polytopes, cubes, prisms and antiprisms."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def simplex_name(n: int) -> str:
 
 def cross_polytope_name(n: int) -> str:
     """Name a cross-polytope of n vertices: ``"square"``, ``"cross-polytope of 8 vertices"``."""
-    return {4: "square", 6: "octahedron"}.get(n, f"cross-polytope of {n} vertices")
+    return {2: "digon", 4: "square", 6: "octahedron"}.get(n, f"cross-polytope of {n} vertices")
 
 
 def cube_name(d: int) -> str:
     """Name a cube of d dimensions: ``"cube"``, ``"tesseract"``, ``"5-cube"``."""
-    return {3: "cube", 4: "tesseract"}.get(d, f"{d}-cube")
+    return {1: "digon", 2: "square", 3: "cube", 4: "tesseract"}.get(d, f"{d}-cube")
 
 
 def with_article(name: str) -> str:
