@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 import pytest
-from featuregeom.recognise.names.parametric import eberlein, krawtchouk
 
 import featuregeom as fg
 from featuregeom.errors import NonFiniteError, ParameterError
+from featuregeom.recognise.names.parametric import eberlein, krawtchouk
 from featuregeom.schemes import certify, detect, detect_large, verify
 
 shapes = fg.shapes

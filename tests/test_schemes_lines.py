@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from featuregeom.recognise.names.two_graphs import equiangular_name, two_graph_eigenvalues
 
 import featuregeom as fg
 from featuregeom import shapes
+from featuregeom.recognise.names.two_graphs import equiangular_name, two_graph_eigenvalues
 
 
 def complement(X):

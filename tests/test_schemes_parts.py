@@ -7,13 +7,13 @@ import itertools
 import networkx as nx
 import numpy as np
 import pytest
-from featuregeom.recognise.names.isomorphism import isomorphism
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featuregeom import shapes
 from featuregeom.recognise.defect import defect, explained_variance, null_p_value
 from featuregeom.recognise.levels import candidates, clear_cuts, colour
+from featuregeom.recognise.names.isomorphism import isomorphism
 from featuregeom.recognise.refinement import denoised, refine, tight_dimensions, tighten
 from featuregeom.relations.eigenspaces import eigenspaces
 from featuregeom.relations.products import intersection_numbers, is_scheme, stable
