@@ -198,6 +198,17 @@ def test_what_is_no_weight_file_has_a_sentence_of_its_own(tmp_path, content, wor
         open_source(path)
 
 
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_shards_that_are_no_weight_files_have_their_sentence_too(tmp_path, suffix):
+    shard = f"model-1-of-1.{suffix}"
+    (tmp_path / shard).write_bytes(POINTER)
+    (tmp_path / f"model.{suffix}.index.json").write_text(json.dumps({"weight_map": {"W": shard}}))
+    with pytest.raises(SourceError, match=rf"model-1-of-1\.{suffix}: a Git LFS pointer"):
+        open_source(tmp_path)
+    torch.save({"W": draw(4, 3)}, tmp_path / shard)
+    assert measured(tmp_path) == {"W": (4, 3)}
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_a_scripted_program_is_not_run(tmp_path):
     torch.jit.save(torch.jit.trace(torch.nn.Linear(3, 4), torch.ones(1, 3)), tmp_path / "m.pt")

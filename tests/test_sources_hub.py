@@ -150,6 +150,16 @@ def test_layers_in_files_of_their_own(remote):
     assert opened == described
 
 
+def test_folders_in_a_repository_are_taken_when_asked_for(remote):
+    for name in ("resid_0", "resid_1"):
+        save(remote.folder, f"saes/{name}/ae.pt", {"encoder.weight": big(8, 3), "decoder.weight": big(3, 8)})
+    expected = {f"resid_{i}/ae.{side}.weight": (8, 3) for i in (0, 1) for side in ("encoder", "decoder")}
+    described = fg.describe("owner/name:saes", recursive=True).matrices
+    assert {info.name: (info.n, info.m) for info in described} == expected
+    opened = open_source("owner/name:saes", recursive=True).tensors()
+    assert {info.name: (info.n, info.m) for info in opened} == expected
+
+
 def test_a_repository_without_weights_says_what_it_holds(remote):
     (remote.folder / "README.md").write_text("x")
     save(remote.folder, "layer_0/params.npz", W)

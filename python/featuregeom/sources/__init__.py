@@ -117,7 +117,7 @@ def _open_named(
     place = hub.parse(source) if isinstance(source, str) and not there else None
     if place is None:
         return open_path(path, reading=reading, mmap=mmap, recursive=recursive)
-    chosen = hub.choose_files(place)
+    chosen = hub.choose_files(place, recursive=recursive)
     if headers_only and remote.readable(chosen):
         return remote.open_remote(chosen, reading)
     reader = open_path(hub.download(chosen), reading=reading, mmap=mmap, recursive=recursive)

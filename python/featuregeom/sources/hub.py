@@ -93,13 +93,15 @@ def parse(text: str) -> HubId | None:
     return HubId(match["repo"], match["revision"], (match["path"] or "").strip("/"))
 
 
-def choose_files(place: HubId) -> Chosen:
+def choose_files(place: HubId, *, recursive: bool = False) -> Chosen:
     """Ask the Hub what a place holds, and choose the files of its weights.
 
     Parameters
     ----------
     place : HubId
         Which.
+    recursive : bool
+        Whether the folders in a folder are read too.
 
     Returns
     -------
@@ -115,8 +117,13 @@ def choose_files(place: HubId) -> Chosen:
     commit, names = _held(place)
     folder = place.path not in names
     top = PurePosixPath(place.path) if folder else PurePosixPath(place.path).parent
-    beside = {path.name: str(path) for path in map(PurePosixPath, names) if path.parent == top}
+    beside = _inside(names, top)
     found = [beside[name] for name in choose(beside)] if folder else [place.path]
+    if folder and recursive:
+        below = {parent for name in names for parent in PurePosixPath(name).parents if top in parent.parents}
+        for each in sorted(below):
+            held = _inside(names, each)
+            found += [held[name] for name in choose(held)]
     if not found:
         raise SourceError(f"{place.repo}: {_empty(place, names, [*beside])}")
     others = [beside[name] for name in CONFIGURATIONS if name in beside]
@@ -168,8 +175,12 @@ def download(chosen: Chosen) -> Path:
     first = local[chosen.files[0]]
     if len(chosen.files) == 1:
         return first
-    depth = len(PurePosixPath(chosen.files[0]).parts) - len(PurePosixPath(place.path).parts)
-    return first.parents[depth - 1]
+    return first.parents[len(PurePosixPath(chosen.files[0]).parts) - 1] / place.path
+
+
+def _inside(names: Sequence[str], folder: PurePosixPath) -> dict[str, str]:
+    """Give the paths of the files in one folder, by their names."""
+    return {path.name: str(path) for path in map(PurePosixPath, names) if path.parent == folder}
 
 
 def _shards(index: Path) -> list[str]:

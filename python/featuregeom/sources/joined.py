@@ -5,18 +5,41 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from featuregeom.errors import SourceError
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.protocol import Reading, TensorInfo
+from featuregeom.sources.suffixes import ending
 
-__all__ = ["UNDECIDED", "JoinedReader"]
+__all__ = ["UNDECIDED", "JoinedReader", "prefixes"]
 
 UNDECIDED = Reading((("*", "rows"),))
 """For the single files: which axis lists features is decided when all are known."""
+
+
+def prefixes(files: Sequence[PurePath], folder: PurePath) -> list[str]:
+    """Name files by what their tensors are prefixed with.
+
+    Parameters
+    ----------
+    files : sequence of path
+        All files of a source.
+    folder : path
+        What they lie in.
+
+    Returns
+    -------
+    list of str
+        The stem of each, with its folder where two have the same stem.
+    """
+    stems = [ending(file)[0] for file in files]
+    return [
+        stem if stems.count(stem) == 1 else (file.relative_to(folder).parent / stem).as_posix()
+        for file, stem in zip(files, stems, strict=True)
+    ]
 
 
 class JoinedReader(BaseReader):
@@ -62,11 +85,13 @@ class JoinedReader(BaseReader):
             if only is None or only.get(info.name) == prefix
         ]
         if only is not None:
-            missing = next((name for name in only if name not in {info.name for _, info in held}), None)
+            places = {info.name: (prefix, info) for prefix, info in held}
+            missing = next((name for name in only if name not in places), None)
             if missing is not None:
                 raise SourceError(
                     f"{source}: tensor {missing!r} is not in {only[missing]!r}, where the index has it"
                 )
+            held = [places[name] for name in only]
         counts = Counter(info.name for _, info in held)
         collide = any(count > 1 for count in counts.values())
         self._places: dict[str, tuple[BaseReader, TensorInfo]] = {}

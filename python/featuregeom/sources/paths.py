@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from featuregeom.errors import SourceError
@@ -9,11 +11,11 @@ from featuregeom.sources.base import BaseReader
 from featuregeom.sources.contents import kind_of
 from featuregeom.sources.folders import Folder, find_weights, snapshot
 from featuregeom.sources.gguf_file import GgufReader
-from featuregeom.sources.joined import UNDECIDED, JoinedReader
+from featuregeom.sources.joined import UNDECIDED, JoinedReader, prefixes
 from featuregeom.sources.numpy_files import NpyReader, NpzReader
 from featuregeom.sources.onnx_file import OnnxReader
-from featuregeom.sources.protocol import AUTO, Reading
-from featuregeom.sources.safetensors import open_index, open_safetensors, weight_map
+from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
+from featuregeom.sources.safetensors import open_safetensors, weight_map
 from featuregeom.sources.sidecar import read_config
 from featuregeom.sources.suffixes import BIN_INDEX, KINDS, SAFETENSORS_INDEX, SUFFIXES, ending
 from featuregeom.sources.torch_files import TorchReader
@@ -64,22 +66,18 @@ def open_path(
 
 def _joined(path: Path, found: Folder, reading: Reading, mmap: bool) -> JoinedReader:
     """Open several files of a folder, each under a prefix of its own."""
-    stems = [ending(file)[0] for file in found.files]
-    readers = {}
-    for file, stem in zip(found.files, stems, strict=True):
-        inside = file.relative_to(path).parent
-        prefix = stem if stems.count(stem) == 1 else (inside / stem).as_posix()
-        readers[prefix] = _open_file(file, UNDECIDED, mmap)
+    readers = {
+        prefix: _open_file(file, UNDECIDED, mmap)
+        for prefix, file in zip(prefixes(found.files, path), found.files, strict=True)
+    }
     return JoinedReader(str(path), readers, reading, path.name, read_config(path), beside=found.beside)
 
 
 def _open_file(path: Path, reading: Reading, mmap: bool, found: Folder | None = None) -> BaseReader:
     beside = found.beside if found is not None else ()
     name = path.name.lower()
-    if name.endswith(SAFETENSORS_INDEX):
-        return open_index(path, reading=reading, mmap=mmap, beside=beside)
-    if name.endswith(BIN_INDEX):
-        return _open_bin_index(path, reading, mmap)
+    if name.endswith((SAFETENSORS_INDEX, BIN_INDEX)):
+        return _open_index(path, reading, mmap, beside)
     kind = kind_of(path) or KINDS.get(ending(path)[1])
     match kind:
         case "safetensors":
@@ -97,17 +95,18 @@ def _open_file(path: Path, reading: Reading, mmap: bool, found: Folder | None = 
     raise SourceError(f"{path}: no reader for this kind of file; known are {', '.join(SUFFIXES)}")
 
 
-def _open_bin_index(path: Path, reading: Reading, mmap: bool) -> JoinedReader:
-    """Open the shards of a torch checkpoint that an index names, and those alone."""
+def _open_index(path: Path, reading: Reading, mmap: bool, beside: Iterable[TensorInfo]) -> JoinedReader:
+    """Open the shards that an index names, and of these the tensors that it lists, in its order."""
     shards = weight_map(path)
     readers: dict[str, BaseReader] = {}
     for tensor, shard in shards.items():
         if shard not in readers:
             file = path.parent / shard
-            if not file.is_file():
+            if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where the name is too long
                 raise SourceError(f"{path}: shard {shard!r} is missing; tensor {tensor!r} is in it")
-            readers[shard] = TorchReader(file, reading=UNDECIDED, mmap=mmap)
+            readers[shard] = _open_file(file, UNDECIDED, mmap)
     folder = path.parent
+    config = read_config(folder)
     return JoinedReader(
-        str(path), readers, reading, folder.name, read_config(folder), only=shards, files=[path]
+        str(path), readers, reading, folder.name, config, only=shards, files=[path], beside=beside
     )

@@ -12,7 +12,7 @@ from typing import Any
 from featuregeom.errors import SourceError
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.hub import Chosen
-from featuregeom.sources.joined import UNDECIDED, JoinedReader
+from featuregeom.sources.joined import UNDECIDED, JoinedReader, prefixes
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.numpy_files import npy_info
 from featuregeom.sources.protocol import Reading, TensorInfo
@@ -77,8 +77,9 @@ def open_remote(chosen: Chosen, reading: Reading) -> BaseReader:
     elif len(files) == 1:
         return RemoteReader(chosen, files[0], reading, config)
     else:
-        prefixes = {ending(PurePosixPath(name))[0]: name for name in files}
-        readers = {prefix: RemoteReader(chosen, name, UNDECIDED, {}) for prefix, name in prefixes.items()}
+        paths = [PurePosixPath(name) for name in files]
+        named = zip(prefixes(paths, PurePosixPath(chosen.place.path)), files, strict=True)
+        readers = {prefix: RemoteReader(chosen, name, UNDECIDED, {}) for prefix, name in named}
     label = PurePosixPath(chosen.place.path or chosen.place.repo).name
     return JoinedReader(chosen.source, readers, reading, label, config, only=only)
 

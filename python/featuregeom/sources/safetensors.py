@@ -1,11 +1,10 @@
-"""Safetensors: one file, several, or shards under an index."""
+"""Safetensors files, and the index of sharded ones."""
 
 from __future__ import annotations
 
 import io
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -24,7 +23,6 @@ from featuregeom.sources.raw_file import RawFile
 __all__ = [
     "SafetensorsReader",
     "header_infos",
-    "open_index",
     "open_safetensors",
     "parse_weight_map",
     "weight_map",
@@ -144,48 +142,6 @@ def open_safetensors(
         The file is missing or malformed.
     """
     return SafetensorsReader(str(path), _entries(path, mmap).values(), reading, [path], beside)
-
-
-def open_index(
-    path: Path, *, reading: Reading = AUTO, mmap: bool = True, beside: Iterable[TensorInfo] = ()
-) -> SafetensorsReader:
-    """Open sharded safetensors by their index, whose ``weight_map`` is an allow-list.
-
-    Parameters
-    ----------
-    path : Path
-        The ``*.safetensors.index.json``.
-    reading : Reading
-        See `BaseReader`.
-    mmap : bool
-        Map the shards, or read each tensor from disk when asked for.
-    beside : iterable of TensorInfo
-        See `BaseReader`.
-
-    Returns
-    -------
-    SafetensorsReader
-        Of the tensors that the index lists, each from the shard that it names, in the index's order.
-
-    Raises
-    ------
-    SourceError
-        The index is malformed or points outside its folder, a shard is missing or malformed, or a tensor is
-        not in its shard.
-    """
-    shards: dict[str, dict[str, _Entry]] = {}
-    entries = []
-    for name, shard in weight_map(path).items():
-        if shard not in shards:
-            file = path.parent / shard
-            if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where the name is too long
-                raise SourceError(f"{path}: shard {shard!r} is missing; tensor {name!r} is in it")
-            shards[shard] = _entries(file, mmap)
-        if name not in shards[shard]:
-            raise SourceError(f"{path}: tensor {name!r} is not in {shard!r}, where the index has it")
-        entries.append(shards[shard][name])
-    files = [path, *(path.parent / shard for shard in shards)]
-    return SafetensorsReader(str(path), entries, reading, files, beside)
 
 
 def _entries(path: Path, mmap: bool) -> dict[str, _Entry]:
