@@ -179,13 +179,14 @@ def significant(
     k, seed = integer("k", k, 1), integer("seed", seed, 0)
     if spectrum is None:
         spectrum = spectrum_of(features, num_threads=num_threads)
-    norms = _core.squared_norms(features.values, num_threads=num_threads)
-    own = coordinates_of(features, spectrum, norms)
-    n = own.features.n
-    parts = default_parts(n, own.features.m) if n_parts is None else integer("n_parts", n_parts, 1, max(n, 1))
+    squares = _core.squared_norms(features.values, num_threads=num_threads)
+    n = int(np.count_nonzero(squares))
+    dims = min(features.m, spectrum.rank) if spectrum.side == "gram" else features.m
+    parts = default_parts(n, max(dims, 1)) if n_parts is None else integer("n_parts", n_parts, 1, max(n, 1))
     draws = (4 if n <= _MANY else 1) if n_draws is None else integer("n_draws", n_draws, 0)
-    if n < 2:
+    if n < 2 or not spectrum.rank:
         return _nothing(n, parts, draws, seed)
+    own = coordinates_of(features, spectrum, squares)
     total = n * (n - 1) // 2
     advance = _advancing(progress, total * (draws + 1))
     # No pair is found above this p-value, whatever the others are: no list needs to hold it.
