@@ -91,7 +91,7 @@ def test_bad_requests(invoke, tmp_path):
     np.savez("two.npz", a=X, b=X)
     for arguments, text in (
         (("missing.npy",), "no such file"),
-        (("two.npz",), "name one with --tensor: a, b"),
+        (("two.npz",), "name one with tensor (--tensor): a, b"),
         (("two.npz", "--tensor", "c"), "no matrix 'c'"),
         (("X.npy", "--layers", "2,4"), "layers must end"),
         (("X.npy", "--labels", "nowhere.npy"), "cannot be read as labels"),
@@ -106,7 +106,7 @@ def test_bad_requests(invoke, tmp_path):
         assert said.exit_code == 1
         assert f"odd.npy has odd of shape {shape}" in said.output.replace("\n", " ")
     np.save("stack.npy", np.stack([X, -X]))
-    assert "2 matrices, name one with --tensor: stack[0], stack[1]" in invoke("stack.npy").output
+    assert "2 matrices, name one with tensor (--tensor): stack[0], stack[1]" in invoke("stack.npy").output
     assert invoke("stack.npy", "--tensor", "stack[1]").exit_code == 0
     np.savez("mixed.npz", a=X, b=X[0])
     assert "has b of shape (5,)" in invoke("mixed.npz", "--tensor", "b").output.replace("\n", " ")

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
+from safetensors.numpy import save_file
 
-from featuregeom.errors import DtypeError, ParameterError, ShapeError, SourceError
+from featuregeom.errors import DtypeError, ParameterError, ShapeError, SourceError, UnsuitableSourceError
 from featuregeom.features import as_features
 from featuregeom.sources import Reader, TensorInfo, open_source
+from featuregeom.sources.matrix import read_matrix
 
 X = np.arange(12.0).reshape(4, 3) - 5
 
@@ -140,3 +142,34 @@ def test_an_open_reader_passes_through():
         open_source(reader, axis="rows")
     with pytest.raises(ParameterError, match="not 'cols'"):
         open_source(X, axis="cols")
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "pt", "safetensors"])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64", "bool", "float32"])
+def test_one_matrix_of_any_file_whole_numbers_too(tmp_path, suffix, dtype):
+    array = np.array([[1, 0, 1], [0, 1, 1]], dtype)
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "npy":
+        np.save(path, array)
+    elif suffix == "npz":
+        np.savez(path, a=array)
+    elif suffix == "pt":
+        torch.save({"a": torch.from_numpy(array)}, path)
+    else:
+        save_file({"a": array}, path)
+    with open_source(path) as reader:
+        info, found = read_matrix(reader)
+        assert (info.name, info.dtype) == ("a", dtype)
+        values = found if isinstance(found, np.ndarray) else found.values
+        assert values.dtype == dtype
+        np.testing.assert_array_equal(values, array)
+        with pytest.raises(ParameterError, match="has no matrix 'b'; it has a"):
+            read_matrix(reader, "b")
+    with pytest.raises(
+        UnsuitableSourceError, match=r"holds 2 matrices, name one with tensor \(--tensor\): x, y"
+    ):
+        read_matrix(open_source({"x": X, "y": X}))
+    with pytest.raises(
+        UnsuitableSourceError, match=r"holds no matrix of at least .*; mapping has x of shape \(3,\)"
+    ):
+        read_matrix(open_source({"x": X[0]}))

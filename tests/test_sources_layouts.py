@@ -286,6 +286,11 @@ def test_stacks_are_matrices_and_can_be_chosen(tmp_path):
     for wrong in ([], [-1], [0.5], 3):
         with pytest.raises(ParameterError, match="slices must be"):
             fg.describe(experts, slices=wrong)
+    for include, names in (
+        ("experts.down_proj[2]", {"experts.down_proj[2]"}),
+        ("experts.down_proj", {f"experts.down_proj[{i}]" for i in range(3)}),
+    ):
+        assert set(fg.analyze(tmp_path / "e.safetensors", include=include).matrices["matrix"]) == names
     with open_source(draw(2, 5, 3)) as reader:
         np.testing.assert_array_equal(reader.read("X[1]").values, draw(2, 5, 3)[1].numpy())
     (vector,) = open_source({"cls": draw(1, 1, 7)}).tensors()

@@ -123,6 +123,10 @@ def test_attention_is_split_into_heads():
         np.testing.assert_array_equal(
             reader.read("attention.query_key_value.weight.v[1]").values, whole[10:12].numpy()
         )
+    t5 = {"layer.0.SelfAttention.q.weight": draw(8, 5), "layer.1.DenseReluDense.wo.weight": draw(5, 8)}
+    mamba = {"mixer.out_proj.weight": draw(8, 16), "self_attn.out_proj.weight": draw(8, 8)}
+    for tensors_of, whole in ((t5, "layer.1.DenseReluDense.wo.weight"), (mamba, "mixer.out_proj.weight")):
+        assert [name for name in measured(tensors_of, heads=2) if not name.endswith("]")] == [whole]
     with pytest.raises(ParameterError, match="gives the number of heads: say it"):
         open_source(fused, heads="auto")
     with pytest.raises(ParameterError, match="which 3 heads do not share evenly"):

@@ -188,42 +188,13 @@ def _write(
 
 
 def _read(file: str, tensor: str | None) -> tuple[str, Any]:
-    """Read one matrix; bits and whole numbers too, which an analysis of features passes over."""
-    import numpy as np
-
-    from featuregeom.errors import ParameterError, SourceError
+    """Read activations, one input per row; bits and whole numbers too."""
     from featuregeom.sources import open_source
+    from featuregeom.sources.matrix import read_matrix
 
-    with open_source(file) as reader:
-        held = {info.name: info for info in reader.tensors()}
-        matrices = {name: info for name, info in held.items() if len(info.shape) == 2 and 0 not in info.shape}
-        others = {name: info.shape for name, info in held.items() if name not in matrices}
-        if tensor in others or not matrices:
-            named = [tensor] if tensor in others else list(others)[:20]
-            raise UnsuitableSourceError(
-                "activations are a matrix, one input a row, of at least one row and one column; "
-                f"{file} has {', '.join(f'{name} of shape {others[name]}' for name in named) or 'no array'}"
-            )
-        if tensor is None and len(matrices) != 1:
-            raise UnsuitableSourceError(
-                f"{file} holds {len(matrices)} matrices, name one with --tensor: {', '.join(list(matrices)[:20])}"
-            )
-        if tensor is not None and tensor not in matrices:
-            raise ParameterError(f"{file} has no matrix {tensor!r}; it has {', '.join(list(matrices)[:20])}")
-        name = tensor or next(iter(matrices))
-        if not matrices[name].dtype.startswith(("bool", "int", "uint")):
-            return name, reader.read(name)
-    try:
-        if file.endswith((".npy", ".npz")):
-            found = np.load(file, allow_pickle=False)
-            return name, found if isinstance(found, np.ndarray) else found[name]
-        if file.endswith(".safetensors"):
-            from safetensors.numpy import load_file
-
-            return name, load_file(file)[name]
-    except (ImportError, OSError, ValueError) as error:
-        raise SourceError(f"{file}: bits of {name!r} cannot be read: {error}") from error
-    raise SourceError(f"{file}: bits and whole numbers are read from .npy, .npz and .safetensors only")
+    with open_source(file, axis="rows") as reader:
+        info, values = read_matrix(reader, tensor)
+    return info.name, values
 
 
 def _ends(text: str) -> list[int]:

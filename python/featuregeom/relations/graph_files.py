@@ -9,8 +9,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.errors import ParameterError, SourceError, UnsuitableSourceError
+from featuregeom.errors import ParameterError, SourceError
+from featuregeom.features import Features
 from featuregeom.sources import AxisChoice, open_source
+from featuregeom.sources.matrix import read_matrix
 from featuregeom.summary import summarised
 
 __all__ = ["Given", "Kind", "distances", "is_symmetric_colouring", "parse_graph6", "read"]
@@ -92,32 +94,16 @@ def read(
             for line, graph in parse_graph6(Path(path))
         ]
     with open_source(path, axis=axis) as reader:
-        # An analysis passes over integers; relations are made of them.
-        held = list(reader.tensors())
-        matrices = {info.name: info for info in held if len(info.shape) == 2 and 0 not in info.shape}
-        named = ", ".join([*matrices][:20])
-        if not matrices:
-            shapes = ", ".join(f"{info.name} {tuple(info.shape)}" for info in held[:20])
-            raise UnsuitableSourceError(f"{path} holds no matrix: {shapes or 'it is empty'}")
-        if tensor is None and len(matrices) != 1:
-            raise UnsuitableSourceError(
-                f"{path} holds {len(matrices)} matrices, name one with tensor (--tensor): {named}"
-            )
-        if tensor is not None and tensor not in matrices:
-            raise ParameterError(f"{path} has no matrix {tensor!r}; it has {named}")
-        info = matrices[tensor or next(iter(matrices))]
-        if info.dtype.startswith(("int", "uint", "bool")) and path.endswith((".npy", ".npz")):
-            values = _integers(path, info.name)
-            name = info.name
-        else:
-            features = reader.read(info.name)
-            wide = features.dtype == "bfloat16"
-            values = features.widened(np.arange(features.n)) if wide else np.array(features.values)
-            name = features.provenance.tensor
+        info, found = read_matrix(reader, tensor)
+    if isinstance(found, Features):
+        wide = found.dtype == "bfloat16"
+        values: NDArray[np.generic] = found.widened(np.arange(found.n)) if wide else np.array(found.values)
+    else:
+        values = found
     what = _kind(values) if kind == "auto" else kind
     if what == "features" and info.axis == "columns" and values.dtype.kind in "iub":
         values = values.T
-    return [Given(name, what, values, note=_note(values, what) if kind == "auto" else "")]
+    return [Given(info.name, what, values, note=_note(values, what) if kind == "auto" else "")]
 
 
 def is_symmetric_colouring(relations: NDArray[np.generic]) -> bool:
@@ -219,14 +205,6 @@ def _graph6(body: bytes) -> NDArray[np.bool_]:
     columns, rows = np.tril_indices(n, -1)
     adjacency[rows, columns] = bits
     return adjacency | adjacency.T
-
-
-def _integers(path: str, name: str) -> NDArray[np.generic]:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        return np.asarray(loaded if isinstance(loaded, np.ndarray) else loaded[name])
-    except (OSError, ValueError, KeyError) as error:
-        raise SourceError(f"{path}: {name} cannot be read: {error}") from error
 
 
 def _kind(values: NDArray[np.generic]) -> Kind:

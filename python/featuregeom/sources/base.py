@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featuregeom.errors import DtypeError, SourceError
 from featuregeom.features import Features, as_features, check_dtype, check_shape, in_utf8
@@ -143,6 +144,27 @@ class BaseReader(ABC):
         if view.index and (self.copies or view.scales is not None):
             self._held = view.tensor, array
         return view.of(array)
+
+    def read_whole(self, name: str) -> NDArray[Any]:
+        """Give a tensor of integers or booleans as it is stored.
+
+        Parameters
+        ----------
+        name : str
+            A tensor that is skipped for its type.
+
+        Returns
+        -------
+        ndarray
+
+        Raises
+        ------
+        SourceError
+            Its data cannot be read.
+        """
+        if self._closed:
+            raise SourceError(f"{self._where(name)} cannot be read: the reader is closed")
+        return np.asarray(self._load(self.stored[name]))
 
     def load(self, info: TensorInfo) -> Any:
         """Give a stored tensor, for a reader of several files."""

@@ -12,12 +12,14 @@ from featuregeom.sources.layout import Lines
 
 __all__ = ["Part", "head_parts", "n_heads"]
 
+_ATTENTION = r"\w*(?:attn|[aA]ttention)\w*\."
 _READS = re.compile(
-    r"(?:.*\.)?(?:(?P<kv>[kv]_proj|key|value|k_lin|v_lin|wk|wv)|q_proj|query|q_lin|wq|q_attn)\.weight"
+    r"(?:.*\.)?(?:(?P<kv>[kv]_proj|key|value|k_lin|v_lin)|q_proj|query|q_lin|q_attn"
+    rf"|{_ATTENTION}(?:wq|q|(?P<short>wk|wv|k|v)))\.weight"
 )
 _WRITES = re.compile(
-    r"(?:.*\.)?(?:o_proj|out_proj|out_lin|wo|(?:attention|attn)\.output\.dense|attention\.dense|(?:attn|attention)\.c_proj"
-    r"|self_attention\.dense)\.weight"
+    r"(?:.*\.)?(?:o_proj|out_lin|(?:attention|attn)\.output\.dense"
+    rf"|{_ATTENTION}(?:out_proj|wo|o|dense|c_proj))\.weight"
 )
 _FUSED = re.compile(r"(?:.*\.)?(?:c_attn|qkv|qkv_proj|Wqkv|W_pack)\.weight|(?:.*\.)?in_proj_weight")
 _INTERLEAVED = re.compile(r"(?:.*\.)?query_key_value\.weight")
@@ -123,8 +125,9 @@ def head_parts(
     conv1d = "Conv1D" in lines.reason
     outputs = 1 if conv1d else 0
     if match := _READS.fullmatch(name):
-        count = keys if match["kv"] else queries
-        if match["kv"] and size and shape[outputs] == queries * size:
+        shared = match["kv"] or match["short"]
+        count = keys if shared else queries
+        if shared and size and shape[outputs] == queries * size:
             count = queries
         width = _split(name, shape[outputs], count, source)
         return [Part(f"[{i}]", i * width, (i + 1) * width, outputs, _READ) for i in range(count)]

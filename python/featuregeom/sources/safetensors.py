@@ -58,7 +58,14 @@ _DTYPES = {
     "C64": "complex64",
 }
 
-_STORED = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
+_STORED = {
+    "float64": "<f8",
+    "float32": "<f4",
+    "float16": "<f2",
+    "bfloat16": "<u2",
+    "bool": "?",
+    **{f"{sign}int{8 * size}": f"<{sign or 'i'}{size}" for sign in ("", "u") for size in (1, 2, 4, 8)},
+}
 """How NumPy reads them; everything else as bytes, which only FP8 with scales is asked for."""
 
 

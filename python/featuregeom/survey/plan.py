@@ -200,9 +200,9 @@ def select(
     for info in tensors:
         if info.skip is not None:
             skipped.append((info, info.skip))
-        elif not _matches(info.name, include, default=True):
+        elif not _matches(info, include, default=True):
             skipped.append((info, "not included"))
-        elif _matches(info.name, exclude, default=False):
+        elif _matches(info, exclude, default=False):
             skipped.append((info, "excluded"))
         else:
             chosen.append(info)
@@ -326,10 +326,12 @@ def _check(include: Patterns, exclude: Patterns) -> None:
         raise ParameterError(f"include={include!r} names no matrix: leave it out to analyse all")
 
 
-def _matches(name: str, patterns: Patterns, *, default: bool) -> bool:
+def _matches(info: TensorInfo, patterns: Patterns, *, default: bool) -> bool:
+    """Tell whether a matrix, or the stack that it is a slice of, has a name that fits; brackets of its own too."""
     if patterns is None:
         return default
-    return any(fnmatchcase(name, pattern) for pattern in _each(patterns))
+    names = (info.name, info.tensor or info.name)
+    return any(name == pattern or fnmatchcase(name, pattern) for name in names for pattern in _each(patterns))
 
 
 def _each(patterns: Patterns) -> Sequence[str]:
