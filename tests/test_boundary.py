@@ -58,6 +58,15 @@ LONG = {
         "S = fg.spectra.spectrum(random(600, 256)); X = tall(10_000_000, 256);"
         "work = lambda: fg.spectra.measures(X, S, masses=False)"
     ),
+    "detect": "X = random(3000, 50); work = lambda: fg.schemes.detect(X)",
+    "products of relations": (
+        "from featuregeom.recognise.defect import defect;"
+        "R = np.random.default_rng(0).integers(1, 9, (3500, 3500)); R = np.tril(R, -1); R = R + R.T;"
+        "work = lambda: defect(R)"
+    ),
+    "Gram matrix": (
+        "from featuregeom.interruptible import gram; X = np.ones((6000, 6000)); work = lambda: [gram(X) for _ in range(9)]"
+    ),
     "eigh": "F = square(3500); work = lambda: _core.eigh(F)",
     "eigvalsh": "F = square(5000); work = lambda: _core.eigvalsh(F)",
     "check_finite": "X = tall(100_000_000, 256); work = lambda: _core.check_finite(X)",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom import _core, spectra
+from featuregeom import _core, interruptible, spectra
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import tightness
@@ -321,11 +321,11 @@ def describe_block(
     power = int(np.frexp(size)[1]) if size < _SMALL else 0
     rows = np.ldexp(rows, -power)
     _core.squared_norms(rows, num_threads=num_threads)  # refuses rows that have no square
-    gram = rows @ rows.T
+    gram = interruptible.gram(rows)
     norms = np.sqrt(gram.diagonal())
     cosines = np.clip(gram / np.outer(norms, norms), -1.0, 1.0)
     name = name_geometry(cosines, norms)
-    eigenvalues = np.linalg.eigvalsh(gram)[::-1].astype(np.float64)
+    eigenvalues = interruptible.eigvalsh(gram)[::-1].astype(np.float64)
     dim = name.dim or (whole or _spectrum(features, index, num_threads)).rank
     return Block(
         index=index[name.order],

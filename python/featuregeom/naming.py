@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import eigvalsh
 from featuregeom.recognise.detect import detect, detect_cosines
 from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.levels import distinct_values
@@ -92,7 +93,7 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
         return Name("", "a single feature", 1, float("nan"), np.arange(1))
     refinements = _REFINEMENTS if n <= _MOST_REFINED else 0
     if n <= _SMALL:
-        low = fits_dimension(np.linalg.eigvalsh(cosines)[::-1].astype(np.float64), _SMALL_DIM)
+        low = fits_dimension(eigvalsh(cosines)[::-1].astype(np.float64), _SMALL_DIM)
         refinements = 1 if low else 0
     found = detect_cosines(cosines, norms, refinements=refinements, sums=False)
     # That two features are a scheme, whatever their cosine, says nothing of them.

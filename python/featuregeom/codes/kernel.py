@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from featuregeom.codes.hamming import hamming_distances
 from featuregeom.codes.packed import Codes
 from featuregeom.errors import ShapeError
+from featuregeom.interruptible import eigvalsh
 from featuregeom.summary import summarised
 
 __all__ = ["Naswot", "naswot"]
@@ -79,7 +80,7 @@ def _singular(kernel: NDArray[np.float64], codes: Codes) -> bool:
         return False
     if n > codes.n_bits + 1 or len(np.unique(codes.words, axis=0)) < n:
         return True
-    values = np.linalg.eigvalsh(kernel)
+    values = eigvalsh(kernel)
     # Rounding moves eigenvalues by a small multiple of this.
     if values[0] > 10 * n * np.finfo(np.float64).eps * values[-1]:
         return False

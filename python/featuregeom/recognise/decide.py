@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import eigh
 from featuregeom.recognise.defect import NULL_LIMIT, defect, null_p_value
 from featuregeom.recognise.levels import clear_cuts, colour, distinct_values
 from featuregeom.recognise.names import (
@@ -110,7 +111,7 @@ def judge(
     n = len(cosines)
     if n == 1:
         return _nothing(cosines, "a single feature")
-    values, vectors = np.linalg.eigh(cosines)
+    values, vectors = eigh(cosines)
     eigenvalues = values[::-1].astype(np.float64)
     classic = classical(cosines, eigenvalues, vectors[:, -2:].astype(np.float64))
     laid = [one for one in classic if one.in_dimension]

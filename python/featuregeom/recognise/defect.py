@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import matmul
 from featuregeom.recognise.levels import candidates, colour
 from featuregeom.relations.products import class_counts, class_means, is_scheme
 
@@ -61,9 +62,9 @@ def defect(relations: NDArray[np.int64], *, seed: int = 0) -> float:
         weights, shares = [(s, t) for s, t in drawn], [1.0] * _PROBES
     inside = outside = 0.0
     for (s, t), share in zip(weights, shares, strict=True):
-        product = s[relations] @ t[relations]
-        inside += share * float(((product - class_means(product, relations)[relations]) ** 2).sum())
-        outside += share * float(((product - product[off].mean())[off] ** 2).sum())
+        both = matmul(s[relations], t[relations])
+        inside += share * float(((both - class_means(both, relations)[relations]) ** 2).sum())
+        outside += share * float(((both - both[off].mean())[off] ** 2).sum())
     return math.sqrt(max(inside, 0.0) / outside) if outside > 1e-9 else 0.0
 
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom import _core
+from featuregeom import _core, interruptible
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
@@ -303,7 +303,7 @@ def _detection(
 
 
 def _rank(cosines: NDArray[np.float64]) -> int:
-    return int(np.linalg.matrix_rank(cosines, tol=1e-6 * len(cosines), hermitian=True))
+    return interruptible.rank(cosines, 1e-6 * len(cosines))
 
 
 def _direct_sum(

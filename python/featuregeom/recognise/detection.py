@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom import interruptible
 from featuregeom.recognise.defect import defect, null_p_value
 from featuregeom.recognise.levels import distinct_values
 from featuregeom.recognise.refinement import denoised
@@ -174,7 +175,7 @@ class Detection(Spectral):
         """How often chance gives as good a scheme of as many classes; NaN above 8 points and for one class."""
         if self.valencies is None or not self._exact:
             return math.nan
-        rank = int(np.linalg.matrix_rank(self.cosines, tol=0.05 * self.n, hermitian=True))
+        rank = interruptible.rank(self.cosines, 0.05 * self.n)
         return null_p_value(self.n, max(rank, 1), tuple(self.valencies.tolist()), self.eta2)
 
     @cached_property

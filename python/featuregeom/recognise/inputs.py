@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom import _core
+from featuregeom import _core, interruptible
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import as_features
 from featuregeom.relations.relations import as_labels
@@ -51,7 +51,7 @@ def features_gram(X: Any) -> NDArray[np.float64]:
     largest = np.abs(rows).max()
     rows = rows / largest if largest > 0 else rows
     _core.squared_norms(rows)  # refuses rows that have no square
-    return np.asarray(rows @ rows.T)
+    return interruptible.gram(rows)
 
 
 def gram_matrix(gram: Any) -> NDArray[np.float64]:
@@ -101,7 +101,7 @@ def check_definite(gram: NDArray[np.float64]) -> None:
     ParameterError
         If an eigenvalue is far below zero.
     """
-    least = float(np.linalg.eigvalsh(gram)[0])
+    least = float(interruptible.eigvalsh(gram)[0])
     if least < -_NEGATIVE * float(gram.trace()):
         raise ParameterError(f"gram is no Gram matrix: it has the eigenvalue {least:g}")
 

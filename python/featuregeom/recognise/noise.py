@@ -15,6 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import eigh
 from featuregeom.recognise.deformation import deformed
 from featuregeom.recognise.names import Match, laid_over
 
@@ -125,7 +126,7 @@ def _uneven(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
 
 def _leading(gram: NDArray[np.float64], dim: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Largest eigenvalues of a Gram matrix, increasing, and the coordinates along their eigenvectors."""
-    values, vectors = np.linalg.eigh(gram)
+    values, vectors = eigh(gram)
     return values[-dim:], vectors[:, -dim:] * np.sqrt(np.maximum(values[-dim:], 0))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import eigh, eigvalsh, gram, matmul
 from featuregeom.relations.products import class_means
 
 __all__ = ["denoised", "refine", "tight_dimensions", "tighten"]
@@ -37,10 +38,10 @@ def tighten(cosines: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
     ndarray of float64, shape (n, n)
         From the polar factor of the features (their `dim` leading singular vectors), rows normalised.
     """
-    vectors = np.linalg.eigh(cosines)[1][:, -dim:]
+    vectors = eigh(cosines)[1][:, -dim:]
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = vectors / np.maximum(lengths, 1e-12)
-    return np.asarray(np.clip(rows @ rows.T, -1, 1))
+    return np.asarray(np.clip(gram(rows), -1, 1))
 
 
 def tight_dimensions(cosines: NDArray[np.float64]) -> list[int]:
@@ -57,7 +58,7 @@ def tight_dimensions(cosines: NDArray[np.float64]) -> list[int]:
         One or two dimensions below n.
     """
     n = len(cosines)
-    eigenvalues = np.maximum(np.linalg.eigvalsh(cosines)[::-1], 1e-9 * n)
+    eigenvalues = np.maximum(eigvalsh(cosines)[::-1], 1e-9 * n)
     drops = eigenvalues[:-1] / eigenvalues[1:]
     return [int(drops.argmax()) + 1]
 
@@ -174,6 +175,6 @@ def _products(relations: NDArray[np.int64], rank: int, rng: np.random.Generator)
             row[0, i] = row[1, j] = 1
     found = []
     for left, right in weights:
-        product = left[relations] @ right[relations]
-        found.append((product + product.T) / 2)
+        both = matmul(left[relations], right[relations])
+        found.append((both + both.T) / 2)
     return found

@@ -11,6 +11,8 @@ from itertools import chain, groupby, islice, permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import matmul
+
 __all__ = [
     "canonical",
     "class_counts",
@@ -83,7 +85,7 @@ def is_scheme(relations: Colours, seed: int = 0) -> bool:
     rng = np.random.default_rng(seed)
     for _ in range(2):
         weights = rng.integers(0, _WEIGHTS, size=(2, rank)).astype(np.float64)
-        both = weights[0][relations] @ weights[1][relations]
+        both = matmul(weights[0][relations], weights[1][relations])
         if (both != both.ravel()[first][relations]).any():
             return False
     return True
@@ -128,7 +130,7 @@ def stable(relations: Colours, *, seed: int = 0, most: int | None = None) -> Col
         if most is not None and count > most:
             return None
         weights = rng.integers(0, _WEIGHTS, size=(2, count)).astype(np.float64)
-        both = weights[0][colours] @ weights[1][colours]
+        both = matmul(weights[0][colours], weights[1][colours])
         keys = np.stack([colours.ravel().astype(np.float64), colours.T.ravel(), both.ravel()])
         order = np.lexsort(keys[::-1])
         change = (np.diff(keys[:, order], axis=1) != 0).any(axis=0)

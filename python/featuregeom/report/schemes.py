@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.analysis import BlockPicture
+from featuregeom.interruptible import eigh
 from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.streamed import LargeDetection
 from featuregeom.relations.check import Check
@@ -218,7 +219,7 @@ def _figures(detection: Detection) -> list[Figure]:
     order = [place[int(i)] for i in detection.order if int(i) in place]
     order = list(dict.fromkeys(order)) or list(range(len(cosines)))
     gram: NDArray[np.float64] = cosines[np.ix_(order, order)]
-    values, vectors = np.linalg.eigh(gram)
+    values, vectors = eigh(gram)
     keep = detection.dim if 1 <= detection.dim <= 3 else 2
     coordinates = vectors[:, ::-1][:, :keep] * np.sqrt(np.maximum(values[::-1][:keep], 0))
     picture = BlockPicture(0, detection.points[order], gram, coordinates)

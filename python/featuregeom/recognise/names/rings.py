@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import eigvalsh
 from featuregeom.recognise.names.ideal import Ideal
 from featuregeom.relations.products import canonical, class_counts, class_means
 from featuregeom.shapes.names import ring_name
@@ -94,7 +95,7 @@ def heights(cosines: NDArray[np.float64]) -> list[float]:
         The better guess first.
     """
     n = len(cosines)
-    eigenvalues = np.linalg.eigvalsh(cosines)[::-1][:3] / n
+    eigenvalues = eigvalsh(cosines)[::-1][:3] / n
     low, high = float(eigenvalues[2]), float(eigenvalues[0])
     guesses = [low, high] if eigenvalues[0] - eigenvalues[1] < eigenvalues[1] - low else [high, low]
     return [min(max(guess, 0.01), 0.99) for guess in guesses]

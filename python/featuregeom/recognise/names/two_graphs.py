@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import matmul
+
 __all__ = ["Equiangular", "equiangular_name", "two_graph_eigenvalues"]
 
 _SIGN_ROOM = 0.25
@@ -72,7 +74,7 @@ def equiangular_name(cosines: NDArray[np.float64], tolerance: float) -> Equiangu
     # The Gram matrix I - S / least has the eigenvalue 0 where S has its least one.
     common = -1 / least
     residual = float(np.abs(cosines - common * signs - np.eye(n)).max())
-    loose = float(np.abs(cosines @ cosines * (dim / n) - cosines).max())
+    loose = float(np.abs(matmul(cosines, cosines) * (dim / n) - cosines).max())
     if max(residual, loose) > min(tolerance, _SIGN_ROOM * common):
         return None
     return Equiangular(f"equiangular tight frame of {n} lines in {dim} dimensions", dim, residual)
@@ -93,11 +95,11 @@ def two_graph_eigenvalues(signs: NDArray[np.int64]) -> tuple[float, int] | None:
     """
     n = len(signs)
     # Entries of the product are below 2^24: exact in float32.
-    product = signs.astype(np.float32) @ signs.astype(np.float32)
-    middle = float(product[0, 1] * signs[0, 1])
+    square = matmul(signs.astype(np.float32), signs.astype(np.float32))
+    middle = float(square[0, 1] * signs[0, 1])
     expected = middle * signs
     np.fill_diagonal(expected, n - 1)
-    if not np.array_equal(product, expected):
+    if not np.array_equal(square, expected):
         return None
     root = math.sqrt(middle**2 + 4 * (n - 1))
     largest, least = (middle + root) / 2, (middle - root) / 2

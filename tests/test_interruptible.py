@@ -1,0 +1,51 @@
+"""Long steps of linear algebra in pieces: the same numbers, and Ctrl-C between them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from featuregeom import interruptible
+
+
+@pytest.mark.parametrize("n", [1, 2, 511, 513, 700])
+def test_eigenvalues_are_those_of_numpy(n: int) -> None:
+    A = np.random.default_rng(n).standard_normal((n, n))
+    A = A + A.T
+    values, vectors = interruptible.eigh(A)
+    expected = np.linalg.eigvalsh(A)
+    size = np.abs(expected).max()
+    np.testing.assert_allclose(values, expected, atol=1e-13 * n * size)
+    np.testing.assert_allclose(interruptible.eigvalsh(A), expected, atol=1e-13 * n * size)
+    np.testing.assert_allclose((vectors * values) @ vectors.T, A, atol=1e-13 * n * size)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(n), atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [3, 100, 600])
+@pytest.mark.parametrize("r", [1, 3])
+def test_the_rank_is_that_of_the_factor(n: int, r: int) -> None:
+    X = np.random.default_rng(n).standard_normal((n, r))
+    assert interruptible.rank(X @ X.T, 1e-9 * n) == r
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "m"), [(3, 4, 5), (1, 1, 1), (0, 3, 2), (1500, 40, 1400), (1100, 1100, 1100)]
+)
+def test_products_are_those_of_whole_numbers(n: int, k: int, m: int) -> None:
+    """Integers below 2^20: exact in float64 however the sums are cut, so equal and not only close."""
+    rng = np.random.default_rng(n + m)
+    left, right = rng.integers(-9, 10, (n, k)), rng.integers(-9, 10, (k, m))
+    expected = left @ right
+    for dtype in (np.float64, np.float32):
+        found = interruptible.matmul(left.astype(dtype), right.astype(dtype))
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 3), (5, 3), (1300, 1000)])
+def test_gram_matrices_are_symmetric_to_the_last_bit(n: int, m: int) -> None:
+    X = np.random.default_rng(n).standard_normal((n, m))
+    G = interruptible.gram(X)
+    np.testing.assert_array_equal(G, G.T)
+    some = np.random.default_rng(1).integers(0, max(n, 1), (2, 200 if n else 0))
+    np.testing.assert_allclose(G[some[0], some[1]], (X[some[0]] * X[some[1]]).sum(axis=1), atol=1e-10)
