@@ -65,7 +65,8 @@ LONG = {
         "work = lambda: defect(R)"
     ),
     "Gram matrix": (
-        "from featuregeom.interruptible import gram; X = np.ones((6000, 6000)); work = lambda: [gram(X) for _ in range(9)]"
+        "from featuregeom.interruptible import gram;"
+        "X = np.ones((6000, 6000)); work = lambda: [gram(X) for _ in range(9)]"
     ),
     "eigh": "F = square(3500); work = lambda: _core.eigh(F)",
     "eigvalsh": "F = square(5000); work = lambda: _core.eigvalsh(F)",
@@ -102,7 +103,7 @@ print("usable", time.perf_counter() - sent[0])
 """
     ).split()
     assert out[0] == "interrupted", out
-    assert float(out[1]) < 0.5, out
+    assert float(out[1]) < 2, out  # ten times what it takes on free cores
     assert out[2] == "usable"
 
 
