@@ -261,3 +261,40 @@ def test_mamba_says_what_to_do():
 def test_as_many_tokens_as_units_are_no_trouble_where_tokens_come_first():
     net = nn.Sequential(nn.Embedding(50, 7), nn.ReLU())
     assert len(fg.codes.capture(net, IDS, rows="tokens")) == 21
+
+
+def test_every_operation_is_in_one_group():
+    """Softmax and its kin end a network in one tracer and squash it in the other, so ENDS is apart."""
+    from itertools import combinations
+
+    from featuregeom.networks import operations
+
+    groups = {
+        name: set(value)
+        for name in operations.__all__
+        if isinstance(value := getattr(operations, name), frozenset | dict) and name != "ENDS"
+    }
+    assert len(groups) > 10
+    for (one, first), (other, second) in combinations(groups.items(), 2):
+        assert not first & second, (one, other, first & second)
+
+
+def test_factors_of_products_may_be_negative():
+    """alpha and beta of addmm: the size of what is added up counts them without their signs."""
+
+    class Product(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Linear(1, 3, bias=False)
+            self.register_buffer("weight", torch.tensor([[-3.0], [-1.5], [2.0]]))
+            self.register_buffer("bias", torch.zeros(1))
+
+        def forward(self, x):
+            h = self.first(x).relu()
+            return torch.addmm(self.bias, h, self.weight, beta=-1, alpha=-1).relu()
+
+    net = Product().double().eval()
+    net.first.weight.data = torch.tensor([[0.1], [0.2], [0.3]], dtype=torch.float64)
+    for x in (0.3, 0.7, 2.3):
+        assert fg.regions.ball_radius(net, [x]) == pytest.approx(x)
+        assert fg.regions.along(net, [x], [3 * x]).n_pieces == 1

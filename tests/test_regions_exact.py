@@ -113,7 +113,7 @@ def test_a_neuron_that_is_rounding_everywhere_makes_no_pieces(form):
 
 def test_sizes_of_sums_are_those_of_the_product_before_a_bend():
     """With two bends each value has one, in place too; what is not a product's has none."""
-    from featuregeom.regions.piecewise import network
+    from featuregeom.networks.piecewise import network
 
     linear = nn.Linear(3, 4).double()
     x = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])

@@ -19,8 +19,8 @@ import torch
 import featuregeom as fg
 from featuregeom.errors import DtypeError, FeatureGeometryError, SourceError
 from featuregeom.features import as_features
-from featuregeom.plateaus.tensors import rows
-from featuregeom.regions.piecewise import numbers
+from featuregeom.networks.piecewise import numbers
+from featuregeom.networks.tensors import rows
 from featuregeom.sources import open_source
 from featuregeom.sources.raw_file import RawFile
 

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.arguments import integer
-from featuregeom.codes.batches import Call, RowsOf, call, cut, placing
 from featuregeom.codes.counter import CodeCounter
-from featuregeom.codes.following import tensors
 from featuregeom.codes.packed import Codes, Layer, NonFinite, check_policy, check_tolerance, pack
-from featuregeom.codes.recording import Mode, Recorder, Seen, Uncoded, refuse_training
 from featuregeom.codes.sketch import DistinctSketch
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.networks.batches import Call, RowsOf, call, cut, placing
 from featuregeom.networks.extra import torch_module
+from featuregeom.networks.following import tensors
 from featuregeom.networks.modules import check_module, eager
+from featuregeom.networks.recording import Mode, Recorder, Seen, Uncoded, refuse_training
 from featuregeom.networks.rows import close, largest, splits
 from featuregeom.networks.state import has_hooks, on_trial
 

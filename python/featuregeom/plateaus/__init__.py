@@ -6,6 +6,7 @@ that it did not meet one. Needs the extra "torch".
 
 from __future__ import annotations
 
+from featuregeom.networks.suffixes import Suffix, suffix_from
 from featuregeom.plateaus import directions, metrics
 from featuregeom.plateaus.crossings import Crossings, crossings
 from featuregeom.plateaus.curves import Plateaus, response_curves
@@ -13,7 +14,6 @@ from featuregeom.plateaus.intervals import Median, median, median_difference
 from featuregeom.plateaus.kl_radius import KLRadius, kl_radius
 from featuregeom.plateaus.polytopes import Polytopes, polytopes, stable_boundaries
 from featuregeom.plateaus.slice2d import StableSlice, stable_slice2d
-from featuregeom.plateaus.suffixes import Suffix, suffix_from
 
 __all__ = [
     "Crossings",

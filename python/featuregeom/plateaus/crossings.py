@@ -19,9 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError
 from featuregeom.networks.extra import torch_module
+from featuregeom.networks.functions import check_rows, outputs
+from featuregeom.networks.tensors import first_bad
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
-from featuregeom.plateaus.responses import check_rows, outputs, pair_contexts
-from featuregeom.plateaus.tensors import first_bad
+from featuregeom.plateaus.responses import CHECKED, pair_contexts
 from featuregeom.summary import summarised
 
 __all__ = ["Crossings", "crossings"]
@@ -103,7 +104,7 @@ def crossings(
     P, step = len(ways.base), integer("batch_size", batch_size, 1)
     which = pair_contexts(gates, P, contexts)
     pairs, at = np.repeat(np.arange(P), len(grid)), np.tile(grid, P)
-    some = np.repeat(np.arange(min(P, 8)), 2)
+    some = np.repeat(np.arange(min(P, CHECKED)), 2)
     ends = ways.at(torch.from_numpy(some), torch.from_numpy(np.tile(grid[[0, -1]], len(some) // 2)))
     check_rows(gates, ends, None if which is None else which[some])
     parts = []

@@ -40,7 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.regions.piecewise import numbers
+from featuregeom.networks.piecewise import numbers
 from featuregeom.summary import summarised
 
 __all__ = [

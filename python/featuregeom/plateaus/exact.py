@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from featuregeom.networks.piecewise import Network, TorchNetwork, network
+from featuregeom.networks.segments import Segments, along
+from featuregeom.networks.suffixes import Suffix
 from featuregeom.plateaus.paths import Path
-from featuregeom.plateaus.suffixes import Suffix
-from featuregeom.regions import Segments, along
-from featuregeom.regions.piecewise import Network, TorchNetwork, network
 
 __all__ = ["pieces_along"]
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.networks.extra import torch_module
+from featuregeom.networks.tensors import rows
 from featuregeom.plateaus.directions import Directions
-from featuregeom.plateaus.tensors import rows
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:

@@ -173,7 +173,7 @@ def _callable(g: Any) -> Any:
     if not isinstance(g, list | tuple):
         return g
     torch = torch_module("plateaus.polytopes")
-    from featuregeom.regions.piecewise import Layers
+    from featuregeom.networks.piecewise import Layers
 
     layers = Layers(g)
     return lambda h: torch.from_numpy(layers.forward(h.double().cpu().numpy())[1])

@@ -10,19 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.networks.context_inputs import checked_contexts
 from featuregeom.networks.extra import torch_module
-from featuregeom.networks.rows import close, largest, splits
-from featuregeom.networks.state import on_trial
-from featuregeom.plateaus.context_inputs import checked_contexts
+from featuregeom.networks.functions import check_rows, outputs
+from featuregeom.networks.tensors import first_bad
 from featuregeom.plateaus.metrics import Metric, ab_ratio, resolve, rounding
 from featuregeom.plateaus.paths import Path
-from featuregeom.plateaus.tensors import first_bad
 
-__all__ = ["Responses", "check_rows", "outputs", "pair_contexts"]
+__all__ = ["CHECKED", "Responses", "pair_contexts"]
 
 Floats = NDArray[np.float64]
 
-_CHECKED = 8
+CHECKED = 8
 """Pairs whose two ends are looked at again, in other batches."""
 
 
@@ -46,52 +45,6 @@ def pair_contexts(g: Any, n_pairs: int, contexts: ArrayLike | None) -> NDArray[n
             )
         return np.zeros(n_pairs, np.int64) if available == 1 else np.arange(n_pairs)
     return checked_contexts(contexts, n_pairs, available)
-
-
-def outputs(g: Any, h: Any, contexts: NDArray[np.int64] | None) -> Any:
-    """One call of g without gradients: a tensor (B, k)."""
-    torch = torch_module("plateaus")
-    with torch.no_grad():
-        y = g(h) if contexts is None else g(h, torch.from_numpy(contexts))
-    if not isinstance(y, torch.Tensor) or not y.ndim or len(y) != len(h) or not y.numel():
-        shape = tuple(y.shape) if isinstance(y, torch.Tensor) else type(y).__name__
-        raise ShapeError(f"g must give one output per activation, got {shape} for {len(h)} of them")
-    return y.reshape(len(y), -1)
-
-
-def check_rows(g: Any, h: Any, contexts: NDArray[np.int64] | None) -> None:
-    """Make sure that the output of an activation does not change with what else is in its batch.
-
-    Parameters
-    ----------
-    g : callable
-        As for `outputs`.
-    h : tensor, shape (B, m)
-        Some activations, at least two that differ.
-    contexts : ndarray of int64, shape (B,), or None
-        As for `outputs`.
-
-    Raises
-    ------
-    ParameterError
-        If it does: row i of what g gives is not the output of row i alone.
-    """
-    torch = torch_module("plateaus")
-    model = getattr(g, "model", g)
-    kept = on_trial(model) if isinstance(model, torch.nn.Module) else torch.random.fork_rng(devices=[])
-    with kept:
-        together = outputs(g, h, contexts)
-        if not together.is_floating_point():
-            return
-        scale = max(largest(together), largest(h))
-        for part in splits(len(h)):
-            alone = outputs(g, h[part], None if contexts is None else contexts[part])
-            if not close(together[part], alone, scale):
-                raise ParameterError(
-                    "the output of an activation changes with what else is in its batch: g mixes the rows of a batch, "
-                    "has another axis first, keeps state or is random, so row i of what it gives is not the output "
-                    "of activation i; g must treat each activation alone"
-                )
 
 
 class Responses:
@@ -119,7 +72,7 @@ class Responses:
         everyone = np.arange(len(path.base))
         self._start = self._outputs(everyone, np.zeros(len(everyone)))
         self._end = self._outputs(everyone, np.full(len(everyone), end))
-        some = np.repeat(everyone[:_CHECKED], 2)
+        some = np.repeat(everyone[:CHECKED], 2)
         ends = path.at(torch.from_numpy(some), torch.from_numpy(np.tile([0.0, end], len(some) // 2)))
         check_rows(g, ends, None if self._contexts is None else self._contexts[some])
         epsilon = float(torch.finfo(self._start.dtype).eps) if self._start.is_floating_point() else 0.0

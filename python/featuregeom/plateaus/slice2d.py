@@ -20,9 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.networks.extra import torch_module
+from featuregeom.networks.functions import check_rows, outputs
+from featuregeom.networks.tensors import first_bad, rows
 from featuregeom.plateaus.metrics import Metric, resolve
-from featuregeom.plateaus.responses import check_rows, outputs, pair_contexts
-from featuregeom.plateaus.tensors import first_bad, rows
+from featuregeom.plateaus.responses import pair_contexts
 from featuregeom.summary import summarised
 
 __all__ = ["StableSlice", "stable_slice2d"]

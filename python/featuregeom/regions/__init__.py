@@ -7,6 +7,7 @@ there, and a whole one.
 
 from __future__ import annotations
 
+from featuregeom.networks.segments import Segments, along
 from featuregeom.regions.bounds import (
     cover,
     hanin_rolnick_bound,
@@ -16,7 +17,6 @@ from featuregeom.regions.bounds import (
     zaslavsky_bounded,
 )
 from featuregeom.regions.complexity import ball_radius, local_complexity, ray_exit, region_diameter
-from featuregeom.regions.segments import Segments, along
 from featuregeom.regions.slices import Slice, slice2d
 
 __all__ = [

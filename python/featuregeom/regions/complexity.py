@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.regions.piecewise import BATCH, Floats, network, numbers, read_point
-from featuregeom.regions.rounding import known
+from featuregeom.networks.piecewise import BATCH, Floats, network, numbers, read_point
+from featuregeom.networks.rounding import known
 
 __all__ = ["ball_radius", "local_complexity", "ray_exit", "region_diameter"]
 

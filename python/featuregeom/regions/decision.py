@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.regions.piecewise import Floats
+from featuregeom.networks.piecewise import Floats
 
 __all__ = ["boundary_segments"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from featuregeom.errors import ParameterError, SourceError, UnsuitableSourceError
 from featuregeom.networks.extra import missing
-from featuregeom.regions.piecewise import Floats, Layers, numbers
+from featuregeom.networks.piecewise import Floats, Layers, numbers
 from featuregeom.sources.torch_files import check_torch
 
 __all__ = ["read_layers", "read_points"]

@@ -13,10 +13,10 @@ from featuregeom import _core
 from featuregeom.atomic import replacing
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.frames import Progress
+from featuregeom.networks.piecewise import Floats, Layers, Network, network, read_point
+from featuregeom.networks.rounding import known
 from featuregeom.regions.decision import boundary_segments
-from featuregeom.regions.hidden import Plane, inspect, on_plane
-from featuregeom.regions.piecewise import Floats, Layers, Network, network, read_point
-from featuregeom.regions.rounding import known
+from featuregeom.regions.missed_cells import Plane, inspect, on_plane
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:

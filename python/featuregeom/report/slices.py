@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from featuregeom.errors import ParameterError
-from featuregeom.regions.segments import Segments
+from featuregeom.networks.segments import Segments
 from featuregeom.regions.slices import Slice
 from featuregeom.report.figures import SERIES, Figure, axis, numbers, subsample
 

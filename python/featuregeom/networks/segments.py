@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.regions.piecewise import BATCH, Floats, network, pack, read_point
-from featuregeom.regions.rounding import rounding as of_sums
+from featuregeom.networks.piecewise import BATCH, Floats, network, pack, read_point
+from featuregeom.networks.rounding import rounding as of_sums
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.networks.context_inputs import ContextInputs, checked_contexts
 from featuregeom.networks.extra import torch_module
+from featuregeom.networks.functions import check_rows
 from featuregeom.networks.modules import check_module, eager
-from featuregeom.plateaus.context_inputs import ContextInputs, checked_contexts
-from featuregeom.plateaus.responses import check_rows
-from featuregeom.plateaus.tensors import rows
+from featuregeom.networks.tensors import rows
 
 if TYPE_CHECKING:
     import torch

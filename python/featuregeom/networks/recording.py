@@ -12,8 +12,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from featuregeom.codes.following import LAYERS, Following, tensors
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.networks.following import Following, tensors
+from featuregeom.networks.operations import (
+    ATTENTION,
+    BENDS,
+    FUSED,
+    GATES,
+    KERNELS,
+    LAYERS,
+    POOLING,
+    SQUASHING,
+)
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
@@ -27,30 +37,19 @@ Mode = Literal["neuron", "channel_any"]
 Uncoded = Literal["error", "skip"]
 """What to do about a nonlinearity without a code: refuse it, or leave it out and list it."""
 
-_CODED = {
-    "relu": "relu", "leaky_relu": "leaky_relu", "_prelu_kernel": "prelu", "rrelu_with_noise": "rrelu",
-    "threshold": "threshold", "hardtanh": "hardtanh", "clamp": "clamp", "clamp_min": "clamp", "clamp_max": "clamp",
-    "abs": "abs", "gelu": "gate", "silu": "gate",
-}  # fmt: skip
+_CODED: dict[str, str] = {
+    **{name: kind for name, kind in BENDS.items() if kind is not None},
+    **KERNELS,
+    **dict.fromkeys(GATES, "gate"),
+}
 """Kind of code by operation; in-place variants have the same name and an underscore."""
 
-_UNCODED = frozenset({
-    "elu", "celu", "selu", "hardswish", "hardsigmoid", "hardshrink", "softshrink", "softsign", "mish", "glu",
-    "maximum", "minimum", "fmax", "fmin", "sign", "sgn", "heaviside", "erf", "mkldnn_rnn_layer", "_cudnn_rnn",
-    "miopen_rnn", "_lstm_mps", "_thnn_fused_lstm_cell", "_thnn_fused_gru_cell", "_addmm_activation",
-    "_transformer_encoder_layer_fwd",
-})  # fmt: skip
-"""Nonlinearities, and fused operations that have some inside, for which no bits are defined here."""
+_UNCODED = FUSED | {name for name, kind in BENDS.items() if kind is None}
+"""Nonlinearities for which no bits are defined."""
 
-_SQUASHING = frozenset({"tanh", "sigmoid", "softplus", "log_sigmoid_forward"})
-"""Without a code, too; but after the last layer they only squash the output, as the softmax does that the paper's
-codes leave out. So may any other elementwise operation that is not affine."""
+_KNOWN = _CODED.keys() | _UNCODED | SQUASHING
 
-_KNOWN = _CODED.keys() | _UNCODED | _SQUASHING
-
-_POOLING = ("max_pool", "adaptive_max_pool", "fractional_max_pool")
-
-_GATES = frozenset({
+_GATE_MODULES = frozenset({
     "GELUActivation", "NewGELUActivation", "FastGELUActivation", "QuickGELUActivation", "AccurateGELUActivation",
     "GELUTanh", "PytorchGELUTanh", "SiLUActivation",
 })  # fmt: skip
@@ -195,7 +194,7 @@ class Recorder:
         given = args[0] if args else None
         if not isinstance(given, torch.Tensor):
             return
-        if operation in LAYERS or operation.startswith("_scaled_dot_product"):
+        if operation in LAYERS or operation.startswith(ATTENTION):
             self._hidden()
         if not given.is_floating_point():
             return
@@ -207,9 +206,9 @@ class Recorder:
             self._record(_CODED[operation], given, _bends(operation, named))
         elif operation in _UNCODED:
             self._no_code(operation)
-        elif operation in _SQUASHING:
+        elif operation in SQUASHING:
             self._pending.append((self._module, operation.removesuffix("_forward")))
-        elif operation.startswith(_POOLING):
+        elif operation.startswith(POOLING):
             self.left_out.append(f"{operation} in {self._module!r}")
 
     def after(
@@ -245,7 +244,7 @@ class Recorder:
     def _enter(self, name: str, module: torch.nn.Module, args: tuple[Any, ...]) -> None:
         self._stack.append(name)
         kind = type(module)
-        if args and kind.__name__ in _GATES and kind.__module__.startswith("transformers."):
+        if args and kind.__name__ in _GATE_MODULES and kind.__module__.startswith("transformers."):
             # Recorded with its first operation, for what is called here would be taken for the model's.
             self._inside, self._gated = "gate", args[0]
 

@@ -9,44 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["LAYERS", "Following", "tensors"]
+from featuregeom.networks.operations import (
+    AFFINE,
+    ATTENTION,
+    COMPARISONS,
+    ELEMENTWISE,
+    FACTORIES,
+    LAYERS,
+    MIXING,
+    MIXING_FAMILIES,
+    POWERS,
+    PRODUCTS,
+    SHAPES,
+    SUMS,
+)
 
-LAYERS = frozenset({
-    "mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "linear", "mkldnn_linear", "convolution", "_convolution",
-    "mkldnn_convolution", "convolution_overrideable", "cudnn_convolution", "miopen_convolution",
-})  # fmt: skip
-"""What comes after these is another layer."""
+__all__ = ["Following", "tensors"]
 
 _PRODUCTS = LAYERS | {"mul", "addcmul", "addr", "addbmm", "vdot"}
-"""Affine in either factor, not in both."""
+"""Products of two values, by the dispatcher's names."""
 
-_AFFINE = frozenset({
-    "add", "sub", "rsub", "mul", "div", "true_divide", "neg", "positive", "clone", "where", "masked_fill", "lerp",
-    "addcmul", "addcdiv", "conj_physical", "deg2rad", "rad2deg", "ldexp", "nan_to_num",
-})  # fmt: skip
-"""All elementwise operations that are, while factors, denominators and conditions are constants."""
+_AFFINE = SHAPES | AFFINE | PRODUCTS | SUMS | ELEMENTWISE
 
-_POWERS = frozenset({"pow", "float_power", "square", "sqrt", "rsqrt", "reciprocal"})
-"""Elementwise, too, but what normalisations are written with."""
-
-_MIXING = frozenset({
-    "amax", "amin", "aminmax", "max", "min", "argmax", "argmin", "median", "nanmedian", "mode", "kthvalue", "topk",
-    "sort", "argsort", "cummax", "cummin", "searchsorted", "bucketize",
-    "_softmax", "_safe_softmax", "_log_softmax", "logsumexp", "logcumsumexp", "native_layer_norm",
-    "native_group_norm", "_fused_rms_norm", "var", "var_mean", "std", "std_mean", "norm", "renorm", "prod", "cumprod",
-    "dist", "_cdist_forward", "_euclidean_dist", "_pdist_forward", "_native_multi_head_attention",
-})  # fmt: skip
-"""Choose among several values, or normalise or multiply them."""
-
-_MIXING_FAMILIES = ("linalg_", "_linalg_")
-_ATTENTION = "_scaled_dot_product"
-
-_CASTS = frozenset({"_to_copy", "copy", "view"})
-
-_COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "signbit"})
-
-_FACTORIES = ("new_", "empty", "zeros", "ones", "full")
-"""New tensors in the likeness of others, of whose values they know nothing."""
+_MADE_ANEW = frozenset({"_to_copy", "copy", "view"})
+"""Casts, of which a dispatcher's ``view`` to another type is one."""
 
 _CONSTANTS = ("mask", "position_ids")
 """Ends of names of a model's arguments that say which tokens there are, not what is in them."""
@@ -71,7 +57,7 @@ class Following:
     ) -> tuple[str, bool] | None:
         """Follow what an operation gives; tell what it is, and whether it is elementwise, if it is not affine."""
         moving = [_any((arg,), self._followed) for arg in args]
-        if operation.startswith(_FACTORIES) or not (any(moving) or _any(kwargs.values(), self._followed)):
+        if operation.startswith(FACTORIES) or not (any(moving) or _any(kwargs.values(), self._followed)):
             return None
         self._follow((out,))
         return _judge(operation, func, args, kwargs, moving, out)
@@ -79,8 +65,8 @@ class Following:
     def chosen(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> bool:
         """Follow comparisons of the data through casts and logic; tell whether one becomes numbers, or chooses some."""
         given = list(tensors((*args, *kwargs.values())))
-        compared = operation in _COMPARISONS and _any(filter(_continuous, given), self._followed)
-        if operation.startswith(_FACTORIES) or not (compared or _any(given, self._compared)):
+        compared = operation in COMPARISONS and _any(filter(_continuous, given), self._followed)
+        if operation.startswith(FACTORIES) or not (compared or _any(given, self._compared)):
             return False
         outs = list(tensors((out,)))
         for value in outs:
@@ -103,9 +89,9 @@ def _judge(
     import torch
 
     name = operation.strip("_").removeprefix("native_")
-    if operation.startswith(_ATTENTION):
+    if operation.startswith(ATTENTION):
         return "scaled_dot_product_attention", False
-    if operation in _MIXING or operation in _POWERS or operation.startswith(_MIXING_FAMILIES):
+    if operation in MIXING or operation in POWERS or operation.startswith(MIXING_FAMILIES):
         return name, False
     if operation in _PRODUCTS:
         # Factors come first, or after what is added to the product.
@@ -116,7 +102,7 @@ def _judge(
             return f"{name} with rounding", True
         return (f"{name} by an activation", False) if moving[-1] else None
     outs = list(tensors((out,)))
-    if operation in _CASTS and not _continuous(out) and any(map(_continuous, tensors(args))):
+    if operation in _MADE_ANEW and not _continuous(out) and any(map(_continuous, tensors(args))):
         return (f"cast to {out.dtype}", True) if out.dtype != torch.bool else None
     elementwise = operation == "polar" or (torch.Tag.pointwise in func.tags and operation not in _AFFINE)
     return (name, True) if elementwise and any(map(_continuous, outs)) else None

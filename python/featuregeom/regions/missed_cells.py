@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.errors import NonFiniteError
-from featuregeom.regions.piecewise import BATCH, Floats, Network
+from featuregeom.networks.piecewise import BATCH, Floats, Network
 
 __all__ = ["Plane", "inspect", "on_plane"]
 

@@ -9,20 +9,21 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from featuregeom.errors import ParameterError
-from featuregeom.regions.bends import bends, comparisons
-from featuregeom.regions.operations import (
+from featuregeom.networks.kinks import bends, comparisons
+from featuregeom.networks.operations import (
     AFFINE,
     BENDS,
     CASTS,
     ENDS,
     FREE,
+    LAYERS,
     POOLS,
     PRODUCTS,
     SHAPES,
     SUMS,
     canonical,
 )
-from featuregeom.regions.rounding import SUMMED
+from featuregeom.networks.rounding import SUMMED
 
 __all__ = ["Enough", "Recorder", "recorder"]
 
@@ -146,7 +147,7 @@ class Recorder(TorchFunctionMode):
             else:
                 size, values = None, comparisons(name, first, args, kwargs)
             self._record(values, size)
-        elif name in PRODUCTS:
+        elif name in LAYERS or name in PRODUCTS:
             if len(moving) > 1:
                 raise ParameterError(f"{where} multiplies two values that depend on the input")
         elif name in SUMS:
@@ -155,7 +156,7 @@ class Recorder(TorchFunctionMode):
                 raise ParameterError(
                     f"{where} has an index, a condition or a factor that depends on the input"
                 )
-        elif name in AFFINE or name in CASTS:
+        elif name in SHAPES or name in AFFINE or name in CASTS:
             if kwargs.get("rounding_mode") is not None:
                 raise ParameterError(f"{where} rounds: the network is not continuous")
             if not only_first:
@@ -179,7 +180,7 @@ class Recorder(TorchFunctionMode):
         if passed is not None and (moving is not passed[0] or result is passed[0]):
             passed = None
         # In place, its factors are gone.
-        kept = name in PRODUCTS and all(result is not factor for factor in args)
+        kept = (name in LAYERS or name in PRODUCTS) and all(result is not factor for factor in args)
         self.product = (
             _Product(result, func, args, kwargs, moving, None if passed is None else passed[1])
             if kept
@@ -282,7 +283,13 @@ class _Product:
             if isinstance(value, torch.Tensor):
                 return of(factor if value is self._factor else value)
             if isinstance(value, dict):
-                return {key: each(part) for key, part in value.items()}
+                # Factors of a product, such as alpha, are numbers by keyword.
+                return {
+                    key: abs(part)
+                    if isinstance(part, float | int) and key in ("alpha", "beta")
+                    else each(part)
+                    for key, part in value.items()
+                }
             return type(value)(map(each, value)) if isinstance(value, list | tuple) else value
 
         with torch.no_grad():

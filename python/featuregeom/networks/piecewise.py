@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError
 from featuregeom.networks.extra import torch_module
 from featuregeom.networks.modules import check_module, eager
+from featuregeom.networks.rounding import known, passed_on
 from featuregeom.networks.tensors import check_tensor
-from featuregeom.regions.rounding import known, passed_on
 
 if TYPE_CHECKING:
     import torch
@@ -193,7 +193,7 @@ class TorchNetwork:
         """Give all values at one input and their gradients, by one forward and a backward a value."""
         import torch
 
-        from featuregeom.regions.interception import recorder
+        from featuregeom.networks.tracing import recorder
 
         self.forward(point[None])
         x = torch.from_numpy(point[None].copy()).requires_grad_()
@@ -222,7 +222,7 @@ class TorchNetwork:
     ) -> tuple[list[Floats], list[Floats], Floats]:
         import torch
 
-        from featuregeom.regions.interception import Enough, recorder
+        from featuregeom.networks.tracing import Enough, recorder
 
         # A copy: a model that works in place may not change the caller's array.
         batch = torch.from_numpy(np.array(inputs))
