@@ -10,8 +10,8 @@ import pytest
 
 import featuregeom as fg
 from featuregeom import shapes
-from featuregeom.recognise.decide import TOLERANCE
-from featuregeom.recognise.deformation import LARGEST_NOISE, deformed
+from featuregeom.recognise.deformation import deformed
+from featuregeom.recognise.policy import LARGEST_NOISE, TOLERANCE
 
 GEOMETRIES = {
     "H(2,3)": shapes.hamming(2, 3),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.interruptible import eigvalsh
+from featuregeom.recognise import policy
 from featuregeom.recognise.detect import detect, detect_cosines
 from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.levels import distinct_values
@@ -16,20 +17,6 @@ from featuregeom.shapes.names import with_article
 from featuregeom.summary import summarised
 
 __all__ = ["Name", "name_geometry"]
-
-_ONE_LEVEL = 0.01
-"""Largest deviation of an absolute cosine from the mean of its level, for features that are looked at as lines."""
-
-_MOST_REFINED, _REFINEMENTS = 32, 4
-"""Up to so many features noisy relations are refined, so often; larger blocks are named from their levels."""
-
-_SMALL, _SMALL_DIM = 12, 4
-"""So few features are to take a millisecond or two, for there may be thousands of such blocks: they are refined only in
-so few dimensions, which have all geometries whose names need it."""
-
-_LINES, _LINE_LEVELS = 64, 3
-"""Up to so many features without a name are looked at as lines, where their absolute cosines have so few levels: on
-features that are nothing it takes a hundred times as long as a name."""
 
 
 @summarised
@@ -91,9 +78,9 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
     n = len(cosines)
     if n == 1:
         return Name("", "a single feature", 1, float("nan"), np.arange(1))
-    refinements = _REFINEMENTS if n <= _MOST_REFINED else 0
-    if n <= _SMALL:
-        low = fits_dimension(eigvalsh(cosines)[::-1].astype(np.float64), _SMALL_DIM)
+    refinements = policy.BLOCK_REFINEMENTS if n <= policy.BLOCK_REFINED_POINTS else 0
+    if n <= policy.SMALL_BLOCK:
+        low = fits_dimension(eigvalsh(cosines)[::-1].astype(np.float64), policy.SMALL_BLOCK_DIM)
         refinements = 1 if low else 0
     found = detect_cosines(cosines, norms, refinements=refinements, sums=False)
     # That two features are a scheme, whatever their cosine, says nothing of them.
@@ -111,9 +98,9 @@ def _as_lines(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> str:
     absolute = np.abs(cosines)
     values, levels = absolute[np.triu_indices(n, 1)], distinct_values(absolute)
     # Of three features or four any cosines are few levels: two pairs a level are asked for.
-    if n > _LINES or levels is None or len(levels) > min(_LINE_LEVELS, len(values) // 2):
+    if n > policy.LINE_POINTS or levels is None or len(levels) > min(policy.LINE_LEVELS, len(values) // 2):
         return ""
-    if np.abs(values[:, None] - levels).min(axis=1).max() > _ONE_LEVEL:
+    if np.abs(values[:, None] - levels).min(axis=1).max() > policy.LINE_LEVEL:
         return ""
     scale = norms / norms.max()
     name = detect(gram=cosines * np.outer(scale, scale), mode="line").name

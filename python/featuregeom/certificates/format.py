@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError
+from featuregeom.recognise import policy
 from featuregeom.recognise.detection import Mode
 
-__all__ = ["EXACT", "FORMAT", "RANDOMISED", "SLACK", "Fields", "fields_of", "nearest_relations"]
+__all__ = ["EXACT", "FORMAT", "RANDOMISED", "Fields", "fields_of", "nearest_relations"]
 
 FORMAT = "featuregeom association scheme 2"
 """What the field ``format`` of a certificate says."""
@@ -19,12 +20,6 @@ FORMAT = "featuregeom association scheme 2"
 EXACT = "exact: every product of two relations was compared entry by entry, in integers"
 RANDOMISED = "randomised: two passes over the relations, wrong with a probability of at most error_bound"
 """What the field ``proof`` says: how the relations were found to be a scheme."""
-
-SLACK = 1e-9
-"""Rounding that a cosine may have gained on the way to a file and back."""
-
-_LEAST_BOUND = 2.0**-43
-"""A randomised proof is wrong less often than this."""
 
 Fields = dict[str, NDArray[Any]]
 
@@ -92,15 +87,15 @@ def nearest_relations(cosines: NDArray[np.float64], levels: NDArray[np.float64])
     Returns
     -------
     ndarray of int64, shape (n, n)
-        From 1 to d, and 0 on the diagonal. Levels whose distances differ by less than `SLACK` are equally near, so
-        that the answer is the same for levels that differ by rounding alone.
+        From 1 to d, and 0 on the diagonal. Levels whose distances differ by less than the rounding of a file are
+        equally near, so that the answer is the same for levels that differ by rounding alone.
     """
     least = np.full(cosines.shape, np.inf)
     for level in levels[1:]:
         np.minimum(least, np.abs(cosines - level), out=least)
     relations = np.zeros(cosines.shape, dtype=np.int64)
     for k in range(len(levels) - 1, 0, -1):
-        relations[np.abs(cosines - levels[k]) <= least + SLACK] = k
+        relations[np.abs(cosines - levels[k]) <= least + policy.CERTIFICATE_ROUNDING] = k
     np.fill_diagonal(relations, 0)
     return relations
 
@@ -123,14 +118,14 @@ def _check_scalars(certificate: dict[str, Any]) -> None:
     for name, limit in (("n_features", 2**63), ("seed", 2**64)):
         if type(certificate[name]) is not int or not 0 <= certificate[name] < limit:
             raise ParameterError(f"field {name!r} of the certificate is no count")
-    if not 0 < certificate["tolerance"] <= 0.5:
+    if not 0 < certificate["tolerance"] <= policy.LARGEST_TOLERANCE:
         raise ParameterError("field 'tolerance' of the certificate is not above 0 and at most 0.5")
     if certificate["defect"] != 0:
         raise ParameterError("field 'defect' of the certificate is not 0: then it is about no scheme")
     if certificate["proof"] not in (EXACT, RANDOMISED):
         raise ParameterError(f"field 'proof' of the certificate is neither {EXACT!r} nor {RANDOMISED!r}")
     bound = certificate["error_bound"]
-    if (bound != 0) if certificate["proof"] == EXACT else not 0 < bound <= _LEAST_BOUND:
+    if (bound != 0) if certificate["proof"] == EXACT else not 0 < bound <= policy.PROOF_BOUND:
         raise ParameterError(
             f"field 'error_bound' of the certificate is {bound}, which its proof does not give"
         )

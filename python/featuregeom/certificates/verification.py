@@ -10,45 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.certificates.format import EXACT, SLACK, Fields, fields_of, nearest_relations
+from featuregeom.certificates.format import EXACT, Fields, fields_of, nearest_relations
 from featuregeom.errors import ShapeError
 from featuregeom.features import as_features
+from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_variance
-from featuregeom.recognise.inputs import LARGEST
+from featuregeom.recognise.policy import LARGEST
 from featuregeom.relations.check import check, failure_text
 from featuregeom.relations.eigenspaces import krein_parameters
 from featuregeom.relations.products import class_means
 from featuregeom.summary import summarised
 
-__all__ = ["MOST_EXCEPTIONS", "Finding", "Verification", "verify"]
+__all__ = ["Finding", "Verification", "verify"]
 
-MOST_EXCEPTIONS = 0.25
-"""Share of the pairs that may be nearer to another level than to their own, by more than `_CLEARLY`. Noise that
-leaves a name puts up to a fifth there."""
-
-_CLEARLY = 0.05
-"""Levels that are nearer to each other than this are easily exchanged, as the two of 0.26 of a square antiprism."""
-
-_LEVELS_ETA2 = 0.95
-"""Share of the variance that the relations of a scheme without a name must explain."""
-
-_ONE_LEVEL = 0.005
-"""Largest spread of the cosines that are one level, without a name."""
-
-_STREAMED_SLACK = 1e-6
-"""Rounding of many features, whose cosines may have been formed in float32."""
-
-_SAME = 4e-7
-"""Features whose cosine is nearer to 1 than this are one direction; detection merges from 5e-7 on."""
-
-_ALGEBRA = 1e-8
-"""Largest deviation of a product of the eigenmatrices."""
 
 _MOST_WORK = 2**41
 """Above so many products of numbers, in r^2 / 2 matrix products, relations are certified by two passes instead."""
 
-_BLOCKS = 4
-"""Proposals for noisy relations that the blocks of an analysis get (`naming`)."""
 
 _PRODUCTS = "every product A_i A_j is the sum of p_ij^k A_k, and relations have the valencies stated"
 
@@ -156,7 +134,7 @@ def verify(certificate: dict[str, Any], features: Any) -> Verification:
     findings += (_streamed if len(points) > LARGEST else _pairwise)(points, certificate, fields)
     findings += _algebra(fields)
     if all(finding.holds for finding in findings):
-        slack = SLACK if len(points) <= LARGEST else _STREAMED_SLACK
+        slack = policy.CERTIFICATE_ROUNDING if len(points) <= LARGEST else policy.STREAMED_ROUNDING
         findings.append(_name(rows, norms, certificate, slack))
     return Verification(tuple(findings), _through_noise(certificate))
 
@@ -175,7 +153,7 @@ def _duplicates(unit: NDArray[np.float64], certificate: dict[str, Any], fields: 
             return Finding(what, False, f"the duplicates {group} do not begin with a point")
         cosines = unit[group] @ unit[group[0]]
         same = np.abs(cosines) if certificate["mode"] == "line" else cosines
-        if (same < 1 - 1e-6).any():
+        if (same < 1 - policy.OPPOSITE_VERIFIED).any():
             return Finding(what, False, f"feature {group[int(same.argmin())]} has another direction")
         covered.update(group)
     missing = sorted(set(range(len(unit))) - covered)
@@ -200,9 +178,11 @@ def _pairwise(points: NDArray[np.float64], certificate: dict[str, Any], fields: 
     means, away = class_means(cosines, relations), np.abs(cosines - levels[relations])
     x, y = (int(k) for k in np.unravel_index(int(away.argmax()), away.shape))
     measured = [
-        _levels(means, levels, SLACK),
-        _spread(float(away[x, y]), certificate["spread"], SLACK, f"points {x} and {y}: "),
-        _explained(explained_variance(cosines, relations), certificate, SLACK),
+        _levels(means, levels, policy.CERTIFICATE_ROUNDING),
+        _spread(
+            float(away[x, y]), certificate["spread"], policy.CERTIFICATE_ROUNDING, f"points {x} and {y}: "
+        ),
+        _explained(explained_variance(cosines, relations), certificate, policy.CERTIFICATE_ROUNDING),
     ]
     r, n = len(levels), len(points)
     scheme = _scheme(relations, fields) if r**2 * n**3 <= _MOST_WORK else _certified(relations, fields)
@@ -212,9 +192,9 @@ def _pairwise(points: NDArray[np.float64], certificate: dict[str, Any], fields: 
 def _apart(cosines: NDArray[np.float64], mode: str) -> Finding:
     off = cosines - 2.0 * np.eye(len(cosines))
     x, y = (int(k) for k in np.unravel_index(int(off.argmax()), off.shape))
-    if off[x, y] >= 1 - _SAME:
+    if off[x, y] >= 1 - policy.SAME_DIRECTION_VERIFIED:
         return Finding("no two points have one direction", False, f"points {x} and {y} have")
-    if mode == "line" and (cosines.min(axis=1) > -1 + 1e-6).any():
+    if mode == "line" and (cosines.min(axis=1) > -1 + policy.OPPOSITE_VERIFIED).any():
         alone = int(cosines.min(axis=1).argmax())
         return Finding("each point has its negative among the points", False, f"point {alone} has not")
     return Finding("no two points have one direction", True, "")
@@ -226,17 +206,18 @@ def _exceptions(
     """Check that exceptions are ones, and few."""
     i, j, label = fields["exceptions"].T
     n = len(cosines)
-    what = f"at most {MOST_EXCEPTIONS:.0%} of the pairs are nearer to another level, by more than {_CLEARLY}"
+    most, nearer = policy.MOST_EXCEPTIONS, policy.CLEARLY_NEARER
+    what = f"at most {most:.0%} of the pairs are nearer to another level, by more than {nearer}"
     none = np.flatnonzero(nearest[i, j] == label)
     if len(none):
         x, y = int(i[none[0]]), int(j[none[0]])
         return Finding(what, False, f"points {x} and {y} are no exception: their own level is the nearest")
     own = np.abs(cosines[i, j] - levels[label])
     other = np.abs(cosines[i, j] - levels[nearest[i, j]])
-    clearly = int((own > other + _CLEARLY).sum())
+    clearly = int((own > other + nearer).sum())
     pairs = n * (n - 1) // 2
     detail = f"{clearly} of {pairs} pairs are, and {len(i) - clearly} by less"
-    return Finding(what, clearly <= MOST_EXCEPTIONS * pairs, detail)
+    return Finding(what, clearly <= most * pairs, detail)
 
 
 def _levels(means: NDArray[np.float64], levels: NDArray[np.float64], slack: float) -> Finding:
@@ -255,11 +236,13 @@ def _explained(eta2: float, certificate: dict[str, Any], slack: float) -> Findin
     """Check the stated eta^2, and that it is enough. For a scheme with a name, the name's own check decides that."""
     stated, named = certificate["eta2"], bool(certificate["name"])
     if not np.isfinite(eta2) or stated is None:
-        what = f"one level: cosines deviate by at most {_ONE_LEVEL}, or have a name"
-        holds = stated is None and not np.isfinite(eta2) and (named or certificate["spread"] <= _ONE_LEVEL)
+        what = f"one level: cosines deviate by at most {policy.ONE_LEVEL}, or have a name"
+        holds = (
+            stated is None and not np.isfinite(eta2) and (named or certificate["spread"] <= policy.ONE_LEVEL)
+        )
         return Finding(what, holds, f"eta^2 is {eta2:.6g}, {stated} is stated; {certificate['spread']:.3g}")
-    what = f"relations explain the share of the variance stated, and at least {_LEVELS_ETA2} without a name"
-    holds = abs(eta2 - stated) <= slack and (named or eta2 >= _LEVELS_ETA2)
+    what = f"relations explain the share of the variance stated, and at least {policy.LEVELS_ETA2} without a name"
+    holds = abs(eta2 - stated) <= slack and (named or eta2 >= policy.LEVELS_ETA2)
     return Finding(what, holds, f"eta^2 is {eta2:.6g}, {stated:.6g} is stated")
 
 
@@ -310,14 +293,14 @@ def _streamed(points: NDArray[np.float64], certificate: dict[str, Any], fields: 
     if len(fields["exceptions"]) or (np.diff(levels) >= 0).any():
         what = f"above {LARGEST} points levels decrease, without exceptions"
         return [Finding(what, False, "they do not")]
-    if abs(levels[0] - 1) > _STREAMED_SLACK:
-        return [_levels(np.ones(1), levels[:1], _STREAMED_SLACK)]
+    if abs(levels[0] - 1) > policy.STREAMED_ROUNDING:
+        return [_levels(np.ones(1), levels[:1], policy.STREAMED_ROUNDING)]
     cuts = (levels[1:-1] + levels[2:])[::-1] / 2
-    pairs, numbers, alike = _core.scheme_spread(points, cuts, alike=1 - _SAME)
+    pairs, numbers, alike = _core.scheme_spread(points, cuts, alike=1 - policy.SAME_DIRECTION_VERIFIED)
     one = f"points {alike[0][0]} and {alike[0][1]} have" if len(alike) else ""
     findings = [Finding("no two points have one direction", not len(alike), one)]
     if certificate["mode"] == "line":
-        opposite = bool(levels[-1] <= -1 + _STREAMED_SLACK and fields["valencies"][-1] == 1)
+        opposite = bool(levels[-1] <= -1 + policy.STREAMED_ROUNDING and fields["valencies"][-1] == 1)
         detail = f"the last level is {levels[-1]:.6g}, for {fields['valencies'][-1]} others"
         findings.append(Finding("each point has its negative among the points", opposite, detail))
     if not pairs.all():
@@ -330,9 +313,9 @@ def _streamed(points: NDArray[np.float64], certificate: dict[str, Any], fields: 
     between = float(pairs @ (means - float(pairs @ means / pairs.sum())) ** 2)
     eta2 = between / (between + float(numbers[:, 1].sum())) if len(levels) > 2 else float("nan")
     findings += [
-        _levels(np.append(1.0, means), levels, _STREAMED_SLACK),
-        _spread(worst, certificate["spread"], _STREAMED_SLACK),
-        _explained(eta2, certificate, _STREAMED_SLACK),
+        _levels(np.append(1.0, means), levels, policy.STREAMED_ROUNDING),
+        _spread(worst, certificate["spread"], policy.STREAMED_ROUNDING),
+        _explained(eta2, certificate, policy.STREAMED_ROUNDING),
     ]
     seed = int(np.random.default_rng().integers(2**32))
     failure, _, _, _, p, bound = _core.scheme_certify_features(points, cuts, seed=seed)
@@ -349,21 +332,25 @@ def _algebra(fields: Fields) -> list[Finding]:
     valencies, numbers = fields["valencies"], fields["intersection_numbers"]
     if (valencies < 1).any():
         return [Finding("valencies are positive", False, f"relation {int(valencies.argmin())}")]
-    n = int(valencies.sum())
+    n, room = int(valencies.sum()), policy.ALGEBRA_ROUNDING
     products = P[:, :, None] * P[:, None, :] - np.einsum("ijk,tk->tij", numbers.astype(np.float64), P)
     characters = float(np.abs(products).max() / n)
     principal = float(np.abs(P[0] - valencies).max() / n)
-    if not principal < _ALGEBRA:
+    if not principal < room:
         return [Finding("P_0 has the valencies", False, f"to {principal:.1e} n")]
     inverse = float(np.abs(P @ Q - n * np.eye(len(P))).max() / n)
     dimensions = float(np.abs(m * (P**2 / valencies).sum(axis=1) - n).max() / n)
     krein = float(np.abs(krein_parameters(P, m) - fields["krein"]).max() / n)
     return [
-        Finding("P_ti P_tj = sum_k p_ij^k P_tk", characters < _ALGEBRA, f"to {characters:.1e} n"),
-        Finding("P_0 has the valencies", principal < _ALGEBRA, f"to {principal:.1e} n"),
-        Finding("P Q = n I", inverse < _ALGEBRA, f"to {inverse:.1e} n"),
-        Finding("m_t sum_j P_tj^2 / k_j = n", dimensions < _ALGEBRA, f"to {dimensions:.1e} n"),
-        Finding("q_ij^k = m_i m_j / n sum_l P_il P_jl P_kl / k_l^2", krein < _ALGEBRA, f"to {krein:.1e} n"),
+        Finding("P_ti P_tj = sum_k p_ij^k P_tk", characters < room, f"to {characters:.1e} n"),
+        Finding("P_0 has the valencies", principal < room, f"to {principal:.1e} n"),
+        Finding("P Q = n I", inverse < room, f"to {inverse:.1e} n"),
+        Finding("m_t sum_j P_tj^2 / k_j = n", dimensions < room, f"to {dimensions:.1e} n"),
+        Finding(
+            "q_ij^k = m_i m_j / n sum_l P_il P_jl P_kl / k_l^2",
+            krein < room,
+            f"to {krein:.1e} n",
+        ),
     ]
 
 
@@ -412,7 +399,7 @@ def _names(
         cosines = np.clip(unit @ unit.T, -1.0, 1.0)
         np.fill_diagonal(cosines, 1.0)
         # The blocks of an analysis are judged with fewer proposals for noise, and not as sums.
-        for refinements in (_BLOCKS, 1, 0):
+        for refinements in (policy.BLOCK_REFINEMENTS, 1, 0):
             block = detect_cosines(cosines, norms, refinements=refinements, sums=False, seed=options["seed"])
             yield block.name, block.also, block.duplicates, block.residual
     if certificate["proof"] == EXACT:

@@ -13,7 +13,7 @@ from featuregeom import _core
 from featuregeom.atomic import replacing
 from featuregeom.certificates.format import EXACT, FORMAT, RANDOMISED, fields_of, nearest_relations
 from featuregeom.errors import ParameterError, SourceError
-from featuregeom.recognise.decide import TOLERANCE
+from featuregeom.recognise import policy
 from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.streamed import LargeDetection
 from featuregeom.relations.check import check
@@ -206,8 +206,8 @@ def _proven(relations: NDArray[np.int64], numbers: NDArray[np.int64], seed: int)
 
 def _tolerance(detection: Detection | LargeDetection, seed: int) -> float:
     """Find a tolerance with which detection gives the name: its default, but where the residual is larger."""
-    if not detection.name or not detection.residual > TOLERANCE:
-        return TOLERANCE
+    if not detection.name or not detection.residual > policy.TOLERANCE:
+        return policy.TOLERANCE
     if isinstance(detection, Detection):
         # Above 8 points a name may be given through noise, whatever the tolerance.
         from featuregeom.recognise.detect import detect
@@ -215,5 +215,5 @@ def _tolerance(detection: Detection | LargeDetection, seed: int) -> float:
         again = detect(gram=detection.cosines, seed=seed).name
         # In line mode the cosines are those of both sides, and the name says so.
         if again and again in detection.name:
-            return TOLERANCE
-    return min(0.5, detection.residual * (1 + 1e-6))
+            return policy.TOLERANCE
+    return min(policy.LARGEST_TOLERANCE, detection.residual * (1 + policy.LEAST_TOLERANCE_ROOM))

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.interruptible import eigh
-from featuregeom.recognise.defect import NULL_LIMIT, defect, null_p_value
+from featuregeom.recognise import policy
+from featuregeom.recognise.defect import defect, null_p_value
 from featuregeom.recognise.levels import clear_cuts, colour, distinct_values
 from featuregeom.recognise.names import (
     Classical,
@@ -21,47 +22,15 @@ from featuregeom.recognise.names import (
     matches,
     of_classical,
 )
-from featuregeom.recognise.names.catalogue import LARGEST
 from featuregeom.recognise.names.parametric import component_sizes, noise_outside, parametric_name
-from featuregeom.recognise.noise import FREE_VARIANCE, like_noise
-from featuregeom.recognise.partitions import REFINEMENTS, Partition, Search, search
-from featuregeom.relations.eigenspaces import eigenspaces, support_of
+from featuregeom.recognise.noise import like_noise
+from featuregeom.recognise.partitions import Partition, Search, search
+from featuregeom.recognise.spectral import support_of
+from featuregeom.relations.eigenspaces import eigenspaces
 from featuregeom.relations.products import class_counts, class_means, intersection_numbers, is_scheme
 from featuregeom.summary import summarised
 
-__all__ = ["TOLERANCE", "Verdict", "judge", "through_noise"]
-
-TOLERANCE = 0.05
-"""Largest deviation of a cosine from the ideal one."""
-
-_NOISY_ETA2 = 0.75
-"""Above 8 features a scheme of two and more classes is no accident. A name is given through noise, then, as long as
-the ideal cosines explain this share of the variance and what they leave is like noise (`noise`)."""
-
-_OUTLIER = 8.0
-"""Noise turns no cosine by so many root mean squares, not among millions; a pair that is wrong does."""
-
-_EXACT = 1e-6
-"""Deviations of cosines up to this are rounding."""
-
-_NOISY_OUTSIDE = 0.2
-"""Share of the trace that noise may have outside the geometry's dimensions."""
-
-_LEVELS_ETA2 = 0.95
-"""Share of the variance that the classes of a scheme without a name must explain. Two halves of a random set that lie
-roughly opposite each other are a scheme too."""
-
-_CHANCE = 0.05
-"""Up to 8 features, a scheme that chance gives more often than this is not reported as one."""
-
-_ONE_LEVEL = 0.005
-"""Largest spread of the cosines that are called one level, where they are no simplex."""
-
-_FREE = 4
-"""A free height, and the finer relations that come with it, must fit this much better than a fixed geometry."""
-
-_RESEMBLES = 0.5
-"""Share of the variance that a geometry must explain to be called the nearest."""
+__all__ = ["Verdict", "judge", "through_noise"]
 
 
 @summarised
@@ -87,8 +56,8 @@ class Verdict:
 def judge(
     cosines: NDArray[np.float64],
     *,
-    tolerance: float = TOLERANCE,
-    refinements: int = REFINEMENTS,
+    tolerance: float = policy.TOLERANCE,
+    refinements: int = policy.REFINEMENTS,
     seed: int = 0,
 ) -> Verdict:
     """Judge distinct directions.
@@ -131,7 +100,7 @@ def judge(
     noisy_one = _classical_through_noise(cosines, classic, eigenvalues)
     if noisy_one is not None:
         return _through(noisy_one, tolerance)
-    if n > LARGEST and found.partitions:
+    if n > policy.CATALOGUE_POINTS and found.partitions:
         known = _by_parameters(cosines, found, eigenvalues, tolerance)
         if known is not None:
             return known
@@ -182,7 +151,7 @@ def _finer(cosines: NDArray[np.float64], one: Classical, seed: int) -> bool:
     Up to 8 features, where chance makes schemes, they must be exact. J(7,2) in two eigenspaces at once has levels on
     both sides of that of the simplex, and equiangular lines in many dimensions are nearly orthogonal.
     """
-    if one.residual <= _EXACT:
+    if one.residual <= policy.EXACT_COSINE:
         return False
     cuts = clear_cuts(np.sort(cosines[np.triu_indices(len(cosines), 1)]))
     if cuts is None or not len(cuts):
@@ -190,7 +159,10 @@ def _finer(cosines: NDArray[np.float64], one: Classical, seed: int) -> bool:
     levels = colour(cosines, cuts)
     if np.array_equal(levels, one.relations) or not is_scheme(levels, seed):
         return False
-    return not _few(cosines) or float(np.abs(cosines - class_means(cosines, levels)[levels]).max()) <= _EXACT
+    return (
+        not _few(cosines)
+        or float(np.abs(cosines - class_means(cosines, levels)[levels]).max()) <= policy.EXACT_COSINE
+    )
 
 
 def _classical_through_noise(
@@ -230,7 +202,7 @@ def _named(
 
 def _misfit(found: tuple[Match, Partition]) -> float:
     match, _ = found
-    return match.residual * (1 if match.height is None else _FREE)
+    return match.residual * (1 if match.height is None else policy.FREE_HEIGHT_RESIDUAL)
 
 
 def _allowed(
@@ -247,7 +219,11 @@ def _allowed(
 
 def _through_noise(cosines: NDArray[np.float64], match: Match, eigenvalues: NDArray[np.float64]) -> bool:
     outside = float(eigenvalues[match.dim :].sum()) / len(eigenvalues)
-    return match.explained >= _NOISY_ETA2 and outside <= _NOISY_OUTSIDE and like_noise(cosines, match)
+    return (
+        match.explained >= policy.NOISY_ETA2
+        and outside <= policy.NOISY_OUTSIDE
+        and like_noise(cosines, match)
+    )
 
 
 def _matched(cosines: NDArray[np.float64], match: Match, partition: Partition, found: Search) -> Verdict:
@@ -280,7 +256,8 @@ def _levels_differ(cosines: NDArray[np.float64], partition: Partition) -> bool:
     variances = class_means((cosines - levels[relations]) ** 2, relations)
     errors = variances / (np.bincount(relations.ravel()) / 2)
     steps = levels[1:-1] - levels[2:]
-    return bool((steps > np.maximum(1e-7, 3 * np.sqrt(errors[1:-1] + errors[2:]))).all())
+    least = np.maximum(policy.LEAST_STEP, policy.SEPARATE_LEVELS * np.sqrt(errors[1:-1] + errors[2:]))
+    return bool((steps > least).all())
 
 
 def _unnamed(
@@ -338,23 +315,23 @@ def _scheme(
     n = len(cosines)
     chosen: Partition | None = None
     few = _few(cosines)
-    rank = int((eigenvalues > 0.05 * n).sum())
+    rank = int((eigenvalues > policy.RANK_SHARE * n).sum())
     for partition in sorted(found.partitions, key=lambda one: one.classes):
         if partition.classes == 1:
-            good = partition.spread <= _ONE_LEVEL
+            good = partition.spread <= policy.ONE_LEVEL
         elif not few:
-            good = partition.eta2 >= _LEVELS_ETA2 and not _outlier(cosines, partition)
+            good = partition.eta2 >= policy.LEVELS_ETA2 and not _outlier(cosines, partition)
         else:
-            good = partition.spread <= tolerance and partition.eta2 >= _LEVELS_ETA2
-            if good and not found.clear and n <= NULL_LIMIT:
+            good = partition.spread <= tolerance and partition.eta2 >= policy.LEVELS_ETA2
+            if good and not found.clear and n <= policy.NULL_LIMIT:
                 valencies = tuple(class_counts(partition.relations)[0].tolist())
-                good = null_p_value(n, max(rank, 1), valencies, partition.eta2) <= _CHANCE
+                good = null_p_value(n, max(rank, 1), valencies, partition.eta2) <= policy.CHANCE
         if not good:
             continue
         if chosen is None or chosen.classes == 1:
-            better = chosen is None or partition.spread < 0.2 * chosen.spread
+            better = chosen is None or partition.spread < policy.MUCH_BETTER_SPREAD * chosen.spread
         else:
-            better = 1 - partition.eta2 < 0.5 * (1 - chosen.eta2)
+            better = 1 - partition.eta2 < policy.MUCH_BETTER_ETA2 * (1 - chosen.eta2)
         chosen = partition if better else chosen
     return chosen
 
@@ -362,15 +339,15 @@ def _scheme(
 def _few(cosines: NDArray[np.float64]) -> bool:
     """Say whether chance makes schemes of so many features. Of an antipodal set half were free."""
     n = len(cosines)
-    antipodal = n <= 2 * NULL_LIMIT and bool((cosines.min(axis=1) <= _EXACT - 1).all())
-    return n <= NULL_LIMIT or antipodal
+    antipodal = n <= 2 * policy.NULL_LIMIT and bool((cosines.min(axis=1) <= policy.EXACT_COSINE - 1).all())
+    return n <= policy.NULL_LIMIT or antipodal
 
 
 def _outlier(cosines: NDArray[np.float64], partition: Partition) -> bool:
     """Say whether some cosine is further from its level than noise explains."""
     levels = class_means(cosines, partition.relations)
     deviation = math.sqrt(float(((cosines - levels[partition.relations]) ** 2).mean()))
-    return partition.spread > max(_OUTLIER * deviation, _EXACT)
+    return partition.spread > max(policy.OUTLIER * deviation, policy.EXACT_COSINE)
 
 
 def _by_parameters(
@@ -391,7 +368,7 @@ def _by_parameters(
     lowest, highest = np.full(len(levels), np.inf), np.full(len(levels), -np.inf)
     np.minimum.at(lowest, relations, cosines)
     np.maximum.at(highest, relations, cosines)
-    noise = noise_outside(left, int((eigenvalues > _EXACT).sum()))
+    noise = noise_outside(left, int((eigenvalues > policy.EXACT_COSINE).sum()))
     name = parametric_name(P, multiplicities, levels, (lowest[1:], highest[1:]), neighbours, noise)
     if not name.name or not name.residual <= tolerance:
         return None
@@ -416,11 +393,11 @@ def _nearest(
         for match in matches(cosines, partition.relations)
     ]
     for match in [*found_by_algebra, *laid_over(cosines)]:
-        weight = 1 if match.height is None else FREE_VARIANCE
+        weight = 1 if match.height is None else policy.FREE_HEIGHT_VARIANCE
         options.append((weight * (1 - match.explained), match.name, match.residual, match.relations))
     nothing = (1.0, "", math.nan, None)
     missing, name, residual, relations = min(options, key=lambda one: one[:2], default=nothing)
-    return (name, residual, relations) if missing <= 1 - _RESEMBLES else ("", math.nan, relations)
+    return (name, residual, relations) if missing <= 1 - policy.RESEMBLES else ("", math.nan, relations)
 
 
 def _by_similarity(cosines: NDArray[np.float64]) -> NDArray[np.int64]:

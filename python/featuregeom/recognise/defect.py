@@ -9,18 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.interruptible import matmul
+from featuregeom.recognise import policy
 from featuregeom.recognise.levels import candidates, colour
 from featuregeom.relations.products import class_counts, class_means, is_scheme
 
-__all__ = ["NULL_FRAMES", "NULL_LIMIT", "defect", "explained_variance", "null_p_value"]
-
-_EXACT = 128
-_PROBES = 12
-
-NULL_LIMIT = 8
-"""Up to this many features, random frames have schemes by chance often enough to be asked."""
-
-NULL_FRAMES = 400
+__all__ = ["defect", "explained_variance", "null_p_value"]
 
 
 def defect(relations: NDArray[np.int64], *, seed: int = 0) -> float:
@@ -52,20 +45,20 @@ def defect(relations: NDArray[np.int64], *, seed: int = 0) -> float:
     if rank <= 2:
         return 0.0
     off = ~np.eye(n, dtype=bool)
-    if n <= _EXACT and rank <= 16:
+    if n <= policy.DEFECT_POINTS and rank <= policy.DEFECT_COLOURS:
         unit = np.eye(rank)
         weights = [(unit[i], unit[j]) for i in range(1, rank) for j in range(i, rank)]
         shares = [1.0 if i == j else 2.0 for i in range(1, rank) for j in range(i, rank)]
     else:
-        drawn = np.random.default_rng(seed).standard_normal((_PROBES, 2, rank))
+        drawn = np.random.default_rng(seed).standard_normal((policy.DEFECT_PROBES, 2, rank))
         drawn[:, :, 0] = 0
-        weights, shares = [(s, t) for s, t in drawn], [1.0] * _PROBES
+        weights, shares = [(s, t) for s, t in drawn], [1.0] * policy.DEFECT_PROBES
     inside = outside = 0.0
     for (s, t), share in zip(weights, shares, strict=True):
         both = matmul(s[relations], t[relations])
         inside += share * float(((both - class_means(both, relations)[relations]) ** 2).sum())
         outside += share * float(((both - both[off].mean())[off] ** 2).sum())
-    return math.sqrt(max(inside, 0.0) / outside) if outside > 1e-9 else 0.0
+    return math.sqrt(max(inside, 0.0) / outside) if outside > policy.NO_VARIATION else 0.0
 
 
 def explained_variance(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> float:
@@ -119,7 +112,7 @@ def null_p_value(n: int, dim: int, valencies: tuple[int, ...], eta2: float, *, s
     -----
     The frames of each (n, dim) are judged once and remembered: about 0.2 s.
     """
-    if n > NULL_LIMIT or len(valencies) <= 2:
+    if n > policy.NULL_LIMIT or len(valencies) <= 2:
         return math.nan
     best = _null(n, dim, seed)
     return (1 + int((best[:, min(len(valencies) - 1, best.shape[1] - 1)] >= eta2).sum())) / (1 + len(best))
@@ -129,7 +122,7 @@ def null_p_value(n: int, dim: int, valencies: tuple[int, ...], eta2: float, *, s
 def _null(n: int, dim: int, seed: int) -> NDArray[np.float64]:
     """Best eta2 of each frame among schemes of at most as many classes as the column says."""
     rng = np.random.default_rng([seed, n, dim])
-    best = np.full((NULL_FRAMES, n), -1.0)
+    best = np.full((policy.NULL_FRAMES, n), -1.0)
     for row in best:
         X = rng.standard_normal((n, dim))
         X /= np.linalg.norm(X, axis=1, keepdims=True)

@@ -14,34 +14,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST_NOISE", "deformed", "displacements"]
+from featuregeom.recognise import policy
+
+__all__ = ["deformed", "displacements"]
 
 Vectors = NDArray[np.float64]
-
-LARGEST_NOISE = ((10, 0.1), (24, 0.2), (10**9, 0.3))
-"""Up to so many features, the largest relative noise (root mean square norm of the noise of a unit vector) that a name
-is given through. Of 1000 embeddings of random regular graphs of 9 and 10 vertices by four eigenvectors the nearest to
-H(2,3) or J(5,2) that is neither is off as by noise of .165; of 600 random tight frames of 12 and 13 points in 3 and 4
-dimensions the nearest to a geometry as by .34."""
-
-_NORMAL = 2.326
-"""Deviations of a normal variable that a test at a level of .01 allows, on one side."""
-
-_FAR_LESS = -3.09
-"""A linear map explains no less than noise gives it with a probability of .001: displacements that avoid all linear
-maps are those of a symmetric deformation."""
-
-_DRAWS, _LEVEL = 199, 0.01
-"""Draws of noise that are explained by two isometries, and the share of them that may be explained as well as the
-features are."""
-
-_MOST_MOMENTS = 2**15
-"""Two isometries are looked for where n d^2 is no larger: 50 MB of moments in all draws together."""
-
-_MOST_WORK = 2**26
-"""The exact solution for a linear map is a start where n d^5 operations are no more: .1 s."""
-
-_STARTS, _ITERATIONS = 3, 30
 
 
 def deformed(ideal: Vectors, unit: Vectors) -> bool:
@@ -70,12 +47,12 @@ def deformed(ideal: Vectors, unit: Vectors) -> bool:
     n, d = ideal.shape
     degrees = n * (d - 1) - d * (d - 1) // 2
     left = float(displacements(ideal, unit))
-    noise = next(level for most, level in LARGEST_NOISE if n <= most)
+    noise = next(level for most, level in policy.LARGEST_NOISE if n <= most)
     if left > noise**2 / d * _chi_square(degrees):
         return True
     if _follows_a_linear_map(ideal, unit, left, degrees):
         return True
-    return n * d * d <= _MOST_MOMENTS and _of_two_halves(ideal, unit, math.sqrt(left / degrees))
+    return n * d * d <= policy.TURN_MOMENTS and _of_two_halves(ideal, unit, math.sqrt(left / degrees))
 
 
 def displacements(ideal: Vectors, unit: Vectors) -> NDArray[np.float64]:
@@ -101,7 +78,7 @@ def _isometry(ideal: Vectors, unit: Vectors) -> Vectors:
 def _chi_square(degrees: int) -> float:
     """Quantile .99 of chi-square (Wilson & Hilferty 1931)."""
     part = 2 / (9 * degrees)
-    return degrees * (1 - part + _NORMAL * math.sqrt(part)) ** 3
+    return degrees * (1 - part + policy.NORMAL_99 * math.sqrt(part)) ** 3
 
 
 def _follows_a_linear_map(ideal: Vectors, unit: Vectors, left: float, degrees: int) -> bool:
@@ -113,11 +90,11 @@ def _follows_a_linear_map(ideal: Vectors, unit: Vectors, left: float, degrees: i
         return False
     after = min(_linear_residual(ideal, unit), left)
     explained, unexplained = (left - after) / taken, after / rest
-    if unexplained <= 1e-12 * explained:
+    if unexplained <= policy.NO_RESIDUAL * explained:
         return True
     a, b, root = 2 / (9 * taken), 2 / (9 * rest), (explained / unexplained) ** (1 / 3)
     normal = ((1 - b) * root - (1 - a)) / math.sqrt(b * root**2 + a)
-    return not _FAR_LESS <= normal <= _NORMAL
+    return not policy.NORMAL_001 <= normal <= policy.NORMAL_99
 
 
 def _linear_residual(ideal: Vectors, unit: Vectors) -> float:
@@ -128,13 +105,13 @@ def _linear_residual(ideal: Vectors, unit: Vectors) -> float:
     """
     n, d = ideal.shape
     starts = [_isometry(ideal, unit)]
-    if n * d**5 <= _MOST_WORK:
+    if n * d**5 <= policy.LINEAR_WORK:
         across = np.eye(d) - unit[:, :, None] * unit[:, None, :]
         rows = (across[:, :, None, :] * ideal[:, None, :, None]).reshape(n * d, d * d)
         starts.append(np.linalg.eigh(rows.T @ rows)[1][:, 0].reshape(d, d))
     least = math.inf
     for matrix in starts:
-        for _ in range(_ITERATIONS):
+        for _ in range(policy.DEFORMATION_ROUNDS):
             moved = ideal @ matrix
             if float((moved * unit).sum()) < 0:
                 matrix, moved = -matrix, -moved
@@ -148,10 +125,10 @@ def _linear_residual(ideal: Vectors, unit: Vectors) -> float:
 def _of_two_halves(ideal: Vectors, unit: Vectors, size: float) -> bool:
     """Test two isometries, each for some of the vectors, against one; both are fitted to draws of noise as well."""
     rng = np.random.default_rng(0)
-    drawn = ideal + size * rng.standard_normal((_DRAWS, *ideal.shape))
+    drawn = ideal + size * rng.standard_normal((policy.TURN_DRAWS, *ideal.shape))
     drawn /= np.linalg.norm(drawn, axis=-1, keepdims=True)
     shares = _share_of_two(ideal, np.concatenate([unit[None], drawn]))
-    return float((shares <= shares[0]).mean()) <= _LEVEL
+    return float((shares <= shares[0]).mean()) <= policy.TURN_LEVEL
 
 
 def _share_of_two(ideal: Vectors, some: Vectors) -> NDArray[np.float64]:
@@ -163,9 +140,9 @@ def _share_of_two(ideal: Vectors, some: Vectors) -> NDArray[np.float64]:
     turns = (turns - np.swapaxes(turns, -1, -2)).reshape(*some.shape[:2], -1)
     axes = np.linalg.eigh(np.swapaxes(turns, 1, 2) @ turns)[1]
     best = one.copy()
-    for k in range(min(_STARTS, axes.shape[-1])):
+    for k in range(min(policy.TURN_STARTS, axes.shape[-1])):
         half = np.einsum("rnk,rk->rn", turns, axes[:, :, -1 - k]) > 0
-        for _ in range(_ITERATIONS):
+        for _ in range(policy.DEFORMATION_ROUNDS):
             fits = [_isometry(ideal * part[..., None], some) for part in (half, ~half)]
             off = np.stack([((some - ideal @ turn) ** 2).sum(axis=2) for turn in fits])
             half, before = off[0] < off[1], half

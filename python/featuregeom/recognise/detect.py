@@ -14,11 +14,11 @@ from featuregeom import _core, interruptible
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
-from featuregeom.recognise.decide import TOLERANCE, Verdict, judge, through_noise
+from featuregeom.recognise import policy
+from featuregeom.recognise.decide import Verdict, judge, through_noise
 from featuregeom.recognise.detection import Detection, Mode
 from featuregeom.recognise.directions import directions_text, same_direction
 from featuregeom.recognise.inputs import (
-    LARGEST,
     check_definite,
     cosines_of,
     features_gram,
@@ -27,25 +27,12 @@ from featuregeom.recognise.inputs import (
 )
 from featuregeom.recognise.names.two_graphs import equiangular_name
 from featuregeom.recognise.noise import moved_by_noise
-from featuregeom.recognise.partitions import REFINEMENTS
 from featuregeom.recognise.streamed import LargeDetection, detect_large
 from featuregeom.relations.eigenspaces import eigenspaces
 from featuregeom.relations.products import canonical, class_means, intersection_numbers, is_scheme, stable
 from featuregeom.shapes.names import with_article
 
-__all__ = ["NORM_SPREAD", "detect", "detect_cosines"]
-
-NORM_SPREAD = 0.1
-"""Largest relative spread of norms within one geometry."""
-
-_NOISE = 5.0
-"""Cosines between summands may be so many times the root mean square of the noise within them."""
-
-_SAME_HEIGHT = 0.05
-"""Squared heights of prisms that are further apart than this make them different summands."""
-
-_COUPLED = (0.02, 0.1)
-"""Summands of a direct sum have cosines below one of these with each other."""
+__all__ = ["detect", "detect_cosines"]
 
 
 def detect(
@@ -54,7 +41,7 @@ def detect(
     relations: Any = None,
     *,
     mode: Mode = "signed",
-    tolerance: float = TOLERANCE,
+    tolerance: float = policy.TOLERANCE,
     seed: int = 0,
 ) -> Detection | LargeDetection:
     """Find the association scheme of some features, and the name of their geometry.
@@ -120,7 +107,7 @@ def detect(
         raise ParameterError(f"give one of features, gram and relations, got {len(given)}")
     if mode not in get_args(Mode):
         raise ParameterError(f"mode must be 'signed' or 'line', not {mode!r}")
-    if not isinstance(tolerance, int | float) or not 0 < tolerance <= 0.5:
+    if not isinstance(tolerance, int | float) or not 0 < tolerance <= policy.LARGEST_TOLERANCE:
         raise ParameterError(f"tolerance must be above 0 and at most 0.5, got {tolerance!r}")
     seed = integer("seed", seed, 0, 2**64 - 1)
     if relations is not None:
@@ -129,9 +116,9 @@ def detect(
         return _from_relations(relation_matrix(relations), tolerance, seed)
     if features is not None:
         taken = as_features(features)
-        if taken.n * (2 if mode == "line" else 1) > LARGEST:
+        if taken.n * (2 if mode == "line" else 1) > policy.LARGEST:
             found = detect_large(taken, mode=mode, tolerance=tolerance, seed=seed)
-            few = mode == "signed" and len(found.points) <= LARGEST
+            few = mode == "signed" and len(found.points) <= policy.LARGEST
             return _of_few_directions(taken, found, tolerance, seed) if few else found
         products = features_gram(taken)
     else:
@@ -152,7 +139,7 @@ def _of_few_directions(features: Features, merged: LargeDetection, tolerance: fl
     norms = np.sqrt(_core.squared_norms(features.values))
     spread = max(float(np.ptp(norms[list(group)]) / norms[list(group)].min()) for group in members)
     name, reason = found.name, found.reason
-    if name and spread > NORM_SPREAD:
+    if name and spread > policy.NORM_SPREAD:
         name, reason = (
             "",
             f"cosines of {with_article(name)}, but norms of one direction differ by {spread:.0%}",
@@ -173,8 +160,8 @@ def detect_cosines(
     cosines: NDArray[np.float64],
     norms: NDArray[np.float64],
     *,
-    tolerance: float = TOLERANCE,
-    refinements: int = REFINEMENTS,
+    tolerance: float = policy.TOLERANCE,
+    refinements: int = policy.REFINEMENTS,
     sums: bool = True,
     seed: int = 0,
 ) -> Detection:
@@ -230,7 +217,7 @@ def detect_cosines(
                 members=members,
             )
     spread = float(norms.max() / norms.min() - 1)
-    if name and spread > max(NORM_SPREAD, _noise_of_norms(verdict, distinct)):
+    if name and spread > max(policy.NORM_SPREAD, _noise_of_norms(verdict, distinct)):
         reason = f"cosines of {with_article(name)}, but norms differ by {spread:.0%}"
         name, also = "", ()
     if len(points) < len(cosines):
@@ -245,7 +232,7 @@ def _noise_of_norms(verdict: Verdict, cosines: NDArray[np.float64]) -> float:
         return 0.0
     relations = verdict.partition.relations
     rms = math.sqrt(float(((cosines - class_means(cosines, relations)[relations]) ** 2).mean()))
-    return 8 * rms
+    return policy.NORM_NOISE * rms
 
 
 def _detection(
@@ -303,18 +290,18 @@ def _detection(
 
 
 def _rank(cosines: NDArray[np.float64]) -> int:
-    return interruptible.rank(cosines, 1e-6 * len(cosines))
+    return interruptible.rank(cosines, policy.NUMERICAL_RANK * len(cosines))
 
 
 def _direct_sum(
     cosines: NDArray[np.float64], part: Callable[[NDArray[np.int64]], Detection], tolerance: float
 ) -> tuple[tuple[Detection, ...], list[NDArray[np.int64]]]:
     """Judge the summands, where there are several, all have a name, and none has more to do with another than noise."""
-    for threshold in _COUPLED:
+    for threshold in policy.COUPLED:
         members = _components(np.abs(cosines) > threshold)
         if len(members) > 1 and min(map(len, members)) > 1:
             parts = tuple(part(index) for index in members)
-            limit = max(tolerance, _NOISE * max(map(_deviation, parts)))
+            limit = max(tolerance, policy.SUM_NOISE * max(map(_deviation, parts)))
             coupled = _coupling(cosines, members)
             if not all(one.name for one in parts) or coupled > limit:
                 continue
@@ -367,7 +354,7 @@ def _sum_name(parts: tuple[Detection, ...]) -> str:
     heights = {name: [one.height or 0.0 for one in parts if one.name == name] for name in names}
     counts = Counter(
         one.name
-        if np.ptp(heights[one.name]) <= _SAME_HEIGHT
+        if np.ptp(heights[one.name]) <= policy.SAME_HEIGHT
         else f"{one.name} of squared height {one.height:.2f}"
         for one in parts
     )
@@ -379,8 +366,10 @@ def _lines(
 ) -> Detection:
     """Judge lines by the vectors on both sides of them, an antipodal set."""
     n = len(cosines)
-    if 2 * n > LARGEST:
-        raise ParameterError(f"{n} lines: detect forms matrices of pairs of 2 n vectors up to {LARGEST}")
+    if 2 * n > policy.LARGEST:
+        raise ParameterError(
+            f"{n} lines: detect forms matrices of pairs of 2 n vectors up to {policy.LARGEST}"
+        )
     both = np.block([[cosines, -cosines], [-cosines, cosines]])
     found = detect_cosines(both, np.tile(norms, 2), tolerance=tolerance, seed=seed)
     lines = found.points % n
@@ -442,7 +431,7 @@ def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -
         )
     P, multiplicities = eigenspaces(intersection_numbers(closure))
     valencies = P[0]
-    faithful = [i for i in range(1, len(P)) if (P[i, 1:] / valencies[1:] < 1 - 1e-9).all()]
+    faithful = [i for i in range(1, len(P)) if (P[i, 1:] / valencies[1:] < 1 - policy.FAITHFUL).all()]
     best: Detection | None = None
     for space in sorted(faithful, key=lambda i: (multiplicities[i], *(-P[i]))):
         cosines = (P[space] / valencies)[closure]

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import interruptible
+from featuregeom.recognise import policy
 from featuregeom.recognise.defect import defect, null_p_value
 from featuregeom.recognise.levels import distinct_values
 from featuregeom.recognise.refinement import denoised
-from featuregeom.recognise.spectral import Spectral
-from featuregeom.relations.eigenspaces import support_of
+from featuregeom.recognise.spectral import Spectral, support_of
 from featuregeom.relations.products import class_counts, class_means, class_sizes, intersection_numbers
 from featuregeom.summary import summarised
 
@@ -163,7 +163,7 @@ class Detection(Spectral):
         if self.support is None or self.eigenvalues is None:
             return math.nan
         values = self.eigenvalues[self.support]
-        return float(values.mean()) if np.ptp(values) <= 1e-6 * values.max() else math.nan
+        return float(values.mean()) if np.ptp(values) <= policy.ONE_EIGENVALUE * values.max() else math.nan
 
     @cached_property
     def defect(self) -> float:
@@ -175,7 +175,7 @@ class Detection(Spectral):
         """How often chance gives as good a scheme of as many classes; NaN above 8 points and for one class."""
         if self.valencies is None or not self._exact:
             return math.nan
-        rank = interruptible.rank(self.cosines, 0.05 * self.n)
+        rank = interruptible.rank(self.cosines, policy.RANK_SHARE * self.n)
         return null_p_value(self.n, max(rank, 1), tuple(self.valencies.tolist()), self.eta2)
 
     @cached_property

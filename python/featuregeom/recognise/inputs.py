@@ -10,18 +10,10 @@ from numpy.typing import NDArray
 from featuregeom import _core, interruptible
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import as_features
+from featuregeom.recognise import policy
 from featuregeom.relations.relations import as_labels
 
-__all__ = ["LARGEST", "check_definite", "cosines_of", "features_gram", "gram_matrix", "relation_matrix"]
-
-LARGEST = 4096
-"""Matrices of pairs are formed up to this many features."""
-
-_ASYMMETRY = 1e-6
-
-_NEGATIVE = 0.25
-"""Share of the trace that a negative eigenvalue may have, and how much a cosine may be above 1: noise and a few wrong
-pairs give less, and are judged as they are."""
+__all__ = ["check_definite", "cosines_of", "features_gram", "gram_matrix", "relation_matrix"]
 
 
 def features_gram(X: Any) -> NDArray[np.float64]:
@@ -85,7 +77,7 @@ def gram_matrix(gram: Any) -> NDArray[np.float64]:
         row, column = map(int, np.argwhere(~np.isfinite(values))[0])
         raise NonFiniteError(f"gram holds {values[row, column]} at row {row}, column {column}", row, column)
     difference = np.abs(values - values.T)
-    if difference.max() > _ASYMMETRY * np.abs(values).max():
+    if difference.max() > policy.ASYMMETRY * np.abs(values).max():
         i, j = map(int, np.unravel_index(difference.argmax(), difference.shape))
         raise ParameterError(
             f"gram is not symmetric: {values[i, j]:g} at ({i}, {j}), {values[j, i]:g} at ({j}, {i})"
@@ -102,7 +94,7 @@ def check_definite(gram: NDArray[np.float64]) -> None:
         If an eigenvalue is far below zero.
     """
     least = float(interruptible.eigvalsh(gram)[0])
-    if least < -_NEGATIVE * float(gram.trace()):
+    if least < -policy.NOT_A_GRAM_MATRIX * float(gram.trace()):
         raise ParameterError(f"gram is no Gram matrix: it has the eigenvalue {least:g}")
 
 
@@ -177,7 +169,7 @@ def cosines_of(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
         raise ParameterError(f"feature {i} {what}: it has no direction; leave it out")
     norms = np.sqrt(squares)
     cosines = gram / np.outer(norms, norms)
-    if np.abs(cosines).max() > 1 + _NEGATIVE:
+    if np.abs(cosines).max() > 1 + policy.NOT_A_GRAM_MATRIX:
         i, j = map(int, np.unravel_index(np.abs(cosines).argmax(), cosines.shape))
         raise ParameterError(
             f"gram is no Gram matrix: features {i} and {j} would have the cosine {cosines[i, j]:g}"
@@ -189,8 +181,8 @@ def cosines_of(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
 
 
 def _check_size(n: int) -> None:
-    if n > LARGEST:
+    if n > policy.LARGEST:
         raise ParameterError(
-            f"{n} features: detect forms matrices of pairs up to {LARGEST}; "
+            f"{n} features: detect forms matrices of pairs up to {policy.LARGEST}; "
             "split them into blocks first (blocks.decompose)"
         )

@@ -12,28 +12,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.recognise import policy
+
 __all__ = ["candidates", "clear_cuts", "colour", "distinct_values"]
 
 Values = NDArray[np.float64]
-
-_MOST_LEVELS = 600
-_GAP_LEVELS = 12
-_KMEANS_LEVELS = 10
-_KMEANS_VALUES = 200
-_ONE_LEVEL = 1e-3
-"""Widest range of values that are one level, where no gap shows the scale."""
-
-_LEVEL_GAP = 0.02
-"""Cosines of two levels are further apart than this, where no gap is a factor wider than all others."""
-
-_EQUAL = 1e-14
-_ROUNDING = 1e-8
-"""Gaps below this are as good as none."""
-
-_BINS = 1024
-_BANDWIDTHS = 14
-_SMOOTHED_VALUES = 100
-"""With fewer values than this a histogram says nothing that gaps do not."""
 
 
 def candidates(values: Values) -> list[Values]:
@@ -54,14 +37,14 @@ def candidates(values: Values) -> list[Values]:
     O(N) but for k-means, which runs on at most 200 weighted bins (Wang & Song, R Journal 2011).
     """
     found = [*_by_gaps(values)]
-    if len(values) >= _SMOOTHED_VALUES:
+    if len(values) >= policy.HISTOGRAM_VALUES:
         found += _by_valleys(values)
     found += _by_kmeans(values)
     seen: set[bytes] = set()
     distinct = []
     for given in found:
         # Equal values are one level: a cut between them would leave one empty.
-        places = given[values[given - 1] < values[given] - _EQUAL]
+        places = given[values[given - 1] < values[given] - policy.EQUAL_COSINES]
         key = places.tobytes()
         if key not in seen and len(places):
             seen.add(key)
@@ -69,7 +52,7 @@ def candidates(values: Values) -> list[Values]:
     return distinct
 
 
-def clear_cuts(values: Values, ratio: float = 20.0) -> Values | None:
+def clear_cuts(values: Values, ratio: float = policy.CLEAR_RATIO) -> Values | None:
     """Cut where the gaps fall into wide and narrow ones, a factor apart; None where they do not.
 
     Parameters
@@ -85,12 +68,12 @@ def clear_cuts(values: Values, ratio: float = 20.0) -> Values | None:
         The cuts; empty where all values are one level.
     """
     gaps = np.diff(values)
-    ordered = np.maximum(np.sort(gaps)[::-1], _ROUNDING)
-    padded = np.concatenate([[_ONE_LEVEL * ratio], ordered])
+    ordered = np.maximum(np.sort(gaps)[::-1], policy.LEAST_CLEAR_GAP)
+    padded = np.concatenate([[policy.EXACT_LEVEL * ratio], ordered])
     if len(padded) == 1:
         return np.zeros(0)
     steps = padded[:-1] / padded[1:]
-    steps[_MOST_LEVELS:] = 0
+    steps[policy.MOST_EXACT_LEVELS :] = 0
     best = int(steps.argmax())
     if steps[best] < ratio:
         return None
@@ -98,7 +81,7 @@ def clear_cuts(values: Values, ratio: float = 20.0) -> Values | None:
     # Many narrow gaps in a row may be no level at all.
     edges = np.concatenate([[0], places, [len(values)]])
     widest = float((values[edges[1:] - 1] - values[edges[:-1]]).max())
-    if widest > (padded[best] / 4 if best else _ONE_LEVEL):
+    if widest > (padded[best] / policy.CLEAR_WIDTH if best else policy.EXACT_LEVEL):
         return None
     return np.asarray((values[places - 1] + values[places]) / 2)
 
@@ -139,10 +122,10 @@ def distinct_values(cosines: Values) -> Values | None:
     if cuts is not None and 2 * (len(cuts) + 1) <= len(values):
         places = np.searchsorted(values, cuts)
     else:
-        places = np.flatnonzero(np.diff(values) > _LEVEL_GAP) + 1
+        places = np.flatnonzero(np.diff(values) > policy.LEVEL_GAP) + 1
     clusters = np.split(values, places)
     widths = np.array([cluster[-1] - cluster[0] for cluster in clusters])
-    gaps = values[places] - values[places - 1] if len(places) else np.array([_LEVEL_GAP])
+    gaps = values[places] - values[places - 1] if len(places) else np.array([policy.LEVEL_GAP])
     if (widths >= np.minimum(np.append(gaps[0], gaps), np.append(gaps, gaps[-1]))[: len(widths)]).any():
         return None
     return np.array([cluster.mean() for cluster in clusters])
@@ -169,48 +152,56 @@ def colour(cosines: Values, cuts: Values) -> NDArray[np.int64]:
 
 def _by_gaps(values: Values) -> list[NDArray[np.int64]]:
     """Cut at the k widest gaps, for small k, and for any k where the next gap is much narrower."""
-    gaps = np.maximum(np.diff(values), 1e-13)
-    widest = np.argsort(-gaps, kind="stable")[: _MOST_LEVELS + 1]
+    gaps = np.maximum(np.diff(values), policy.LEAST_GAP)
+    widest = np.argsort(-gaps, kind="stable")[: policy.MOST_EXACT_LEVELS + 1]
     ratios = gaps[widest[:-1]] / gaps[widest[1:]]
     clearest = (np.argsort(-ratios)[:3] + 1).tolist()
-    few = range(1, min(_GAP_LEVELS, len(widest)) + 1)
+    few = range(1, min(policy.LEVELS_BY_GAPS, len(widest)) + 1)
     return [np.sort(widest[:k]) + 1 for k in dict.fromkeys([*clearest, *few])]
 
 
 @cache
 def _smoothing() -> NDArray[np.float64]:
-    frequencies = np.fft.rfftfreq(2 * _BINS)
-    widths = np.geomspace(0.002, 0.25, _BANDWIDTHS) * _BINS / 2
+    frequencies = np.fft.rfftfreq(2 * policy.HISTOGRAM_BINS)
+    widths = (
+        np.geomspace(policy.NARROWEST_BAND, policy.WIDEST_BAND, policy.BANDWIDTHS) * policy.HISTOGRAM_BINS / 2
+    )
     return np.asarray(np.exp(-2 * (np.pi * frequencies * widths[:, None]) ** 2))
 
 
 def _by_valleys(values: Values) -> list[NDArray[np.int64]]:
     """Cut at the lowest places between the peaks of the histogram, smoothed over many bandwidths."""
-    bins = np.clip(((values + 1) * (_BINS / 2)).astype(np.int64), 0, _BINS - 1)
-    counts = np.bincount(bins, minlength=_BINS)
-    spectrum = np.fft.rfft(counts, 2 * _BINS)
-    smooth = np.fft.irfft(spectrum * _smoothing(), 2 * _BINS, axis=1)
+    bins = np.clip(
+        ((values + 1) * (policy.HISTOGRAM_BINS / 2)).astype(np.int64), 0, policy.HISTOGRAM_BINS - 1
+    )
+    counts = np.bincount(bins, minlength=policy.HISTOGRAM_BINS)
+    spectrum = np.fft.rfft(counts, 2 * policy.HISTOGRAM_BINS)
+    smooth = np.fft.irfft(spectrum * _smoothing(), 2 * policy.HISTOGRAM_BINS, axis=1)
     # Values near the ends spill over both of them, into the padding.
-    padding = _BINS // 2
-    smooth = np.concatenate([smooth[:, -padding:], smooth[:, : _BINS + padding]], axis=1)
+    padding = policy.HISTOGRAM_BINS // 2
+    smooth = np.concatenate([smooth[:, -padding:], smooth[:, : policy.HISTOGRAM_BINS + padding]], axis=1)
     found = []
     for density in smooth:
-        density = np.where(density > 1e-7 * density.max(), density, 0)
+        density = np.where(density > policy.EMPTY_DENSITY * density.max(), density, 0)
         peaks = 1 + np.flatnonzero((density[1:-1] > density[:-2]) & (density[1:-1] >= density[2:]))
-        if not 2 <= len(peaks) <= 24:
+        if not 2 <= len(peaks) <= policy.MOST_PEAKS:
             continue
         valleys = [a + int(density[a:b].argmin()) for a, b in pairwise(peaks)]
-        places = np.searchsorted(values, (np.array(valleys) + 0.5 - padding) * (2 / _BINS) - 1)
+        places = np.searchsorted(
+            values, (np.array(valleys) + 0.5 - padding) * (2 / policy.HISTOGRAM_BINS) - 1
+        )
         found.append(np.unique(places[(places > 0) & (places < len(values))]))
     return found
 
 
 def _by_kmeans(values: Values) -> list[NDArray[np.int64]]:
     """Cut into k clusters of least variance, exactly, on weighted bins where there are many values."""
-    if len(values) <= _KMEANS_VALUES:
+    if len(values) <= policy.KMEANS_BINS:
         starts = np.arange(len(values))
     else:
-        bins = ((values - values[0]) * (_KMEANS_VALUES / max(values[-1] - values[0], 1e-12))).astype(np.int64)
+        bins = ((values - values[0]) * (policy.KMEANS_BINS / max(values[-1] - values[0], 1e-12))).astype(
+            np.int64
+        )
         starts = np.flatnonzero(np.diff(bins, prepend=-1))
     ends = np.append(starts[1:], len(values))
     size = len(starts)
@@ -225,7 +216,7 @@ def _by_kmeans(values: Values) -> list[NDArray[np.int64]]:
     best = cost[0]
     back: list[NDArray[np.int64]] = []
     found = []
-    for _ in range(2, min(_KMEANS_LEVELS, size) + 1):
+    for _ in range(2, min(policy.KMEANS_LEVELS, size) + 1):
         total = best[:, None] + cost
         previous = total.argmin(axis=0)
         best = total[previous, np.arange(size + 1)]

@@ -13,7 +13,8 @@ from featuregeom import _core
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
-from featuregeom.recognise.detect import NORM_SPREAD, detect_cosines
+from featuregeom.recognise import policy
+from featuregeom.recognise.detect import detect_cosines
 from featuregeom.recognise.inputs import cosines_of
 from featuregeom.summary import summarised
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["BlockSchemes", "detect_blocks"]
-
-_DETERMINED = 12
-"""Up to so many points symmetric schemes with equal intersection numbers are the same: names are given once for all."""
 
 
 @summarised
@@ -74,7 +72,7 @@ def detect_blocks(
     X: Any,
     blocks: Any,
     *,
-    tolerance: float = 1e-6,
+    tolerance: float = policy.BATCH_TOLERANCE,
     num_threads: int | None = None,
     progress: Progress | None = None,
 ) -> BlockSchemes:
@@ -145,6 +143,7 @@ def detect_blocks(
         progress=progress,
     )
     parts = [slice(a, b) for a, b in pairwise(starts)]
+    unit = max(policy.BATCH_SAME_LEVELS * tolerance, policy.BATCH_TOLERANCE)
     known: dict[tuple[int, bytes], str] = {}
     names = []
     for block, (part, signature) in enumerate(zip(parts, signatures.tolist(), strict=True)):
@@ -153,8 +152,8 @@ def detect_blocks(
             names.append("")
             continue
         # Levels that agree to the tolerance, and not one in the next place by rounding alone.
-        key = signature, np.round(levels[part] / max(100 * tolerance, 1e-6)).tobytes()
-        if len(members) > _DETERMINED or key not in known:
+        key = signature, np.round(levels[part] / unit).tobytes()
+        if len(members) > policy.DETERMINED_POINTS or key not in known:
             known[key] = _name(features, members)
         names.append(known[key])
     return BlockSchemes(
@@ -183,4 +182,4 @@ def _of_equal_norms(norms: NDArray[np.float64], offsets: NDArray[np.int64], name
     if not names:
         return names
     spread = np.maximum.reduceat(norms, offsets[:-1]) / np.minimum.reduceat(norms, offsets[:-1]) - 1
-    return [name if wide <= NORM_SPREAD else "" for name, wide in zip(names, spread, strict=True)]
+    return [name if wide <= policy.NORM_SPREAD else "" for name, wide in zip(names, spread, strict=True)]

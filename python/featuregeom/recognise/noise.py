@@ -16,39 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.interruptible import eigh
+from featuregeom.recognise import policy
 from featuregeom.recognise.deformation import deformed
 from featuregeom.recognise.names import Match, laid_over
 
-__all__ = ["FREE_VARIANCE", "like_noise", "moved_by_noise"]
-
-FREE_VARIANCE = 3.0
-"""What a free height leaves of the variance counts so many times: of about twenty degrees of freedom it takes one."""
-
-_OUTLIER = 8.0
-"""Noise turns no cosine by so many root mean squares, not among millions; a pair that is wrong does."""
-
-_ROW = 7.0
-"""No feature is so many times as far off as the median one, in mean squares."""
-
-_STRETCH = 1.25
-"""Largest change of a leading eigenvalue, in units of its expected size."""
-
-_DIMENSION = 0.25
-"""A dimension of the geometry has at least this share of its eigenvalue."""
-
-_EVEN = 2.0
-"""The lengths of the displacements scatter at least by 1 - 2 / sqrt(n) of what isotropic ones do."""
-
-_LEVELS = {2: 0.42, 3: 0.42, 4: 0.42, 6: 0.3}
-"""In so many clusters a class scatters no less than this share of what normal values leave in as many."""
-
-_CLUSTERED = 64
-"""Clusters are looked for among so many features."""
-
-_RIVAL = 1.2
-"""Another geometry of as many points must leave this many times as much of the variance."""
-
-_DRAWS = 10
+__all__ = ["like_noise", "moved_by_noise"]
 
 
 def like_noise(cosines: NDArray[np.float64], match: Match) -> bool:
@@ -76,13 +48,13 @@ def like_noise(cosines: NDArray[np.float64], match: Match) -> bool:
     squares = (cosines - ideal) ** 2
     off = math.sqrt(float(squares.sum()) / (n * (n - 1)))
     rows = squares.sum(axis=1)
-    if match.residual > _OUTLIER * off or rows.max() > _ROW * np.median(rows):
+    if match.residual > policy.OUTLIER * off or rows.max() > policy.OUTLIER_ROW * np.median(rows):
         return False
     lengths, before = _leading(ideal, match.dim)
     leading, after = _leading(cosines, match.dim)
-    if leading.min() < _DIMENSION * lengths.min():
+    if leading.min() < policy.LEAST_DIMENSION * lengths.min():
         return False
-    if np.abs(leading - lengths).max() > _STRETCH * (2 * off * math.sqrt(n) + off**2 * n):
+    if np.abs(leading - lengths).max() > policy.STRETCH * (2 * off * math.sqrt(n) + off**2 * n):
         return False
     if not _uneven(before, after) or _levelled(cosines, match.relations) or _rivalled(cosines, match):
         return False
@@ -121,7 +93,7 @@ def _uneven(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
     moved -= np.sum(moved * before, axis=1, keepdims=True) * before
     lengths = np.sum(moved**2, axis=1)
     scatter = float(lengths.std() / lengths.mean()) / math.sqrt(2 / max(dim - 1, 1))
-    return scatter >= 1 - _EVEN / math.sqrt(n)
+    return scatter >= 1 - policy.EVEN / math.sqrt(n)
 
 
 def _leading(gram: NDArray[np.float64], dim: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -134,16 +106,20 @@ def _levelled(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> boo
     """Say whether the cosines within classes have levels of their own: clusters that normal values have not."""
     rng = np.random.default_rng(0)
     some = np.arange(len(cosines))
-    if len(some) > _CLUSTERED:
-        some = np.sort(rng.choice(some, _CLUSTERED, replace=False))
+    if len(some) > policy.CLUSTERED_POINTS:
+        some = np.sort(rng.choice(some, policy.CLUSTERED_POINTS, replace=False))
     pairs = np.triu_indices(len(some), 1)
     values, labels = cosines[np.ix_(some, some)][pairs], relations[np.ix_(some, some)][pairs]
     classes = [np.sort(values[labels == label]) for label in np.unique(labels)]
-    for count, limit in _LEVELS.items():
+    for count, limit in policy.CLUSTER_SHARE.items():
         large = [one for one in classes if len(one) >= 3 * count]
         left = sum(_within(one, count) for one in large)
-        drawn = [np.sort(rng.standard_normal(len(one))) * one.std() for one in large for _ in range(_DRAWS)]
-        if left < limit * sum(_within(one, count) for one in drawn) / _DRAWS:
+        drawn = [
+            np.sort(rng.standard_normal(len(one))) * one.std()
+            for one in large
+            for _ in range(policy.CLUSTER_DRAWS)
+        ]
+        if left < limit * sum(_within(one, count) for one in drawn) / policy.CLUSTER_DRAWS:
             return True
     return False
 
@@ -151,7 +127,7 @@ def _levelled(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> boo
 def _within(values: NDArray[np.float64], count: int) -> float:
     """Sum of squares that sorted values leave within clusters (Lloyd's iteration from quantiles)."""
     centres = np.array([part.mean() for part in np.array_split(values, count)])
-    for _ in range(12):
+    for _ in range(policy.CLUSTER_ROUNDS):
         borders = np.searchsorted(values, (centres[1:] + centres[:-1]) / 2)
         parts = np.split(values, borders)
         centres = np.array([part.mean() if len(part) else c for part, c in zip(parts, centres, strict=True)])
@@ -161,8 +137,8 @@ def _within(values: NDArray[np.float64], count: int) -> float:
 def _rivalled(cosines: NDArray[np.float64], match: Match) -> bool:
     """Say whether another geometry leaves hardly more of the variance."""
     left = [
-        (1 - one.explained) * (1 if one.height is None else FREE_VARIANCE)
+        (1 - one.explained) * (1 if one.height is None else policy.FREE_HEIGHT_VARIANCE)
         for one in laid_over(cosines)
         if one.name != match.name
     ]
-    return min(left, default=math.inf) < _RIVAL * (1 - match.explained)
+    return min(left, default=math.inf) < policy.RIVAL * (1 - match.explained)

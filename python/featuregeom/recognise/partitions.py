@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_variance
 from featuregeom.recognise.levels import candidates, clear_cuts, colour
 from featuregeom.recognise.names.catalogue import catalogue
@@ -16,29 +17,10 @@ from featuregeom.recognise.refinement import refine, tight_dimensions, tighten
 from featuregeom.relations.products import canonical, class_counts, class_means, is_scheme, stable
 from featuregeom.summary import summarised
 
-__all__ = ["REFINEMENTS", "Partition", "Search", "search"]
+__all__ = ["Partition", "Search", "search"]
 
-REFINEMENTS = 24
-"""Proposals to refine, by default."""
 
 Source = Literal["levels", "refined", "closure", "ideal"]
-
-_MOST_CLASSES = 64
-_SHAKEN, _SHAKES = 16, 6
-"""So few features get so many more starts."""
-
-_REFINED_ALL = 64
-"""Above this many features fewer proposals are refined, as each costs more."""
-
-_REFINED_LIMIT = 1024
-"""Above this many features none is refined, for the memory that it takes: 8 n^2 bytes for each class."""
-
-_CLOSED = 4
-_CLOSED_LIMIT = 128
-"""Up to this many features, closures of noisy levels are looked at too."""
-
-_DROWNED = 1e-9
-"""Levels closer than this are one level, whatever their spread."""
 
 
 @summarised
@@ -100,7 +82,7 @@ class Search:
 
 
 def search(
-    cosines: NDArray[np.float64], *, refinements: int = REFINEMENTS, seed: int = 0, clear: bool = True
+    cosines: NDArray[np.float64], *, refinements: int = policy.REFINEMENTS, seed: int = 0, clear: bool = True
 ) -> Search:
     """Look for schemes among partitions of the pairs of features.
 
@@ -139,7 +121,7 @@ def search(
         if found or closure is not None:
             return Search(tuple(found.values()), levels, True, closure)
     proposals = candidates(values)
-    proposals = [cut for cut in proposals if len(cut) < min(_MOST_CLASSES, len(cosines))]
+    proposals = [cut for cut in proposals if len(cut) < min(policy.MOST_CLASSES, len(cosines))]
     levels = colour(cosines, proposals[0]) if proposals else (1 - np.eye(len(cosines), dtype=np.int64))
     _add(found, cosines, 1 - np.eye(len(cosines), dtype=np.int64), "levels")
     for cut in proposals:
@@ -155,7 +137,7 @@ def search(
 
 def _few(n: int) -> int:
     """Colours that a closure may have to be of interest: as good as discrete above."""
-    return max(n, 8)
+    return max(n, policy.CLOSURE_COLOURS)
 
 
 def _symmetric_scheme(colours: NDArray[np.int64], seed: int) -> bool:
@@ -182,18 +164,22 @@ def _refined(
     seed: int,
 ) -> None:
     n = len(cosines)
-    if n > _REFINED_LIMIT:
+    if n > policy.REFINED_LIMIT:
         return
-    refinements = min(refinements, max(1, int(refinements * (_REFINED_ALL / n) ** 2)))
+    refinements = min(refinements, max(1, int(refinements * (policy.REFINED_POINTS / n) ** 2)))
     seen: set[bytes] = set()
     for dim in tight_dimensions(cosines):
         snapped = tighten(cosines, dim)
         cuts = candidates(np.sort(snapped[np.triu_indices(n, 1)]))
         known = [colour(snapped, cut) for cut in _known_cuts(snapped)]
-        if n <= _SHAKEN and refinements > 1:
+        if n <= policy.SHAKEN_POINTS and refinements > 1:
             known += _shaken(cosines, snapped, seed)
         starts = [colour(snapped, cut) for cut in cuts] + [colour(cosines, cut) for cut in proposals]
-        starts = [one for one in starts if 3 <= int(one.max()) + 1 <= min(n, _MOST_CLASSES // 4)]
+        starts = [
+            one
+            for one in starts
+            if 3 <= int(one.max()) + 1 <= min(n, policy.MOST_CLASSES // policy.REFINED_SHARE)
+        ]
         starts, known = ([one for one in some if np.bincount(one.ravel()).all()] for some in (starts, known))
         for relations in [*known, *sorted(starts, key=_irregularity)[:refinements]]:
             key = relations.tobytes()
@@ -219,7 +205,7 @@ def _shaken(cosines: NDArray[np.float64], snapped: NDArray[np.float64], seed: in
     rng = np.random.default_rng(seed)
     size = float(np.sqrt(((cosines - snapped) ** 2).mean()))
     found = [colour(cosines, cut) for cut in _known_cuts(cosines)]
-    for _ in range(_SHAKES):
+    for _ in range(policy.SHAKES):
         noise = rng.standard_normal(cosines.shape)
         shaken = np.clip((snapped + cosines) / 2 + size * (noise + noise.T) / 2, -1, 1)
         np.fill_diagonal(shaken, 1)
@@ -240,9 +226,9 @@ def _closures(
     proposals: list[NDArray[np.float64]],
     seed: int,
 ) -> None:
-    if len(cosines) > _CLOSED_LIMIT:
+    if len(cosines) > policy.CLOSED_POINTS:
         return
-    for cut in proposals[:_CLOSED]:
+    for cut in proposals[: policy.CLOSED_PROPOSALS]:
         colours = stable(colour(cosines, cut), seed=seed, most=_few(len(cosines)))
         if colours is not None and _symmetric_scheme(colours, seed):
             _add(found, cosines, colours, "closure")

@@ -10,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.interruptible import eigh, eigvalsh, gram, matmul
+from featuregeom.recognise import policy
 from featuregeom.relations.products import class_means
 
 __all__ = ["denoised", "refine", "tight_dimensions", "tighten"]
 
-_PRODUCTS = 10
-"""Products of classes, or of random combinations of them where there are more."""
-
-_ROUNDS = 8
 
 _TILE = 1 << 14
 """Pairs that are compared with all classes at once."""
@@ -99,11 +96,11 @@ def refine(
     rng = np.random.default_rng(seed)
     pairs = np.triu_indices(n, 1)
     labels = relations[pairs]
-    for _ in range(_ROUNDS):
+    for _ in range(policy.REFINEMENT_ROUNDS):
         products = _products(relations, rank, rng)
         values = np.stack([cosines[pairs], *(product[pairs] for product in products)])
         means, variances = _moments(values, labels, rank)
-        weights = 1 / (np.sqrt(len(products)) * (variances + 0.1))
+        weights = 1 / (np.sqrt(len(products)) * (variances + policy.REFINEMENT_VARIANCE))
         noise = ((values[0] - means[0, labels - 1]) ** 2).mean()
         weights[0] = 1 / max(float(noise), 1e-12)
         found = _nearest(values, means, weights) + 1
@@ -166,8 +163,8 @@ def denoised(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> NDAr
 
 def _products(relations: NDArray[np.int64], rank: int, rng: np.random.Generator) -> list[NDArray[np.float64]]:
     pairs = [(i, j) for i in range(1, rank) for j in range(i, rank)]
-    if len(pairs) > _PRODUCTS:
-        weights = rng.standard_normal((_PRODUCTS, 2, rank))
+    if len(pairs) > policy.REFINEMENT_PRODUCTS:
+        weights = rng.standard_normal((policy.REFINEMENT_PRODUCTS, 2, rank))
         weights[:, :, 0] = 0
     else:
         weights = np.zeros((len(pairs), 2, rank))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.recognise import policy
 from featuregeom.relations.eigenmatrices import Eigenmatrices, Numbers
 from featuregeom.relations.eigenspaces import eigenspaces, krein_parameters, second_eigenmatrix
 from featuregeom.relations.parameters import Parameters
 
-__all__ = ["Spectral"]
+__all__ = ["Spectral", "support_of"]
 
 
 class Spectral:
@@ -72,3 +73,8 @@ class Spectral:
     def eigenvalues(self) -> NDArray[np.float64] | None:
         """Eigenvalue of the denoised Gram matrix on each eigenspace, shape (d + 1,)."""
         return None if self.P is None else np.asarray(self.P @ self.levels)
+
+
+def support_of(eigenvalues: NDArray[np.float64]) -> NDArray[np.int64]:
+    """List the eigenspaces on which a Gram matrix is not zero; noise fills all of them, up to 5 % of the largest."""
+    return np.flatnonzero(eigenvalues > policy.SUPPORT_SHARE * eigenvalues.max())

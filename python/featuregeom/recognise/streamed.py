@@ -14,6 +14,7 @@ from featuregeom import _core
 from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
+from featuregeom.recognise import policy
 from featuregeom.recognise.detection import Mode
 from featuregeom.recognise.directions import directions_text
 from featuregeom.recognise.names.parametric import (
@@ -22,27 +23,15 @@ from featuregeom.recognise.names.parametric import (
     noise_outside,
     parametric_name,
 )
-from featuregeom.recognise.spectral import Spectral
+from featuregeom.recognise.spectral import Spectral, support_of
 from featuregeom.relations.check import failure_text
-from featuregeom.relations.eigenspaces import eigenspaces, support_of
+from featuregeom.relations.eigenspaces import eigenspaces
 from featuregeom.shapes.names import with_article
 from featuregeom.summary import summarised
 
 __all__ = ["LargeDetection", "detect_large"]
 
-_SAME = 5e-7
-"""Features whose cosine is nearer to 1 than this are one direction: an angle of a thousandth."""
 
-_SAMPLED = 48
-"""Features whose cosines with all others propose the levels: in a scheme every point has every level."""
-
-_MOST_LEVELS = 64
-_CANDIDATES = 4
-"""Candidates that pass the sample are certified, the finest first, at most so many."""
-
-_LEVELS_ETA2 = 0.95
-_ONE_LEVEL = 0.005
-_NORM_SPREAD = 0.1
 _TILE = 1 << 22
 """Cosines of the sample formed at a time."""
 
@@ -128,7 +117,7 @@ def detect_large(
     X: Any,
     *,
     mode: Mode = "signed",
-    tolerance: float = 0.05,
+    tolerance: float = policy.TOLERANCE,
     seed: int = 0,
     num_threads: int | None = None,
     progress: Progress | None = None,
@@ -224,26 +213,28 @@ def _judge(features: Features, seed: int, num_threads: int | None, progress: Pro
     n, values = features.n, features.values
     if n == 1:
         return _Judged(reason="a single feature", defect=0.0)
-    sampled = np.sort(np.random.default_rng(seed).choice(n, min(_SAMPLED, n), replace=False))
+    sampled = np.sort(np.random.default_rng(seed).choice(n, min(policy.STREAMED_SAMPLE, n), replace=False))
     cosines = _sampled_cosines(features, sampled)
     own = np.zeros(cosines.shape, dtype=bool)
     own[np.arange(len(sampled)), sampled] = True
-    if (cosines[~own] >= 1 - _SAME).any():
-        alike = _core.scheme_spread(values, np.zeros(0), alike=1 - _SAME, num_threads=num_threads)[2]
+    if (cosines[~own] >= 1 - policy.SAME_DIRECTION).any():
+        alike = _core.scheme_spread(
+            values, np.zeros(0), alike=1 - policy.SAME_DIRECTION, num_threads=num_threads
+        )[2]
         if len(alike):
             return _Judged(alike=alike)
     others = cosines[~own].reshape(len(sampled), n - 1)
-    candidates = _core.scheme_levels(others, max_levels=_MOST_LEVELS, num_threads=num_threads)
+    candidates = _core.scheme_levels(others, max_levels=policy.STREAMED_LEVELS, num_threads=num_threads)
     rows = np.sort(others, axis=1)
     counts = [np.array([np.searchsorted(row, cut) for row in rows]) for cut in candidates]
     agreeing = [cut for cut, count in zip(candidates, counts, strict=True) if (count == count[0]).all()]
     failed = ""
-    for cut in [*[cut for cut in reversed(agreeing) if len(cut)][:_CANDIDATES], np.zeros(0)]:
+    for cut in [*[cut for cut in reversed(agreeing) if len(cut)][: policy.STREAMED_CANDIDATES], np.zeros(0)]:
         labels = _labels(cosines, cut, own)
         if _sample_defect(labels, sampled) > 0:
             continue
         tally, numbers, alike = _core.scheme_spread(
-            values, cut, alike=1 - _SAME, num_threads=num_threads, progress=progress
+            values, cut, alike=1 - policy.SAME_DIRECTION, num_threads=num_threads, progress=progress
         )
         if len(alike):
             return _Judged(alike=alike)
@@ -254,7 +245,7 @@ def _judge(features: Features, seed: int, num_threads: int | None, progress: Pro
             or (numbers[1:, 3] >= middle[::-1]).any()
         ):
             continue
-        if not len(cut) and numbers[0, 3] - numbers[0, 2] > 2 * _ONE_LEVEL:
+        if not len(cut) and numbers[0, 3] - numbers[0, 2] > 2 * policy.ONE_LEVEL:
             continue
         failure, _, _, _, p, bound = _core.scheme_certify_features(
             values, middle, seed=seed, num_threads=num_threads, progress=progress
@@ -304,7 +295,7 @@ def _named(
         theta = P @ levels
         support = support_of(theta)
         dim = int(multiplicities[support].sum())
-        is_scheme = len(levels) == 2 or eta2 >= _LEVELS_ETA2
+        is_scheme = len(levels) == 2 or eta2 >= policy.LEVELS_ETA2
         valencies = found.p[np.arange(len(found.p)), np.arange(len(found.p)), 0]
         kind = f"a scheme of {len(points)} points with valencies {', '.join(map(str, valencies[1:]))}"
         reason = f"{kind}, without a name"
@@ -321,7 +312,7 @@ def _named(
                 f"{kind}: those of the {name.name}, but cosines differ from its own by {name.residual:.3f}"
             )
             name = Parametric("", (), math.nan)
-        elif name.name and norms.max() / norms.min() - 1 > _NORM_SPREAD:
+        elif name.name and norms.max() / norms.min() - 1 > policy.NORM_SPREAD:
             reason = f"cosines of {with_article(name.name)}, but norms differ by {norms.max() / norms.min() - 1:.0%}"
             name = Parametric("", (), math.nan)
         elif name.name:
@@ -394,7 +385,7 @@ def _sample_defect(labels: NDArray[np.int64], sampled: NDArray[np.int64]) -> flo
             )
             inside += float(((product - means[pairs])[off] ** 2).sum())
             outside += float(((product - product[off].mean())[off] ** 2).sum())
-    return math.sqrt(inside / outside) if outside > 1e-9 else 0.0
+    return math.sqrt(inside / outside) if outside > policy.NO_VARIATION else 0.0
 
 
 def _neighbours(features: Features, thresholds: NDArray[np.float64] | None) -> Counter[int]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from featuregeom.relations.characters import characters
 
-__all__ = ["eigenspaces", "krein_parameters", "second_eigenmatrix", "support_of"]
+__all__ = ["eigenspaces", "krein_parameters", "second_eigenmatrix"]
 
 
 def eigenspaces(
@@ -78,8 +78,3 @@ def krein_parameters(P: NDArray[np.float64], multiplicities: NDArray[np.int64]) 
     """
     products = np.einsum("il,jl,kl->ijk", P, P, P / P[0] ** 2, optimize=True)
     return np.asarray(products * multiplicities[:, None, None] * multiplicities[None, :, None] / P[0].sum())
-
-
-def support_of(eigenvalues: NDArray[np.float64]) -> NDArray[np.int64]:
-    """List the eigenspaces on which a Gram matrix is not zero; noise fills all of them, up to 5 % of the largest."""
-    return np.flatnonzero(eigenvalues > 0.05 * eigenvalues.max())

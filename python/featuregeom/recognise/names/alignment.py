@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.recognise import policy
+
 __all__ = ["aligned"]
 
 
 def aligned(
-    cosines: NDArray[np.float64], ideal: NDArray[np.float64], *, width: int = 256
+    cosines: NDArray[np.float64], ideal: NDArray[np.float64], *, width: int = policy.ALIGNMENT_WIDTH
 ) -> NDArray[np.int64]:
     """Lay a geometry over some points by their cosines alone.
 

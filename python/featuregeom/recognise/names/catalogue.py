@@ -9,14 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from featuregeom.geometries import GEOMETRIES
+from featuregeom.recognise import policy
 from featuregeom.recognise.names.ideal import Ideal, ideal_of
 
-__all__ = ["LARGEST", "catalogue"]
-
-LARGEST = 1100
-"""Names that need a catalogue are looked for up to this many points."""
-
-_MOST_CLASSES = 24
+__all__ = ["catalogue"]
 
 
 @lru_cache(maxsize=32)
@@ -34,11 +30,13 @@ def catalogue(n: int) -> tuple[Ideal, ...]:
         Without simplices, polygons, cross-polytopes (`classical`), prisms and antiprisms (`rings`). Kept for the
         last 32 values of n.
     """
-    if n > LARGEST:
+    if n > policy.CATALOGUE_POINTS:
         return ()
     found = [
         ideal_of(each.name(*member), each.coordinates(*member), *each.also(*member))
         for each in GEOMETRIES
         for member in each.of_size(n)
     ]
-    return tuple(ideal for ideal in found if ideal is not None and len(ideal.levels) <= _MOST_CLASSES)
+    return tuple(
+        ideal for ideal in found if ideal is not None and len(ideal.levels) <= policy.CATALOGUE_CLASSES
+    )

@@ -10,20 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.recognise import policy
 from featuregeom.shapes.names import cross_polytope_name, polygon_name, simplex_name
 from featuregeom.summary import summarised
 
-__all__ = ["OUTSIDE", "Classical", "classical", "fits_dimension"]
-
-_TOLERANCE = 0.05
-"""Largest deviation of a cosine from the ideal one."""
-
-OUTSIDE = 0.25
-"""Largest eigenvalue of the cosines outside the geometry's own dimensions, times the number of features. Without
-it some vertices of a larger simplex would pass for a smaller one, which has one dimension less."""
-
-_OPPOSITE = 0.005
-"""Largest deviation of the cosine of two opposite features: it is quadratic in their angle."""
+__all__ = ["Classical", "classical", "fits_dimension"]
 
 
 @summarised
@@ -104,7 +95,7 @@ def fits_dimension(eigenvalues: NDArray[np.float64], dim: int) -> bool:
     bool
     """
     n = len(eigenvalues)
-    return dim >= n or bool(eigenvalues[dim] <= OUTSIDE / n)
+    return dim >= n or bool(eigenvalues[dim] <= policy.OUTSIDE / n)
 
 
 def _laid(
@@ -126,7 +117,7 @@ def _laid(
 def _simplex(cosines: NDArray[np.float64]) -> list[Classical]:
     n = len(cosines)
     labels = 1 - np.eye(n, dtype=np.int64)
-    limit = _OPPOSITE if n == 2 else min(_TOLERANCE, 0.5 / (n - 1))
+    limit = policy.OPPOSITE if n == 2 else min(policy.TOLERANCE, policy.SIMPLEX_ROOM / (n - 1))
     levels = np.array([1, -1 / (n - 1)])
     return [_laid(cosines, simplex_name(n), n - 1, np.arange(n), (labels, levels), limit)]
 
@@ -140,7 +131,7 @@ def _cross_polytope(cosines: NDArray[np.float64]) -> list[Classical]:
     order = np.stack([first, opposite[first]], axis=1).ravel()
     labels = np.ones((n, n), dtype=np.int64) + np.kron(np.eye(n // 2, dtype=np.int64), [[-1, 1], [1, -1]])
     levels = np.array([1.0, 0.0, -1.0])
-    laid = _laid(cosines, cross_polytope_name(n), n // 2, order, (labels, levels), _TOLERANCE)
+    laid = _laid(cosines, cross_polytope_name(n), n // 2, order, (labels, levels), policy.TOLERANCE)
     return [replace(laid, noisy_limit=np.inf)]
 
 
@@ -153,6 +144,6 @@ def _polygon(cosines: NDArray[np.float64], plane: NDArray[np.float64]) -> list[C
     steps = np.abs(np.arange(n)[:, None] - np.arange(n))
     labels = np.minimum(steps, n - steps)
     levels = np.cos(2 * np.pi * np.arange(n // 2 + 1) / n)
-    limit = min(_TOLERANCE, 0.25 * (1 - float(levels[1])))
+    limit = min(policy.TOLERANCE, policy.POLYGON_ROOM * (1 - float(levels[1])))
     laid = _laid(cosines, polygon_name(n), 2, order, (labels, levels), limit)
     return [replace(laid, noisy_limit=np.pi / n)]

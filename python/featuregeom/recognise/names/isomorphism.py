@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.recognise import policy
+
 __all__ = ["isomorphism"]
 
 Words = NDArray[np.uint64]
@@ -14,7 +16,7 @@ _SEED = 20260101
 
 
 def isomorphism(
-    relations: NDArray[np.int64], ideal: NDArray[np.int64], *, budget: int = 500
+    relations: NDArray[np.int64], ideal: NDArray[np.int64], *, budget: int = policy.ISOMORPHISM_BUDGET
 ) -> NDArray[np.int64] | None:
     """Find an order of the points in which one colour matrix is the other.
 

@@ -9,6 +9,7 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_by
 from featuregeom.recognise.names.alignment import aligned
 from featuregeom.recognise.names.catalogue import catalogue
@@ -20,15 +21,6 @@ from featuregeom.relations.products import class_counts, class_means
 from featuregeom.summary import summarised
 
 __all__ = ["Match", "laid_over", "matches", "of_classical"]
-
-_LEVEL_TOLERANCE = 0.1
-"""Largest deviation of a mean cosine from the ideal one. Noise averages out of means, but for shrinking them."""
-
-_FEW = 16
-"""Up to so many features every geometry is laid over them."""
-
-_MOST_ORDERS = 24
-"""Ways to try in which close levels may have changed places."""
 
 
 @summarised
@@ -114,7 +106,7 @@ def laid_over(cosines: NDArray[np.float64]) -> list[Match]:
         None above 16 features.
     """
     n = len(cosines)
-    if n > _FEW:
+    if n > policy.LAID_OVER_POINTS:
         return []
     found = [_compare(cosines, ideal, aligned(cosines, ideal.gram)) for ideal in catalogue(n)]
     for family in rings(n):
@@ -138,7 +130,7 @@ def _order(
 ) -> NDArray[np.int64] | None:
     if len(levels) != len(ideal.levels) or sorted(valencies) != sorted(ideal.valencies):
         return None
-    for classes in islice(_class_orders(levels, valencies, ideal), _MOST_ORDERS):
+    for classes in islice(_class_orders(levels, valencies, ideal), policy.LEVEL_ORDERS):
         order = isomorphism(classes[relations], ideal.relations)
         if order is not None:
             return order
@@ -150,14 +142,14 @@ def _class_orders(
 ) -> Iterator[NDArray[np.int64]]:
     """List the ways to take relations for those of the ideal: in order, unless close levels changed places."""
     rank = len(levels)
-    near = (np.abs(levels[:, None] - ideal.levels) <= _LEVEL_TOLERANCE) & (
+    near = (np.abs(levels[:, None] - ideal.levels) <= policy.MEAN_LEVEL) & (
         valencies[:, None] == ideal.valencies
     )
     identity = np.arange(rank)
     if near[identity, identity].all():
         yield identity
     choices = [np.flatnonzero(row).tolist() for row in near]
-    for choice in islice(product(*choices), 4096):
+    for choice in islice(product(*choices), policy.LEVEL_CHOICES):
         if len(set(choice)) == rank and choice != tuple(range(rank)):
             yield np.array(choice, dtype=np.int64)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.recognise.names.classical import OUTSIDE
-from featuregeom.relations.eigenspaces import support_of
+from featuregeom.recognise import policy
+from featuregeom.recognise.spectral import support_of
 from featuregeom.shapes.names import cross_polytope_name, cube_name, simplex_name
 
 __all__ = ["Parametric", "component_sizes", "eberlein", "krawtchouk", "noise_outside", "parametric_name"]
@@ -172,7 +172,7 @@ def parametric_name(
     valencies, n, d = P[0], round(float(P[0].sum())), len(P) - 1
     # All vertices but one of a larger simplex, say, have its parameters, and a dimension more.
     outside = float(np.abs(np.delete(theta, support)).max(initial=0.0))
-    if len(support) != 1 or support[0] == 0 or outside > max(OUTSIDE / n, noise):
+    if len(support) != 1 or support[0] == 0 or outside > max(policy.OUTSIDE / n, noise):
         return nothing
     ideal = P[support[0], 1:] / valencies[1:]
     residual = float(np.maximum(np.abs(extremes[0] - ideal), np.abs(extremes[1] - ideal)).max())
@@ -180,10 +180,10 @@ def parametric_name(
     def same(expected: NDArray[np.float64]) -> bool:
         """Whether these are its eigenmatrix and its second eigenspace, in which the named geometry lies."""
         fits = expected.shape == P.shape and np.allclose(expected[0], valencies)
-        if not fits or not np.allclose(expected[1], P[support[0]], atol=1e-6 * n):
+        if not fits or not np.allclose(expected[1], P[support[0]], atol=policy.SAME_EIGENMATRIX * n):
             return False
         order = np.lexsort(np.round(P, 6).T), np.lexsort(np.round(expected, 6).T)
-        return bool(np.allclose(P[order[0]], expected[order[1]], atol=1e-6 * n))
+        return bool(np.allclose(P[order[0]], expected[order[1]], atol=policy.SAME_EIGENMATRIX * n))
 
     if d == 1:
         return Parametric(simplex_name(n), (), residual)

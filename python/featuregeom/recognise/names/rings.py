@@ -13,18 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.interruptible import eigvalsh
+from featuregeom.recognise import policy
 from featuregeom.recognise.names.ideal import Ideal
 from featuregeom.relations.products import canonical, class_counts, class_means
 from featuregeom.shapes.names import ring_name
 
 __all__ = ["Rings", "heights", "rings", "stands_up"]
-
-_MOST = 256
-"""Vertices of the largest prisms that are looked for."""
-
-_CLEAR, _FLAT = 0.1, 0.1
-"""Squared heights this far from 0 and 1 are told apart from a flat polygon, and from two points. Nearer ones are where
-cosines deviate by no more than this share of the distance."""
 
 
 class Rings:
@@ -98,7 +92,7 @@ def heights(cosines: NDArray[np.float64]) -> list[float]:
     eigenvalues = eigvalsh(cosines)[::-1][:3] / n
     low, high = float(eigenvalues[2]), float(eigenvalues[0])
     guesses = [low, high] if eigenvalues[0] - eigenvalues[1] < eigenvalues[1] - low else [high, low]
-    return [min(max(guess, 0.01), 0.99) for guess in guesses]
+    return [min(max(guess, policy.RING_GUESS), 1 - policy.RING_GUESS) for guess in guesses]
 
 
 def stands_up(z2: float, residual: float) -> bool:
@@ -116,7 +110,7 @@ def stands_up(z2: float, residual: float) -> bool:
     bool
     """
     room = min(z2, 1 - z2)
-    return room >= _CLEAR or residual <= _FLAT * room
+    return room >= policy.RING_CLEAR or residual <= policy.RING_FLAT * room
 
 
 @lru_cache(maxsize=64)
@@ -132,7 +126,7 @@ def rings(n: int) -> tuple[Rings, ...]:
     -------
     tuple of Rings
     """
-    return tuple(_rings(n)) if n % 2 == 0 and 6 <= n <= _MOST else ()
+    return tuple(_rings(n)) if n % 2 == 0 and 6 <= n <= policy.RING_POINTS else ()
 
 
 def _rings(n: int) -> Iterator[Rings]:

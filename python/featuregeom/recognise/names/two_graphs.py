@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.interruptible import matmul
+from featuregeom.recognise import policy
 
 __all__ = ["Equiangular", "equiangular_name", "two_graph_eigenvalues"]
-
-_SIGN_ROOM = 0.25
-"""Largest deviation of an absolute cosine, as a share of the common one: signs are beyond doubt, and so the name
-rests on an equation between integers."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def equiangular_name(cosines: NDArray[np.float64], tolerance: float) -> Equiangu
     common = -1 / least
     residual = float(np.abs(cosines - common * signs - np.eye(n)).max())
     loose = float(np.abs(matmul(cosines, cosines) * (dim / n) - cosines).max())
-    if max(residual, loose) > min(tolerance, _SIGN_ROOM * common):
+    if max(residual, loose) > min(tolerance, policy.SIGN_ROOM * common):
         return None
     return Equiangular(f"equiangular tight frame of {n} lines in {dim} dimensions", dim, residual)
 
