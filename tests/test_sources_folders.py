@@ -132,6 +132,8 @@ def test_sharded_torch_files_by_their_index(tmp_path):
         (["adapter_model.bin", "training_args.bin"], ["adapter_model.bin"]),
         (["optimizer.pt", "pytorch_model.bin", "rng_state_0.pth", "scheduler.pt"], ["pytorch_model.bin"]),
         (["last.ckpt"], ["last.ckpt"]),
+        (["optimizer_0.pt", "lr_scheduler_0.pt", "zero_pp_rank_0_optim_states.pt", "w.pt"], ["w.pt"]),
+        (["m.fp16-00001-of-00002.bin", "m-00001-of-00002.bin"], ["m-00001-of-00002.bin"]),
         (["a.npz", "b.npz", "c.npy"], ["a.npz", "b.npz"]),
         (["sae_weights.safetensors", "sparsity.safetensors"], ["sae_weights.safetensors"]),
         (["model.gguf"], ["model.gguf"]),

@@ -164,7 +164,10 @@ class BaseReader(ABC):
         """
         if self._closed:
             raise SourceError(f"{self._where(name)} cannot be read: the reader is closed")
-        return np.asarray(self._load(self.stored[name]))
+        stored = next((info for info in self.stored.values() if in_utf8(info.name) == name), None)
+        if stored is None:
+            raise SourceError(f"{self.source}: no tensor {name!r}")
+        return np.asarray(self._load(stored))
 
     def load(self, info: TensorInfo) -> Any:
         """Give a stored tensor, for a reader of several files."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from featuregeom.sources.protocol import TensorInfo
@@ -108,6 +109,7 @@ class Dictionary:
         return [role for role in self.weights if role.side == side]
 
 
+@lru_cache(maxsize=1 << 16)
 def plain_name(name: str) -> str:
     """Give a name without what wrappers put into it, its parts joined by dots."""
     return ".".join(part for part in re.split(r"[./]", name) if part not in _WRAPPERS)

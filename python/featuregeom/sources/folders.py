@@ -24,11 +24,11 @@ DICTIONARY_FILES = (
 """Files of sparse dictionaries that are always called so, in the order in which a folder is searched."""
 
 _STATE = re.compile(
-    r"(optimizer|scheduler|scaler|rng_state\w*|training_args|trainer_state|random_states\w*)(\.\w+)+"
+    r"(\w*optim\w*|(lr_)?scheduler\w*|scaler\w*|rng_state\w*|training_args|trainer_state|random_states\w*)(\.\w+)+"
 )
 """What trainers keep beside the weights."""
 
-_TWIN = re.compile(r"(.*\.(fp16|bf16|fp32|non_ema|ema)|consolidated.*)")
+_TWIN = re.compile(r"(.*\.(fp16|bf16|fp32|non_ema|ema)(-\d+-of-\d+)?|consolidated.*)")
 """Names of second copies of weights that a folder holds in another type or layout."""
 
 _LISTED = 12

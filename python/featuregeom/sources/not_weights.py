@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from featuregeom.sources.dictionary_names import plain_name
 from featuregeom.sources.protocol import TensorInfo
@@ -90,7 +91,7 @@ def not_weights(infos: Iterable[TensorInfo]) -> dict[str, str]:
         reason = _reason(parts)
         if reason is not None:
             reasons[info.name] = reason
-        elif any(_AVERAGE.fullmatch(part) for part in parts[:-1]):
+        elif any(map(_is_average, parts[:-1])):
             averages[info.name] = "a moving average of the weights, which are here too"
         elif info.skip is None and shape_reason(info.shape, info.dtype) is None:
             weights = True
@@ -98,10 +99,22 @@ def not_weights(infos: Iterable[TensorInfo]) -> dict[str, str]:
 
 
 def _reason(parts: list[str]) -> str | None:
-    for reason, pattern in _PART_RULES:
-        if any(pattern.fullmatch(part) for part in parts[:-1]):
+    for part in parts[:-1]:
+        if (reason := _of_part(part)) is not None:
             return reason
-    for reason, pattern in _LEAF_RULES:
-        if pattern.fullmatch(parts[-1]):
-            return reason
-    return None
+    return _of_leaf(parts[-1])
+
+
+@lru_cache(maxsize=4096)  # models have thousands of tensors, and their names few different parts
+def _of_part(part: str) -> str | None:
+    return next((reason for reason, pattern in _PART_RULES if pattern.fullmatch(part)), None)
+
+
+@lru_cache(maxsize=4096)
+def _of_leaf(part: str) -> str | None:
+    return next((reason for reason, pattern in _LEAF_RULES if pattern.fullmatch(part)), None)
+
+
+@lru_cache(maxsize=4096)
+def _is_average(part: str) -> bool:
+    return _AVERAGE.fullmatch(part) is not None

@@ -17,6 +17,7 @@ _SIGNS = {
     ),
     "compressed-tensors": re.compile(r".*\.weight_packed"),
     "HQQ": re.compile(r".*\.W_q"),
+    "ONNX": re.compile(r".*_quantized"),
     "quanto": re.compile(r".*\.weight\._(data|scale)"),
 }
 """Names that only these methods give to tensors."""
