@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -120,18 +120,21 @@ def describe(
 ) -> None:
     """Show what is inside a source, and what an analysis will cost, from headers alone."""
     from featuregeom import survey
+    from featuregeom.sources import open_source
 
     with reporting():
-        reading: dict[str, Any] = {
-            "axis": axis or "auto",
-            "stacks": stacks,
-            "slices": slices,
-            "heads": _heads(heads),
-            "recursive": recursive,
-            "mmap": mmap,
-        }
-        found = survey.describe(source, **reading)
-        cost = survey.estimate(source, include=include, exclude=exclude, **reading)
+        with open_source(  # once, for on the Hub each header is an answer to wait for
+            source,
+            axis=axis or "auto",
+            stacks=stacks,
+            slices=slices,
+            heads=_heads(heads),
+            recursive=recursive,
+            headers_only=True,
+            mmap=mmap,
+        ) as reader:
+            found = survey.describe(reader)
+            cost = survey.estimate(reader, include=include, exclude=exclude)
         if as_json:
             print_json(
                 {
