@@ -256,3 +256,22 @@ def test_entries_that_forward_does_not_take_are_named(tmp_path):
             return super().forward(x)
 
     assert len(capture(Anything(), [{"x": x, "label": torch.zeros(6)}])) == 6
+
+
+def test_no_regular_mixing_of_rows_is_hidden_by_the_parts_that_run():
+    """Each row gets another one: by a shift, a mirror, a swap of blocks, or one for all; batches of 2 to 130 inputs."""
+    from featuregeom.networks.rows import splits
+
+    partners = {"mirror": lambda n, i: n - 1 - i, "first": lambda n, i: 0, "last": lambda n, i: n - 1}
+    partners |= {f"shift {s}": lambda n, i, s=s: (i - s) % n for s in range(1, 9)}
+    partners |= {f"swap {s}": lambda n, i, s=s: i ^ s if i ^ s < n else i for s in (1, 2, 4, 8, 16)}
+    for n in range(2, 131):
+        for name, partner in partners.items():
+            if all(partner(n, i) == i for i in range(n)):
+                continue
+            seen = any(
+                part[partner(len(part), k)] != partner(n, row)
+                for part in splits(n)
+                for k, row in enumerate(part)
+            )
+            assert seen, (n, name)

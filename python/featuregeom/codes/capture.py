@@ -129,8 +129,8 @@ def capture(
     One forward pass; memory of one batch of bits and N m / 8 bytes of codes.
 
     Row i of an activation is taken for input i, so the model must keep its inputs apart. That is tried out: some
-    inputs of the first batch run again in three small parts, and of the fourth, sixteenth ... batch in one; their
-    pre-activations must be the same but for rounding. What these runs leave behind (torch's random generators,
+    inputs of the first batch run again in two or three small parts, and of the fourth, sixteenth ... batch in one;
+    their pre-activations must be the same but for rounding. What these runs leave behind (torch's random generators,
     buffers, attributes of modules) is taken back; hooks that others registered see them only if values differ without
     those hooks.
     """
@@ -255,7 +255,7 @@ class _Run:
     ) -> ParameterError | None:
         """Give what is wrong when `part` runs alone; where that fails, with itself in the place of the others."""
         failed: Exception | None = None
-        for chosen in (part, [part[k % len(part)] for k in range(again().size)]):
+        for chosen in (part, [part[k % len(part)] for k in range(first.size)]):
             try:
                 with on_trial(self._model, hooks=hooks):
                     second = self(again().take(chosen), list(range(len(part))))

@@ -110,7 +110,7 @@ class Recorder:
     ----------
     seen : list of Seen
         In the order of the calls.
-    keep : list of int
+    size, keep : int, list of int
         As given.
     turned : bool
         Whether an activation has another axis as long as that of the tokens, which may then be the wrong one.
@@ -132,7 +132,8 @@ class Recorder:
         uncoded: Uncoded = "error",
         keep: Sequence[int] = (),
     ) -> None:
-        self._model, self._size, self._tokens = model, size, tokens
+        self.size = size
+        self._model, self._tokens = model, tokens
         self.keep = list(keep)
         self._mode, self._wanted, self._tolerance, self._uncoded = mode, wanted, tolerance, uncoded
         known = {name for name, _ in model.named_modules()}
@@ -319,33 +320,33 @@ class Recorder:
         """Give pre-activations with the axis of inputs first, and then that of tokens where they are the rows."""
         shape = tuple(values.shape)
         if self._tokens is None:
-            if shape[:1] == (self._size,):
+            if shape[:1] == (self.size,):
                 return values
             told = ""
         else:
             length, mask = self._tokens
-            if length is None and len(shape) == 3 and shape[0] == self._size:
+            if length is None and len(shape) == 3 and shape[0] == self.size:
                 # Images say nothing of their patches: the first activation does, and others must agree.
                 length = shape[1]
                 self._tokens = length, mask
             # Of two axes the second may be units, as many as there are tokens by chance.
-            if shape[:2] == (self._size, length) and len(shape) > 2:
+            if shape[:2] == (self.size, length) and len(shape) > 2:
                 self.turned |= length in shape[2:]
                 return values
-            if length is not None and len(shape) == 2 and shape[0] == self._size * length:
-                return values.reshape(self._size, length, -1)
+            if length is not None and len(shape) == 2 and shape[0] == self.size * length:
+                return values.reshape(self.size, length, -1)
             told = "" if length is None else f" of {length} tokens"
         raise ShapeError(
-            f"activation {name!r} has shape {shape} for {self._size} inputs{told}; name the layers to keep in "
+            f"activation {name!r} has shape {shape} for {self.size} inputs{told}; name the layers to keep in "
             "layers=[...], or record activations with a forward hook and pass them to fg.codes.pack"
             + self._advice(shape)
         )
 
     def _advice(self, shape: tuple[int, ...]) -> str:
         if self._tokens is None:
-            folded = len(shape) == 2 and shape[0] > self._size and shape[0] % self._size == 0
+            folded = len(shape) == 2 and shape[0] > self.size and shape[0] % self.size == 0
             return "; where inputs and tokens share its first axis, ask for rows='tokens'" if folded else ""
-        if len(shape) > 1 and shape[0] == self._size:
+        if len(shape) > 1 and shape[0] == self.size:
             return "; its second axis is not that of the tokens: ask for rows='inputs'"
         return "; it has no row for each token, as where a router sends tokens to experts"
 

@@ -12,6 +12,9 @@ __all__ = ["close", "largest", "splits"]
 _SOME = 16
 """Inputs of a batch that run again, at most; in two halves, whose means differ by half a standard deviation."""
 
+_FEW = 32
+"""Inputs of a batch, at most, of which a third part runs; of more, the two hold each a fourth at most, and apart."""
+
 _ROUNDING = 1000.0
 """Limit on the difference of two batchings, in units of the type's rounding and of the layer's largest value.
 
@@ -26,8 +29,8 @@ _LEAST, _MOST = 1e-9, 0.1
 def splits(size: int) -> list[list[int]]:
     """Give parts of a batch to run apart from the rest, as lists of inputs; none for a batch of one input.
 
-    Two have no input in common, so that the largest of all is missing in one; the third has some of both, so that no
-    pairing of inputs is one of all three; and no order is that of the batch, or its reverse.
+    Two have no input in common, so that the largest of all is missing in one, and no order is that of the batch, or its
+    reverse. Of a few inputs a third part has some of both, for a model may pair them just as the two parts do.
     """
     if size < 2:
         return []
@@ -36,7 +39,7 @@ def splits(size: int) -> list[list[int]]:
     half = (count + 1) // 2
     one, other = some[1:half] + some[:1], some[half + 1 :] + some[half : half + 1]
     both = [*other[: (len(other) + 1) // 2], *one[: (len(one) + 1) // 2]]
-    return [one, other, both] if count > 2 else [one, other]
+    return [one, other, both] if 2 < size <= _FEW else [one, other]
 
 
 def close(one: torch.Tensor, other: torch.Tensor, scale: float) -> bool:
