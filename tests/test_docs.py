@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import functools
 import importlib
+import inspect
 import pkgutil
 import re
 import subprocess
@@ -43,6 +44,19 @@ def test_every_public_name_has_a_sentence():
     rows = [line for line in lines if line.startswith("| `fg.")]
     assert len(rows) > 300
     assert [row for row in rows if not re.fullmatch(r"\| `fg[.\w]+` \| \S.* \|", row)] == []
+
+
+def rooms(module):
+    """Yield a module and every public module below it."""
+    yield module
+    for name in module.__all__:
+        if inspect.ismodule(value := getattr(module, name)):
+            yield from rooms(value)
+
+
+@pytest.mark.parametrize("room", list(rooms(fg)), ids=lambda room: room.__name__)
+def test_a_room_completes_to_its_public_names_only(room):
+    assert dir(room) == sorted(room.__all__)
 
 
 CERTIFIED = {

@@ -133,7 +133,7 @@ def test_neighbours_against_a_loop(seed):
     train, test = rng.random((23, 6)) < 0.5, rng.random((11, 6)) < 0.5
     y, y_test = rng.integers(0, 3, 23), rng.integers(0, 3, 11)
     voted = np.array([slow.hamming_vote(train, y, query, 5) for query in test])
-    assert evaluate(train, y, test, y_test, n_neighbors=5).knn == np.mean(voted == y_test)
+    assert evaluate(train, y, test, y_test, k=5).knn == np.mean(voted == y_test)
 
 
 @settings(max_examples=25)
@@ -180,7 +180,7 @@ def test_bad_codes():
         evaluate(good, [0, 1], good, labels)
     with pytest.raises(DtypeError, match="integers or strings"):
         evaluate(good, [0.0, 1.0, 2.0], good, labels)
-    with pytest.raises(ParameterError, match="n_neighbors"):
-        evaluate(good, labels, good, labels, n_neighbors=0)
+    with pytest.raises(ParameterError, match="k must be"):
+        evaluate(good, labels, good, labels, k=0)
     with pytest.raises(ShapeError, match="one length"):
         purity([0, 1], [0])

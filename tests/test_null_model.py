@@ -29,7 +29,7 @@ from oracles.analysis import random_saturations
 
 @pytest.mark.parametrize(("n", "m"), [(60, 12), (200, 10), (30, 30)])
 def test_equal_norms_give_the_closed_form(n, m):
-    null = random_frame_null(np.full(n, 3.0), m, samples=40)
+    null = random_frame_null(np.full(n, 3.0), m, n_draws=40)
     assert null.expected == pytest.approx(n / (n + m - 1), rel=1e-12)
     sampled = null.values["saturation"]
     error = sampled.std(ddof=1) / math.sqrt(len(sampled))
@@ -38,14 +38,14 @@ def test_equal_norms_give_the_closed_form(n, m):
 
 
 def test_fewer_features_than_dimensions():
-    null = random_frame_null(np.ones(8), 40, samples=40)
+    null = random_frame_null(np.ones(8), 40, n_draws=40)
     assert null.expected == pytest.approx(40 / 47, rel=1e-12)
     assert null.values["saturation"].mean() == pytest.approx(40 / 47, rel=0.02)
 
 
 def test_uneven_norms_against_the_slow_oracle():
     norms = np.geomspace(1, 5, 80)
-    null = random_frame_null(norms, 9, samples=40)
+    null = random_frame_null(norms, 9, n_draws=40)
     N = norms**2
     assert null.expected == pytest.approx(np.sum(N / (N + (N.sum() - N) / 9)) / 9, rel=1e-12)
     assert null.values["saturation"].mean() == pytest.approx(null.expected, rel=0.02)
@@ -54,7 +54,7 @@ def test_uneven_norms_against_the_slow_oracle():
 def test_the_frames_have_the_norms_and_the_numbers_of_the_definitions():
     """The first frame, made again here, measured by the slow oracle."""
     norms = np.array([1.0, 2.0, 0.5, 1.5, 0.0, 2.0, 1.0])
-    null = random_frame_null(norms, 3, samples=2, seed=5)
+    null = random_frame_null(norms, 3, n_draws=2, seed=5)
     X = np.random.default_rng(np.random.SeedSequence(5).spawn(2)[0]).standard_normal((7, 3))
     X *= (norms / np.linalg.norm(X, axis=1))[:, None]
     kept = np.delete(X, 4, axis=0)
@@ -65,10 +65,10 @@ def test_the_frames_have_the_norms_and_the_numbers_of_the_definitions():
 
 def test_seeds_samples_and_threads():
     norms = np.linspace(0.5, 2, 50)
-    one = random_frame_null(norms, 20, samples=6, seed=3, num_threads=1)
-    two = random_frame_null(norms, 20, samples=6, seed=3, num_threads=2)
-    first = random_frame_null(norms, 20, samples=3, seed=3)
-    other = random_frame_null(norms, 20, samples=6, seed=4)
+    one = random_frame_null(norms, 20, n_draws=6, seed=3, num_threads=1)
+    two = random_frame_null(norms, 20, n_draws=6, seed=3, num_threads=2)
+    first = random_frame_null(norms, 20, n_draws=3, seed=3)
+    other = random_frame_null(norms, 20, n_draws=6, seed=4)
     for name in NUMBERS:
         np.testing.assert_array_equal(one.values[name], two.values[name])
         np.testing.assert_array_equal(one.values[name][:3], first.values[name])
@@ -78,16 +78,16 @@ def test_seeds_samples_and_threads():
 @given(st.floats(1e-150, 1e150))
 def test_the_scale_does_not_matter(scale):
     norms = np.array([1.0, 2.0, 3.0, 1.0, 1.0])
-    found, plain = (random_frame_null(norms * s, 3, samples=2) for s in (scale, 1.0))
+    found, plain = (random_frame_null(norms * s, 3, n_draws=2) for s in (scale, 1.0))
     assert found.expected == pytest.approx(plain.expected, rel=1e-12)
     for name in NUMBERS:
         np.testing.assert_allclose(found.values[name], plain.values[name], rtol=1e-6, atol=1e-12)
 
 
 def test_zero_features_change_nothing_but_the_draw():
-    with_zeros = random_frame_null([1.0] * 40 + [0.0] * 10, 5, samples=20)
+    with_zeros = random_frame_null([1.0] * 40 + [0.0] * 10, 5, n_draws=20)
     assert with_zeros.expected == pytest.approx(40 / 44, rel=1e-12)
-    without = random_frame_null(np.ones(40), 5, samples=20).values["saturation"]
+    without = random_frame_null(np.ones(40), 5, n_draws=20).values["saturation"]
     error = math.sqrt(2 * without.var(ddof=1) / 20)
     assert abs(with_zeros.values["saturation"].mean() - without.mean()) < 4 * error
     assert np.isfinite(list(with_zeros.values.values())).all()
@@ -95,7 +95,7 @@ def test_zero_features_change_nothing_but_the_draw():
 
 def test_a_tight_frame_is_far_above_random():
     """The deficit of a random frame is that of m (m + 1) / 2 - 1 squares, so z is about the root of half of it."""
-    found = saturation(fg.shapes.cross_polytope(24), samples=40)
+    found = saturation(fg.shapes.cross_polytope(24), n_draws=40)
     assert found.value == pytest.approx(1, rel=1e-9)
     assert found.expected == pytest.approx(48 / 71, rel=1e-12)
     assert found.excess == pytest.approx(1, rel=1e-7)
@@ -109,7 +109,7 @@ def test_a_tight_frame_is_far_above_random():
 
 def test_random_features_are_like_random_features():
     X = fg.shapes.random_frame(120, 10, seed=17)
-    found = saturation(X, samples=60)
+    found = saturation(X, n_draws=60)
     assert all(abs(score.z) < 4 for score in found.per_number.values())
     assert abs(found.excess) < 0.2
 
@@ -188,7 +188,7 @@ def test_bad_features_and_names():
 def test_norms_with_a_gradient_are_taken():
     torch = pytest.importorskip("torch")
     norms = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    found, plain = (random_frame_null(given, 2, samples=2) for given in (norms, [1.0, 2.0, 3.0]))
+    found, plain = (random_frame_null(given, 2, n_draws=2) for given in (norms, [1.0, 2.0, 3.0]))
     assert found.expected == plain.expected
 
 
@@ -309,7 +309,7 @@ def at_most(hits: int, trials: int, level: float) -> bool:
 
 def check_levels(name: str, trials: int) -> None:
     rng = np.random.default_rng(list(NULLS).index(name))
-    found = [saturation(null_features(name, rng), samples=19, seed=seed).per_number for seed in range(trials)]
+    found = [saturation(null_features(name, rng), n_draws=19, seed=seed).per_number for seed in range(trials)]
     for number in NUMBERS:
         p = np.array([scores[number].p for scores in found])
         assert np.isfinite(p).all()
@@ -399,7 +399,7 @@ def test_the_survey_holds_low_rank_against_the_same_null():
     expected = np.sum(N / (N + (N.sum() - N) / 4)) / 4
     assert row["rank"] == row["null_dimensions"] == 4
     assert row["saturation_null"] == pytest.approx(expected, rel=1e-12)
-    assert row["saturation_null"] == pytest.approx(saturation(X, samples=2).expected, rel=1e-12)
+    assert row["saturation_null"] == pytest.approx(saturation(X, n_draws=2).expected, rel=1e-12)
     assert row["saturation_excess"] == pytest.approx(
         (row["saturation"] - expected) / (1 - expected), rel=1e-12
     )

@@ -30,11 +30,11 @@ pytest.importorskip("torch")
 
 
 def test_held_solutions_cross_at_three_sevenths() -> None:
-    found = held_crossing(size=1 << 19)
+    found = held_crossing(n_samples=1 << 19)
     np.testing.assert_allclose(found.antipodal, 2 * antipodal_cost(found.sparsity), rtol=0.01)
     np.testing.assert_allclose(found.dropped, dropped_cost(found.sparsity), rtol=0.01)
     assert abs(found.crossing - 3 / 7) < 0.02
-    assert np.isnan(held_crossing([0.1, 0.2], size=1000).crossing)
+    assert np.isnan(held_crossing([0.1, 0.2], n_samples=1000).crossing)
 
 
 def test_classify() -> None:

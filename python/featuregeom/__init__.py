@@ -73,6 +73,7 @@ __all__ = [
     "trajectory",
     "write_page",
 ]
+__dir__ = __all__.copy
 
 
 _HOMES = {
@@ -93,7 +94,3 @@ def __getattr__(name: str) -> object:
     if name in __all__:
         return import_module(f"featuregeom.{name}")
     raise AttributeError(f"module 'featuregeom' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

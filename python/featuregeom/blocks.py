@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["GRAM_LIMIT", "TIGHT", "Block", "Decomposition", "decompose", "describe_block", "groups"]
+__dir__ = __all__.copy
 
 GRAM_LIMIT = 512
 """A block's Gram matrix is formed up to this many features."""

@@ -31,6 +31,7 @@ __all__ = [
     "principal_angles",
     "rays",
 ]
+__dir__ = __all__.copy
 
 Floats = NDArray[np.float64]
 

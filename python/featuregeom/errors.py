@@ -14,6 +14,7 @@ __all__ = [
     "SourceError",
     "UnsuitableSourceError",
 ]
+__dir__ = __all__.copy
 
 
 class FeatureGeometryError(Exception):

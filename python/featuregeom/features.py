@@ -27,6 +27,7 @@ __all__ = [
     "off_graph",
     "refusal",
 ]
+__dir__ = __all__.copy
 
 DType = Literal["float64", "float32", "float16", "bfloat16"]
 """The element types that the core reads in place."""

@@ -17,6 +17,7 @@ from featuregeom.shapes.names import with_article
 from featuregeom.summary import summarised
 
 __all__ = ["Name", "name_geometry"]
+__dir__ = __all__.copy
 
 
 @summarised

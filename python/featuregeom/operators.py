@@ -18,6 +18,7 @@ from featuregeom.spectra import Eigenspace
 from featuregeom.summary import summarised
 
 __all__ = ["OperatorMeasures", "measures_against"]
+__dir__ = __all__.copy
 
 Floats = NDArray[np.float64]
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Eigenspace", "Measures", "Persistence", "Spectrum", "measures", "spectrum"]
+__dir__ = __all__.copy
 
 _COMPARED = 64
 """A spectrum of side "gram" is held against the inner products of this many features."""

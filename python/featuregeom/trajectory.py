@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Jumps", "Trajectory"]
+__dir__ = __all__.copy
 
 Floats = NDArray[np.float64]
 

@@ -40,3 +40,4 @@ __all__ = [
     "pack",
     "range_counts",
 ]
+__dir__ = __all__.copy

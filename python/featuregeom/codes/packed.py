@@ -250,13 +250,13 @@ def fingerprints(codes: Codes) -> list[list[int]]:
 
 
 def check_policy(nonfinite: str) -> None:
-    """Refuse what is no policy for NaN and infinity."""
+    """Validate `nonfinite`, the policy for NaN and infinity: "error" or "count"."""
     if nonfinite not in ("error", "count"):
         raise ParameterError(f"nonfinite must be 'error' or 'count', not {nonfinite!r}")
 
 
 def check_tolerance(tolerance: float | None) -> None:
-    """Refuse what is no distance."""
+    """Validate `tolerance`, a distance from zero: None, or finite and at least 0."""
     if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
         raise ParameterError(f"tolerance must be a finite number from 0, not {tolerance}")
 

@@ -5,17 +5,17 @@ Needs the extra "encoder".
 
 from __future__ import annotations
 
-from featuregeom.encoder.evaluation import EncoderReport, Regions, evaluate, regions
+from featuregeom.encoder.evaluation import CodeDiversity, EncoderReport, evaluate, regions
 from featuregeom.encoder.phase import DataSet, PhaseChart, digits, phase
 from featuregeom.encoder.regimes import REGIMES, Thresholds, regime_table
 from featuregeom.encoder.scores import contingency, hungarian_accuracy, purity
 
 __all__ = [
     "REGIMES",
+    "CodeDiversity",
     "DataSet",
     "EncoderReport",
     "PhaseChart",
-    "Regions",
     "Thresholds",
     "contingency",
     "digits",
@@ -26,3 +26,4 @@ __all__ = [
     "regime_table",
     "regions",
 ]
+__dir__ = __all__.copy

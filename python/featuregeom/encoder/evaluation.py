@@ -22,13 +22,13 @@ from featuregeom.codes import CodeCounter, Codes, hamming_vote, pack
 from featuregeom.encoder.scores import hungarian_accuracy, purity
 from featuregeom.errors import DtypeError, MissingExtraError, NonFiniteError, ParameterError, ShapeError
 
-__all__ = ["EncoderReport", "Regions", "evaluate", "regions"]
+__all__ = ["CodeDiversity", "EncoderReport", "evaluate", "regions"]
 
 Bits = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Regions:
+class CodeDiversity:
     """Different codes among N samples.
 
     Attributes
@@ -61,9 +61,9 @@ class EncoderReport:
 
     Attributes
     ----------
-    train, test : Regions
+    train, test : CodeDiversity
         Different codes of each.
-    random : Regions or None
+    random : CodeDiversity or None
         The control: codes of random inputs.
     kmeans_purity_train, kmeans_purity_test, kmeans_accuracy_train, kmeans_accuracy_test : float
         K-means with as many clusters as labels, fitted on each set by itself (transductive): purity, and accuracy
@@ -77,9 +77,9 @@ class EncoderReport:
         What it was run with.
     """
 
-    train: Regions
-    test: Regions
-    random: Regions | None
+    train: CodeDiversity
+    test: CodeDiversity
+    random: CodeDiversity | None
     kmeans_purity_train: float
     kmeans_purity_test: float
     kmeans_accuracy_train: float
@@ -119,7 +119,7 @@ class EncoderReport:
         return flat
 
 
-def regions(codes: Codes | ArrayLike) -> Regions:
+def regions(codes: Codes | ArrayLike) -> CodeDiversity:
     """Count the different codes of samples, with estimates of what they did not meet.
 
     Parameters
@@ -129,7 +129,7 @@ def regions(codes: Codes | ArrayLike) -> Regions:
 
     Returns
     -------
-    Regions
+    CodeDiversity
 
     Notes
     -----
@@ -149,7 +149,7 @@ def regions(codes: Codes | ArrayLike) -> Regions:
     counter = CodeCounter(packed.n_bits)
     counter.update(packed)
     found = counter.summary()
-    return Regions(
+    return CodeDiversity(
         n_rows=found["n_rows"],
         n_distinct=found["n_distinct"],
         redundancy=found["redundancy"],
@@ -166,7 +166,7 @@ def evaluate(
     test_labels: ArrayLike,
     *,
     random_codes: Codes | ArrayLike | None = None,
-    n_neighbors: int = 9,
+    k: int = 9,
     seed: int = 0,
 ) -> EncoderReport:
     """Measure what a network's codes tell, by the four measures of the hash-encoder paper.
@@ -179,8 +179,8 @@ def evaluate(
         A label per sample.
     random_codes : Codes, or array_like of bool or 0/1, shape (N'', m), optional
         Codes of random inputs, for the control.
-    n_neighbors : int
-        Voters; as many as there are training codes, if these are fewer.
+    k : int
+        Nearest training codes that vote, at least 1; all training codes where there are fewer.
     seed : int
         Seed of k-means (10 starts) and logistic regression.
 
@@ -219,7 +219,7 @@ def evaluate(
     y, y_test = _labels("train_labels", train_labels, first), _labels("test_labels", test_labels, second)
     classes = np.unique(np.concatenate([y, y_test]))
     y, y_test = np.searchsorted(classes, y), np.searchsorted(classes, y_test)
-    voters, seed = min(integer("n_neighbors", n_neighbors, 1), len(first)), integer("seed", seed, 0)
+    voters, seed = min(integer("k", k, 1), len(first)), integer("seed", seed, 0)
     # Seeds draw rows, and sums round, in the order that rows stand in: a fixed one. Equal rows are sorted by label.
     first, y = _sorted(train, y)
     second, y_test = _sorted(test, y_test)

@@ -54,3 +54,4 @@ __all__ = [
     "weighted_frame_operator",
     "welch_bound",
 ]
+__dir__ = __all__.copy

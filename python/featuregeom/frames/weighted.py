@@ -58,9 +58,7 @@ class EffectiveInterference:
         return float(self.own.sum() + self.cross.sum())
 
 
-def weighted_frame_operator(
-    X: Any, codes_second_moment: Any, *, num_threads: int | None = None
-) -> NDArray[Any]:
+def weighted_frame_operator(X: Any, second_moment: Any, *, num_threads: int | None = None) -> NDArray[Any]:
     r"""Code-weighted frame operator :math:`X^* C X`, with C the second moment of the codes.
 
     For activations :math:`x = \sum_i z_i w_i` with :math:`C_{ij} = \mathbb E [\overline{z_i} z_j]` it is their second
@@ -70,7 +68,7 @@ def weighted_frame_operator(
     ----------
     X : array-like, shape (n, m)
         Features as rows, real or complex.
-    codes_second_moment : array-like, shape (n,) or (n, n)
+    second_moment : array-like, shape (n,) or (n, n)
         C, or its diagonal for uncorrelated codes: real and symmetric, or complex and Hermitian, up to 1e-6 of its
         largest entry; nothing negative on the diagonal.
     num_threads : int, optional
@@ -108,7 +106,7 @@ def weighted_frame_operator(
            [0.  , 4.  ]])
     """
     rows = read_rows(X)
-    moment = _second_moment(codes_second_moment, rows.n)
+    moment = _second_moment(second_moment, rows.n)
     rows.check_finite()
     size = _largest(rows, moment if moment.ndim == 1 else moment.diagonal().real)
     mass = float(np.abs(moment).max())

@@ -13,3 +13,4 @@ from featuregeom.geometries.records import GEOMETRIES, geometry
 from featuregeom.geometries.table import TABLE, Row, row
 
 __all__ = ["GEOMETRIES", "TABLE", "Geometry", "Row", "geometry", "row"]
+__dir__ = __all__.copy

@@ -40,3 +40,4 @@ __all__ = [
     "spectrum_draws",
     "spectrum_null",
 ]
+__dir__ = __all__.copy

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 NUMBERS = ("saturation", "cv", "slack", "max_mass", "ipr", "entropy")
-"""The numbers that are held against the null: saturation, and the means over features of the others."""
+"""Names of the numbers that are compared with random frames: saturation, and the means over features of the others."""
 
 _CONSTANT = 1e-12
 """A standard deviation at or below this, or this times the mean, is rounding: the number does not vary at random. It
@@ -85,7 +85,7 @@ class RandomFrameNull:
 
     Attributes
     ----------
-    values : mapping of str to ndarray of float64, shape (samples,)
+    values : mapping of str to ndarray of float64, shape (n_draws,)
         For each of `NUMBERS` its value in every random frame; NaN where all norms are zero.
     expected : float
         Saturation in closed form, without sampling; see `random_frame_null`.
@@ -144,7 +144,7 @@ def random_frame_null(
     norms: ArrayLike,
     m: int,
     *,
-    samples: int = 20,
+    n_draws: int = 20,
     seed: int = 0,
     tolerance: float | None = None,
     dtype: DType = "float64",
@@ -166,10 +166,10 @@ def random_frame_null(
         Euclidean norms of the features. Zero ones stay zero features, which enter no mean.
     m : int
         Number of dimensions, at least 1.
-    samples : int
+    n_draws : int
         Number of random frames, at least 2.
     seed : int
-        Seed, at least 0. Frame k has a stream of its own, so fewer samples are the first ones of more.
+        Seed, at least 0. Frame k has a stream of its own, so the first frames do not depend on how many are drawn.
     tolerance : float, optional
         Passed to `spectra.spectrum`: localisation depends on what counts as one eigenspace.
     dtype : str
@@ -190,7 +190,7 @@ def random_frame_null(
 
     Notes
     -----
-    Each sample costs what `spectra.measures` costs, about 2 n m s + 9 s^3 operations with s = min(n, m), and one
+    Each random frame costs what `spectra.measures` costs, about 2 n m s + 9 s^3 operations with s = min(n, m), and one
     frame of n m doubles is held at a time.
 
     References
@@ -201,19 +201,19 @@ def random_frame_null(
     --------
     >>> import featuregeom as fg
     >>> from featuregeom.null_model import random_frame_null
-    >>> null = random_frame_null([1.0] * 30, 3, samples=5)
+    >>> null = random_frame_null([1.0] * 30, 3, n_draws=5)
     >>> round(null.expected, 4) == round(30 / 32, 4)
     True
     >>> null.values["saturation"].shape
     (5,)
     """
     lengths = _read_norms(norms)
-    m, samples, seed = integer("m", m, 1), integer("samples", samples, 2), integer("seed", seed, 0)
+    m, n_draws, seed = integer("m", m, 1), integer("n_draws", n_draws, 2), integer("seed", seed, 0)
     if not lengths.any():
-        return RandomFrameNull({name: np.full(samples, np.nan) for name in NUMBERS}, math.nan)
+        return RandomFrameNull({name: np.full(n_draws, np.nan) for name in NUMBERS}, math.nan)
     lengths = lengths / lengths.max()  # no number depends on the scale, and squares could overflow
-    table = np.empty((samples, len(NUMBERS)))
-    for row, stream in zip(table, np.random.SeedSequence(seed).spawn(samples), strict=True):
+    table = np.empty((n_draws, len(NUMBERS)))
+    for row, stream in zip(table, np.random.SeedSequence(seed).spawn(n_draws), strict=True):
         frame = np.random.default_rng(stream).standard_normal((len(lengths), m))
         frame *= (lengths / np.linalg.norm(frame, axis=1))[:, None]
         stored = _stored(frame, dtype)
@@ -227,7 +227,7 @@ def saturation(
     X: Any,
     spectrum: Spectrum | None = None,
     *,
-    samples: int = 20,
+    n_draws: int = 20,
     seed: int = 0,
     tolerance: float | None = None,
     num_threads: int | None = None,
@@ -240,7 +240,7 @@ def saturation(
         Features as rows.
     spectrum : Spectrum, optional
         Spectrum of `X`; computed when not given.
-    samples, seed
+    n_draws, seed
         As in `random_frame_null`.
     tolerance : float, optional
         Of the eigenspaces of the random frames, and of `X` where `spectrum` is not given; a `spectrum` made with
@@ -259,7 +259,7 @@ def saturation(
 
     Notes
     -----
-    Costs `samples` + 1 times `spectra.measures`; the closed form `expected` needs no samples and is what large
+    Costs `n_draws` + 1 times `spectra.measures`; the closed form `expected` needs no random frames and is what large
     dictionaries are held against (`random_directions.saturation_p` is its p-value). Random frames have the element
     type of `X` and fill as many dimensions: features of a subspace are held against random directions of that
     subspace, whatever it is a subspace of.
@@ -284,7 +284,7 @@ def saturation(
     null = random_frame_null(
         measured.norm,
         dimensions,
-        samples=samples,
+        n_draws=n_draws,
         seed=seed,
         tolerance=tolerance,
         dtype=features.dtype,
@@ -324,9 +324,11 @@ def _read_norms(norms: ArrayLike) -> NDArray[np.float64]:
     try:
         lengths = np.asarray(off_graph(norms), dtype=np.float64)
     except (TypeError, ValueError):
-        raise ParameterError(f"norms must be numbers, one a feature, got {norms!r}") from None
+        raise ParameterError(f"norms must be numbers, one for each feature, got {norms!r}") from None
     if lengths.ndim != 1 or not lengths.size:
-        raise ShapeError(f"norms must be one number a feature, at least one, got shape {lengths.shape}")
+        raise ShapeError(
+            f"norms must be a list of numbers, one for each feature, not empty; got shape {lengths.shape}"
+        )
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths >= 0)))
     if bad.size:
         raise ParameterError(f"norms must be finite and at least 0, but norm {bad[0]} is {lengths[bad[0]]}")

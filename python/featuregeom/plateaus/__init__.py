@@ -35,3 +35,4 @@ __all__ = [
     "stable_slice2d",
     "suffix_from",
 ]
+__dir__ = __all__.copy

@@ -55,6 +55,7 @@ __all__ = [
     "real_mixture",
     "sae_feature",
 ]
+__dir__ = __all__.copy
 
 Floats = NDArray[np.float64]
 

@@ -42,6 +42,7 @@ __all__ = [
     "resolve",
     "rounding",
 ]
+__dir__ = __all__.copy
 
 Metric = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 """A reference (B, k) and outputs (B, k) to distances (B,)."""

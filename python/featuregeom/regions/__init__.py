@@ -35,3 +35,4 @@ __all__ = [
     "zaslavsky",
     "zaslavsky_bounded",
 ]
+__dir__ = __all__.copy

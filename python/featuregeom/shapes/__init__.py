@@ -59,3 +59,4 @@ __all__ = [
     "tesseract",
     "tetrahedron",
 ]
+__dir__ = __all__.copy

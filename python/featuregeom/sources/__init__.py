@@ -20,6 +20,7 @@ from featuregeom.sources.paths import open_path
 from featuregeom.sources.protocol import AxisChoice, AxisGiven, Reader, Reading, TensorInfo
 
 __all__ = ["AxisChoice", "AxisGiven", "Reader", "TensorInfo", "open_source"]
+__dir__ = __all__.copy
 
 
 def open_source(

@@ -6,3 +6,4 @@ from featuregeom.survey.plan import Description, Estimate, describe, estimate
 from featuregeom.survey.store import load
 
 __all__ = ["Analysis", "Description", "Estimate", "analyze", "describe", "estimate", "load"]
+__dir__ = __all__.copy

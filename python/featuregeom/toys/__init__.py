@@ -12,13 +12,10 @@ if TYPE_CHECKING:
     from featuregeom.toys import anchors, experiments, gallery, one_active, penalty, superposition, sweeps
 
 __all__ = ["anchors", "experiments", "gallery", "one_active", "penalty", "superposition", "sweeps"]
+__dir__ = __all__.copy
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
         return import_module(f"featuregeom.toys.{name}")
     raise AttributeError(f"module 'featuregeom.toys' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

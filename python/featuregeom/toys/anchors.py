@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.errors import ParameterError
 
 __all__ = ["antipodal_cost", "antipodal_threshold", "dropped_cost"]
+__dir__ = __all__.copy
 
 Array = NDArray[np.float64]
 

@@ -6,10 +6,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Plateau", "compiled_step"]
+__all__ = ["EarlyStopping", "compiled_step"]
 
 
-class Plateau:
+class EarlyStopping:
     """Tells when the losses of all instances have stopped falling."""
 
     def __init__(self, tolerance: float, window: int, zeros: Any) -> None:

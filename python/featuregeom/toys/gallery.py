@@ -49,6 +49,7 @@ __all__ = [
     "training_settings",
     "write_gallery",
 ]
+__dir__ = __all__.copy
 
 BATCH_SIZE: Final = 1024
 """Inputs per step."""

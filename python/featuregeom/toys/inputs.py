@@ -148,7 +148,7 @@ def _listed(name: str, values: Any) -> list[Any]:
 def sample(
     n_features: int,
     sparsity: float,
-    size: int,
+    n_samples: int,
     *,
     seed: int = 0,
     together: Sets | None = None,
@@ -163,7 +163,7 @@ def sample(
         Number of features, at least 1.
     sparsity : float
         Probability S that a feature is 0, in [0, 1).
-    size : int
+    n_samples : int
         Number of inputs, at least 1.
     seed : int
         Seed of the draw, at least 0. The same seed gives the same u for every sparsity.
@@ -175,7 +175,7 @@ def sample(
 
     Returns
     -------
-    ndarray of float64, shape (size, n_features)
+    ndarray of float64, shape (n_samples, n_features)
         One input per row.
 
     Raises
@@ -193,7 +193,7 @@ def sample(
     >>> int(((x > 0).sum(axis=1) > 1).sum())
     0
     """
-    rows = integer("size", size, 1)
+    rows = integer("n_samples", n_samples, 1)
     inputs = Inputs.read(integer("n_features", n_features, 1), together, apart, signed=signed)
     values = sparsities(sparsity, 1)
     inputs.check(values)

@@ -30,6 +30,7 @@ from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.toys.arguments import finite
 
 __all__ = ["OptimalPolygon", "one_active_gradient", "one_active_loss", "optimal_polygon", "polygon_catalogue"]
+__dir__ = __all__.copy
 
 Array = NDArray[np.float64]
 

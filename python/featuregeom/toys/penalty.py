@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = ["tight_frame_penalty"]
+__dir__ = __all__.copy
 
 
 def tight_frame_penalty(W: torch.Tensor) -> torch.Tensor:

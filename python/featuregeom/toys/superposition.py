@@ -39,7 +39,7 @@ from featuregeom.toys.arguments import (
     torch_device,
     torch_module,
 )
-from featuregeom.toys.course import Plateau, compiled_step
+from featuregeom.toys.course import EarlyStopping, compiled_step
 from featuregeom.toys.held_out import held_out_losses
 from featuregeom.toys.inputs import Inputs, Sets, sample
 from featuregeom.toys.models import Kind, Scratch, gradients, is_signed, predict, target
@@ -61,6 +61,7 @@ __all__ = [
     "sample",
     "train",
 ]
+__dir__ = __all__.copy
 
 Schedule = Literal["cosine", "exponential", "constant"]
 """How the learning rate runs from `learning_rate`: half a cosine down to 0, exponentially down to a
@@ -393,7 +394,9 @@ def train(
     step_gradients = compiled_step(torch, gradients, compile) if compile else gradients
     # A compiler plans its memory itself.
     scratch = None if compile else Scratch.of(torch, W[groups[0]], batch_size)
-    stop = None if tolerance is None else Plateau(tolerance, window, torch.zeros(n_instances, **options))
+    stop = (
+        None if tolerance is None else EarlyStopping(tolerance, window, torch.zeros(n_instances, **options))
+    )
     kept = [tuple(map(_array, parameters))] if 0 in keep else []
     stride, taken, checked = max(1, steps // 100), steps, 0
     u = torch.empty(n, batch_size, **options)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Sweep", "sweep"]
+__dir__ = __all__.copy
 
 _TRAINING: Final = frozenset(inspect.signature(train).parameters) - {
     "n_features", "n_hidden", "sparsity", "n_instances", "importance", "progress",

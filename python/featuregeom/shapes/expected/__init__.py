@@ -80,3 +80,4 @@ __all__ = [
     "tesseract",
     "tetrahedron",
 ]
+__dir__ = __all__.copy

@@ -6,3 +6,4 @@ from featuregeom.toys.experiments.phase import held_crossing, phase
 from featuregeom.toys.experiments.saturation import saturation
 
 __all__ = ["dynamics", "geometry", "held_crossing", "phase", "saturation"]
+__dir__ = __all__.copy

@@ -133,7 +133,7 @@ class Phase:
         )
 
 
-def held_crossing(sparsity: ArrayLike | None = None, *, size: int = 1 << 20, seed: int = 0) -> Crossing:
+def held_crossing(sparsity: ArrayLike | None = None, *, n_samples: int = 1 << 20, seed: int = 0) -> Crossing:
     r"""Measure where an antipodal pair begins to cost less than dropping one of two features: 3/7 in theory.
 
     The sampled costs of the two held solutions, in theory
@@ -146,7 +146,7 @@ def held_crossing(sparsity: ArrayLike | None = None, *, size: int = 1 << 20, see
     ----------
     sparsity : array_like, shape (s,), optional
         Increasing; by default 0.2 to 0.7 in steps of 0.02.
-    size : int
+    n_samples : int
         Number of inputs, the same (up to sparsity) for every S.
     seed : int
         Seed of the inputs.
@@ -172,7 +172,7 @@ def held_crossing(sparsity: ArrayLike | None = None, *, size: int = 1 << 20, see
     grid = _grid(np.linspace(0.2, 0.7, 26) if sparsity is None else sparsity)
     antipodal, dropped = np.empty((2, len(grid)))
     for k, S in enumerate(grid):
-        x = sample(2, float(S), size, seed=seed)
+        x = sample(2, float(S), n_samples, seed=seed)
         antipodal[k] = loss([[1.0], [-1.0]], [0.0, 0.0], x)
         dropped[k] = loss([[1.0], [0.0]], [0.0, (1 - S) / 2], x)
     gap = dropped - antipodal

@@ -276,6 +276,6 @@ def _measured(W: NDArray[np.float32], seed: int) -> tuple[float, float, float, f
     """Saturation and mean cv, each beside its mean over random frames with these norms."""
     from featuregeom.null_model import saturation as against_null
 
-    found = against_null(W, samples=SAMPLES, seed=seed).per_number
+    found = against_null(W, n_draws=SAMPLES, seed=seed).per_number
     rho, cv = found["saturation"], found["cv"]
     return rho.value, rho.null_mean, cv.value, cv.null_mean
