@@ -257,7 +257,7 @@ def test_bad_relations(call, bad, error, match):
         ({"rounds": 0}, "rounds must be an integer from 1"),
         ({"seed": -1}, "seed must be an integer from 0"),
         ({"order": "best"}, "order must be 'given' or 'canonical'"),
-        ({"num_threads": 0}, "num_threads must be at least 1"),
+        ({"num_threads": 0}, "num_threads must be from 1"),
     ],
 )
 def test_bad_options(options, match):

@@ -17,7 +17,7 @@ from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_variance
 from featuregeom.recognise.policy import LARGEST
 from featuregeom.relations.check import check, failure_text
-from featuregeom.relations.eigenspaces import krein_parameters
+from featuregeom.relations.eigenmatrices import completed
 from featuregeom.relations.products import class_means
 from featuregeom.summary import summarised
 
@@ -340,7 +340,7 @@ def _algebra(fields: Fields) -> list[Finding]:
         return [Finding("P_0 has the valencies", False, f"to {principal:.1e} n")]
     inverse = float(np.abs(P @ Q - n * np.eye(len(P))).max() / n)
     dimensions = float(np.abs(m * (P**2 / valencies).sum(axis=1) - n).max() / n)
-    krein = float(np.abs(krein_parameters(P, m) - fields["krein"]).max() / n)
+    krein = float(np.abs(completed(P, m).krein - fields["krein"]).max() / n)
     return [
         Finding("P_ti P_tj = sum_k p_ij^k P_tk", characters < room, f"to {characters:.1e} n"),
         Finding("P_0 has the valencies", principal < room, f"to {principal:.1e} n"),

@@ -26,7 +26,7 @@ from featuregeom.recognise.names.parametric import component_sizes, noise_outsid
 from featuregeom.recognise.noise import like_noise
 from featuregeom.recognise.partitions import Partition, Search, search
 from featuregeom.recognise.spectral import support_of
-from featuregeom.relations.eigenspaces import eigenspaces
+from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.relations.products import class_counts, class_means, intersection_numbers, is_scheme
 from featuregeom.summary import summarised
 
@@ -357,7 +357,8 @@ def _by_parameters(
     partition = found.partitions[0]
     relations, n = partition.relations, len(cosines)
     levels = class_means(cosines, relations)
-    P, multiplicities = eigenspaces(intersection_numbers(relations), levels)
+    spaces = symmetric_eigenmatrices(intersection_numbers(relations))
+    P, multiplicities = spaces.P, spaces.multiplicities
     support = support_of(P @ levels)
 
     def neighbours() -> Counter[int]:

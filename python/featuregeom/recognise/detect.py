@@ -28,7 +28,7 @@ from featuregeom.recognise.inputs import (
 from featuregeom.recognise.names.two_graphs import equiangular_name
 from featuregeom.recognise.noise import moved_by_noise
 from featuregeom.recognise.streamed import LargeDetection, detect_large
-from featuregeom.relations.eigenspaces import eigenspaces
+from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.relations.products import canonical, class_means, intersection_numbers, is_scheme, stable
 from featuregeom.shapes.names import with_article
 
@@ -429,8 +429,8 @@ def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -
             rank_of_closure=None if closure is None else int(closure.max()) + 1,
             fibres=None if closure is None else np.unique(closure.diagonal(), return_inverse=True)[1],
         )
-    P, multiplicities = eigenspaces(intersection_numbers(closure))
-    valencies = P[0]
+    spaces = symmetric_eigenmatrices(intersection_numbers(closure))
+    P, multiplicities, valencies = spaces.P, spaces.multiplicities, spaces.P[0]
     faithful = [i for i in range(1, len(P)) if (P[i, 1:] / valencies[1:] < 1 - policy.FAITHFUL).all()]
     best: Detection | None = None
     for space in sorted(faithful, key=lambda i: (multiplicities[i], *(-P[i]))):

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.recognise import policy
-from featuregeom.relations.eigenmatrices import Eigenmatrices, Numbers
-from featuregeom.relations.eigenspaces import eigenspaces, krein_parameters, second_eigenmatrix
+from featuregeom.relations.eigenmatrices import Eigenmatrices, Numbers, symmetric_eigenmatrices
 from featuregeom.relations.parameters import Parameters
 
 __all__ = ["Spectral", "support_of"]
@@ -36,38 +35,39 @@ class Spectral:
         dim: int
 
     @cached_property
-    def _spaces(self) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    def eigenmatrices(self) -> Eigenmatrices | None:
+        """P, Q, multiplicities and Krein parameters, in the order of `check`; None without a scheme."""
         numbers = self.intersection_numbers
-        return None if numbers is None else eigenspaces(numbers, self.levels)
+        return None if numbers is None else symmetric_eigenmatrices(numbers)
 
     @property
     def P(self) -> NDArray[np.float64] | None:  # noqa: N802
-        """First eigenmatrix: eigenvalue of relation j on eigenspace i; larger eigenvalues of the Gram matrix first."""
-        return None if self._spaces is None else self._spaces[0]
+        """First eigenmatrix: eigenvalue of relation j on eigenspace i; rows in the one order of `eigenmatrices`."""
+        return None if self.eigenmatrices is None else self.eigenmatrices.P
 
     @property
     def multiplicities(self) -> NDArray[np.int64] | None:
         """Dimensions of the eigenspaces, shape (d + 1,)."""
-        return None if self._spaces is None else self._spaces[1]
+        return None if self.eigenmatrices is None else self.eigenmatrices.multiplicities
 
-    @cached_property
+    @property
     def Q(self) -> NDArray[np.float64] | None:  # noqa: N802
         """Second eigenmatrix: P Q = n I."""
-        return None if self._spaces is None else second_eigenmatrix(*self._spaces)
+        return None if self.eigenmatrices is None else self.eigenmatrices.Q
 
-    @cached_property
+    @property
     def krein(self) -> NDArray[np.float64] | None:
         """Krein parameters q[i, j, k], shape (d + 1, d + 1, d + 1)."""
-        return None if self._spaces is None else krein_parameters(*self._spaces)
+        return None if self.eigenmatrices is None else self.eigenmatrices.krein
 
     @cached_property
     def parameters(self) -> Parameters | None:
         """What follows from the intersection numbers and the cosines; None where there is no scheme."""
         p, valencies = self.intersection_numbers, self.valencies
-        if p is None or valencies is None or self.P is None or self.Q is None or self.multiplicities is None:
+        if p is None or valencies is None:
             return None
         numbers = Numbers(p, valencies, np.arange(len(p)))
-        return Parameters(numbers, Eigenmatrices(self.P, self.Q, self.multiplicities), self.levels, self.dim)
+        return Parameters(numbers, self.eigenmatrices, self.levels, self.dim)
 
     @cached_property
     def eigenvalues(self) -> NDArray[np.float64] | None:

@@ -25,7 +25,7 @@ from featuregeom.recognise.names.parametric import (
 )
 from featuregeom.recognise.spectral import Spectral, support_of
 from featuregeom.relations.check import failure_text
-from featuregeom.relations.eigenspaces import eigenspaces
+from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.shapes.names import with_article
 from featuregeom.summary import summarised
 
@@ -291,7 +291,8 @@ def _named(
         mean = float(found.counts @ levels[1:] / found.counts.sum())
         between = float(found.counts @ (levels[1:] - mean) ** 2)
         eta2 = between / (between + within) if len(levels) > 2 else math.nan
-        P, multiplicities = eigenspaces(found.p, levels)
+        spaces = symmetric_eigenmatrices(found.p)
+        P, multiplicities = spaces.P, spaces.multiplicities
         theta = P @ levels
         support = support_of(theta)
         dim = int(multiplicities[support].sum())

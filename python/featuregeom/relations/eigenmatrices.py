@@ -16,12 +16,15 @@ from featuregeom.summary import summarised
 __all__ = [
     "Eigenmatrices",
     "Numbers",
-    "by_theta",
+    "completed",
     "eigenmatrices",
     "noncommuting",
     "read_numbers",
-    "reordered",
+    "symmetric_eigenmatrices",
 ]
+
+_EQUAL = 1e-9
+"""Eigenvalues of one class that differ by no more than this share of the largest are equal: rounding (`characters`)."""
 
 
 @summarised
@@ -193,55 +196,26 @@ def eigenmatrices(p: Any, valencies: Any, transpose: Any, seed: int = 0) -> Eige
     order = _decreasing(P[:, 1:])
     principal = int(np.argmin(np.abs(P - k).max(axis=1)))
     order = [principal, *(row for row in order if row != principal)]
-    return _completed(P[order], multiplicities[order])
+    return completed(P[order], multiplicities[order])
 
 
-def reordered(scheme: Eigenmatrices, order: Any) -> Eigenmatrices:
-    """Put the idempotents into another order; E_0 stays first.
-
-    Raises
-    ------
-    ParameterError
-        If `order` is no permutation of the idempotents that begins with 0.
-    """
-    rows = [int(row) for row in np.asarray(order).ravel()]
-    if sorted(rows) != list(range(len(scheme.P))) or rows[0] != 0:
-        raise ParameterError(
-            f"order must be a permutation of 0..{len(scheme.P) - 1} beginning with 0, got {rows}"
-        )
-    return _completed(scheme.P[rows], scheme.multiplicities[rows])
-
-
-def by_theta(scheme: Eigenmatrices, levels: Any) -> tuple[Eigenmatrices, NDArray[np.float64]]:
-    """Order the idempotents after E_0 by decreasing eigenvalue of a Gram matrix of the algebra.
+def symmetric_eigenmatrices(p: NDArray[np.int64]) -> Eigenmatrices:
+    """P, Q, multiplicities and Krein parameters of a symmetric scheme, from its intersection numbers alone.
 
     Parameters
     ----------
-    scheme : Eigenmatrices
-        Of a symmetric scheme.
-    levels : array-like, shape (r,)
-        The Gram matrix's value on each class, the diagonal first.
+    p : ndarray of int64, shape (r, r, r)
+        Intersection numbers.
 
     Returns
     -------
     Eigenmatrices
-        Equal eigenvalues, to rounding, stay in lexicographic order of the rows of P.
-    ndarray of float64, shape (r,)
-        ``theta_i = sum_k g_k P_ik``, the Gram matrix's eigenvalue on each idempotent.
+        Rows in the same order as `eigenmatrices` gives, whatever the way in which the relations were found.
     """
-    g = np.asarray(levels, dtype=np.float64)
-    if g.shape != (len(scheme.P),):
-        raise ShapeError(
-            f"levels must have one value for each of {len(scheme.P)} classes, got shape {g.shape}"
-        )
-    if np.iscomplexobj(scheme.P):
-        raise ParameterError("a Gram matrix with these classes is not symmetric: P is complex")
-    theta = scheme.P @ g
-    scale = max(1.0, float(np.abs(g) @ scheme.valencies))
-    keys = np.round(theta[1:, None] / scale, 9)
-    rows = _decreasing(np.hstack([keys, scheme.P[1:, 1:]]))
-    order = [0, *(row + 1 for row in rows)]
-    return reordered(scheme, order), theta[order]
+    at = np.arange(len(p))
+    found = eigenmatrices(p, p[at, at, 0], at)
+    assert found is not None  # classes that are their own transposes commute
+    return found
 
 
 def _integers(name: str, given: Any) -> NDArray[np.int64]:
@@ -259,10 +233,20 @@ def _same(rule: str, found: NDArray[np.int64], expected: NDArray[np.int64]) -> N
 
 
 def _decreasing(rows: NDArray[Any]) -> list[int]:
-    """Rows in decreasing lexicographic order of their entries to nine decimals, real part first."""
-    keys = np.stack([np.round(rows.real, 9), np.round(rows.imag, 9)], axis=-1).reshape(len(rows), -1)
-    return sorted(range(len(rows)), key=lambda row: tuple(-keys[row]))
+    """Rows in decreasing lexicographic order of their entries, real parts first; entries equal to rounding are ties.
+
+    This is the one order of eigenspaces: of the numbers of the relations alone, since relations may come without any
+    Gram matrix.
+    """
+    values = np.stack([rows.real, rows.imag], axis=-1).reshape(len(rows), -1)
+    order = np.argsort(values, axis=0)
+    along = np.take_along_axis(values, order, axis=0)
+    steps = np.diff(along, axis=0) > _EQUAL * np.maximum(1.0, np.abs(values).max(axis=0, initial=0.0))
+    ranks = np.zeros(values.shape, dtype=np.int64)
+    np.put_along_axis(ranks, order[1:], np.cumsum(steps, axis=0), axis=0)
+    return sorted(range(len(rows)), key=lambda row: tuple(-ranks[row]))
 
 
-def _completed(P: NDArray[Any], multiplicities: NDArray[np.int64]) -> Eigenmatrices:
+def completed(P: NDArray[Any], multiplicities: NDArray[np.int64]) -> Eigenmatrices:
+    """Give Q with P Q = n I: ``Q_ji = m_i conj(P_ij) / k_j`` (Delsarte 1973)."""
     return Eigenmatrices(P, (P.conj() / P[0].real * multiplicities[:, None]).T, multiplicities)

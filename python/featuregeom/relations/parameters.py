@@ -120,8 +120,8 @@ def parameters(found: HasParameters) -> Parameters | None:
     Returns
     -------
     Parameters or None
-        None where `found` is no scheme. With the cosines where it was detected from them: then eigenspaces come in
-        the order of its own P.
+        None where `found` is no scheme. With the cosines where it was detected from them. Eigenspaces come in one
+        order, that of the relations' own numbers: after the first, rows of P decrease lexicographically.
 
     Notes
     -----
