@@ -347,11 +347,12 @@ H(2,3) or J(5,2) that is neither is off as by noise of .165; of 600 random tight
 dimensions the nearest to a geometry as by .34."""
 
 NORMAL_99 = 2.326
-"""Deviations of a normal variable that a test at a level of .01 allows, on one side."""
+"""Deviations of a normal variable that the test of the size of the noise allows: a level of .01."""
 
-NORMAL_001 = -3.09
-"""A linear map explains no less than noise gives it with a probability of .001: displacements that avoid all linear
-maps are those of a symmetric deformation."""
+NORMAL_999 = 3.09
+"""Deviations of a normal variable that the test of a linear map allows, on either side: a level of .001 each. What a
+deformation leaves where there is no noise is refused at any level. Displacements that avoid all linear maps are those
+of a symmetric deformation."""
 
 TURN_DRAWS, TURN_LEVEL = 199, 0.01
 """Draws of noise that are explained by two isometries, and the share of them that may be explained as well as the
