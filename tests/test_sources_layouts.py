@@ -159,7 +159,9 @@ def test_an_embedding_and_its_projection_are_no_dictionary():
     words = {"encoder.weight": draw(9, 4), "decoder.weight": draw(9, 4), "decoder.bias": draw(9)}
     deep = {f"{side}.{i}.weight": draw(4, 9) for side in ("encoder", "decoder") for i in (0, 2)}
     heads = {"cls.predictions.decoder.weight": draw(9, 4), "cls.predictions.decoder.bias": draw(9)}
-    for tensors in (words, deep, heads):
+    pictures = {f"{side}.weight": draw(6, 3, 4, 4) for side in ("encoder", "decoder")}
+    sound = {f"{side}.weight": draw(6, 3, 5) for side in ("encoder", "decoder")}
+    for tensors in (words, deep, heads, pictures, sound):
         assert {info.axis for info in open_source(tensors).tensors()} == {"rows"}
 
 

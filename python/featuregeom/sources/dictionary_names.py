@@ -173,5 +173,6 @@ def _is_dictionary(found: Dictionary) -> bool:
         encoder, decoder = encoders[0].info.shape, decoders[0].info.shape
         if len(encoder) == len(decoder) == 2:
             return encoder[0] == decoder[1] or bool(lengths & set(encoder) & set(decoder))
-        return len(encoder) > 2 or len(decoder) > 2
+        # The sides of a crosscoder, whose slices are transposed; kernels of convolutions are not.
+        return len(encoder) == len(decoder) == 3 and encoder == (decoder[0], decoder[2], decoder[1])
     return bool(lengths & set(found.weights[0].info.shape))
