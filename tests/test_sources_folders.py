@@ -250,6 +250,9 @@ def test_tied_weights_are_measured_once(tmp_path):
     assert skipped(blocks) == {
         "layers.1.fc.weight": "tied: the same numbers as 'layers.0.fc.weight', measured once"
     }
+    module = torch.nn.ModuleDict({"a": torch.nn.Linear(3, 5), "b": torch.nn.Linear(3, 5)})
+    module["b"].weight = module["a"].weight
+    assert skipped(module)["b.weight"] == "tied: the same numbers as 'a.weight', measured once"
     copies = {f"saes.{i}.{name}": X for i in (0, 1) for name, X in dictionary().items()}
     assert len(measured(copies)) == 4
     for others in (("W_out", "W_E"), ("wte.weight", "h.0.mlp.c_proj.weight"), ("a.W_enc", "a.W_dec")):
@@ -274,6 +277,8 @@ def test_everything_in_a_mapping_is_measured_or_named(tmp_path):
     }
     analysis = fg.analyze(tree)
     assert set(analysis.skipped["tensor"]) == {"meta", "none", "thing"}
+    with pytest.raises(SourceError, match=r"no tensor in it; 'a\.b' is None, 'c' is object"):
+        fg.describe({"a": {"b": None}, "c": object()})
     with torch.device("meta"):
         module = torch.nn.Linear(3, 4)
     with pytest.raises(

@@ -16,6 +16,9 @@ from featuregeom.sources.base import BaseReader
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.protocol import AUTO, AxisChoice, Reading, TensorInfo
 
+_LISTED = 10
+"""What is no tensor, as far as an error lists it."""
+
 _TOKENS = re.compile(
     r"\w*embed\w*|wte|emb|shared|word\w*|lm_head|head|proj_out|output_projection|embed_out|decoder"
 )
@@ -76,7 +79,7 @@ class MappingReader(BaseReader):
     ) -> None:
         others: list[TensorInfo] = []
         self._tensors = flatten(tree, source, rows=True, others=others)
-        infos = tensor_infos(self._tensors)
+        infos = tensor_infos(self._tensors, live=hints is not None)
         super().__init__(source, "mapping", infos, reading, hints=hints or Hints(), beside=others)
 
     def close(self) -> None:
@@ -141,11 +144,12 @@ def flatten(
     except RecursionError as error:
         raise SourceError(f"{source}: nested too deeply to list its tensors") from error
     if not found:
-        raise SourceError(f"{source}: no tensor in it")
+        instead = ", ".join(f"{info.name!r} is {info.dtype}" for info in (others or [])[:_LISTED])
+        raise SourceError(f"{source}: no tensor in it{f'; {instead}' if instead else ''}")
     return found
 
 
-def tensor_infos(tensors: Mapping[str, Any]) -> Iterable[TensorInfo]:
+def tensor_infos(tensors: Mapping[str, Any], *, live: bool = False) -> Iterable[TensorInfo]:
     """Describe tensors of any library.
 
     Parameters
@@ -153,6 +157,8 @@ def tensor_infos(tensors: Mapping[str, Any]) -> Iterable[TensorInfo]:
     tensors : mapping of str to tensor
         Anything with ``shape`` and ``dtype``; sparse ones are to be skipped, and their size is that of their dense
         numbers.
+    live : bool
+        Whether they are a module's, where one tensor under two names is tied whatever they are called.
 
     Returns
     -------
@@ -170,7 +176,7 @@ def tensor_infos(tensors: Mapping[str, Any]) -> Iterable[TensorInfo]:
         n_bytes = math.prod(shape) * tensor.dtype.itemsize if sparse else int(tensor.nbytes)
         skip = "sparse: make it dense to have it measured" if sparse else _numberless(tensor)
         place = None if skip else _place(tensor)
-        other = name if place is None else first.setdefault((_role(name), *place), name)
+        other = name if place is None else first.setdefault(("" if live else _role(name), *place), name)
         same_as = other if other != name else ""
         yield TensorInfo(name, shape, dtype_name(tensor), n_bytes, skip=skip, same_as=same_as)
 
