@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 import featuregeom as fg
+from featuregeom.blocks import describe_block
 from featuregeom.certificates import certify, load, save, verify
 from featuregeom.certificates.format import nearest_relations
 from featuregeom.errors import FeatureGeometryError, OutputError, ParameterError, ShapeError, SourceError
-from featuregeom.schemes import detect
+from featuregeom.recognise.detect import detect_cosines
+from featuregeom.schemes import detect, detect_large
 
 SHAPES = {
     "square antiprism": lambda: fg.shapes.antiprism(4, 0.29),
@@ -257,6 +259,9 @@ def test_any_single_change_is_refused_a_tile_at_a_time(data):
         ({"valencies": [True, 5, 5, 1]}, "whole numbers"),
         ({"format": "featuregeom association scheme 9"}, "'format'"),
         ({"mode": "sideways"}, "'mode'"),
+        ({"method": "by eye"}, "'method' of the certificate is 'by eye'"),
+        ({"method": "block, -1 proposals"}, "'method'"),
+        ({"method": 4}, "no field 'method' that is a text"),
         ({"signs": [1] * 11 + [-1]}, "'signs'"),
         ({"signs": [1.0] * 12}, "'signs'"),
         ({"points": [0, *range(11)]}, "names a point twice"),
@@ -389,6 +394,7 @@ def test_features_that_do_not_fit():
         ("[]", "no certificate"),
         ('{"format": "other"}', "no certificate"),
         ('{"format": "featuregeom association scheme 2"}', "no field"),
+        ('{"format": "featuregeom association scheme 3"}', "no field"),
     ],
 )
 def test_files_that_are_no_certificate(text, says, tmp_path):
@@ -440,3 +446,60 @@ def test_a_name_through_noise_is_said_to_be_one(tmp_path):
     assert "above the tolerance of 0.05: through noise" in said.findings[-1].detail
     exact = verify(certify(detect(fg.shapes.johnson(8, 2))), fg.shapes.johnson(8, 2))
     assert (exact.holds, exact.through_noise, exact.verdict) == (True, False, "holds")
+
+
+OLDER = Path(__file__).parent / "golden" / "certificates"
+"""Certificates of the second format, as they were written, with their features."""
+
+
+@pytest.mark.parametrize("name", ["direct", "block", "streamed", "lines"])
+def test_certificates_of_the_second_format_are_read_and_verified(name, tmp_path):
+    held = json.loads((OLDER / f"{name}.json").read_text())
+    X, claim = np.array(held["features"]), held["certificate"]
+    assert (claim["format"][-1], "method" in claim) == ("2", False)
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(claim))
+    assert verify(load(path), X).holds
+    moved = X.copy()
+    moved[1] += 0.5 * np.roll(X[1], 1)
+    assert not verify(claim, moved).holds
+    assert not verify(claim | {"name": "another"}, X).holds
+
+
+def test_the_method_is_recorded():
+    X = fg.shapes.johnson(6, 3)
+    assert certify(detect(X))["method"] == "direct"
+    assert certify(detect_large(X))["method"] == "streamed"
+    assert verify(certify(detect_large(X)), X).holds
+    block = describe_block(fg.shapes.icosahedron(), np.arange(12)).scheme
+    assert certify(block)["method"] == "block, 1 proposals"
+    assert certify(describe_block(fg.shapes.cube(4), np.arange(16)).scheme)["method"] == "block, 4 proposals"
+
+
+@pytest.mark.parametrize("method", ["direct", "streamed", "block, 4 proposals"])
+def test_the_method_recorded_is_the_one_that_is_run(method):
+    """Once, and no other; a name that only another method gives does not hold."""
+    X = fg.shapes.cube(4)
+    made = {
+        "direct": lambda: detect(X),
+        "streamed": lambda: detect_large(X),
+        "block, 4 proposals": lambda: describe_block(X, np.arange(16)).scheme,
+    }
+    claim = certify(made[method]())
+    with (
+        mock.patch("featuregeom.certificates.verification.detect", wraps=detect) as direct,
+        mock.patch("featuregeom.certificates.verification.detect_large", wraps=detect_large) as large,
+        mock.patch("featuregeom.certificates.verification.detect_cosines", wraps=detect_cosines) as block,
+    ):
+        assert verify(claim, X).holds
+        assert not verify(claim | {"name": "another"}, X).holds
+    counts = [direct.call_count, large.call_count, block.call_count]
+    assert counts == [2 * (method.startswith(each)) for each in ("direct", "streamed", "block")]
+
+
+def test_a_sum_is_no_name_of_a_block():
+    X = fg.shapes.direct_sum(fg.shapes.simplex(3), fg.shapes.simplex(3))
+    claim = certify(detect(X))
+    assert claim["name"] == "2 x triangle"
+    assert verify(claim, X).holds
+    assert not verify(claim | {"method": "block, 4 proposals"}, X).holds

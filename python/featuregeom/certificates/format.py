@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -10,12 +11,17 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError
 from featuregeom.recognise import policy
-from featuregeom.recognise.detection import Mode
+from featuregeom.recognise.detection import DIRECT, STREAMED, Mode
 
-__all__ = ["EXACT", "FORMAT", "RANDOMISED", "Fields", "fields_of", "nearest_relations"]
+__all__ = ["EXACT", "FORMAT", "FORMATS", "RANDOMISED", "Fields", "fields_of", "nearest_relations"]
 
-FORMAT = "featuregeom association scheme 2"
+FORMAT = "featuregeom association scheme 3"
 """What the field ``format`` of a certificate says."""
+
+FORMATS = (FORMAT, "featuregeom association scheme 2")
+"""Formats that are read. Those before the third do not record the method of their name."""
+
+_METHOD = re.compile(r"direct|streamed|block, (0|[1-9][0-9]{0,3}) proposals")
 
 EXACT = "exact: every product of two relations was compared entry by entry, in integers"
 RANDOMISED = "randomised: two passes over the relations, wrong with a probability of at most error_bound"
@@ -104,8 +110,10 @@ def _check_scalars(certificate: dict[str, Any]) -> None:
     for name in _TEXTS:
         if not isinstance(certificate[name], str):
             raise ParameterError(f"field {name!r} of the certificate is no text")
-    if certificate["format"] != FORMAT:
+    if certificate["format"] not in FORMATS:
         raise ParameterError(f"field 'format' of the certificate does not say {FORMAT!r}")
+    if certificate["format"] == FORMAT:
+        _check_method(certificate)
     if certificate["mode"] not in get_args(Mode):
         raise ParameterError(
             f"field 'mode' of the certificate is {certificate['mode']!r}, not signed or line"
@@ -137,6 +145,18 @@ def _check_scalars(certificate: dict[str, Any]) -> None:
             raise ParameterError(
                 f"field 'duplicates' of the certificate has {group}, which is no set of features"
             )
+
+
+def _check_method(certificate: dict[str, Any]) -> None:
+    method = certificate.get("method")
+    if not isinstance(method, str):
+        raise ParameterError("the certificate has no field 'method' that is a text")
+    if not _METHOD.fullmatch(method):
+        raise ParameterError(
+            f"field 'method' of the certificate is {method!r}, not 'direct', 'streamed' or 'block, N proposals'"
+        )
+    if method not in (DIRECT, STREAMED) and certificate["mode"] == "line":
+        raise ParameterError("field 'method' of the certificate is that of a block, whose mode is signed")
 
 
 def _lists(name: str, value: Any) -> list[list[Any]]:

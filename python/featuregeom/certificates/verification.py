@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.certificates.format import EXACT, Fields, fields_of, nearest_relations
+from featuregeom.certificates.format import EXACT, FORMAT, Fields, fields_of, nearest_relations
 from featuregeom.errors import ShapeError
 from featuregeom.features import as_features
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_variance
+from featuregeom.recognise.detect import detect, detect_cosines
+from featuregeom.recognise.detection import DIRECT, STREAMED, Detection, block_method
 from featuregeom.recognise.policy import LARGEST
+from featuregeom.recognise.streamed import LargeDetection, detect_large
 from featuregeom.relations.check import check, failure_text
 from featuregeom.relations.eigenmatrices import completed
 from featuregeom.relations.products import class_means
@@ -110,7 +112,8 @@ def verify(certificate: dict[str, Any], features: Any) -> Verification:
     must be ones and few. Levels have to be the means of their relations, the stated spread the largest deviation
     from them, and the stated eta^2 the share of the variance that they explain. That the relations are a scheme is
     then decided by all products of two, in integers: r^2 / 2 products of n x n, for r relations. The name is what
-    detection gives to the features once more, so that it takes as long again.
+    detection gives to the features once more, by the method that the certificate records, so that it takes as long
+    again. Certificates of the second format record none: each method that there was is tried.
 
     Above 4096 points, or 2^41 operations, products are certified by two passes over the pairs instead, with a new
     seed: relations that are no scheme pass with a probability below 2^-86. For features this takes memory of O(n m).
@@ -361,20 +364,22 @@ def _name(
     stated = (certificate["name"], sorted(certificate["also"]), _groups(certificate["duplicates"]))
     what = f"detection gives the name {stated[0] or 'none'!r}, to the residual stated, once more"
     said = ""
-    for name, also, duplicates, residual in _names(rows, norms, certificate):
+    for method in _methods(certificate):
+        found = _detected(method, rows, norms, certificate)
         close = (
             certificate["residual"] is None
-            if not np.isfinite(residual)
-            else certificate["residual"] is not None and abs(residual - certificate["residual"]) <= slack
+            if not np.isfinite(found.residual)
+            else certificate["residual"] is not None
+            and abs(found.residual - certificate["residual"]) <= slack
         )
-        if (name, sorted(also), _groups(duplicates)) == stated and close:
+        if (found.name, sorted(found.also), _groups(found.duplicates)) == stated and close:
             above = f", above the tolerance of {certificate['tolerance']:g}: through noise"
-            return Finding(
-                what, True, f"residual {residual:.3g}{above if _through_noise(certificate) else ''}"
-            )
-        said = said or f"it gives {name or 'none'!r} with the residual {residual:.6g}" + (
-            f", also {', '.join(also)}" if also else ""
-        )
+            detail = f"residual {found.residual:.3g}{above if _through_noise(certificate) else ''}"
+            return Finding(what, True, detail)
+        also = f", also {', '.join(found.also)}" if found.also else ""
+        said = said or f"it gives {found.name or 'none'!r} with the residual {found.residual:.6g}{also}"
+        if isinstance(found, LargeDetection):
+            break
     return Finding(what, False, said)
 
 
@@ -382,27 +387,25 @@ def _groups(duplicates: Any) -> list[list[int]]:
     return sorted(sorted(int(i) for i in group) for group in duplicates)
 
 
-def _names(
-    rows: NDArray[np.float64], norms: NDArray[np.float64], certificate: dict[str, Any]
-) -> Iterator[tuple[str, tuple[str, ...], tuple[tuple[int, ...], ...], float]]:
-    """Say what the ways of detection find, first that of `detect`, then those of `analyze` and of many features."""
-    from featuregeom.recognise.detect import detect, detect_cosines
-    from featuregeom.recognise.streamed import LargeDetection, detect_large
+def _methods(certificate: dict[str, Any]) -> list[str]:
+    """Say how to find the name again: in the way recorded, or where a format records none, in each that there was."""
+    if certificate["format"] == FORMAT:
+        return [certificate["method"]]
+    blocks = [block_method(count) for count in (policy.BLOCK_REFINEMENTS, 1, 0)]
+    signed = certificate["mode"] == "signed"
+    return [DIRECT, *(blocks if signed else []), *([] if certificate["proof"] == EXACT else [STREAMED])]
 
+
+def _detected(
+    method: str, rows: NDArray[np.float64], norms: NDArray[np.float64], certificate: dict[str, Any]
+) -> Detection | LargeDetection:
     options = {key: certificate[key] for key in ("mode", "tolerance", "seed")}
-    found = detect(rows, **options)
-    yield found.name, found.also, found.duplicates, found.residual
-    if isinstance(found, LargeDetection):
-        return
-    if certificate["mode"] == "signed":
-        unit = rows / norms[:, None]
-        cosines = np.clip(unit @ unit.T, -1.0, 1.0)
-        np.fill_diagonal(cosines, 1.0)
-        # The blocks of an analysis are judged with fewer proposals for noise, and not as sums.
-        for refinements in (policy.BLOCK_REFINEMENTS, 1, 0):
-            block = detect_cosines(cosines, norms, refinements=refinements, sums=False, seed=options["seed"])
-            yield block.name, block.also, block.duplicates, block.residual
-    if certificate["proof"] == EXACT:
-        return
-    large = detect_large(rows, **options)
-    yield large.name, large.also, large.duplicates, large.residual
+    if method == DIRECT:
+        return detect(rows, **options)
+    if method == STREAMED:
+        return detect_large(rows, **options)
+    unit = rows / norms[:, None]
+    cosines = np.clip(unit @ unit.T, -1.0, 1.0)
+    np.fill_diagonal(cosines, 1.0)
+    proposals = int(method.split()[1])
+    return detect_cosines(cosines, norms, refinements=proposals, sums=False, seed=options["seed"])

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.atomic import replacing
-from featuregeom.certificates.format import EXACT, FORMAT, RANDOMISED, fields_of, nearest_relations
+from featuregeom.certificates.format import EXACT, FORMAT, FORMATS, RANDOMISED, fields_of, nearest_relations
 from featuregeom.errors import ParameterError, SourceError
 from featuregeom.recognise import policy
 from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.streamed import LargeDetection
 from featuregeom.relations.check import check
+from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 
 __all__ = ["FORMAT", "certify", "load", "save"]
 
@@ -67,24 +68,17 @@ def certify(
     entry by entry (`check` with ``exact=True``), unless r relations are so many that r^2 n^3 exceeds 2^43. Else they
     are certified by two passes, with the probability of error and the seed stated.
     """
-    numbers, P, Q, krein = (
-        detection.intersection_numbers,
-        detection.P,
-        detection.Q,
-        detection.krein,
-    )
-    valencies, multiplicities = detection.valencies, detection.multiplicities
-    if (
-        numbers is None
-        or P is None
-        or Q is None
-        or krein is None
-        or valencies is None
-        or multiplicities is None
-    ):
+    numbers, valencies = detection.intersection_numbers, detection.valencies
+    if numbers is None or valencies is None:
         raise ParameterError(
             f"there is no scheme to certify: {detection.reason or 'the relations are not one'}"
         )
+    if isinstance(detection, Detection):
+        proof, bound = _proven(detection.relations, numbers, seed)
+    else:
+        bound, seed = detection.error_bound, detection.seed
+        proof = RANDOMISED if bound > 0 else EXACT
+    spaces = symmetric_eigenmatrices(numbers)
     size = int(detection.points.max()) + 1
     size = max(size, *(max(group) + 1 for group in detection.duplicates)) if detection.duplicates else size
     rows = np.arange(size) if features is None else features
@@ -94,9 +88,6 @@ def certify(
         i, j = np.nonzero(np.triu(nearest != detection.relations, 1))
         exceptions = np.stack([i, j, detection.relations[i, j]], axis=1)
         spread = float(np.abs(detection.cosines - detection.levels[detection.relations]).max())
-        proof, bound = _proven(detection.relations, numbers, seed)
-    else:
-        proof, bound, seed = RANDOMISED, detection.error_bound, detection.seed
     return {
         "format": FORMAT,
         "featuregeom": _core.__version__,
@@ -106,6 +97,7 @@ def certify(
         "n_features": int(n_features or size),
         "features": rows.tolist(),
         "mode": detection.mode,
+        "method": detection.method,
         "points": detection.points.tolist(),
         "signs": detection.signs.tolist(),
         "duplicates": [[int(i) for i in group] for group in detection.duplicates],
@@ -113,10 +105,10 @@ def certify(
         "exceptions": exceptions.tolist(),
         "valencies": valencies.tolist(),
         "intersection_numbers": numbers.tolist(),
-        "P": P.tolist(),
-        "Q": Q.tolist(),
-        "multiplicities": multiplicities.tolist(),
-        "krein": krein.tolist(),
+        "P": spaces.P.tolist(),
+        "Q": spaces.Q.tolist(),
+        "multiplicities": spaces.multiplicities.tolist(),
+        "krein": spaces.krein.tolist(),
         "defect": 0.0,
         "spread": spread,
         "eta2": _finite(detection.eta2),
@@ -179,7 +171,7 @@ def load(path: str | Path) -> dict[str, Any]:
         raise SourceError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{path} is no JSON: {error}") from error
-    if not isinstance(certificate, dict) or certificate.get("format") != FORMAT:
+    if not isinstance(certificate, dict) or certificate.get("format") not in FORMATS:
         raise SourceError(f"{path} is no certificate: its field 'format' does not say {FORMAT!r}")
     try:
         fields_of(certificate)

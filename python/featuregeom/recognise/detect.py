@@ -16,7 +16,7 @@ from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
 from featuregeom.recognise import policy
 from featuregeom.recognise.decide import Verdict, judge, through_noise
-from featuregeom.recognise.detection import Detection, Mode
+from featuregeom.recognise.detection import DIRECT, Detection, Mode, block_method
 from featuregeom.recognise.directions import directions_text, same_direction
 from featuregeom.recognise.inputs import (
     check_definite,
@@ -188,6 +188,7 @@ def detect_cosines(
     points = np.array([group[0] for group in groups], dtype=np.int64)
     distinct = cosines if len(points) == len(cosines) else cosines[np.ix_(points, points)]
     verdict = judge(distinct, tolerance=tolerance, refinements=refinements, seed=seed)
+    method = DIRECT if sums else block_method(refinements)
     parts: tuple[Detection, ...] = ()
     name, reason, also = verdict.name, verdict.reason, verdict.also
     if sums and not name and len(points) > 3:
@@ -223,7 +224,7 @@ def detect_cosines(
     if len(points) < len(cosines):
         note = directions_text(len(cosines), len(points))
         reason = f"{note}; {reason}" if reason else note
-    return _detection(verdict, distinct, points, groups, name=name, reason=reason, also=also)
+    return _detection(verdict, distinct, points, groups, name=name, reason=reason, also=also, method=method)
 
 
 def _noise_of_norms(verdict: Verdict, cosines: NDArray[np.float64]) -> float:
@@ -247,6 +248,7 @@ def _detection(
     order: NDArray[np.int64] | None = None,
     parts: tuple[Detection, ...] = (),
     members: Sequence[NDArray[np.int64]] = (),
+    method: str = DIRECT,
 ) -> Detection:
     partition, found = verdict.partition, verdict.search
     closure = None if found is None else found.closure
@@ -285,6 +287,7 @@ def _detection(
         height=verdict.height,
         nearest_relations=verdict.nearest_relations,
         parts=parts,
+        method=method,
         _exact=verdict.exact,
     )
 

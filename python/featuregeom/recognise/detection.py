@@ -19,9 +19,17 @@ from featuregeom.recognise.spectral import Spectral, support_of
 from featuregeom.relations.products import class_counts, class_means, class_sizes, intersection_numbers
 from featuregeom.summary import summarised
 
-__all__ = ["Detection", "Mode"]
+__all__ = ["DIRECT", "STREAMED", "Detection", "Mode", "block_method"]
 
 Mode = Literal["signed", "line"]
+
+DIRECT, STREAMED = "direct", "streamed"
+"""How `detect` finds a name: from all pairs at once, or a tile of pairs at a time (`detect_large`)."""
+
+
+def block_method(proposals: int) -> str:
+    """Say how the name of a block of an analysis is found: from fewer proposals for noise, and not as a direct sum."""
+    return f"block, {proposals} proposals"
 
 
 @summarised
@@ -79,6 +87,9 @@ class Detection(Spectral):
         Summands of a direct sum.
     signs : ndarray of int64, shape (n,)
         -1 where a point is the negative of its feature, which is so in line mode only.
+    method : str
+        How the name was found: "direct" by `detect`, "block, 4 proposals" for a block of an analysis, "streamed" for
+        a `LargeDetection`. A certificate records it, so that it is verified in the same way.
     """
 
     is_scheme: bool
@@ -102,6 +113,7 @@ class Detection(Spectral):
     parts: tuple[Detection, ...] = ()
     nearest_relations: NDArray[np.int64] | None = None
     signs: NDArray[np.int64] = field(default_factory=lambda: np.ones(0, dtype=np.int64))
+    method: str = DIRECT
     _exact: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:

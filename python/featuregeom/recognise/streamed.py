@@ -15,7 +15,7 @@ from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.recognise import policy
-from featuregeom.recognise.detection import Mode
+from featuregeom.recognise.detection import STREAMED, Mode
 from featuregeom.recognise.directions import directions_text
 from featuregeom.recognise.names.parametric import (
     Parametric,
@@ -83,6 +83,8 @@ class LargeDetection(Spectral):
         Probability that levels which are no scheme are accepted, at most; NaN without a scheme.
     seed : int
         Seed of the sample and of the certificate.
+    method : str
+        "streamed", as `Detection.method`.
     """
 
     is_scheme: bool
@@ -104,6 +106,7 @@ class LargeDetection(Spectral):
     dim: int
     error_bound: float
     seed: int
+    method: str = STREAMED
     rank_of_closure: None = None
     fibres: None = None
 

@@ -211,10 +211,18 @@ def symmetric_eigenmatrices(p: NDArray[np.int64]) -> Eigenmatrices:
     -------
     Eigenmatrices
         Rows in the same order as `eigenmatrices` gives, whatever the way in which the relations were found.
+
+    Raises
+    ------
+    ParameterError
+        If these are the numbers of no symmetric scheme.
     """
     at = np.arange(len(p))
     found = eigenmatrices(p, p[at, at, 0], at)
-    assert found is not None  # classes that are their own transposes commute
+    if found is None:
+        raise ParameterError(
+            "no symmetric scheme has these intersection numbers: its classes would not commute"
+        )
     return found
 
 
