@@ -1,4 +1,4 @@
-"""Numbers that a caller gives: read, and refused in the same words everywhere."""
+"""Read and check numbers that a caller gives, with the same error messages everywhere."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ __all__ = ["GRAM_LIMIT", "TIGHT", "Block", "Decomposition", "decompose", "descri
 __dir__ = __all__.copy
 
 GRAM_LIMIT = 512
-"""A block's Gram matrix is formed up to this many features."""
+"""Most features of a block whose Gram matrix is formed (2 MiB of float64) to find its geometry's name."""
 
 TIGHT = 0.05
 """Tightness residual and relative spread of norms up to which a block counts as tight with equal norms. A capacity
@@ -34,10 +34,11 @@ D_i then differs from d / n by about as much, relatively, at most."""
 
 
 _SMALL = 1e-60
-"""Blocks of which no entry is larger are scaled up to have a spectrum: powers of norms below 1e-71 leave float64."""
+"""Blocks without an entry above this are scaled up before their spectrum is taken: powers of norms below
+1e-71 leave float64."""
 
 _TILE = 1024
-"""Couplings between blocks are looked at this many features by this many at a time."""
+"""Side of a tile of couplings between blocks, in features: 8 MiB of float64."""
 
 
 @summarised
@@ -344,7 +345,7 @@ def describe_block(
 
 
 def _gram_values(cosines: NDArray[np.float64], name: Name) -> int | None:
-    """Count the levels of the cosines; of a geometry's where they show none."""
+    """Count the levels of the cosines; where they show none, those of the named geometry."""
     levels = distinct_values(cosines)
     if levels is not None:
         return len(levels)
@@ -352,7 +353,7 @@ def _gram_values(cosines: NDArray[np.float64], name: Name) -> int | None:
 
 
 def _checked(index: Any, features: Features) -> NDArray[np.int64]:
-    """Give the numbers of a block's features, each a feature of its own that is not zero."""
+    """Check the indices of a block's features: each in range, named once, and of a feature that is not zero."""
     found = np.asarray(index)
     if found.ndim != 1 or not found.size or found.dtype.kind not in "iu":
         raise ShapeError(f"index must be a list of feature numbers, got {found.dtype} of shape {found.shape}")

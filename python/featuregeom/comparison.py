@@ -397,7 +397,7 @@ def _greedy(overlaps: Floats) -> list[tuple[int, int]]:
 
 
 def _measure(name: str, given: ArrayLike) -> Floats:
-    """Give measures with what they lack of 1 as one mass more."""
+    """Give measures with one more mass, which makes their sum 1."""
     try:
         masses = np.asarray(off_graph(given), dtype=np.float64)
     except (TypeError, ValueError):

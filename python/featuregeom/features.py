@@ -240,7 +240,7 @@ def refusal(dtype: str) -> str | None:
 
 
 def check_shape(shape: tuple[int, ...], where: str) -> None:
-    """Refuse a shape that is no feature matrix's.
+    """Check that a shape is that of a feature matrix: two dimensions, neither of size zero.
 
     Parameters
     ----------

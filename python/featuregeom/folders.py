@@ -1,4 +1,4 @@
-"""Whose a folder of results is: one process writes it at a time, and no result replaces another's unasked.
+"""Folders of results: one process writes at a time, and no result replaces another unless told to.
 
 Every command and every function that writes a folder goes through here: `locked` keeps others out while it writes, and
 `refuse_another` says what stands in the way where the results there were made from another source, or otherwise.
@@ -31,7 +31,7 @@ Made = Mapping[str, Any]
 _LOCK = ".featuregeom.lock"
 
 _REFUSED = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
-"""What the system says where another has the lock."""
+"""Numbers of the errors by which the system says that someone else holds the lock."""
 
 _LOCKED_BYTE = 1 << 30
 """Windows locks a range of bytes, which nobody else can read then: one far beyond the text."""
@@ -135,7 +135,7 @@ def _is_still(path: Path, handle: int) -> bool:
 
 
 def _sign(handle: int) -> None:
-    """Write who holds the lock, for the error of others alone: what counts is the lock."""
+    """Write into the lock file who holds it, which only the error messages of others read."""
     try:
         os.truncate(handle, 0)
         os.write(handle, f"process {os.getpid()}".encode())

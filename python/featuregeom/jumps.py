@@ -1,4 +1,4 @@
-"""Which increments of many series are not like the others, at a stated level; and levels that are held."""
+"""Outlying increments in many time series, at a stated significance level; and the levels that a series stays at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Features against the eigenspaces of any symmetric operator: an activation covariance, another layer's F."""
+"""Spectral measures of features in the eigenspaces of any symmetric operator.
+
+Examples are an activation covariance, and the frame operator of another layer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random directions in closed form: in how many dimensions, and how far chance moves their saturation."""
+"""Random directions to compare features with, in closed form: dimensions, saturation and its p-value."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ below, in up to .45."""
 
 
 def null_dimensions(norms: ArrayLike, rank: int, m: int, null_tolerance: float = 0.0) -> int:
-    """Count the dimensions in which random directions are like these features.
+    """Count the dimensions of the random directions that these features are compared with.
 
     Features that depend on each other more than m dimensions force them to lie in a subspace, as those of a product
-    of low rank do: random directions of that subspace, their span, are what they are held against. Independent
+    of low rank do: random directions of that subspace, their span, are what they are compared with. Independent
     features (fewer than dimensions) span as many dimensions as random directions of all m do, so those are their
     measure; in their own span alone, random ones would be crowded.
 

@@ -29,7 +29,7 @@ __all__ = ["Eigenspace", "Measures", "Persistence", "Spectrum", "measures", "spe
 __dir__ = __all__.copy
 
 _COMPARED = 64
-"""A spectrum of side "gram" is held against the inner products of this many features."""
+"""Number of features whose inner products are compared with what a spectrum of side "gram" says they are."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Eigenspace:
 
 @dataclass(frozen=True)
 class Persistence:
-    """One partition of the spectrum into eigenspaces, and the tolerances at which it is the answer.
+    """One partition of the spectrum into eigenspaces, and the range of tolerances that give it.
 
     Attributes
     ----------
@@ -549,7 +549,7 @@ def _check_own(features: Features, squares: NDArray[np.float64], spectrum: Spect
 
 
 def _half(progress: Progress | None, passed: int) -> Progress | None:
-    """Progress of the first or second of two passes over the same work."""
+    """Report the progress of the first (0) or second (1) of two equally long passes as progress of both."""
     if progress is None:
         return None
     return lambda done, total: progress(done + passed * total, 2 * total)

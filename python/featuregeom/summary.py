@@ -13,10 +13,10 @@ __all__ = ["shown", "summarised"]
 Class = TypeVar("Class", bound=type)
 
 _WIDTH = 100
-"""Columns of the text."""
+"""Most characters in a line of a ``repr``."""
 
 _LONGEST = 60
-"""Characters of one value; longer ones are cut, or told by their size."""
+"""Most characters of one value; longer ones are cut, or replaced by their size."""
 
 
 def summarised(cls: Class) -> Class:

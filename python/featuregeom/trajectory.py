@@ -352,7 +352,7 @@ def _read_steps(steps: ArrayLike | None, T: int) -> Floats:
     try:
         at = np.array(off_graph(steps), dtype=np.float64)
     except (TypeError, ValueError):
-        raise ParameterError(f"steps must be numbers, one a checkpoint, got {steps!r}") from None
+        raise ParameterError(f"steps must be numbers, one per checkpoint, got {steps!r}") from None
     if at.shape != (T,):
         raise ShapeError(f"steps must be one number for each of {T} checkpoints, got shape {at.shape}")
     if not (np.isfinite(at).all() and (np.diff(at) > 0).all()):

@@ -1,4 +1,4 @@
-"""The command line, one file a group of commands.
+"""The command line: one file per group of commands.
 
 Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 1 an error that the
 message explains, 2 wrong usage, 130 interrupted (Ctrl-C; what was finished is kept).
@@ -38,7 +38,7 @@ def _program(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Without this, a program of several commands has no options of its own; its help is the app's."""
+    """Give the program options of its own, which typer attaches to a callback; its help is that of `app`."""
 
 
 for command in (

@@ -23,16 +23,17 @@ __all__ = ["codes"]
 
 
 class Policy(StrEnum):
-    """What to do about NaN and infinity."""
+    """What to do with NaN and infinite activations."""
 
     refuse = "error"
     count_them = "count"
 
 
+# Long by its options, which typer reads from the signature; what it does is read, pack, count, write.
 def codes(
     file: Annotated[
         str,
-        typer.Argument(help="Activations, one input a row (.npy, .npz, .safetensors ...), or bits."),
+        typer.Argument(help="Activations, one input per row (.npy, .npz, .safetensors ...), or bits."),
     ],
     tensor: Annotated[str | None, typer.Option(help="Which tensor, where the file has several.")] = None,
     layers: Annotated[
@@ -40,7 +41,7 @@ def codes(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="A label for each row (.npy, or text with one a line), for the purity."),
+        typer.Option(help="A label for each row (.npy, or text with one per line), for the purity."),
     ] = None,
     tolerance: Annotated[
         float | None, typer.Option(help="Count activations no farther than this from zero.")
@@ -219,7 +220,7 @@ def _labels(path: Path, n: int) -> NDArray[Any]:
     except (OSError, ValueError, EOFError) as error:
         raise SourceError(f"{path} cannot be read as labels: {error}") from error
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "iubUS":
-        raise SourceError(f"{path} must hold integers or text, one label a row")
+        raise SourceError(f"{path} must hold integers or text, one label per row")
     if found.shape != (n,):
         raise ShapeError(f"{path} holds labels of shape {found.shape} for {n} rows")
     return found

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["plateaus"]
 
 
+# Long by its options, which typer reads from the signature; what it does is load, measure, compare, write.
 def plateaus(
     folder: Annotated[
         Path, typer.Argument(help="A Hugging Face model with its tokenizer, on this machine (transformers).")
     ],
     sentences: Annotated[
-        Path | None, typer.Option(help="Text, one sentence a line; by default 24 that come with the package.")
+        Path | None,
+        typer.Option(help="Text, one sentence per line; by default 24 that come with the package."),
     ] = None,
     module: Annotated[
         str | None, typer.Option(help="Whose output is moved; by default the first layer's.")
@@ -36,7 +38,10 @@ def plateaus(
     length: Annotated[float, typer.Option(help="Length of the path, in norms of the activation.")] = 0.5,
     points: Annotated[int, typer.Option(min=3, help="Points of the starting grid.")] = 26,
     plane: Annotated[
-        int, typer.Option(min=0, help="Points a side of the plane through three activations; 0 for none.")
+        int,
+        typer.Option(
+            min=0, help="Points along each side of a plane through three activations; 0 for no plane."
+        ),
     ] = 21,
     seed: Annotated[int, typer.Option(min=0, help="Seed of directions and of resampling.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-plateaus"),

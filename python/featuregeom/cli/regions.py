@@ -55,20 +55,21 @@ Model = Annotated[
 Table = Annotated[Format, typer.Option("--table", help="File format of the table.")]
 
 
+# Long by its options, which typer reads from the signature; what it does is read, slice, write.
 @app.command("slice")
 def slice_(
     model: Model,
     points: Annotated[
         Path | None,
         typer.Option(
-            help="Three inputs A, B, C (.npy, or text with one a line): the plane has A at (0, 0), B at (1, 0), C at "
+            help="Three inputs A, B, C (.npy, or text with one per line): the plane has A at (0, 0), B at (1, 0), C at "
             "(0, 1). By default the plane of a network of two inputs, else a random one through 0."
         ),
     ] = None,
     bounds: Annotated[str, typer.Option(help="Rectangle s_min,s_max,t_min,t_max.")] = "-1,1,-1,1",
     colour: Annotated[Colour, typer.Option(help="What colours of cells follow.")] = Colour.code,
     seed: Annotated[int, typer.Option(min=0, help="Seed of a random plane.")] = 0,
-    max_regions: Annotated[int, typer.Option(min=1, help="Stop beyond so many.")] = 1_000_000,
+    max_regions: Annotated[int, typer.Option(min=1, help="Stop beyond this number of regions.")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-slice"),
     table: Table = Format.parquet,
     force: Force = False,
@@ -140,7 +141,8 @@ def slice_(
 def along(
     model: Model,
     points: Annotated[
-        Path | None, typer.Option(help="Corners of a polyline (.npy, or text with one a line), two or more.")
+        Path | None,
+        typer.Option(help="Corners of a polyline (.npy, or text with one per line), two or more."),
     ] = None,
     start: Annotated[str | None, typer.Option(help="One end of a segment, such as 0,-1.")] = None,
     stop: Annotated[str | None, typer.Option(help="Its other end.")] = None,

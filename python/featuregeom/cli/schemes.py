@@ -61,7 +61,7 @@ class Sides(StrEnum):
 
 @dataclass(frozen=True)
 class _Options:
-    """What one call of ``scheme`` was told."""
+    """Options of one call of ``scheme``."""
 
     file: str
     mode: Literal["signed", "line"]

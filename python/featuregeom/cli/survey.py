@@ -39,7 +39,7 @@ __all__ = ["analyze", "demo", "describe", "report"]
 
 
 _LISTED = 10
-"""Tensors that were not measured, one a line."""
+"""Most tensors that are listed as not measured, one per line."""
 
 
 class NonFinite(StrEnum):
@@ -50,7 +50,7 @@ class NonFinite(StrEnum):
 
 
 def _check_axis(given: list[str] | None) -> list[str] | None:
-    """Refuse what is no axis as wrong usage."""
+    """Refuse a value that `--axis` does not take, as wrong usage (exit code 2)."""
     from featuregeom.sources.protocol import Reading
 
     try:
@@ -98,7 +98,7 @@ Slices = Annotated[
 Heads = Annotated[
     str | None,
     typer.Option(
-        help="Split weights of attention into so many heads, or auto: as config.json says.",
+        help="Split weights of attention into this number of heads; auto takes it from config.json.",
         callback=_check_heads,
     ),
 ]

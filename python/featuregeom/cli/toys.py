@@ -46,6 +46,7 @@ _CELLS = "cells"
 """Finished cells of a stopped experiment, in its folder."""
 
 
+# Long by its options, which typer reads from the signature, and by the words of its page.
 @app.command()
 def phase(
     out: Out = Path("toy-phase"),

@@ -26,9 +26,9 @@ _FORMAT = "featuregeom code counter"
 _VERSION = 1
 _ARRAYS = {"words": 2, "counts": 1, "first_index": 1}
 _ROWS = 2**64 - 1
-"""Row indices are 64 bits, and so is the index after the last."""
+"""Most rows that a counter takes: indices of rows, and the one after the last, have 64 bits."""
 _BITS = 2**48
-"""More than any memory has."""
+"""Most bits of a code: more than any memory holds, so a larger number is an error."""
 
 Spans = list[tuple[int, int]]
 

@@ -56,7 +56,7 @@ class Layer:
 @summarised
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """Rows of bits.
+    """Codes of N rows: bits, packed into 64-bit words.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ def pack(
     Parameters
     ----------
     activations : array_like, shape (N, m)
-        Pre- or post-activations, one input a row: float64, float32, float16, bfloat16 or bool of any strides, read
+        Pre- or post-activations, one input per row: float64, float32, float16, bfloat16 or bool of any strides, read
         in place; integers are copied. N or m may be 0.
     layers : sequence of int, optional
         Where each layer's bits end, the last at m; one layer unless given.

@@ -44,7 +44,7 @@ class DistinctSketch:
         return self._precision
 
     def update(self, codes: Codes) -> None:
-        """Take in codes, O(N).
+        """Add codes to the sketch, O(N).
 
         Raises
         ------
@@ -54,7 +54,7 @@ class DistinctSketch:
         self._inner.update(as_words(codes), codes.n_bits)
 
     def merge(self, other: DistinctSketch) -> None:
-        """Take in the codes of another sketch of the same precision.
+        """Add the codes of another sketch of the same precision.
 
         Raises
         ------
@@ -69,7 +69,7 @@ class DistinctSketch:
 
     @property
     def estimate(self) -> float:
-        """Distinct codes, about; whatever the order and the shards they came in."""
+        """Estimated number of distinct codes, the same for every order and every division into shards."""
         return self._inner.estimate()[0]
 
     @property
@@ -80,7 +80,7 @@ class DistinctSketch:
 
 
 def distinct_sketch(codes: Codes | Any, *, precision: int = 14) -> DistinctSketch:
-    """Sketch the distinct ones of some codes.
+    """Make a sketch of some codes, which estimates how many of them are distinct.
 
     Parameters
     ----------

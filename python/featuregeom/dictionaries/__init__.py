@@ -13,3 +13,4 @@ __all__ = [
     "spectrum_edges",
     "verdict",
 ]
+__dir__ = __all__.copy

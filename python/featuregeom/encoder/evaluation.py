@@ -1,6 +1,6 @@
 r"""A network as a hash encoder: are codes of samples different, and do they keep what the labels say.
 
-Codes are the signs of all hidden units, one row of bits a sample; equal codes are one linear region.
+Codes are the signs of all hidden units, one row of bits per sample; equal codes are one linear region.
 
 References
 ----------
@@ -29,7 +29,7 @@ Bits = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class CodeDiversity:
-    """Different codes among N samples.
+    """How many different codes N samples have, and what that says about new samples.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class CodeDiversity:
 
 @dataclass(frozen=True)
 class EncoderReport:
-    """What codes tell, on training and on test samples.
+    """What codes tell about labels, on training and on test samples: the result of `evaluate`.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class EncoderReport:
     seed: int
 
     def warnings(self) -> tuple[str, ...]:
-        """Sentences on what these numbers do not say."""
+        """Warnings, as sentences: what these numbers cannot show."""
         found = []
         for name, part in (("training", self.train), ("test", self.test), ("random", self.random)):
             if part is not None and part.saturated:
@@ -120,7 +120,7 @@ class EncoderReport:
 
 
 def regions(codes: Codes | ArrayLike) -> CodeDiversity:
-    """Count the different codes of samples, with estimates of what they did not meet.
+    """Count the different codes of samples, and estimate how many more there are.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def evaluate(
     k: int = 9,
     seed: int = 0,
 ) -> EncoderReport:
-    """Measure what a network's codes tell, by the four measures of the hash-encoder paper.
+    """Measure what a network's codes tell about labels, by the four measures of the hash-encoder paper.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class DataSet:
 @summarised
 @dataclass(frozen=True, eq=False)
 class PhaseChart:
-    """What `phase` measured.
+    """Redundancy and accuracies over width, training time and sample size: the result of `phase`.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ Score = Literal["knn", "logistic", "kmeans_purity_test", "kmeans_accuracy_test",
 Redundancy = Literal["redundancy_test", "redundancy_train"]
 
 REGIMES = ("under-expressive", "critically expressive", "sufficiently expressive")
-"""Numbered 0, 1, 2 in tables."""
+"""Names of the regimes; tables give their positions in this list: 0, 1 or 2."""
 
 COARSE = math.e
 """Largest factor between neighbouring grid points: a slope is the change for e times the width (epochs, samples), and
@@ -33,7 +33,9 @@ grids with steps of 2 label 0.4 % of their points otherwise than grids with step
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What makes a regime. The paper reads regimes by eye; these defaults are a choice, to be set.
+    """Thresholds that decide the regime of a point.
+
+    The paper reads regimes by eye; these defaults are a choice, to be set.
 
     Attributes
     ----------

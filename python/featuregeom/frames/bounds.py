@@ -1,4 +1,4 @@
-"""Coherence: how close two features of a set come, and the least that so many in so few dimensions allow."""
+"""Coherence: the largest |cosine| of two features, and lower bounds on it for n features in m dimensions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from featuregeom.frames.rows import Rows, read_rows, unit_rows
 __all__ = ["CoherenceBounds", "coherence", "coherence_bounds", "welch_bound"]
 
 _TILE = 1024
-"""Complex features are compared this many with this many at a time."""
+"""Side of a tile of cosines of complex features: 1024 x 1024 of them take 16 MiB."""
 
 
 @dataclass(frozen=True)

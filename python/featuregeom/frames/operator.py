@@ -30,13 +30,13 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int], object]
-"""Called about twenty times a second with the work done and the work in all."""
+"""Called about twenty times per second as ``progress(done, total)``, both counts of the same unit of work."""
 
 Precision = Literal["double", "single"]
 """Arithmetic of products: float64, or float32, which is about twice as fast and good to 1e-6."""
 
 GRAM_ROWS = 8192
-"""A Gram matrix of all features is formed up to this many: half a gibibyte, one for complex features."""
+"""Most features whose whole Gram matrix is formed: 0.5 GiB then, and 1 GiB for complex features."""
 
 _ASYMMETRY = 1e-6
 """A matrix may be this far from Hermitian, relative to its largest entry: rounding of float32 sums."""
@@ -107,7 +107,7 @@ def operator_of(
     num_threads: int | None = None,
     progress: Progress | None = None,
 ) -> NDArray[Any]:
-    """Frame operator of rows that were read; see `frame_operator`."""
+    """Frame operator of rows that `read_rows` gave; see `frame_operator`."""
     parts = _core.frame_operator(rows.parts, precision=precision, num_threads=num_threads, progress=progress)
     if not rows.is_complex:
         return parts
@@ -161,7 +161,7 @@ def gram(X: Any, *, num_threads: int | None = None) -> NDArray[Any]:
 
 
 def gram_of(rows: Rows, *, num_threads: int | None = None, progress: Progress | None = None) -> NDArray[Any]:
-    """Gram matrix of rows that were read, whatever their number; see `gram`."""
+    """Gram matrix of rows that `read_rows` gave, whatever their number; see `gram`."""
     # Here, for the core would name row and column of the transpose.
     rows.check_finite()
     _core.squared_norms(rows.parts, num_threads=num_threads)

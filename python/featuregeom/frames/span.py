@@ -20,7 +20,7 @@ __all__ = ["Span", "span_of"]
 @summarised
 @dataclass(frozen=True, eq=False)
 class Span:
-    """What is not null of a frame operator.
+    """The nonzero part of a frame operator: eigenvalues above the null tolerance, and their vectors.
 
     Attributes
     ----------

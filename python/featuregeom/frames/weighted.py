@@ -23,7 +23,7 @@ _INDEFINITE = 1e-6
 """A second moment of n codes may have eigenvalues down to minus n times this share of its largest entry."""
 
 _TILE_VALUES = 2**22
-"""Rows are weighted this many numbers at a time."""
+"""Most numbers in a tile of rows that is weighted at once: 32 MiB of float64."""
 
 
 @summarised
@@ -250,7 +250,7 @@ def _second_moment(given: Any, n: int) -> NDArray[Any]:
 
 
 def _check_semidefinite(moment: NDArray[Any]) -> None:
-    """Refuse a second moment of which no codes can be."""
+    """Refuse an indefinite matrix: it is the second moment of no codes."""
     largest = float(np.abs(moment).max())
     if not largest:
         return

@@ -11,11 +11,11 @@ from featuregeom.geometries.record import Arguments, Geometry
 __all__ = ["GEOMETRIES", "geometry"]
 
 _MOST_CLASSES = 24
-"""Cyclotomic schemes of more classes are not looked for: each has a level of its own."""
+"""Most classes of a cyclotomic scheme that is looked for: each class is another level of cosines."""
 
 
 def _only(size: int, *arguments: object) -> Callable[[int], Iterable[Arguments]]:
-    """Look for a single geometry of so many points."""
+    """Look for a single geometry, where there are `size` points."""
     return lambda n: [arguments] if n == size else []
 
 

@@ -1,4 +1,4 @@
-"""What is said of a column, and the list of a table's columns."""
+"""A column as it is declared, and a table as the list of its columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What random features have: three nulls, each of which keeps more of the features than the one before.
+"""Null models: random features, which keep more and more of the given ones, and what they measure.
 
 - `directions`: the norms, and every direction is random. Is there any structure?
 - `spectrum`: the frame operator, exactly, and which feature has which part of it is random. Is localisation or

@@ -1,4 +1,4 @@
-"""Saturation and localisation held against random directions.
+"""Saturation and localisation compared with those of random directions.
 
 Random frames saturate too: unit vectors in uniformly random directions have a saturation of about n / (n + m - 1).
 So a saturation, or a small slack, says something only by what it has beyond random features of the same number and
@@ -48,13 +48,13 @@ _SHAPES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "slack": np.cbrt,
     "cv": np.positive,
 }
-"""Makes the random values of a number about normal: cube roots of the deficit and of slack, which are about
+"""What makes the random values of a number about normal: cube roots of the deficit and of slack, which are about
 chi-squared (Wilson & Hilferty). The other numbers have no such shape: eigenvalues that are one space by chance make
 outliers of a few per cent, which Student's t takes for evidence (p <= .01 in .01 to .04 of random frames)."""
 
 
 class Score(NamedTuple):
-    """One number beside the same number of random frames.
+    """A number of the features, compared with the same number of random frames.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class RandomFrameNull:
     expected: float
 
     def score(self, name: str, value: float) -> Score:
-        """Hold `value` against the random values of the number `name`, one of `NUMBERS`."""
+        """Compare `value` with the random values of the number `name`, one of `NUMBERS`."""
         if name not in self.values:
             raise ParameterError(f"{name!r} is none of the numbers of the null: {', '.join(self.values)}")
         mean, sd = float(np.mean(self.values[name])), float(np.std(self.values[name], ddof=1))

@@ -120,7 +120,7 @@ def measure_null(
     tolerance: float | None = None,
     num_threads: int | None = None,
 ) -> RankTest:
-    """Hold a number of features against features with the same spectral measures.
+    """Compare a number of the features with that of random features of the same spectral measures.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ def spectrum_null(
     tolerance: float | None = None,
     num_threads: int | None = None,
 ) -> SpectrumNull:
-    r"""Hold saturation and localisation against random features with the same frame operator.
+    r"""Compare saturation and localisation with those of random features of the same frame operator.
 
     Parameters
     ----------

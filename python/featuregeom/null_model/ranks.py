@@ -1,4 +1,4 @@
-"""A number beside the same number of random draws: its rank among them is its p-value."""
+"""A number compared with the same number of random draws: its rank among them gives a p-value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROUNDING = 1e-9
 @summarised
 @dataclass(frozen=True, eq=False)
 class RankTest:
-    """One number beside the same number of random draws.
+    """A number, compared with the same number of random draws.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class RankTest:
 
     @property
     def p(self) -> float:
-        """Two-sided p-value: twice the smaller of the two, at most 1."""
+        """Two-sided p-value: twice the smaller of the two one-sided ones, at most 1."""
         return min(1.0, 2 * min(self.p_above, self.p_below))
 
     @property
@@ -49,7 +49,7 @@ class RankTest:
 
 
 def rank_test(value: float, draws: ArrayLike) -> RankTest:
-    """Hold a number against the same number of random draws.
+    """Compare a number with the same number of random draws, by its rank among them.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ NO_GAP = (
     "no gap was found between strong and weak couplings, so all features that are coupled at all, by 1e-6 or more, "
     "count as one block; give a threshold to leave out the couplings that you call negligible"
 )
-"""Said of a chosen threshold that lies in no gap."""
+"""Advice on a threshold that was chosen although no gap was found."""
 
 
 @summarised

@@ -37,7 +37,7 @@ NARROW = 10.0
 """Least factor between the ends of an axis of eigenvalues."""
 
 FEW = 100
-"""Counts up to this many are drawn on a linear scale."""
+"""Largest count that is drawn on a linear scale; larger ones need a logarithmic one."""
 
 Floats = NDArray[np.float64]
 Trace = dict[str, Any]
@@ -104,7 +104,7 @@ def matrix_figures(
 
 
 def numbers(values: ArrayLike, digits: int = 4) -> list[float | int | None]:
-    """List numbers for JSON: few digits, whole ones as integers, what is not finite, or None, as None."""
+    """List numbers for JSON: rounded to a few digits, whole ones as integers, NaN, infinity and None as None."""
     out: list[float | int | None] = []
     for value in np.asarray(values, dtype=np.float64).tolist():
         if not math.isfinite(value):

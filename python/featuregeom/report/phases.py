@@ -81,7 +81,7 @@ def _coarse(chart: PhaseChart) -> tuple[str, ...]:
 
 
 def _bounds(chart: PhaseChart) -> str:
-    """Say how many cells are saturated, and of which side the estimates are."""
+    """Say how many cells are saturated, and on which side of the truth the estimates lie."""
     said = (
         "Where every sample has a code of its own, redundancy is 0 whatever the network: the count is saturated, and "
         "such cells cannot be told from each other by it. What was not sampled is estimated from the codes that were "

@@ -1,4 +1,4 @@
-"""Cosines that random directions would have: what the histogram of cosines is held against."""
+"""Cosines that random directions would have: what the histogram of cosines is compared with."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ __all__ = ["check_sheet", "eigenmatrix_table", "relations_table", "scheme_sheet"
 
 
 def relations_table(found: Detection | LargeDetection | Check) -> pd.DataFrame:
-    """Give the table of relations, one row each.
+    """Give the table of relations, one row per relation.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def relations_table(found: Detection | LargeDetection | Check) -> pd.DataFrame:
 
 
 def eigenmatrix_table(detection: Detection | LargeDetection | Check) -> pd.DataFrame | None:
-    """Give the first eigenmatrix as a table, one row an eigenspace.
+    """Give the first eigenmatrix as a table, one row per eigenspace.
 
     Parameters
     ----------

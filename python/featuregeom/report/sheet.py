@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Section", "Sheet", "write_sheet"]
 
 ROWS = 200
-"""A page shows this many rows of a table."""
+"""Most rows of a table that a page shows."""
 
 
 @summarised

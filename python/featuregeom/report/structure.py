@@ -11,13 +11,13 @@ from featuregeom.report.words import number, plural
 __all__ = ["listed", "shortened", "structure_facts", "structure_words"]
 
 _SHOWN = 8
-"""Items of a list that a sentence shows."""
+"""Most items of a list that a sentence shows."""
 
 _MOST_SUBSETS = 32
-"""Closed subsets may be as many as there are sets of classes; they are listed for at most so many classes."""
+"""Most classes of a scheme whose closed subsets are listed: r classes may have as many as 2^r of them."""
 
 _MOST_JUDGED = 40
-"""Feasibility costs r^5 for r classes."""
+"""Most classes of a scheme whose feasibility is judged, which takes r^5 operations for r classes."""
 
 _LONG_LIST = re.compile(rf"(?:[-\d.]+, ){{{_SHOWN}}}[-\d.]+(?:(?:, | and )[-\d.]+)*")
 

@@ -51,83 +51,54 @@ def crossing_figure(found: Crossing) -> Figure:
 def phase_figures(found: Phase) -> list[Figure]:
     """Draw what becomes of the last feature, in training and in theory, and the loss."""
     size = f"{found.n_hidden + 1} features in {found.n_hidden} dimension{'s' * (found.n_hidden > 1)}"
-    figures = []
-    for kind, title, outcome, caption in (
-        (
-            "trained",
-            "trained",
-            found.outcome,
+    ratio = found.loss / np.maximum(found.theory, 1e-300)
+    held = "The held solution of least exact cost, norms 1 and biases 0 or, where dropped, the best."
+    return [
+        _outcomes(
+            found, "trained", f"{size}: trained", found.outcome,
             "Norms and biases are free; the best restart of each point counts.",
         ),
-        (
-            "held",
-            "held solutions (theory)",
-            found.theory_outcome,
-            "The held solution of least exact cost, norms 1 and biases 0 or, where dropped, the best.",
-        ),
-    ):
-        colours = [(k / len(OUTCOMES), (k + 1) / len(OUTCOMES), SERIES[k]) for k in range(len(OUTCOMES))]
-        scale = [[edge, colour] for low, high, colour in colours for edge in (low, high)]
-        figures.append(
-            Figure(
-                f"phase-{kind}",
-                f"{size}: {title}",
-                f"What becomes of the last feature, whose importance is r. {caption}",
-                [
-                    _heat(found, outcome)
-                    | {
-                        "colorscale": scale,
-                        "zmin": -0.5,
-                        "zmax": len(OUTCOMES) - 0.5,
-                        "colorbar": {"tickvals": list(range(len(OUTCOMES))), "ticktext": list(OUTCOMES)},
-                    }
-                ],
-                _phase_axes(),
-            )
-        )
-    for kind, title, values, caption in (
-        (
-            "trained",
-            "trained loss",
-            found.loss,
+        _outcomes(found, "held", f"{size}: held solutions (theory)", found.theory_outcome, held),
+        _losses(
+            found, "trained", f"{size}: trained loss", found.loss,
             "Least loss of the restarts, measured; logarithm to base 10.",
         ),
-        (
-            "held",
-            "held loss (theory)",
-            found.theory,
+        _losses(
+            found, "held", f"{size}: held loss (theory)", found.theory,
             "Least exact cost of the held solutions; logarithm to base 10, on the scale of the measured one.",
         ),
-    ):
-        logs = [np.log10(np.maximum(loss, 1e-300)) for loss in (found.loss, found.theory)]
-        figures.append(
-            Figure(
-                f"phase-{kind}-loss",
-                f"{size}: {title}",
-                caption,
-                [
-                    _heat(found, np.log10(np.maximum(values, 1e-300)))
-                    | {
-                        "colorscale": MASS,
-                        "zmin": float(min(log.min() for log in logs)),
-                        "zmax": float(max(log.max() for log in logs)),
-                    }
-                ],
-                _phase_axes(),
-            )
-        )
-    ratio = found.loss / np.maximum(found.theory, 1e-300)
-    figures.append(
         Figure(
             "phase-loss",
             f"{size}: trained loss over the best held solution's",
-            "At most 1 where training finds its minimum; what is below 1 was gained by free "
-            "norms and biases.",
+            "At most 1 where training finds its minimum; what is below 1 was gained by free norms and biases.",
             [_heat(found, ratio) | {"colorscale": MASS}],
             _phase_axes(),
-        )
-    )
-    return figures
+        ),
+    ]  # fmt: skip
+
+
+def _outcomes(found: Phase, kind: str, title: str, outcome: NDArray[Any], caption: str) -> Figure:
+    """Draw what becomes of the last feature, a colour for each of `OUTCOMES`."""
+    colours = [(k / len(OUTCOMES), (k + 1) / len(OUTCOMES), SERIES[k]) for k in range(len(OUTCOMES))]
+    heat = _heat(found, outcome) | {
+        "colorscale": [[edge, colour] for low, high, colour in colours for edge in (low, high)],
+        "zmin": -0.5,
+        "zmax": len(OUTCOMES) - 0.5,
+        "colorbar": {"tickvals": list(range(len(OUTCOMES))), "ticktext": list(OUTCOMES)},
+    }
+    caption = f"What becomes of the last feature, whose importance is r. {caption}"
+    return Figure(f"phase-{kind}", title, caption, [heat], _phase_axes())
+
+
+def _losses(found: Phase, kind: str, title: str, values: NDArray[Any], caption: str) -> Figure:
+    """Draw the logarithms of losses, on one scale for those measured and those of theory."""
+    logs = [np.log10(np.maximum(loss, 1e-300)) for loss in (found.loss, found.theory)]
+    heat = _heat(found, np.log10(np.maximum(values, 1e-300))) | {
+        "colorscale": MASS,
+        "zmin": float(min(log.min() for log in logs)),
+        "zmax": float(max(log.max() for log in logs)),
+    }
+    return Figure(f"phase-{kind}-loss", title, caption, [heat], _phase_axes())
 
 
 def _heat(found: Phase, z: NDArray[Any]) -> dict[str, Any]:
@@ -192,7 +163,7 @@ def geometry_figure(found: Geometry) -> Figure:
 
 
 def capacity_histograms(found: Geometry) -> list[Figure]:
-    """Draw the histogram of capacities at every sparsity, one row a sparsity."""
+    """Draw the histogram of capacities at every sparsity, one row per sparsity."""
     bins = np.linspace(0, 1.05, 64)
     shares = []
     for capacity, norm in zip(found.capacity, found.norm, strict=True):
@@ -237,7 +208,7 @@ def capacity_histograms(found: Geometry) -> list[Figure]:
 
 
 def saturation_figures(found: Saturations) -> list[Figure]:
-    """Draw saturation and cv against sparsity: a colour per number of dimensions and kind of biases, random dotted."""
+    """Draw saturation and cv against sparsity: colours tell dimensions and biases, random frames are dotted."""
     kinds = list(dict.fromkeys(zip(found.n_hidden.tolist(), found.biases.tolist(), strict=True)))
     colours = space_colours(len(kinds))
     rho: list[dict[str, Any]] = []

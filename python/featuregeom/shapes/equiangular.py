@@ -1,4 +1,4 @@
-"""Real equiangular tight frames: as many lines as the Welch bound allows, all at one angle."""
+"""Real equiangular tight frames: lines all at one angle, which is that of the Welch bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything here that draws random numbers: random frames, random rotations and noise, each from its seed."""
+"""The generators that draw random numbers: random frames, random rotations and noise, each from its seed."""
 
 from __future__ import annotations
 

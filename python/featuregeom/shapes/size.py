@@ -7,7 +7,7 @@ from featuregeom.errors import ParameterError
 __all__ = ["check_size"]
 
 _MOST_NUMBERS = 2**27
-"""1 GiB of float64."""
+"""Most numbers in an array that a generator builds: 1 GiB of float64."""
 
 
 def check_size(call: str, rows: int, columns: int) -> None:

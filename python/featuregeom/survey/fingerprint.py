@@ -17,10 +17,10 @@ from featuregeom.sources import TensorInfo
 __all__ = ["Watch", "of_files", "of_matrix"]
 
 Matrix = Callable[[TensorInfo], AbstractContextManager[Features]]
-"""Gives the context in which a matrix can be read, and after which its pages go back."""
+"""Opens the matrix of a tensor: a context in which it can be read, and whose end gives its memory pages back."""
 
 _PIECE = 1 << 20
-"""Elements that are hashed at a time: a matrix whose rows do not lie in order is copied piece by piece."""
+"""Most elements that are hashed at a time: a matrix whose rows do not lie in order is copied piece by piece."""
 
 
 def of_files(files: Sequence[Path]) -> str:

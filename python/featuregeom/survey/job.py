@@ -1,4 +1,4 @@
-"""The main job."""
+"""`analyze`: every matrix of a source, measured and written as tables and a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["analyze"]
 NonFinite = Literal["error", "skip"]
 
 _LISTED = 10
-"""Tensors that an error lists."""
+"""Most tensors that an error lists."""
 
 
 def analyze(
@@ -69,7 +69,7 @@ def analyze(
     slices : sequence of int, optional
         The slices of each stack to measure; by default all.
     heads : int or "auto", optional
-        Split weights of attention into so many heads; ``"auto"`` takes the number from the configuration.
+        Split weights of attention into this number of heads; ``"auto"`` takes the number from the configuration.
     recursive : bool
         Whether the folders in a folder are read too.
     tolerance : float, optional
@@ -211,7 +211,7 @@ def _check_unchanged(watch: Watch, info: TensorInfo | None, source: str, store: 
 
 
 def _rehearse(options: Options, num_threads: int | None) -> None:
-    """Measure a single number: what is out of range is refused before an older analysis is removed."""
+    """Measure a 1 x 1 matrix, so that options out of range are refused before an older analysis is removed."""
     number = as_features([[1.0]])
     name = number.provenance.tensor
     measure(
@@ -248,7 +248,7 @@ def _advice(info: TensorInfo) -> Iterator[None]:
 
 @contextmanager
 def _matrix(reader: Reader, info: TensorInfo) -> Iterator[Features]:
-    """Give one matrix, and its pages back."""
+    """Yield one matrix, and give its memory pages back to the system afterwards."""
     with _advice(info):
         features = reader.read(info.name)
     try:

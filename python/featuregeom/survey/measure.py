@@ -25,7 +25,8 @@ _HEAT_ROWS = 256
 _HEAT_COLUMNS = 128
 _NAMED_BLOCKS, _NAMED_FEATURES = 40, 256
 _OTHER_BLOCKS, _OTHER_FEATURES = 12, 64
-"""Bounds on what the page draws of one matrix: blocks with a name, and how many more without."""
+"""Most that the page draws of one matrix: rows and columns of the heat map; blocks with a name, and features in each;
+blocks in all where others fill up the list, and features in each of those."""
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ Patterns = str | Sequence[str] | None
 """One or several shell-style patterns for tensor names; None matches everything."""
 
 _EIGEN = 9
-"""Operations per cubed dimension of an eigendecomposition with vectors."""
+"""Floating point operations of an eigendecomposition with vectors, in units of the cubed dimension."""
 
 _LISTED = 8
-"""Names of matrices that an error lists."""
+"""Most names of matrices that an error lists."""
 
 
 @summarised
@@ -131,7 +131,7 @@ class Estimate:
 
     @property
     def memory(self) -> int:
-        """Peak bytes of the hungriest matrix."""
+        """Bytes of memory that the matrix needs which needs most."""
         return max((cost.memory for cost in self.matrices.values()), default=0)
 
     def to_frame(self) -> pd.DataFrame:
@@ -235,7 +235,7 @@ def describe(
     slices : sequence of int, optional
         The slices of each stack to measure; by default all.
     heads : int or "auto", optional
-        Split weights of attention into so many heads; ``"auto"`` takes the number from the configuration.
+        Split weights of attention into this number of heads; ``"auto"`` takes the number from the configuration.
     recursive : bool
         Whether the folders in a folder are read too.
     mmap : bool

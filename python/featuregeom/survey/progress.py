@@ -35,7 +35,7 @@ class Progress:
 
 
 Listener = Callable[[Progress], object]
-"""Called about twenty times a second. What it raises stops the analysis."""
+"""Called with a `Progress` about twenty times per second. An exception that it raises stops the analysis."""
 
 
 class Meter:

@@ -149,7 +149,7 @@ class Store:
             temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
     def stop(self, reason: str) -> None:
-        """Write into the plan why the analysis cannot go on, so that nobody has to be asked before it is replaced.
+        """Write into the plan why the analysis cannot go on, so that it is replaced without `force`.
 
         Raises
         ------
@@ -287,7 +287,7 @@ def _older(folder: Path) -> list[Path]:
 
 
 def _written(folder: Path, n_matrices: int) -> list[Path]:
-    """Find the files in the folder that have names that an analysis of so many matrices writes."""
+    """Find the files in the folder whose names an analysis with `count` matrices would write."""
     numbers = {None, *(f"{number:04d}" for number in range(n_matrices))}
     paths = [path for pattern in ("*", f"{_PARTS}/*", f"{_CERTIFICATES}/*") for path in folder.glob(pattern)]
     found = {path: _WRITTEN.fullmatch(path.relative_to(folder).as_posix()) for path in paths}

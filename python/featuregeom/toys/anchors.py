@@ -149,5 +149,5 @@ def _sparsity(S: ArrayLike) -> Array:
 
 
 def _like(cost: Array) -> float | Array:
-    """Return a number for a number."""
+    """Give a float where one number was asked for, else the array."""
     return float(cost) if cost.ndim == 0 else cost

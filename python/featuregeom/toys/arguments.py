@@ -1,4 +1,4 @@
-"""Arguments of the toys: read, checked, and broadcast to one value an instance."""
+"""Arguments of the toys: read, checked, and broadcast to one value per instance."""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ class EarlyStopping:
         self.total, self.seen, self.before = zeros, 0, None
 
     def after(self, losses: Any) -> bool:
-        """Take the losses of one step. They are looked at once a window: a device need not wait for the rest."""
+        """Add the losses of one step, and say whether to stop.
+
+        They are compared once per window: a device then need not wait for the host at every step.
+        """
         self.total, self.seen = self.total + losses, self.seen + 1
         if self.seen < self.window:
             return False

@@ -19,7 +19,7 @@ _TILE = 1 << 17
 """Numbers in a tile of outputs: a megabyte, which stays in the cache between the passes over it."""
 
 _DEVICE_TILE = 1 << 25
-"""The same on an accelerator, which wants few large pieces."""
+"""Numbers in a tile of outputs on an accelerator, where few large products are faster than many small ones."""
 
 
 def held_out_losses(

@@ -34,7 +34,7 @@ Sets = Sequence[Sequence[int]]
 """Sets of features, by their numbers; no feature in two of them."""
 
 BLOCK = 1 << 23
-"""Inputs are evaluated in blocks of at most this many numbers."""
+"""Most numbers (inputs x features) in a block of inputs that are evaluated together: 64 MiB of float64."""
 
 
 @summarised

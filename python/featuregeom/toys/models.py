@@ -1,4 +1,4 @@
-"""What the toys compute: one formula a kind, for batches in torch and for one instance in NumPy.
+"""What the toys compute: one formula per kind, for batches in torch and for one instance in NumPy.
 
 With row i of W (n x m) the direction of feature i, and V (n x m) a second matrix of the last kind,
 

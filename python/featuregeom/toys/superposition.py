@@ -228,6 +228,7 @@ def loss(
     return float(np.mean(error**2, axis=0) @ scale)
 
 
+# Long by its 23 arguments, each read once. The loop stays here: it shares nearly all tensors of the set-up.
 def train(
     n_features: int,
     n_hidden: int,

@@ -44,19 +44,19 @@ OUTCOMES: Final = ("dropped", "dedicated", "antipodal", "other")
 """What becomes of the last feature, in the order of the numbers that stand for it."""
 
 SHORT: Final = 0.3
-"""A feature whose norm is below this share of the longest is dropped."""
+"""A feature whose norm is below this share of the longest counts as dropped."""
 
 OPPOSED: Final = -0.9
-"""A cosine below this makes an antipodal pair."""
+"""Two features whose cosine is below this count as an antipodal pair."""
 
 FREE: Final = 0.2
-"""A feature whose cosines are all below this in size has a dimension to itself."""
+"""A feature whose |cosines| are all below this counts as one with a dimension to itself."""
 
 _EXACT: Final = 3
 """Losses of toys with up to this many features are integrated; with more they are sampled."""
 
 _MOST: Final = 5
-"""Features at most that `expected_losses` takes: five ask for 661 000 points of each output, six for 87 million."""
+"""Most features that `expected_losses` takes: five need 661 000 points per output, six 87 million."""
 
 
 @summarised

@@ -54,7 +54,8 @@ PAPER: Final = (
 """Mean saturation and mean cv by range of S. That .6 parts the middle two is our reading."""
 
 SAMPLES: Final = 4
-"""Random frames for each toy: both numbers are means over hundreds of features and hardly vary between frames."""
+"""Number of random frames that each toy is compared with: both numbers are means over hundreds of
+features and hardly vary between frames."""
 
 LEARNING_RATE: Final = 1e-2
 """First learning rate by default."""
