@@ -10,15 +10,17 @@
 //! | `M = X X^T` (n x n) | Gram matrix; it has the nonzero spectrum of `F` and is never stored |
 //! | `F = sum_k lambda_k P_k` | one term per eigen*space*; `P_k` projects on it |
 //!
-//! ```text
-//!              matrix            tiles of rows, widened as they are read
-//!             /      \
-//!        gram          gram
-//!      frame: F      sweep: neighbours, coherence, histogram
-//!         |          forest: single linkage of the Gram graph
-//!      spectrum
-//!   eigen -> buckets -> measure      scheme: labels of pairs, beside all this
-//! ```
+//! | module | what it computes |
+//! |---|---|
+//! | [`matrix`] | a feature matrix, read in place and widened tile by tile; everything below reads it so |
+//! | [`gram`] | `F`; one sweep over all pairs (neighbours, coherence, histogram); single linkage; pairs beside a null |
+//! | [`spectrum`] | eigenvalues of `F`, their grouping into eigenspaces, each feature's spectral measure and capacity |
+//! | [`scheme`] | relations between points: levels of cosines, coherent closure, intersection numbers |
+//! | [`pattern`] | codes of networks, packed to bits: counts, fingerprints, Hamming distances, sketches |
+//! | [`cells`] | the linear regions of a network on a plane |
+//! | [`header`] | the header of a safetensors file, checked |
+//! | [`run`] | threads, cancelling and progress of a computation |
+//! | [`error`] | every error of the core |
 //!
 //! Every function that can take long receives a [`run::Run`]: the threads to use, and the handle through
 //! which a caller cancels it and reads its progress. Results do not depend on the number of threads.

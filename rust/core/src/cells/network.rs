@@ -9,7 +9,7 @@ use rayon::prelude::*;
 /// Vertices whose values are computed between two checks for cancelling.
 const BATCH: usize = 256;
 
-/// Limit on the rounding of a sum, as a part of the sizes of its terms; the same as in `networks/rounding.py`.
+/// Limit on the rounding of a sum, as a share of the sum of the absolute values of its terms; the same as in `networks/rounding.py`.
 const SUMMED: f64 = 16.0 * f64::EPSILON;
 
 /// Weights and biases of one hidden layer.

@@ -9,7 +9,7 @@
 //! keeps the cost down: once most features hang together at a rung, pairs weaker than that rung are not
 //! looked at again.
 
-/// Rungs of the ladder: thresholds from 1 down to 2^-20, about the rounding of `f32` cosines.
+/// Number of rungs of the ladder of thresholds, from 1 down to 2^-20, about the rounding of `f32` cosines.
 const RUNGS: usize = 41;
 
 /// Rungs over which a partition has to persist: a factor of 4 between the weakest link inside a block and

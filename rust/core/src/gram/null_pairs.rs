@@ -34,7 +34,7 @@ const BINS: usize = 2 * STEPS * MOST;
 /// Scores of pairs that are compared with what the lists need at a time, before any is looked at alone.
 const GROUP: usize = 64;
 
-/// Neighbours of all features together: 64 GiB of indices and numbers.
+/// Most neighbours of all features together: 64 GiB of indices and numbers.
 const MOST_SLOTS: usize = 1 << 31;
 
 /// What a sweep against the measure null keeps of each feature.

@@ -20,7 +20,7 @@ const GROUP: usize = 64;
 /// columns to the rest, and all others then pass by.
 const FLUSH: usize = 512;
 
-/// Neighbours of all features together: 64 GiB of indices and cosines.
+/// Most neighbours of all features together: 64 GiB of indices and cosines.
 const MOST_SLOTS: usize = 1 << 32;
 
 /// What a sweep should collect.

@@ -16,7 +16,7 @@ const TINY: f64 = 1e-30;
 /// Squared norms below this have lost digits, or are 0 of a feature that is not.
 const SUNKEN: f64 = 1e-280;
 
-/// By this power of two, which is exact.
+/// Such rows are multiplied by this power of two first, which rounds nothing.
 const LIFT: f64 = (1_u128 << 100) as f64;
 
 /// `N_i`, the squared norm of each feature, in `f64`. Costs one pass.

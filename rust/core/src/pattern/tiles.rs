@@ -15,7 +15,7 @@ pub(super) const GROUP: usize = 4;
 /// Distances of a group of queries to a block of rows.
 pub(super) type Distances = [[u32; BLOCK]; GROUP];
 
-/// More bits than this do not fit the 16-bit sums of the vector kernel.
+/// Most bits of a code in the vector kernel, whose sums have 16 bits.
 const MOST_BITS: usize = u16::MAX as usize;
 
 /// Rows to be searched, laid out for the kernel.

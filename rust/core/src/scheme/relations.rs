@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use std::ops::Range;
 
-/// Most classes that a check takes: the numbers `p_ij^k` of so many fill 1 GiB.
+/// Most classes that a check takes: their `512^3` numbers `p_ij^k` of 8 bytes fill 1 GiB.
 pub const MOST_CLASSES: usize = 512;
 
 /// A partition of the pairs of `n` points into classes `0..rank`, read a tile at a time.

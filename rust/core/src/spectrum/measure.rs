@@ -164,7 +164,7 @@ pub fn measures(
     Ok(Measures { features, masses: with_masses.then(|| masses.concat()) })
 }
 
-/// `|<v_k, w>|^2` for each retained eigenvector, one row of `energies` a feature.
+/// `|<v_k, w>|^2` for each retained eigenvector, one row of `energies` per feature.
 fn energies_of(tile: &[f64], first: usize, basis: Basis<'_>, r: usize, energies: &mut [f64]) {
     if r == 0 {
         return;
