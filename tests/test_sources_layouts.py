@@ -146,6 +146,20 @@ def test_what_cannot_be_told_is_asked():
     ]
 
 
+def test_a_file_s_name_alone_tells_no_producer(tmp_path):
+    """Square and without its producer's names: asked, however the file is called."""
+    square = {
+        "W_enc": draw(4, 4),
+        "W_dec": draw(4, 4, seed=1),
+        "b_enc": torch.ones(4),
+        "b_dec": torch.ones(4),
+    }
+    for name in ("layer_0.safetensors", "sae.safetensors", "final.safetensors"):
+        save_file(square, tmp_path / name)
+        with pytest.raises(ParameterError, match=r"which axis of 'W_(enc|dec)'"):
+            open_source(tmp_path / name)
+
+
 def test_equal_lengths_are_no_evidence_and_the_longer_axis_is():
     """Without biases, a dictionary has more features than dimensions."""
     for shape, axis in (((3, 8), "columns"), ((8, 3), "rows")):

@@ -136,10 +136,10 @@ DICTIONARIES = (
     DictionaryFormat(
         "circuit-tracer",
         "circuit-tracer: transcoders, one file per layer",
-        ("W_enc", "W_dec"),
+        ("W_enc", "W_dec", r"activation_function\.threshold"),
         _FEATURES_FIRST,
         _FEATURES_FIRST,
-        r"layer_\d+\.safetensors",
+        known_by_names=True,
     ),
     DictionaryFormat(
         "cross-layer-transcoder",
@@ -166,7 +166,7 @@ DICTIONARIES = (
     DictionaryFormat(
         "openai-top-k",
         "OpenAI sparse_autoencoder",
-        (r"encoder\.weight", "latent_bias", "pre_bias"),
+        (r"encoder\.weight", r"decoder\.weight", "latent_bias", "pre_bias"),
         _FEATURES_FIRST,
         _DIMENSIONS_FIRST,
         known_by_names=True,
@@ -265,7 +265,7 @@ MODELS = (
 
 
 def recognise(
-    names: Iterable[str], file: str, config: Mapping[str, Any], package: str
+    names: Iterable[str], weights: Iterable[str], file: str, config: Mapping[str, Any], package: str
 ) -> DictionaryFormat | None:
     """Find the format of a dictionary.
 
@@ -273,6 +273,8 @@ def recognise(
     ----------
     names : iterable of str
         Its tensors, without prefixes.
+    weights : iterable of str
+        Those of them that are encoders and decoders.
     file : str
         Name of the file that holds them.
     config : mapping
@@ -283,18 +285,22 @@ def recognise(
     Returns
     -------
     DictionaryFormat or None
-        One that package, file or configuration tells, some of whose names occur; or whose names, all there, tell it.
+        One that package, file or configuration tells and that has all these weights; or whose names, all there,
+        tell it.
     """
-    held = list(names)
+    held, matrices = list(names), list(weights)
 
-    def fits(each: DictionaryFormat, count: Callable[[Iterable[bool]], bool]) -> bool:
-        return count(any(re.fullmatch(name, given) for given in held) for name in each.names)
+    def has_weights(each: DictionaryFormat) -> bool:
+        return all(any(re.fullmatch(name, given) for name in each.names) for given in matrices)
+
+    def is_whole(each: DictionaryFormat) -> bool:
+        return all(any(re.fullmatch(name, given) for given in held) for name in each.names)
 
     tells: tuple[Callable[[DictionaryFormat], bool], ...] = (
-        lambda each: package in each.packages and fits(each, any),
-        lambda each: bool(each.files and re.fullmatch(each.files, file)) and fits(each, any),
-        lambda each: not each.config.isdisjoint(config) and fits(each, any),
-        lambda each: each.known_by_names and fits(each, all),
+        lambda each: package in each.packages and has_weights(each),
+        lambda each: bool(each.files and re.fullmatch(each.files, file)) and has_weights(each),
+        lambda each: not each.config.isdisjoint(config) and has_weights(each),
+        lambda each: each.known_by_names and is_whole(each) and has_weights(each),
     )
     for told in tells:
         for each in DICTIONARIES:

@@ -113,7 +113,10 @@ def dictionary_layout(
     format_name, found = None, {}
     for dictionary in find_dictionaries(dict(tensors)):
         file = hints.files.get(dictionary.weights[0].info.name, hints.file)
-        known = formats.recognise(_leaves(tensors, dictionary), file, hints.config, hints.package)
+        names = _leaves(tensors, dictionary)
+        infos = [role.info for role in dictionary.weights]
+        weights = [name for name, info in names.items() if info in infos]
+        known = formats.recognise(names, weights, file, hints.config, hints.package)
         format_name = format_name or (known.format if known else None)
         for role in dictionary.weights:
             lines = _decide(role, dictionary, known, hints)
@@ -124,9 +127,11 @@ def dictionary_layout(
     return format_name, found
 
 
-def _leaves(tensors: Mapping[str, TensorInfo], dictionary: Dictionary) -> list[str]:
-    plain = (plain_name(name) for name in tensors)
-    return [name.removeprefix(dictionary.prefix) for name in plain if name.startswith(dictionary.prefix)]
+def _leaves(tensors: Mapping[str, TensorInfo], dictionary: Dictionary) -> dict[str, TensorInfo]:
+    """Give the tensors under the prefix of a dictionary, by their names without it."""
+    plain = {plain_name(name): info for name, info in tensors.items()}
+    prefix = dictionary.prefix
+    return {name.removeprefix(prefix): info for name, info in plain.items() if name.startswith(prefix)}
 
 
 def _decide(
