@@ -324,7 +324,7 @@ def rays(X: Any, spectrum: Spectrum | None = None, *, tolerance: float = 1e-2) -
     Notes
     -----
     Costs what `spectra.spectrum` and `spectra.measures` cost. A feature spread over eigenspaces may lie on the
-    ray of another one by accident: each is held against the ray of its largest mass only.
+    ray of another one by accident: each is compared with the ray of its largest mass only.
 
     References
     ----------

@@ -204,7 +204,7 @@ class Trajectory:
     def kappa_jumps(self, level: float = 0.01) -> Jumps:
         r"""Find the jumps of each feature's log kappa: increments that are not like its others.
 
-        Each increment of :math:`\log \kappa` is held against the mean and the scatter of the feature's other
+        Each increment of :math:`\log \kappa` is compared with the mean and the scatter of the feature's other
         increments, and Student's t gives its p-value; from ten features on their variances are moderated by those of
         all features. An increment is a jump where p times the number of increments of all features is at most `level`.
 
@@ -225,7 +225,7 @@ class Trajectory:
         Notes
         -----
         The noise meant is normal and of one scale per feature over the whole trajectory, as independent increments or
-        as independent values. What is found is left out and the others are held against the rest, until nothing is
+        as independent values. What is found is left out and the others are compared with the rest, until nothing is
         added. Increments to or from a zero feature are left out. With fewer than three increments none is a jump.
 
         References
@@ -273,7 +273,7 @@ class Trajectory:
 
         Notes
         -----
-        A level rests for most of a run and then has no scatter to hold a jump against, so the factor decides. A feature
+        A level rests for most of a run and then has no scatter to compare a jump with, so the factor decides. A feature
         that is spread over several levels holds none, and does not jump when the greater mass changes. Increments to or
         from a zero feature are left out, and with fewer than three others there is no drift to tell a jump from,
         and none is.

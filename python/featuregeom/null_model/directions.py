@@ -260,8 +260,8 @@ def saturation(
     Notes
     -----
     Costs `n_draws` + 1 times `spectra.measures`; the closed form `expected` needs no random frames and is what large
-    dictionaries are held against (`random_directions.saturation_p` is its p-value). Random frames have the element
-    type of `X` and fill as many dimensions: features of a subspace are held against random directions of that
+    dictionaries are compared with (`random_directions.saturation_p` is its p-value). Random frames have the element
+    type of `X` and fill as many dimensions: features of a subspace are compared with random directions of that
     subspace, whatever it is a subspace of.
 
     References

@@ -192,7 +192,7 @@ def select(
     Raises
     ------
     ParameterError
-        If `include` leaves nothing to analyse, or either is no pattern.
+        If `include` leaves nothing to analyse, or either is not a pattern or list of patterns.
     """
     _check(include, exclude)
     tensors = list(tensors)
@@ -295,7 +295,7 @@ def estimate(
     SourceError
         If the source is missing, truncated or malformed.
     ParameterError
-        If `include` leaves nothing to analyse, or either is no pattern.
+        If `include` leaves nothing to analyse, or either is not a pattern or list of patterns.
     """
     with open_source(
         source,

@@ -272,7 +272,7 @@ def _read_index(folder: Path) -> Plan:
         raise SourceError(f"{path} cannot be read: {error}") from error
     kinds = {"provenance": dict, "matrices": list, "skipped": list}
     if not isinstance(plan, dict) or not all(isinstance(plan.get(key), kind) for key, kind in kinds.items()):
-        raise SourceError(f"{path} is no description of an analysis")
+        raise SourceError(f"{path} does not describe an analysis")
     if plan.pop(_DIGEST, None) != _digest(plan):
         raise SourceError(f"{path} is damaged: its contents are not those that were written")
     return plan
