@@ -24,10 +24,20 @@ __all__ = [
 ]
 
 NAMED_BLOCKS, NAMED_CELLS = 40, 40_000
+"""Most blocks with a name that are drawn of one matrix, and most cells of their Gram matrices together."""
+
 BLOCKS, GRAM_CELLS = 12, 9000
+"""The same limits from the first block without a name on: nobody asks for many of those."""
+
 GRAM_ROWS = 90
+"""Most rows of a Gram matrix that are drawn; of larger blocks some features are left out, evenly."""
+
 GROUPS = 20
+"""Most kinds of blocks that the table of blocks lists."""
+
 CERTIFICATE = 20_000
+"""Most characters of a certificate that a page contains."""
+
 SIGNED = [[0, "--below"], [0.5, "--paper"], [1, "--above"]]
 
 Floats = NDArray[np.float64]

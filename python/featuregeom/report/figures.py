@@ -28,10 +28,19 @@ __all__ = [
 
 # Together these keep a matrix's figures under 150 kB, whatever its size.
 POINTS = 3000
+"""Most points of a scatter plot."""
+
 EIGENVALUES = 2000
+"""Most eigenvalues that are drawn."""
+
 HEAT_CELLS = 9000
+"""Most cells of the heat map of spectral measures."""
+
 RAYS = 12
+"""Most eigenspaces whose ray of capacity against squared norm is drawn, those of most features first."""
+
 BINS = 60
+"""Bins of the histogram of capacities."""
 
 NARROW = 10.0
 """Least factor between the ends of an axis of eigenvalues."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["render_page", "write_page"]
 
 USED = ("index", "norm", "capacity", "eigenspace")
+"""Columns of the features table that the figures draw from."""
 
 
 def write_page(analysis: Analysis, path: str | Path) -> Path:

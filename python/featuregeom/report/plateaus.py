@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["curve_figure", "plateau_tables", "plateaus_sheet", "slice_figure", "slope_figure"]
 
 POINTS = 101
+"""Steps along a path at which median curves are drawn."""
 
 
 def curve_figure(

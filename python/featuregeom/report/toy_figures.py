@@ -28,6 +28,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 POINTS = 4000
+"""Most capacities that are drawn as points."""
 
 
 def crossing_figure(found: Crossing) -> Figure:

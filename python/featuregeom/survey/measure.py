@@ -21,8 +21,7 @@ from featuregeom.survey.progress import Meter
 
 __all__ = ["Options", "measure"]
 
-_HEAT_ROWS = 256
-_HEAT_COLUMNS = 128
+_HEAT_ROWS, _HEAT_COLUMNS = 256, 128
 _NAMED_BLOCKS, _NAMED_FEATURES = 40, 256
 _OTHER_BLOCKS, _OTHER_FEATURES = 12, 64
 """Most that the page draws of one matrix: rows and columns of the heat map; blocks with a name, and features in each;
