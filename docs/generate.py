@@ -114,10 +114,12 @@ def _constants(room: ModuleType) -> dict[str, str]:
     """Give what stands below each constant of a module, or of the modules that it takes them from."""
     found: dict[str, str] = {}
     above = room.__name__.rpartition(".")[0] or room.__name__
+    # Where two modules have a constant of one name, that of the room itself counts: it comes last.
     origins = [
         sys.modules[name]
+        for prefix in (f"{above}.", f"{room.__name__}.")
         for name in sorted(sys.modules)
-        if name.startswith((f"{room.__name__}.", f"{above}."))
+        if name.startswith(prefix)
     ]
     origins.append(room)
     for module in origins:

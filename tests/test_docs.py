@@ -46,6 +46,12 @@ def test_every_public_name_has_a_sentence():
     assert [row for row in rows if not re.fullmatch(r"\| `fg[.\w]+` \| \S.* \|", row)] == []
 
 
+def test_a_constant_has_the_sentence_of_its_own_room():
+    """`report.drawings` has a constant of the same name, with another meaning."""
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    assert "| `fg.frames.GRAM_ROWS` | Most features whose whole Gram matrix is formed" in page
+
+
 def rooms(module):
     """Yield a module and every public module below it."""
     yield module

@@ -20,7 +20,9 @@ def phase(
         str | None,
         typer.Option(help="Widths of the hidden layers, such as 3,10,30; by default nine from 3 to 720."),
     ] = None,
-    epochs: Annotated[str | None, typer.Option(help="When codes are taken, such as 0,1,8,32.")] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Epochs after which codes are taken, such as 0,1,8,32.")
+    ] = None,
     samples: Annotated[str | None, typer.Option(help="Training samples, such as 50,300,1198.")] = None,
     depth: Annotated[int, typer.Option(min=1, help="Hidden layers.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Networks per cell.")] = 2,
@@ -32,7 +34,9 @@ def phase(
     ] = 0.1,
     eps: Annotated[
         float,
-        typer.Option(help="Change of accuracy for e times the width, samples or 1 + epochs that is none."),
+        typer.Option(
+            help="Largest change of accuracy that counts as none, per factor e in width, samples or 1 + epochs."
+        ),
     ] = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Seed of split, weights and batches.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run in the folder.")] = False,

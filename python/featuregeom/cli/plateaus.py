@@ -29,10 +29,10 @@ def plateaus(
         typer.Option(help="Text, one sentence per line; by default 24 that come with the package."),
     ] = None,
     module: Annotated[
-        str | None, typer.Option(help="Whose output is moved; by default the first layer's.")
+        str | None, typer.Option(help="Module whose output is moved; by default the first layer's.")
     ] = None,
     read: Annotated[
-        str | None, typer.Option(help="Whose output is compared; by default the last layer's.")
+        str | None, typer.Option(help="Module whose output is compared; by default the last layer's.")
     ] = None,
     position: Annotated[int, typer.Option(help="Token; negative from the end, padding left out.")] = -1,
     length: Annotated[float, typer.Option(help="Length of the path, in norms of the activation.")] = 0.5,

@@ -32,7 +32,7 @@ app.command()(phase.phase)
 
 
 class Colour(StrEnum):
-    """What colours of cells follow."""
+    """What the colour of a cell shows."""
 
     code = "code"
     classes = "class"
@@ -67,7 +67,7 @@ def slice_(
         ),
     ] = None,
     bounds: Annotated[str, typer.Option(help="Rectangle s_min,s_max,t_min,t_max.")] = "-1,1,-1,1",
-    colour: Annotated[Colour, typer.Option(help="What colours of cells follow.")] = Colour.code,
+    colour: Annotated[Colour, typer.Option(help="What the colour of a cell shows.")] = Colour.code,
     seed: Annotated[int, typer.Option(min=0, help="Seed of a random plane.")] = 0,
     max_regions: Annotated[int, typer.Option(min=1, help="Stop beyond this number of regions.")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-slice"),
@@ -145,9 +145,10 @@ def along(
         typer.Option(help="Corners of a polyline (.npy, or text with one per line), two or more."),
     ] = None,
     start: Annotated[str | None, typer.Option(help="One end of a segment, such as 0,-1.")] = None,
-    stop: Annotated[str | None, typer.Option(help="Its other end.")] = None,
+    stop: Annotated[str | None, typer.Option(help="The other end of the segment.")] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of two random ends, by default, from a unit normal.")
+        int,
+        typer.Option(min=0, help="Seed of the two random ends that are used by default, from a unit normal."),
     ] = 0,
     out: Annotated[Path, typer.Option(help="Folder for table and page.")] = Path("featuregeom-along"),
     table: Table = Format.parquet,

@@ -80,7 +80,7 @@ Source = Annotated[
 Include = Annotated[
     list[str] | None, typer.Option(help="Only tensors whose name matches, such as '*.mlp.*'. Repeatable.")
 ]
-Exclude = Annotated[list[str] | None, typer.Option(help="No tensors whose name matches. Repeatable.")]
+Exclude = Annotated[list[str] | None, typer.Option(help="Leave out tensors whose name matches. Repeatable.")]
 AxisOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -197,10 +197,12 @@ def analyze(
     recursive: Recursive = False,
     tolerance: Annotated[
         float | None,
-        typer.Option(help="Relative tolerance of eigenspaces; by default as chance would not have it."),
+        typer.Option(
+            help="Relative tolerance of eigenspaces; by default chosen so that chance hardly makes one."
+        ),
     ] = None,
     block_threshold: Annotated[
-        float | None, typer.Option(help="Couplings below it do not connect blocks; by default chosen.")
+        float | None, typer.Option(help="Couplings below this do not connect features; by default chosen.")
     ] = None,
     nan: Annotated[
         NonFinite, typer.Option(help="NaN and infinity: stop, or drop those features and report them.")

@@ -73,7 +73,7 @@ def analyze(
     recursive : bool
         Whether the folders in a folder are read too.
     tolerance : float, optional
-        Relative tolerance of eigenspaces; by default as chance would not have it, see
+        Relative tolerance of eigenspaces; by default chosen so that chance hardly makes one, see
         :func:`featuregeom.spectra.spectrum`.
     block_threshold : float, optional
         Couplings below it do not connect blocks; by default chosen, see :func:`featuregeom.pairs.sweep`.
