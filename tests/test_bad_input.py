@@ -247,7 +247,7 @@ def test_core_measures_that_do_not_fit():
         (values, vectors, np.array([], dtype=np.int64)),
     ]:
         with pytest.raises(errors.FeatureGeometryError):
-            _core.measures(SMALL, np.ascontiguousarray(values_), vectors_, starts, gram=False)
+            _core.measures(SMALL, np.ascontiguousarray(values_), vectors_, starts)
 
 
 def test_core_eigenspaces_of_anything():

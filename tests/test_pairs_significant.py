@@ -45,13 +45,16 @@ def planted_found(found: fg.pairs.SignificantPairs, count: int) -> int:
 
 
 def dense_z(X: np.ndarray, others: np.ndarray, ambient: int) -> np.ndarray:
-    """z of all pairs against the eigenvectors of the frame operator of `others`, its null space one eigenspace."""
+    """z of all pairs against the eigenspaces of the frame operator of `others`, its null space being one."""
     m = X.shape[1]
     values, vectors = np.linalg.eigh(others.T @ others)
     kept = values > max(len(others), m) * 2.0**-52 * values[-1] * 2
     U = X / np.linalg.norm(X, axis=1, keepdims=True)
-    masses = (U @ vectors[:, kept]) ** 2
-    V = masses @ masses.T
+    starts = fg.spectra.spectrum(others).starts
+    assert starts[-1] == kept.sum()
+    coordinates = U @ vectors[:, kept][:, ::-1]
+    masses = np.add.reduceat(coordinates**2, starts[:-1], axis=1)
+    V = (masses / np.diff(starts)) @ masses.T
     if (null := ambient - int(kept.sum())) > 0:
         rest = 1 - masses.sum(axis=1)
         V += np.outer(rest, rest) / null

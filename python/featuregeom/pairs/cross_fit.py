@@ -18,6 +18,7 @@ from featuregeom.features import Features, as_features
 from featuregeom.frames.rows import EPSILON
 from featuregeom.random_directions import null_dimensions
 from featuregeom.spectra import Spectrum, measures, of_operator
+from featuregeom.summary import summarised
 
 __all__ = ["Coordinates", "Scores", "all_scores", "coordinates_of", "default_parts"]
 
@@ -29,6 +30,7 @@ _SHARES = 1 << 28
 """Bytes of spectral measures (float64) that are held at a time, for each of the two parts that meet."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Coordinates:
     """Nonzero features in a basis of as few dimensions as is cheap.
@@ -55,6 +57,7 @@ class Coordinates:
     epsilon: float
 
 
+@summarised
 @dataclass(frozen=True)
 class Scores:
     """What a pass over all pairs gave; see `_core.null_sweep`.

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.summary import summarised
+
 __all__ = ["Rejections", "bound", "harmonic", "inflation_of", "reject"]
 
 _PINELIS = 2 * np.e**3 / 9
@@ -25,6 +27,7 @@ _TAIL = 0.01
 """Quantiles below this share are held against normal ones."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Rejections:
     """The false discovery rate of every step of z^2, and the first one that is rejected.

@@ -10,6 +10,7 @@ from pathlib import Path
 from featuregeom.errors import SourceError
 from featuregeom.sources.protocol import TensorInfo
 from featuregeom.sources.suffixes import BIN_INDEX, KINDS, SAFETENSORS_INDEX, SUFFIXES, ending
+from featuregeom.summary import summarised
 
 __all__ = ["DICTIONARY_FILES", "Folder", "choose", "find_weights", "snapshot"]
 
@@ -35,6 +36,7 @@ _LISTED = 12
 """Names of files that an error lists."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Folder:
     """The weights of a folder.

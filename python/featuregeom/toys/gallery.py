@@ -198,6 +198,8 @@ def write_gallery(
     content = save(tensors, metadata={"featuregeom": json.dumps(made)})
     path = Path(path)
     if path.exists():
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder, and the toy models are a file: give the name of a file")
         if path.read_bytes() == content:
             return
         if not force:
