@@ -261,6 +261,18 @@ def test_resuming_something_else_is_refused(model, tmp_path):
     assert len(list((out / "parts").iterdir())) == 1
 
 
+def test_a_link_to_the_source_is_the_source(tmp_path):
+    """Snapshots of the Hub are links to files with other names."""
+    real, link, out = tmp_path / "real.safetensors", tmp_path / "link.safetensors", tmp_path / "out"
+    save_file({"w": np.eye(3)}, real)
+    link.symlink_to(real)
+    fg.analyze(real, out=out)
+    fg.analyze(link, out=out)
+    os.utime(real, (1, 1))
+    with pytest.raises(OutputError, match="as it was before it changed"):
+        fg.analyze(link, out=out)
+
+
 def test_every_shard_counts_when_a_run_is_resumed(tmp_path):
     folder, out = tmp_path / "model", tmp_path / "out"
     folder.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -29,7 +30,7 @@ def of_files(files: Sequence[Path]) -> str:
     Parameters
     ----------
     files : sequence of Path
-        All files of a source: the shards too, not the index alone.
+        All files of a source: the shards too, not the index alone. Links are followed, for the name too.
 
     Returns
     -------
@@ -41,7 +42,7 @@ def of_files(files: Sequence[Path]) -> str:
         If a file is gone.
     """
     try:
-        states = [(file.name, file.stat()) for file in files]
+        states = [(os.path.basename(os.path.realpath(file)), file.stat()) for file in files]
     except OSError as error:
         raise SourceError(f"{error.filename} cannot be read any more: {error.strerror}") from error
     return ", ".join(f"{name}:{state.st_size}:{state.st_mtime_ns}" for name, state in states)
