@@ -42,7 +42,7 @@ def of_files(files: Sequence[Path]) -> str:
         If a file is gone.
     """
     try:
-        states = [(os.path.basename(os.path.realpath(file)), file.stat()) for file in files]
+        states = [(Path(os.path.realpath(file)).name, file.stat()) for file in files]
     except OSError as error:
         raise SourceError(f"{error.filename} cannot be read any more: {error.strerror}") from error
     return ", ".join(f"{name}:{state.st_size}:{state.st_mtime_ns}" for name, state in states)
