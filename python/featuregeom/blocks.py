@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,25 @@ from featuregeom import _core, interruptible, spectra
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import tightness
-from featuregeom.naming import Name, name_geometry
+from featuregeom.naming import Name, name_geometries, name_geometry
 from featuregeom.pairs import NO_GAP, sweep
+from featuregeom.recognise import policy
 from featuregeom.recognise.detection import Detection
-from featuregeom.recognise.levels import distinct_values
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GRAM_LIMIT", "TIGHT", "Block", "Decomposition", "decompose", "describe_block", "groups"]
+__all__ = [
+    "GRAM_LIMIT",
+    "TIGHT",
+    "Block",
+    "Decomposition",
+    "decompose",
+    "describe_block",
+    "describe_blocks",
+    "groups",
+]
 __dir__ = __all__.copy
 
 GRAM_LIMIT = 512
@@ -36,6 +46,9 @@ D_i then differs from d / n by about as much, relatively, at most."""
 _SMALL = 1e-60
 """Blocks without an entry above this are scaled up before their spectrum is taken: powers of norms below
 1e-71 leave float64."""
+
+_TOGETHER = 2**22
+"""Entries of the features of small blocks that are described together: 32 MiB."""
 
 _TILE = 1024
 """Side of a tile of couplings between blocks, in features: 8 MiB of float64."""
@@ -206,10 +219,8 @@ def decompose(X: Any, *, threshold: float | None = None, num_threads: int | None
     features = as_features(X)
     swept = sweep(features, threshold=threshold, num_threads=num_threads)
     whole = spectra.spectrum(features, num_threads=num_threads) if swept.n_blocks == 1 else None
-    blocks = tuple(
-        describe_block(features, index, whole=whole, num_threads=num_threads)
-        for index in groups(swept.blocks, swept.n_blocks)
-    )
+    members = groups(swept.blocks, swept.n_blocks)
+    blocks = describe_blocks(features, members, whole=whole, num_threads=num_threads)
     dropped = _dropped(features, swept.blocks, swept.n_blocks)
     return Decomposition(blocks, swept.blocks, swept.threshold, swept.gap, swept.ladder, dropped)
 
@@ -327,12 +338,104 @@ def describe_block(
     norms = np.sqrt(gram.diagonal())
     cosines = np.clip(gram / np.outer(norms, norms), -1.0, 1.0)
     name = name_geometry(cosines, norms)
-    eigenvalues = interruptible.eigvalsh(gram)[::-1].astype(np.float64)
     dim = name.dim or (whole or _spectrum(features, index, num_threads)).rank
+    eigenvalues = np.linalg.eigvalsh(gram)[::-1].astype(np.float64)
+    return _described(index, name, dim, gram, norms, eigenvalues, power)
+
+
+def describe_blocks(
+    X: Any,
+    members: Sequence[NDArray[np.int64]],
+    *,
+    whole: spectra.Spectrum | None = None,
+    num_threads: int | None = None,
+) -> tuple[Block, ...]:
+    """Describe many blocks, small ones of one size together: each as `describe_block` does.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+    members : sequence of ndarray of int64
+        The nonzero features of each block, from `groups`.
+    whole : Spectrum, optional
+        Spectrum of the only block.
+    num_threads : int, optional
+        Threads to use.
+
+    Returns
+    -------
+    tuple of Block
+
+    Raises
+    ------
+    ShapeError, ParameterError, NonFiniteError
+        As in `describe_block`.
+
+    Notes
+    -----
+    Exact blocks of at most 12 features that have the same cosines are named once: tens of microseconds a block.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> import numpy as np
+    >>> X = fg.shapes.direct_sum(fg.shapes.polygon(5), fg.shapes.polygon(5))
+    >>> [block.geometry for block in fg.blocks.describe_blocks(X, [np.arange(5), np.arange(5, 10)])]
+    ['pentagon', 'pentagon']
+    """
+    features = as_features(X)
+    sizes = np.array([len(index) for index in members], dtype=np.int64)
+    found: dict[int, Block] = {}
+    for n in range(2, policy.SMALL_BLOCK + 1):
+        places = np.flatnonzero(sizes == n)
+        for part in np.array_split(places, len(places) * n * features.m // _TOGETHER + 1):
+            if len(part) > 1:
+                index = _checked(np.concatenate([members[place] for place in part]), features).reshape(-1, n)
+                found |= zip(part.tolist(), _of_one_size(features, index, num_threads), strict=True)
+    return tuple(
+        found[place]
+        if place in found
+        else describe_block(features, index, whole=whole, num_threads=num_threads)
+        for place, index in enumerate(members)
+    )
+
+
+def _of_one_size(features: Features, index: NDArray[np.int64], num_threads: int | None) -> list[Block]:
+    """Describe blocks of as many features each, shape (b, n)."""
+    rows = features.widened(index.ravel()).reshape(*index.shape, features.m)
+    size = np.abs(rows).max(axis=(1, 2))
+    if not (size.min() >= _SMALL and size.max() <= 1 / _SMALL):
+        # Not finite, or of squares that leave float64: each as it is alone.
+        return [describe_block(features, one, num_threads=num_threads) for one in index]
+    grams = rows @ rows.transpose(0, 2, 1)
+    norms = np.sqrt(np.einsum("bii->bi", grams))
+    cosines = np.clip(grams / (norms[:, :, None] * norms[:, None, :]), -1.0, 1.0)
+    names = name_geometries(cosines, norms)
+    eigenvalues = np.linalg.eigvalsh(grams)[:, ::-1]
+    each = zip(index, names, grams, norms, eigenvalues, strict=True)
+    return [
+        _described(
+            one, name, name.dim or _spectrum(features, one, num_threads).rank, gram, lengths, values, 0
+        )
+        for one, name, gram, lengths, values in each
+    ]
+
+
+def _described(
+    index: NDArray[np.int64],
+    name: Name,
+    dim: int,
+    gram: NDArray[np.float64],
+    norms: NDArray[np.float64],
+    eigenvalues: NDArray[np.float64],
+    power: int,
+) -> Block:
+    """Put together what is known of a block, its features scaled down by a power of two."""
     return Block(
         index=index[name.order],
         dim=dim,
-        gram_values=_gram_values(cosines, name),
+        gram_values=name.gram_values,
         tightness=tightness(eigenvalues[:dim]),
         geometry=name.geometry,
         reason=name.reason,
@@ -342,14 +445,6 @@ def describe_block(
         bounds=_ends(np.ldexp(eigenvalues[:dim], 2 * power)),
         norm_spread=_spread(norms),
     )
-
-
-def _gram_values(cosines: NDArray[np.float64], name: Name) -> int | None:
-    """Count the levels of the cosines; where they show none, those of the named geometry."""
-    levels = distinct_values(cosines)
-    if levels is not None:
-        return len(levels)
-    return len(name.scheme.levels) - 1 if name.geometry and name.scheme is not None else None
 
 
 def _checked(index: Any, features: Features) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from featuregeom.recognise.names import fits_dimension
 from featuregeom.shapes.names import with_article
 from featuregeom.summary import summarised
 
-__all__ = ["Name", "name_geometry"]
+__all__ = ["Name", "name_geometries", "name_geometry"]
 __dir__ = __all__.copy
 
 
@@ -39,6 +40,8 @@ class Name:
         The features ordered so that the relations show in the Gram matrix.
     scheme : Detection or None
         Their association scheme, where there is one.
+    gram_values : int or None
+        Number of levels of the cosines; of the geometry's where they show none, and None where they are a continuum.
     """
 
     geometry: str
@@ -47,6 +50,7 @@ class Name:
     residual: float
     order: NDArray[np.int64]
     scheme: Detection | None = None
+    gram_values: int | None = None
 
 
 def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> Name:
@@ -78,7 +82,7 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
     """
     n = len(cosines)
     if n == 1:
-        return Name("", "a single feature", 1, float("nan"), np.arange(1))
+        return Name("", "a single feature", 1, math.nan, np.arange(1), gram_values=0)
     refinements = policy.BLOCK_REFINEMENTS if n <= policy.BLOCK_REFINED_POINTS else 0
     if n <= policy.SMALL_BLOCK:
         low = fits_dimension(eigvalsh(cosines)[::-1].astype(np.float64), policy.SMALL_BLOCK_DIM)
@@ -86,11 +90,61 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
     found = detect_cosines(cosines, norms, refinements=refinements, sums=False)
     # That two features are a scheme, whatever their cosine, says nothing of them.
     scheme = found if found.intersection_numbers is not None and (n > 2 or found.name) else None
+    levels = distinct_values(cosines)
+    count = None if levels is None else len(levels)
     if not found.name or found.duplicates:
         twice = f": {with_article(found.name)}, some twice" if found.name else _as_lines(cosines, norms)
         reason = f"{found.reason}{twice}"
-        return Name("", reason, 0, float("nan"), found.order, scheme)
-    return Name(found.name, "", found.dim, found.residual, found.order, scheme)
+        return Name("", reason, 0, math.nan, found.order, scheme, count)
+    if count is None and scheme is not None:
+        count = len(scheme.levels) - 1
+    return Name(found.name, "", found.dim, found.residual, found.order, scheme, count)
+
+
+def name_geometries(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> list[Name]:
+    """Name the geometries of many blocks of one size, each exact one once.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (b, n, n)
+        Normalised Gram matrix of each block.
+    norms : ndarray, shape (b, n)
+        Norms of the features.
+
+    Returns
+    -------
+    list of Name
+        Each as `name_geometry` gives it.
+
+    Notes
+    -----
+    A block of at most 12 features whose cosines are those of a named geometry to 1e-6 has the name, the relations and
+    the order of every other block whose cosines are so, point by point. Blocks that are not exact are named one by one.
+    """
+    count, n = norms.shape
+    names = [Name("", "", 0, math.nan, np.arange(n))] * count
+    flat = cosines.reshape(count, n * n)
+    even = norms.max(axis=1) / norms.min(axis=1) - 1 <= policy.NORM_SPREAD
+    waiting = np.arange(count)
+    compared = 0 if n <= policy.SMALL_BLOCK else policy.COMPARED_ENTRIES
+    while len(waiting):
+        first, waiting = waiting[0], waiting[1:]
+        known = names[first] = name_geometry(cosines[first], norms[first])
+        scheme = known.scheme
+        exact = known.geometry and even[first] and known.residual <= policy.EXACT_COSINE
+        if not exact or scheme is None or scheme._ideal is None or scheme.height is not None:
+            continue
+        compared += len(waiting) * n * n
+        if compared > policy.COMPARED_ENTRIES:
+            continue
+        near = np.abs(flat[waiting] - scheme._ideal.ravel()).max(axis=1) <= policy.EXACT_COSINE
+        near &= even[waiting]
+        alike, waiting = waiting[near], waiting[~near]
+        for place, found in zip(alike.tolist(), scheme.of_alike(cosines[alike]), strict=True):
+            names[place] = Name(
+                known.geometry, "", known.dim, found.residual, known.order, found, known.gram_values
+            )
+    return names
 
 
 def _as_lines(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> str:

@@ -51,6 +51,7 @@ class Verdict:
     height: float | None
     search: Search | None
     nearest_relations: NDArray[np.int64] | None = None
+    ideal: NDArray[np.float64] | None = None
 
 
 def judge(
@@ -130,6 +131,7 @@ def _classical(cosines: NDArray[np.float64], one: Classical) -> Verdict:
         None,
         None,
         partition.relations,
+        one.levels[one.relations],
     )
 
 
@@ -244,6 +246,7 @@ def _matched(cosines: NDArray[np.float64], match: Match, partition: Partition, f
         match.height,
         found,
         match.relations,
+        match.levels[match.relations],
     )
 
 

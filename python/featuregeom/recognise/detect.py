@@ -289,6 +289,7 @@ def _detection(
         parts=parts,
         method=method,
         _exact=verdict.exact,
+        _ideal=verdict.ideal,
     )
 
 

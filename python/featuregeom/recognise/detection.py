@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -115,10 +115,39 @@ class Detection(Spectral):
     signs: NDArray[np.int64] = field(default_factory=lambda: np.ones(0, dtype=np.int64))
     method: str = DIRECT
     _exact: bool = field(default=False, repr=False)
+    _ideal: NDArray[np.float64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.signs) != len(self.points):
             object.__setattr__(self, "signs", np.ones(len(self.points), dtype=np.int64))
+
+    def of_alike(self, cosines: NDArray[np.float64]) -> list[Detection]:
+        """Give the detections of points whose cosines are those of the same named geometry, in the same order.
+
+        Parameters
+        ----------
+        cosines : ndarray, shape (b, n, n)
+            Each equal to the geometry's own but for rounding.
+
+        Returns
+        -------
+        list of Detection
+            As this one, but for cosines and how far these are from the geometry.
+        """
+        assert self._ideal is not None
+        flat, labels = cosines.reshape(-1, self.n * self.n), self.relations.ravel()
+        member = np.eye(int(labels.max()) + 1)[labels]
+        means = flat @ member / member.sum(axis=0)
+        away = flat - means[:, labels]
+        off = labels > 0
+        total = flat[:, off].var(axis=1) * off.sum()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares = 1 - (away[:, off] ** 2).sum(axis=1) / total
+        eta2 = shares if member.shape[1] > 2 else np.full(len(cosines), np.nan)
+        spreads = np.abs(away).max(axis=1)
+        residuals = np.abs(flat - self._ideal.ravel()).max(axis=1)
+        each = zip(cosines, eta2.tolist(), spreads.tolist(), residuals.tolist(), strict=True)
+        return [replace(self, cosines=c, eta2=e, spread=s, residual=r) for c, e, s, r in each]
 
     @property
     def n(self) -> int:

@@ -36,6 +36,10 @@ BATCH_SAME_LEVELS = 100
 """Two blocks of equal intersection numbers are one geometry where their levels agree to this many tolerances of
 `detect_blocks`, and to 1e-6 at least. Choice."""
 
+COMPARED_ENTRIES = 2**28
+"""Entries of cosines of small blocks that are compared with those of blocks already named, in a batch of one size; the
+rest are named one by one. Choice, for time: about half a second."""
+
 DETERMINED_POINTS = 12
 """Up to so many points symmetric schemes with equal intersection numbers are the same so that a name
 is given once for all. Tested on the geometries of the catalogue (`test_names_of_many_blocks_are_those_of_each`)."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core, pairs, spectra
 from featuregeom.analysis import BlockPicture, MatrixResult, Picture
-from featuregeom.blocks import describe_block, groups
+from featuregeom.blocks import describe_blocks, groups
 from featuregeom.certificates import certify
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import Features
@@ -99,10 +99,8 @@ def measure(
         progress=meter.step(name, "sweep"),
     )
     whole = spectrum if swept.n_blocks == 1 else None
-    blocks = tuple(
-        describe_block(features, index, whole=whole, num_threads=num_threads)
-        for index in groups(swept.blocks, swept.n_blocks)
-    )
+    members = groups(swept.blocks, swept.n_blocks)
+    blocks = describe_blocks(features, members, whole=whole, num_threads=num_threads)
     found = Measured(features, kept, dropped, spectrum, measured, swept, blocks)
     picture = _picture(found, options.seed)
     meter.finish(name)
