@@ -166,7 +166,7 @@ def test_where_nothing_is_random():
         (([], 2), {}, ShapeError, "at least one"),
         (([[1.0]], 2), {}, ShapeError, r"shape \(1, 1\)"),
         (([1.0], 0), {}, ParameterError, "m must be"),
-        (([1.0], 2), {"samples": 1}, ParameterError, "samples must be"),
+        (([1.0], 2), {"n_draws": 1}, ParameterError, "n_draws must be"),
         (([1.0], 2), {"seed": -1}, ParameterError, "seed must be"),
         (([1.0], 2), {"tolerance": 2.0}, ParameterError, "tolerance"),
     ],

@@ -327,7 +327,7 @@ def _read_norms(norms: ArrayLike) -> NDArray[np.float64]:
         raise ParameterError(f"norms must be numbers, one for each feature, got {norms!r}") from None
     if lengths.ndim != 1 or not lengths.size:
         raise ShapeError(
-            f"norms must be a list of numbers, one for each feature, not empty; got shape {lengths.shape}"
+            f"norms must be one number for each feature, at least one, got shape {lengths.shape}"
         )
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths >= 0)))
     if bad.size:

@@ -220,7 +220,7 @@ def loss(
         or (second is not None and second.shape != weights.shape)
     ):
         raise ShapeError(
-            "W (n, m), b (n,), x (size, n) and importance (n,) do not fit together: "
+            "W (n, m), b (n,), x (n_samples, n) and importance (n,) do not fit together: "
             f"{weights.shape}, {bias.shape}, {inputs.shape} and {scale.shape}"
             + ("" if second is None else f"; V {second.shape} must have the shape of W")
         )
