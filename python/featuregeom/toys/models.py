@@ -73,12 +73,12 @@ def predict(kind: Kind, W: Floats, b: Floats, x: Floats, V: Floats | None = None
         Weights; V only for the kind "abs".
     b : ndarray, shape (n,)
         Biases.
-    x : ndarray, shape (size, n)
+    x : ndarray, shape (n_samples, n)
         Inputs.
 
     Returns
     -------
-    ndarray, shape (size, n)
+    ndarray, shape (n_samples, n)
 
     References
     ----------

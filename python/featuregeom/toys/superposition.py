@@ -179,7 +179,7 @@ def loss(
         One feature per row.
     b : array_like, shape (n_features,)
         Biases.
-    x : array_like, shape (size, n_features)
+    x : array_like, shape (n_samples, n_features)
         Inputs, one per row.
     importance : array_like, shape (n_features,), optional
         Weight of each feature; 1 unless given.
