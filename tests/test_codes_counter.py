@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import pickle
+import threading
 import zipfile
 
 import numpy as np
@@ -303,3 +304,52 @@ def test_more_codes_than_bits_are_singular():
     assert math.isfinite(codes.naswot(codes.pack(wide[1:])).logdet)
     one = codes.naswot(codes.pack(wide[:1]))
     assert (one.logdet, one.logdet_normalised) == (pytest.approx(math.log(60)), pytest.approx(0))
+
+
+def test_threads_that_share_a_counter_take_turns(tmp_path):
+    """Updates, merges both ways and saves at once: every row is counted once, and first rows stay known."""
+    rng = np.random.default_rng(0)
+    shards = [fg.codes.pack(rng.standard_normal((4000, 6))) for _ in range(8)]
+    shared = fg.codes.CodeCounter(6)
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for _ in range(5):
+                inverse = shared.update(shards[number])
+                assert len(inverse) == 4000
+                shared.save(tmp_path / f"{number}.npz")
+                fg.codes.CodeCounter.load(tmp_path / f"{number}.npz")
+        except BaseException as error:
+            failed.append(error)
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert failed == []
+    assert shared.n_rows == 8 * 5 * 4000 == shared.counts.sum()
+    assert len(shared.first_index) == shared.n_distinct
+    expected = {}
+    for shard in shards:
+        for word in shard.words[:, 0].tolist():
+            expected[word] = expected.get(word, 0) + 5
+    assert dict(zip(shared.words[:, 0].tolist(), shared.counts.tolist(), strict=True)) == expected
+
+
+def test_two_threads_that_merge_into_each_other_do_not_wait_for_ever():
+    counters = [fg.codes.CodeCounter(6), fg.codes.CodeCounter(6)]
+    for counter in counters:
+        counter.update(fg.codes.pack(np.random.default_rng(1).standard_normal((500, 6))))
+
+    def work(number: int) -> None:
+        for _ in range(10):
+            counters[number].merge(counters[1 - number])
+
+    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in (0, 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert not any(worker.is_alive() for worker in workers)

@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import featuregeom as fg
+from featuregeom.atomic import replacing
 from featuregeom.cli import app
 from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.folders import locked
@@ -535,3 +536,19 @@ def test_a_page_that_exists_is_written_again_only_with_force(invoke, tmp_path):
     assert (tmp_path / "mine.html").read_text() == "mine"
     assert invoke("report", "o", "--out", "mine.html", "--force").exit_code == 0
     assert "featuregeom" in (tmp_path / "mine.html").read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX here")
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path, monkeypatch, mask):
+    """And the umask, which belongs to all threads of the process, is never changed to find out."""
+    before = os.umask(mask)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "umask", None)
+            with replacing(tmp_path / "file") as temporary:
+                assert temporary.stat().st_mode & 0o777 == 0o666 & ~mask
+                temporary.write_text("x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~mask

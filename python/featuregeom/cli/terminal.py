@@ -61,6 +61,9 @@ def reporting() -> Iterator[None]:
         messages.print(plain(f"error: {error}", keep="\n"), style="red", soft_wrap=True)
         wrong_value = isinstance(error, ParameterError) and not isinstance(error, SourceError)
         raise typer.Exit(2 if wrong_value else 1) from None
+    except MemoryError as error:
+        messages.print(plain(f"error: not enough memory: {error}"), style="red", soft_wrap=True)
+        raise typer.Exit(1) from None
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -80,10 +81,13 @@ class CodeCounter:
             self._layers = _ends(layers, self._n_bits)
         self._spans: Spans = []
         self._overlap = False
+        # Held while rows are counted: threads that share a counter take turns.
+        self._lock = threading.RLock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        words, counts, first = self._inner.words(), self._inner.counts(), self._inner.first()
-        return _restored, (words, counts, first, self._header())
+        with self._lock:
+            words, counts, first = self._inner.words(), self._inner.counts(), self._inner.first()
+            return _restored, (words, counts, first, self._header())
 
     @property
     def n_bits(self) -> int:
@@ -177,6 +181,13 @@ class CodeCounter:
             If interrupted; `n_rows` then tells how many rows were counted.
         """
         words = as_words(codes)
+        with self._lock:
+            return self._counted(words, codes, num_threads, progress)
+
+    def _counted(
+        self, words: NDArray[np.uint64], codes: Codes, num_threads: int | None, progress: Progress | None
+    ) -> NDArray[np.uint64]:
+        """Count rows while no other thread does."""
         layered = codes.n_bits == self._n_bits and len(codes.layers) > 1
         if layered and self._layers is not None and codes.boundaries != self._layers:
             raise ShapeError(
@@ -215,15 +226,18 @@ class CodeCounter:
         """
         if not isinstance(other, CodeCounter):
             raise ParameterError(f"a CodeCounter can be merged, not a {type(other).__name__}")
-        known = self._layers, other._layers
-        if other.n_bits != self._n_bits or (None not in known and known[0] != known[1]):
-            raise ShapeError(f"layers that end at {self.layers} cannot be merged with {other.layers}")
-        if self.n_rows + other.n_rows > _ROWS:
-            raise ParameterError("both counters have more than 2**64 - 1 rows together")
-        self._inner.merge(other._inner)
-        self._layers = known[0] or known[1]
-        self._spans, clash = _union(self._spans, other._spans)
-        self._overlap |= other._overlap or clash
+        # In one order everywhere: two threads that merge two counters into each other must not wait for each other.
+        first, second = sorted((self, other), key=id)
+        with first._lock, second._lock:
+            known = self._layers, other._layers
+            if other.n_bits != self._n_bits or (None not in known and known[0] != known[1]):
+                raise ShapeError(f"layers that end at {self.layers} cannot be merged with {other.layers}")
+            if self.n_rows + other.n_rows > _ROWS:
+                raise ParameterError("both counters have more than 2**64 - 1 rows together")
+            self._inner.merge(other._inner)
+            self._layers = known[0] or known[1]
+            self._spans, clash = _union(self._spans, other._spans)
+            self._overlap |= other._overlap or clash
 
     def occupancy(self) -> dict[int, int]:
         """Histogram of counts: f_c, the distinct codes seen c times. sum f_c = U, sum c f_c = N."""
@@ -282,8 +296,9 @@ class CodeCounter:
         OutputError
             If it cannot be written.
         """
-        words, counts, first = self._inner.words(), self._inner.counts(), self._inner.first()
-        header = self._header()
+        with self._lock:
+            words, counts, first = self._inner.words(), self._inner.counts(), self._inner.first()
+            header = self._header()
         with replacing(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file, header=np.array(json.dumps(header)), words=words, counts=counts, first_index=first)
 

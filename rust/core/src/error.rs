@@ -56,6 +56,16 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// There is no memory for what a computation needs.
+    #[error(
+        "this needs about {:.3} GB of memory beside the features, which the system does not give: take fewer features, \
+         neighbours, bins or threads, or a machine with more memory",
+        *bytes as f64 / 1e9
+    )]
+    Memory {
+        /// Bytes that it needs, about.
+        bytes: u128,
+    },
     /// The caller cancelled the run.
     #[error("interrupted")]
     Interrupted,

@@ -174,9 +174,16 @@ impl<'a> FeatureMatrix<'a> {
 
     /// Read rows into `tile`, row-major, widened to `T`.
     ///
-    /// `rows` must lie inside the matrix and `tile` hold exactly that many rows; debug builds check it.
+    /// # Panics
+    /// If `rows` do not lie inside the matrix, or `tile` does not hold exactly that many rows.
     pub fn read<T: Real>(&self, rows: Range<usize>, tile: &mut [T]) {
-        debug_assert!(rows.end <= self.rows && tile.len() == rows.len() * self.columns);
+        assert!(
+            rows.start <= rows.end && rows.end <= self.rows && tile.len() == rows.len() * self.columns,
+            "rows {rows:?} of {} into {} values of rows of {}",
+            self.rows,
+            tile.len(),
+            self.columns
+        );
         match self.element {
             Element::F64 => self.gather(rows, tile, |at| {
                 // SAFETY: `gather` passes addresses of elements of this matrix.

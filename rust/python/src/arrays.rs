@@ -56,7 +56,10 @@ impl Rows<'_> {
         let (&[rows, columns], &[down, across]) = (array.shape(), array.strides()) else {
             return Err(PyTypeError::new_err("expected a 2-D array"));
         };
-        // SAFETY: NumPy vouches for shape and strides, and the borrow keeps the array alive and unwritten.
+        // SAFETY: NumPy vouches for shape and strides, and the borrow keeps the array alive. It keeps Rust from writing
+        // there, but not other threads of Python while the interpreter is detached, which no lock of NumPy could: an
+        // array that is written meanwhile is read as it is at each moment, values of any bits are numbers, and
+        // docs/gotchas.md says that the result is of no use.
         unsafe { FeatureMatrix::from_raw(origin, [rows, columns], [down, across], element) }.map_err(raise)
     }
 }

@@ -2,7 +2,7 @@
 
 use featuregeom_core::Error;
 use featuregeom_core::run::{Run, pool, refused_threads};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOverflowError, PyRuntimeError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -120,6 +120,7 @@ pub fn raise(error: Error) -> PyErr {
         Error::Convergence(_) => exceptions::ConvergenceError::new_err(message),
         Error::Header(_) => exceptions::SourceError::new_err(message),
         Error::Threads { .. } => exceptions::FeatureGeometryError::new_err(message),
+        Error::Memory { .. } => PyMemoryError::new_err(message),
         Error::Interrupted => PyKeyboardInterrupt::new_err(()),
     }
 }

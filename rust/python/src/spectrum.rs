@@ -3,7 +3,9 @@
 use crate::arrays::{Rows, matrix, to_array};
 use crate::enter::{Threads, enter, raise};
 use crate::gram::{index, precision};
+use faer::Mat;
 use featuregeom_core::Error;
+use featuregeom_core::run::fits;
 use featuregeom_core::spectrum::{self, Basis, FeatureMeasure};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -19,9 +21,16 @@ pub fn eigh<'py>(
     f: PyReadonlyArray2<'py, f64>,
     num_threads: Option<Threads>,
 ) -> PyResult<Decomposed<'py>> {
-    let owned = matrix(&f)?.to_owned();
+    let owned = owned(&f)?;
     let eigen = enter(py, num_threads, None, |run| spectrum::self_adjoint(owned, run))?;
     Ok((eigen.values.into_pyarray(py), to_array(py, &eigen.vectors)?))
+}
+
+/// A copy for the solver to work in.
+fn owned(f: &PyReadonlyArray2<'_, f64>) -> PyResult<Mat<f64>> {
+    let f = matrix(f)?;
+    fits(&[[f.nrows(), f.ncols(), 48]]).map_err(raise)?;
+    Ok(f.to_owned())
 }
 
 /// Eigenvalues alone, decreasing.
@@ -32,7 +41,7 @@ pub fn eigvalsh<'py>(
     f: PyReadonlyArray2<'py, f64>,
     num_threads: Option<Threads>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    let owned = matrix(&f)?.to_owned();
+    let owned = owned(&f)?;
     Ok(enter(py, num_threads, None, |run| spectrum::eigenvalues(owned, run))?.into_pyarray(py))
 }
 

@@ -3,7 +3,7 @@
 use super::finite::check_squares;
 use crate::error::Result;
 use crate::matrix::{FeatureMatrix, Real};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -41,6 +41,9 @@ pub enum Precision {
 /// [`Error::NonFinite`] for NaN or infinity, [`Error::Range`] where squares overflow or underflow `f64`,
 /// [`Error::Interrupted`].
 pub fn frame_operator(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) -> Result<Mat<f64>> {
+    // The operator twice, once for the caller; for each thread a panel in single precision; the tile.
+    let threads = run.pool().current_num_threads();
+    fits(&[[x.m(), x.m(), 24], [threads, x.m() * PANEL, 4], [height(x, size_of::<f64>()), x.m(), 8]])?;
     run.control().expect(x.n() as u64);
     let mut f = match precision {
         Precision::Double => double(x, run)?,
@@ -122,6 +125,11 @@ fn multiply<T: Real>(panel: MatMut<'_, T>, accum: Accum, tile: MatRef<'_, T>, fi
     matmul(rest, accum, others, own.transpose(), one, Par::Seq);
 }
 
+/// Rows of a tile of values of `size` bytes.
+fn height(x: &FeatureMatrix<'_>, size: usize) -> usize {
+    (TILE_BYTES / (x.m() * size)).clamp(64, 2048).min(x.n())
+}
+
 /// Hand the tiles of `x` to `add` one after another, features as columns.
 fn accumulate<T: Real>(
     x: &FeatureMatrix<'_>,
@@ -129,7 +137,7 @@ fn accumulate<T: Real>(
     mut add: impl FnMut(MatRef<'_, T>) + Send,
 ) -> Result<()> {
     let (n, m) = (x.n(), x.m());
-    let height = (TILE_BYTES / (m * size_of::<T>())).clamp(64, 2048).min(n);
+    let height = height(x, size_of::<T>());
     let mut tile = vec![T::default(); height * m];
     run.pool().install(|| {
         for first in (0..n).step_by(height) {

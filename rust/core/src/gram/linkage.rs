@@ -10,7 +10,7 @@
 //! looked at again.
 
 /// Number of rungs of the ladder of thresholds, from 1 down to 2^-20, about the rounding of `f32` cosines.
-const RUNGS: usize = 41;
+pub(super) const RUNGS: usize = 41;
 
 /// Rungs over which a partition has to persist: a factor of 4 between the weakest link inside a block and
 /// the strongest coupling between blocks.

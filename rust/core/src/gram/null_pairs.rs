@@ -17,7 +17,7 @@ use super::tiles::{Reader, Side, Tile, multiply};
 use super::unit::{UnitFeatures, squared_lengths};
 use crate::error::{Error, Result};
 use crate::matrix::{Element, FeatureMatrix, dot};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::sync::{Mutex, MutexGuard};
@@ -171,6 +171,15 @@ fn pass<T: Cosine>(
     options: &NullOptions,
     run: &Run,
 ) -> Result<NullSweep> {
+    // As in `sweep`; each entry is held with its slot, cosine, score and bin.
+    let threads = run.pool().current_num_threads();
+    let both = left.unit.n() + right.map_or(0, |side| side.unit.n());
+    fits(&[
+        [both, options.slots(), 128],
+        [both, 400, 1],
+        [threads, 2 * left.unit.m() + super::tiles::BLOCK, 16 * super::tiles::BLOCK],
+        [threads, BINS, 64],
+    ])?;
     let collected = Collected::<T> {
         left: lists_of(left, options),
         right: right.map_or_else(Vec::new, |right| lists_of(right, options)),

@@ -1,13 +1,13 @@
 //! One blocked pass over all pairs of features: neighbours, coherence, histogram of cosines, linkage.
 
 use super::histogram::{Cosine, Histogram, MOST_BINS};
-use super::linkage::{Blocks, Linkage};
+use super::linkage::{Blocks, Linkage, RUNGS};
 use super::lists::{Lists, lock, smaller, unlocked};
-use super::tiles::{Reader, Side, Tile, multiply};
+use super::tiles::{BLOCK, Reader, Side, Tile, multiply};
 use super::unit::{UnitFeatures, squared_lengths};
 use crate::error::{Error, Result};
 use crate::matrix::{Element, FeatureMatrix};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -77,6 +77,19 @@ pub fn sweep(x: &FeatureMatrix<'_>, options: &SweepOptions, run: &Run) -> Result
     if options.threshold.is_some_and(|value| !(value > 0.0 && value <= 1.0)) {
         return Err(Error::Parameter("the threshold of couplings must lie in (0, 1]".into()));
     }
+    // Of each neighbour an index and a cosine, in lists that grow, in order, and as the caller gets them; of each feature
+    // a union-find of every rung, and numbers of one's own; of each thread two tiles with
+    // their cosines, and some histograms that wait to be added.
+    let threads = run.pool().current_num_threads();
+    let keep = options.neighbours.min(x.n());
+    fits(&[
+        [x.n(), options.neighbours, 32],
+        [x.n(), keep, 48],
+        [x.n(), RUNGS, 8],
+        [x.n(), 160, 1],
+        [threads, 2 * x.m() + BLOCK, 8 * BLOCK],
+        [4 * threads + 2, options.bins, 32],
+    ])?;
     let side = Side { unit: UnitFeatures::new(x, &squared_lengths(x, run)?), weights: None };
     match x.element() {
         Element::F64 => pass::<f64>(x, &side, options, run),
@@ -246,7 +259,6 @@ fn ratio(a: f64, b: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tiles::BLOCK;
     use super::*;
     use crate::testing::noise;
     use proptest::prelude::*;

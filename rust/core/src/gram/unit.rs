@@ -3,7 +3,7 @@
 use super::finite::check_squares;
 use crate::error::{Error, Result};
 use crate::matrix::{Element, FeatureMatrix, Real, dot};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -49,6 +49,7 @@ pub fn check_small(x: &FeatureMatrix<'_>, squares: &[f64]) -> Result<()> {
 /// As [`check_squares`].
 pub fn squared_lengths(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
     let m = x.m();
+    fits(&[[x.n(), 1, 16], [run.pool().current_num_threads(), ROWS * m, 8]])?;
     let mut norms = vec![0.0; x.n()];
     run.pool().install(|| {
         norms.par_chunks_mut(ROWS).enumerate().try_for_each_init(

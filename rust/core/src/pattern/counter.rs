@@ -6,7 +6,7 @@
 use super::fingerprint::{fingerprint, prefixes, slice_bits};
 use super::rows::CodeRows;
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 use std::collections::HashSet;
 
@@ -84,6 +84,7 @@ impl CodeCounter {
         if first.iter().any(|&index| index >= next) {
             return wrong("a row came after the last");
         }
+        fits(&[[rows.n(), 2 * (rows.width() + 2), 8], [rows.n(), 8, 8]])?;
         let mut counter = Self::new(rows.n_bits(), next, fingerprint_bits)?;
         for (index, (&count, &first)) in counts.iter().zip(first).enumerate() {
             let row = rows.row(index);
@@ -107,11 +108,13 @@ impl CodeCounter {
     /// counted, as [`Self::rows`] tells.
     pub fn update(&mut self, codes: &CodeRows<'_>, run: &Run) -> Result<Vec<u64>> {
         self.fits(codes.n_bits())?;
+        fits(&[[codes.n(), 1, 8], [BLOCK, 1, 16]])?;
         let mut inverse = Vec::with_capacity(codes.n());
         run.control().expect(codes.n() as u64);
         let mut prints = Vec::with_capacity(BLOCK.min(codes.n()));
         for start in (0..codes.n()).step_by(BLOCK) {
             let stop = codes.n().min(start + BLOCK);
+            self.make_room(stop - start)?;
             let mask = self.mask;
             let print = |row: usize| fingerprint(codes.row(row)) & mask;
             if run.pool().current_num_threads() > 1 {
@@ -148,6 +151,10 @@ impl CodeCounter {
     /// [`Error::Shape`] for another number of bits, [`Error::Interrupted`], which leaves this counter as it was.
     pub fn merge(&mut self, other: &Self, run: &Run) -> Result<()> {
         self.fits(other.n_bits)?;
+        // Lists grow by doubling, so two copies of both may be four of each; and the order.
+        let [[mine, width, size], [slots, ..]] = self.held();
+        let [[theirs, ..], [more, ..]] = other.held();
+        fits(&[[4 * (mine + theirs), width + 1, size], [4 * (slots + more), 1, size]])?;
         let mut both = self.clone();
         for (position, (&count, &first)) in other.counts.iter().zip(&other.first).enumerate() {
             if position % BLOCK == 0 {
@@ -247,6 +254,24 @@ impl CodeCounter {
             return Ok(());
         }
         Err(Error::Shape(format!("the counter counts rows of {} bits, not of {n_bits}", self.n_bits)))
+    }
+
+    /// Get the memory for so many new distinct rows beforehand: in the middle of it there would be no way back.
+    fn make_room(&mut self, rows: usize) -> Result<()> {
+        let width = self.n_bits.div_ceil(64);
+        let wanted = self.counts.len() + rows;
+        let given = self.words.try_reserve(rows * width).is_ok()
+            && self.counts.try_reserve(rows).is_ok()
+            && self.first.try_reserve(rows).is_ok();
+        if !given {
+            return Err(Error::Memory { bytes: 2 * (wanted as u128) * (width as u128 + 2) * 8 });
+        }
+        if wanted * 2 >= self.slots.len() { fits(&[[4 * self.slots.len().max(rows), 1, 8]]) } else { Ok(()) }
+    }
+
+    /// Bytes of a copy, as lists for `run::fits`.
+    fn held(&self) -> [[usize; 3]; 2] {
+        [[self.counts.len(), self.n_bits.div_ceil(64) + 2, 8], [self.slots.len(), 1, 8]]
     }
 
     fn row(&self, position: usize) -> &[u64] {

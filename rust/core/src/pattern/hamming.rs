@@ -3,7 +3,7 @@
 use super::rows::CodeRows;
 use super::tiles::{BLOCK, Distances, GROUP, Searched};
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -22,6 +22,11 @@ pub struct Neighbours {
     pub indices: Vec<u64>,
 }
 
+/// What a search holds of its rows: a copy in another order.
+fn searched_bytes(rows: &CodeRows<'_>) -> [usize; 3] {
+    [rows.n() + BLOCK, rows.width(), 8]
+}
+
 /// The `k` nearest of `rows` to every query, by distance and then by index.
 ///
 /// # Errors
@@ -29,6 +34,7 @@ pub struct Neighbours {
 /// [`Error::Interrupted`].
 pub fn nearest(rows: &CodeRows<'_>, queries: &CodeRows<'_>, k: usize, run: &Run) -> Result<Neighbours> {
     searchable(rows, queries, k)?;
+    fits(&[[queries.n(), k, 12], searched_bytes(rows)])?;
     let mut distances = vec![u32::MAX; queries.n() * k];
     let mut indices = vec![0_u64; queries.n() * k];
     let searched = Searched::new(*rows);
@@ -88,6 +94,8 @@ pub fn vote(
         return Err(Error::Shape(format!("{} labels for {} rows", labels.len(), rows.n())));
     }
     searchable(rows, queries, k)?;
+    let threads = run.pool().current_num_threads();
+    fits(&[[queries.n(), 1, 8], [threads * SHARE, k, 16], searched_bytes(rows)])?;
     let searched = Searched::new(*rows);
     let mut voted = vec![0_i64; queries.n()];
     run.control().expect(queries.n() as u64);
@@ -187,6 +195,7 @@ pub fn range_counts(
     run: &Run,
 ) -> Result<Vec<u64>> {
     rows.comparable(queries)?;
+    fits(&[[queries.n(), radii.len(), 8], searched_bytes(rows)])?;
     let mut counts = vec![0_u64; queries.n() * radii.len()];
     if radii.is_empty() {
         return Ok(counts);
@@ -218,6 +227,7 @@ pub fn range_counts(
 pub fn distances(rows: &CodeRows<'_>, queries: &CodeRows<'_>, run: &Run) -> Result<Vec<u32>> {
     rows.comparable(queries)?;
     let n = rows.n();
+    fits(&[[queries.n(), n, 4], searched_bytes(rows)])?;
     let mut out = vec![0_u32; queries.n() * n];
     if n == 0 {
         return Ok(out);

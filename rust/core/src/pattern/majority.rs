@@ -3,7 +3,7 @@
 use super::rows::CodeRows;
 use super::tiles::distance;
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 
 /// What [`k_majority`] found.
@@ -34,6 +34,7 @@ pub fn k_majority(rows: &CodeRows<'_>, k: usize, rounds: usize, seed: u64, run: 
         return Err(Error::Parameter("there must be at least one round".into()));
     }
     let width = rows.width();
+    fits(&[[rows.n(), 1, 32], [rows.n(), width, 8], [k, width * 65, 8], [k, 8, 1]])?;
     let mut centres = first_centres(rows, k, seed, run)?;
     let mut labels = vec![u64::MAX; rows.n()];
     run.control().expect(rounds as u64);

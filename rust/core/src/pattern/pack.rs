@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::matrix::{Element, FeatureMatrix, Real};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 
 /// Values of a tile: it stays in the first cache between being widened and being packed.
@@ -56,6 +56,7 @@ fn pack_as<T: Signed>(x: &FeatureMatrix<'_>, tolerance: Option<f64>, run: &Run) 
     let (n, m) = (x.n(), x.m());
     let width = m.div_ceil(64);
     let height = (TILE / m).max(1);
+    fits(&[[n, width, 8], [run.pool().current_num_threads(), height * m, size_of::<T>()]])?;
     let mut words = vec![0_u64; n * width];
     run.control().expect(n as u64);
     let met = run.pool().install(|| {

@@ -1,9 +1,11 @@
 //! How a long computation is run: on which threads, how it is cancelled and how it tells its progress.
 
 mod control;
+mod memory;
 mod pool;
 
 pub use control::Control;
+pub use memory::fits;
 pub use pool::{Pool, most_threads, pool, refused_threads, retire};
 
 use crate::error::Result;

@@ -19,7 +19,7 @@ use super::random::Words;
 use super::relations::Relations;
 use super::sums::class_sums;
 use crate::error::Result;
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 
 /// Entries of the table in which one row is searched for a witness.
@@ -41,6 +41,7 @@ pub(super) fn certify<R: Relations + ?Sized>(
 ) -> Result<Option<Failure>> {
     let (n, rank) = (relations.n(), classes.rank());
     let mut words = Words::new(seed);
+    fits(&[[n, rank, 8], [rank, rank, 8], [n, 24, 1]])?;
     let mut sums = vec![0; n * rank];
     for _ in 0..rounds {
         let (v, t) = (words.take(n), words.take(rank));

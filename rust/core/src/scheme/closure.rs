@@ -9,7 +9,7 @@
 
 use super::random::{Words, mix};
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
@@ -56,6 +56,7 @@ pub fn closure(labels: &[u32], n: usize, seed: u64, run: &Run) -> Result<Closure
     if n > MOST_POINTS {
         return Err(Error::Parameter(format!("the closure takes at most {MOST_POINTS} points, not {n}")));
     }
+    fits(&[[n, n, 48]])?;
     run.pool().install(|| {
         // Points are fibres of their own kind, whatever they are labelled, and come first.
         let mut now: Vec<u32> = labels.to_vec();

@@ -4,7 +4,7 @@ use super::relations::{MOST_CLASSES, Relations};
 use crate::error::{Error, Result};
 use crate::gram::{normalise, squared_norms};
 use crate::matrix::{FeatureMatrix, Real};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use std::cell::RefCell;
@@ -40,6 +40,7 @@ impl<T: Real> CosineLevels<T> {
             return Err(Error::Parameter(format!("feature {row} is zero and has no cosines; drop it")));
         }
         let (n, m) = (x.n(), x.m());
+        fits(&[[n, m, size_of::<T>()]])?;
         let mut unit = vec![T::default(); n * m];
         x.read(0..n, &mut unit);
         unit.chunks_exact_mut(m).zip(&norms).for_each(|(row, norm)| normalise(row, norm.sqrt()));

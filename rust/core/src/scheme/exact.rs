@@ -5,7 +5,7 @@ use super::classes::{Classes, first_failure};
 use super::numbers::Numbers;
 use super::relations::Relations;
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::run::{Run, fits};
 
 /// Points up to which counting every triple of points is quick.
 pub(super) const FEW: usize = 64;
@@ -52,6 +52,7 @@ fn triples<R: Relations + ?Sized>(
 ) -> Result<Option<Failure>> {
     let (n, rank) = (relations.n(), classes.rank());
     within_memory(n, n.saturating_mul(n).saturating_mul(4))?;
+    fits(&[[n, n, 4], [run.pool().current_num_threads(), rank * rank, 8]])?;
     let mut labels = vec![0_u16; n * n];
     labels.chunks_exact_mut(n).enumerate().for_each(|(x, row)| relations.fill(x..x + 1, 0..n, row));
     let mut mirror = vec![0_u16; n * n];
@@ -125,6 +126,7 @@ fn bit_sets<R: Relations + ?Sized>(
     let words = n.div_ceil(64);
     let bytes = rank.saturating_mul(n).saturating_mul(words).saturating_mul(8);
     within_memory(n, bytes)?;
+    fits(&[[bytes, 1, 1]])?;
     // The points that x reaches by class k, a bit each.
     let mut sets = vec![0_u64; rank * n * words];
     let mut row = vec![0_u16; n];

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::gram::{Precision, frame_operator, normalise, squared_norms};
 use crate::matrix::{FeatureMatrix, Real, dot};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
@@ -45,6 +45,7 @@ fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<
     if scale == 0.0 {
         return Ok(vec![0.0; x.n()]);
     }
+    fits(&[[m, m, size_of::<T>()], [x.n(), 1, 8], [run.pool().current_num_threads(), 2 * ROWS * m, 8]])?;
     let triangle = Mat::<T>::from_fn(m, m, |i, j| {
         T::narrow(match i.cmp(&j) {
             Ordering::Less => 0.0,

@@ -2,7 +2,7 @@
 
 use super::tridiagonal;
 use crate::error::{Error, Result};
-use crate::run::{Run, retire};
+use crate::run::{Run, fits, retire};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
@@ -70,6 +70,8 @@ fn decompose<T: Send + 'static>(f: Mat<f64>, solve: fn(Mat<f64>) -> Result<T>, r
             }
         }
     }
+    // Vectors, the solver's own copy and workspace, and what the caller gets.
+    fits(&[[f.nrows(), f.nrows(), 40]])?;
     run.control().check()?;
     let (sender, receiver) = sync_channel(1);
     run.pool().spawn(move || {

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::gram::{check_small, check_squares};
 use crate::matrix::{FeatureMatrix, dot};
-use crate::run::Run;
+use crate::run::{self, Run};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
@@ -126,6 +126,8 @@ pub fn measures(
     let spaces = starts.len() - 1;
     let largest = values.first().copied().unwrap_or(1.0);
     let relative: Vec<f64> = values.iter().map(|value| value / largest).collect();
+    let (threads, kept) = (run.pool().current_num_threads(), if with_masses { 2 * spaces } else { 0 });
+    run::fits(&[[n, 2 * size_of::<FeatureMeasure>() + 88, 1], [n, kept, 8], [threads, ROWS * (m + r), 8]])?;
     run.control().expect(n as u64);
     let jobs: Vec<(Vec<FeatureMeasure>, Vec<f64>)> = run.pool().install(|| {
         (0..n)

@@ -1,0 +1,105 @@
+"""Memory that the system does not give: MemoryError with how much it was, and never the end of the process."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from processes import run
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="RLIMIT_AS and /proc are Linux here"
+)
+
+_LIMITED = """
+import resource
+from pathlib import Path
+import numpy as np
+import featuregeom as fg
+from featuregeom import _core
+rng = np.random.default_rng(0)
+X = rng.standard_normal((20000, 8))
+row = lambda m: np.broadcast_to(rng.standard_normal((1, m)), (100, m))
+words = rng.integers(0, 2**63, (200_000, 1), dtype=np.uint64)
+{before}
+_core.frame_operator(X)  # starts the threads
+held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+most = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (held + ({megabytes} << 20), most[1]))
+try:
+    {work}
+    print("finished")
+except MemoryError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_AS, most)
+assert np.allclose(_core.frame_operator(X), X.T @ X)
+print("usable")
+"""
+
+_WORK = {
+    "neighbours": ("", "_core.sweep(X, neighbours=2000)"),
+    "bins": ("", "_core.sweep(X, bins=1 << 20)"),
+    "frame operator": ("T = row(6000)", "_core.frame_operator(T)"),
+    "capacity": ("T = row(6000)", "_core.capacities(T)"),
+    "eigenvectors": ("F = np.eye(2500)", "_core.eigh(F)"),
+    "eigenvalues": ("F = np.eye(2500)", "_core.eigvalsh(F)"),
+    "norms": ("", "_core.squared_norms(np.broadcast_to(np.float32(1), (2_000_000_000, 2)))"),
+    "measures": (
+        "S = fg.spectra.spectrum(X)",
+        "fg.spectra.measures(np.broadcast_to(np.float64(1), (50_000_000, 8)), S)",
+    ),
+    "packed codes": ("", "_core.pack_codes(np.broadcast_to(np.float32(1), (20_000_000, 64)))"),
+    "nearest codes": ("", "_core.hamming_knn(words, words, 64, 200)"),
+    "distances of codes": ("", "_core.hamming_distances(words, words, 64)"),
+    "votes": (
+        "labels = np.zeros(60_000, int)",
+        "_core.hamming_vote(words[:60_000], labels, words[:2000], 64, 60_000)",
+    ),
+    "centres": (
+        "tall = np.repeat(words[:2000], 100, 1)",
+        "_core.k_majority(tall, 6400, 1500, rounds=3, seed=0)",
+    ),
+    "a counter": (
+        "counter = _core.PatternCounter(64)",
+        "[counter.update(rng.integers(0, 2**63, (50_000, 1), dtype=np.uint64), 64) for _ in range(200)]",
+    ),
+    "closure": (
+        "R = np.ones((2500, 2500), dtype=np.uint32) - np.eye(2500, dtype=np.uint32)",
+        "_core.scheme_closure(R)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(_WORK))
+def test_what_does_not_fit_is_a_memory_error_with_its_size(name: str) -> None:
+    before, work = _WORK[name]
+    said = run(_LIMITED.format(before=before, work=work, megabytes=60)).splitlines()
+    assert said[0].startswith("this needs about "), said
+    assert "GB of memory beside the features" in said[0]
+    assert float(said[0].split()[3]) > 0.05, said
+    assert said[-1] == "usable"
+
+
+def test_counts_stay_right_when_memory_ends() -> None:
+    """What was counted before the error is counted, whole blocks of it, and the counter goes on afterwards."""
+    before = "counter = _core.PatternCounter(64)"
+    work = """
+    for _ in range(200):
+        counter.update(rng.integers(0, 2**63, (50_000, 1), dtype=np.uint64), 64)
+"""
+    code = _LIMITED.format(before=before, work=work.strip(), megabytes=60)
+    code += """
+rows, distinct, following, _ = counter.totals()
+assert rows == following == counter.counts().sum(), (rows, following)
+assert len(np.unique(counter.words())) == distinct
+counter.update(words, 64)
+assert counter.totals()[0] == rows + len(words)
+print("right")
+"""
+    assert run(code).splitlines()[-2:] == ["usable", "right"]
+
+
+def test_little_work_needs_little_memory() -> None:
+    said = run(_LIMITED.format(before="", work="_core.sweep(X[:2000], neighbours=3)", megabytes=60))
+    assert said.split() == ["finished", "usable"]
