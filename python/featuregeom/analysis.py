@@ -95,6 +95,8 @@ class MatrixResult:
         Its columns of the features table.
     blocks : list of dict
         Its rows of the blocks table.
+    pairs : dict of str to ndarray, shape (n_pairs,)
+        Its columns of the pairs table.
     picture : Picture
         What the page draws.
     seconds : float
@@ -104,6 +106,7 @@ class MatrixResult:
     row: dict[str, Any]
     features: dict[str, NDArray[Any]]
     blocks: list[dict[str, Any]]
+    pairs: dict[str, NDArray[Any]]
     picture: Picture
     seconds: float
 
@@ -121,6 +124,8 @@ class Analysis:
         One row per feature.
     blocks : DataFrame
         One row per block of features.
+    pairs : DataFrame
+        One row per significant pair of features.
     skipped : DataFrame
         Tensors that were not analysed: ``tensor``, ``shape``, ``dtype``, ``reason``.
     pictures : dict of str to Picture
@@ -134,6 +139,7 @@ class Analysis:
     matrices: pd.DataFrame
     features: pd.DataFrame
     blocks: pd.DataFrame
+    pairs: pd.DataFrame
     skipped: pd.DataFrame
     pictures: dict[str, Picture]
     provenance: dict[str, Any]

@@ -207,9 +207,14 @@ def analyze(
     nan: Annotated[
         NonFinite, typer.Option(help="NaN and infinity: stop, or drop those features and report them.")
     ] = NonFinite.error,
+    pairs: Annotated[
+        bool, typer.Option("--pairs/--no-pairs", help="Look for significant pairs and give a verdict.")
+    ] = True,
     mmap: Mmap = True,
     num_threads: Threads = None,
-    seed: Annotated[int, typer.Option(help="Seed of the sample that the page's heat maps show.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the sample that the page's heat maps show, and of the verdicts.")
+    ] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a stopped analysis in the folder.")
     ] = False,
@@ -235,6 +240,7 @@ def analyze(
                 tolerance=tolerance,
                 block_threshold=block_threshold,
                 nan=nan.value,
+                pairs=pairs,
                 mmap=mmap,
                 num_threads=num_threads,
                 seed=seed,
@@ -330,6 +336,7 @@ def _bar(*, hidden: bool) -> Iterator[Listener]:
 
 
 def _show(analysis: Analysis, *, as_json: bool) -> None:
+    from featuregeom.dictionaries import by_layers
     from featuregeom.pairs import NO_GAP
 
     rows = records(analysis.matrices)
@@ -339,6 +346,7 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
                 "out": str(analysis.out),
                 "provenance": analysis.provenance,
                 "matrices": rows,
+                "layers": by_layers(analysis.matrices),
                 "skipped": records(analysis.skipped),
             }
         )
@@ -357,6 +365,7 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         ]
         table.add_row(*cells, *([plain(row["geometry"] or "no name")] if named else []))
     output.print(table)
+    _show_verdicts(by_layers(analysis.matrices))
     if loose := sum(row.get("block_gap") == "none" for row in rows):
         output.print(
             f"blocks of {loose} of {len(rows)} matrices: {NO_GAP} (--block-threshold)",
@@ -371,6 +380,19 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         output.print(f"not measured: {len(analysis.skipped) - _LISTED} more")
     if analysis.out is not None:
         output.print(plain(f"tables and page: {analysis.out / 'report.html'}"), soft_wrap=True)
+
+
+def _show_verdicts(layers: list[dict[str, Any]]) -> None:
+    """Say in a line for each kind of layer what its matrices hold."""
+    for row in layers:
+        sentences = ", ".join(
+            f"{count if count < row['matrices'] or count > 1 else ''} {sentence}".strip()
+            for sentence, count in row["verdicts"].items()
+        )
+        found = [f"{row['significant_pairs']:,} pairs"] if row["significant_pairs"] else []
+        found += [f"{row['gathered_features']:,} features in groups"] if row["gathered_features"] else []
+        told = f" ({', '.join(found)})" if found else ""
+        output.print(plain(f"{row['layers']}: {sentences}{told}"), soft_wrap=True)
 
 
 def _size(count: float) -> str:

@@ -9,8 +9,19 @@ from featuregeom.measures.column import Column, Table
 from featuregeom.measures.feature import FEATURES
 from featuregeom.measures.matrix import MATRICES
 from featuregeom.measures.measured import Measured, MeasuredBlock
+from featuregeom.measures.pair import PAIRS
 
-__all__ = ["BLOCKS", "FEATURES", "MATRICES", "TABLES", "Column", "Measured", "MeasuredBlock", "Table"]
+__all__ = [
+    "BLOCKS",
+    "FEATURES",
+    "MATRICES",
+    "PAIRS",
+    "TABLES",
+    "Column",
+    "Measured",
+    "MeasuredBlock",
+    "Table",
+]
 
-TABLES: tuple[Table[Measured] | Table[MeasuredBlock], ...] = (MATRICES, FEATURES, BLOCKS)
+TABLES: tuple[Table[Measured] | Table[MeasuredBlock], ...] = (MATRICES, FEATURES, BLOCKS, PAIRS)
 """The tables of an analysis, in the order in which they are documented."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from featuregeom import frames, random_directions
+from featuregeom.dictionaries import SENTENCES
 from featuregeom.measures.column import Table
 from featuregeom.measures.measured import Measured
 from featuregeom.null_model import expected_saturation
@@ -16,6 +17,8 @@ MATRICES: Table[Measured] = Table("matrices")
 _SPECTRUM = "spectrum: s² max(n, m) + 9 s³ operations, s = min(n, m)"
 _MEASURES = "measures: 2 n m s operations, s = min(n, m)"
 _SWEEP = "sweep: n (n − 1) m operations"
+
+_VERDICT = "verdict: five times 2 n² m operations, and 36 eigendecompositions each where n < 8 m"
 
 _NAN = float("nan")
 
@@ -238,6 +241,66 @@ def geometry(of: Measured) -> str:
     names = [block.geometry for block in of.blocks if block.geometry]
     counts = sorted(((names.count(name), name) for name in set(names)), key=lambda item: (-item[0], item[1]))
     return ", ".join(f"{count} × {name}" for count, name in counts)
+
+
+@MATRICES.column("verdict", dtype="str", cost=_VERDICT, shown=True)
+def verdict(of: Measured) -> str:
+    """Whether the features differ from random directions, in one of three sentences; empty where not asked for."""
+    return SENTENCES[of.verdict.kind] if of.verdict else ""
+
+
+@MATRICES.column("pairs", dtype="Int64", cost=_VERDICT, shown=True)
+def significant_pairs(of: Measured) -> int | None:
+    """Pairs of features beyond their spectral measures, at a false discovery rate of .01."""
+    return of.verdict.n_pairs if of.verdict else None
+
+
+@MATRICES.column("opposite pairs", dtype="Int64", cost=_VERDICT)
+def opposite_pairs(of: Measured) -> int | None:
+    """Those of them with a negative cosine."""
+    return of.verdict.pairs.n_negative if of.verdict else None
+
+
+@MATRICES.column("gathered", dtype="Int64", cost=_VERDICT)
+def gathered_features(of: Measured) -> int | None:
+    """Features localised in an eigenspace with others beyond what the spectrum gives, and not for their length."""
+    return of.verdict.n_localised if of.verdict else None
+
+
+@MATRICES.column("p of the spectrum", formula="‖F − (tr F / d) I‖²", cost=_VERDICT)
+def spectrum_p(of: Measured) -> float:
+    """How often the spectrum of random directions with these norms is as uneven, or as even."""
+    return of.verdict.spectrum_p if of.verdict else _NAN
+
+
+@MATRICES.column("λ above", dtype="Int64", cost=_VERDICT)
+def eigenvalues_above(of: Measured) -> int | None:
+    """Eigenvalues above the upper Marchenko-Pastur edge of random directions with these norms."""
+    return of.verdict.eigenvalues_above if of.verdict else None
+
+
+@MATRICES.column("λ below", dtype="Int64", cost=_VERDICT)
+def eigenvalues_below(of: Measured) -> int | None:
+    """Eigenvalues below the lower edge, null ones aside."""
+    return of.verdict.eigenvalues_below if of.verdict else None
+
+
+@MATRICES.column("mean max |cos|", cost=_VERDICT)
+def mean_max_cosine(of: Measured) -> float:
+    """Mean over features of the largest |cosine| with another."""
+    return of.verdict.mean_max_cosine if of.verdict else _NAN
+
+
+@MATRICES.column("at random, mean max |cos|", cost=_VERDICT)
+def mean_max_cosine_null(of: Measured) -> float:
+    """The same of random directions, in closed form."""
+    return of.verdict.mean_max_cosine_null if of.verdict else _NAN
+
+
+@MATRICES.column("saturation of the spectrum", cost=_VERDICT)
+def saturation_spectrum(of: Measured) -> float:
+    """Saturation of random features with the same frame operator."""
+    return of.verdict.saturation_spectrum if of.verdict else _NAN
 
 
 MATRICES.joined(

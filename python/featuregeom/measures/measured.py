@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featuregeom import pairs, spectra
 from featuregeom.blocks import Block
+from featuregeom.dictionaries import Verdict
 from featuregeom.features import Features
 from featuregeom.summary import summarised
 
@@ -36,6 +37,8 @@ class Measured:
         What the sweep over all pairs gave.
     blocks : tuple of Block
         The blocks that they fall into.
+    verdict : Verdict or None
+        Whether they differ from random directions; None where that was not asked for.
     """
 
     features: Features
@@ -45,6 +48,7 @@ class Measured:
     measures: spectra.Measures
     pairs: pairs.Pairs
     blocks: tuple[Block, ...]
+    verdict: Verdict | None = None
 
     @property
     def name(self) -> str:

@@ -43,6 +43,7 @@ def analyze(
     tolerance: float | None = None,
     block_threshold: float | None = None,
     nan: NonFinite = "error",
+    pairs: bool = True,
     mmap: bool = True,
     num_threads: int | None = None,
     seed: int = 0,
@@ -80,12 +81,15 @@ def analyze(
     nan : {"error", "skip"}
         Whether NaN and infinity stop the analysis or drop the features that hold them, which the column
         ``dropped_rows`` then counts. A matrix of which nothing is left is listed in ``skipped``.
+    pairs : bool
+        Whether to look for significant pairs and give a verdict (`dictionaries.verdict`), which takes most of the
+        time: five times two sweeps, and hundreds of eigendecompositions where n < 8 m.
     mmap : bool
         Whether to map files into memory; switch it off for network disks.
     num_threads : int, optional
         Threads to use; by default ``RAYON_NUM_THREADS`` or all. Results do not depend on it.
     seed : int
-        Seed of the sample of features that the page's heat maps show, from 0 to 2^64 - 1.
+        Seed of the sample of features that the page's heat maps show, and of the verdicts, from 0 to 2^64 - 1.
     out : path-like, optional
         Folder for the tables and the page. Each matrix is written there as it finishes. One process, and one thread
         of it, at a time writes there. An older analysis of the same source with the same settings is removed when the
@@ -104,7 +108,7 @@ def analyze(
     Returns
     -------
     Analysis
-        Tables ``matrices``, ``features`` and ``blocks``, what was skipped and why, and provenance.
+        Tables ``matrices``, ``features``, ``blocks`` and ``pairs``, what was skipped and why, and provenance.
 
     Raises
     ------
@@ -147,7 +151,7 @@ def analyze(
         raise ParameterError(f"progress must be a function of a Progress, or None, got {progress!r}")
     if isinstance(seed, bool):
         raise ParameterError(f"seed must be an integer, got {seed}")
-    options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0, 2**64 - 1))
+    options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0, 2**64 - 1), bool(pairs))
     _rehearse(options, num_threads)
     with open_source(
         source, axis=axis, stacks=stacks, slices=slices, heads=heads, recursive=recursive, mmap=mmap

@@ -14,9 +14,10 @@ from featuregeom import _core, pairs, spectra
 from featuregeom.analysis import BlockPicture, MatrixResult, Picture
 from featuregeom.blocks import describe_blocks, groups
 from featuregeom.certificates import certify
+from featuregeom.dictionaries import verdict
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import Features
-from featuregeom.measures import BLOCKS, FEATURES, MATRICES, Measured
+from featuregeom.measures import BLOCKS, FEATURES, MATRICES, PAIRS, Measured
 from featuregeom.survey.progress import Meter
 
 __all__ = ["Options", "measure"]
@@ -41,13 +42,16 @@ class Options:
     nan : {"error", "skip"}
         What to do with features that hold NaN or infinity.
     seed : int
-        Seed of the sample of features that the heat map shows.
+        Seed of the sample of features that the heat map shows, and of the verdict's splits and draws.
+    pairs : bool
+        Whether significant pairs are looked for, and a verdict is given.
     """
 
     tolerance: float | None = None
     block_threshold: float | None = None
     nan: Literal["error", "skip"] = "error"
     seed: int = 0
+    pairs: bool = True
 
 
 def measure(
@@ -101,13 +105,26 @@ def measure(
     whole = spectrum if swept.n_blocks == 1 else None
     members = groups(swept.blocks, swept.n_blocks)
     blocks = describe_blocks(features, members, whole=whole, num_threads=num_threads)
-    found = Measured(features, kept, dropped, spectrum, measured, swept, blocks)
+    judged = (
+        verdict(
+            features,
+            seed=options.seed,
+            spectrum=spectrum,
+            measured=measured,
+            swept=swept,
+            num_threads=num_threads,
+        )
+        if options.pairs
+        else None
+    )
+    found = Measured(features, kept, dropped, spectrum, measured, swept, blocks, judged)
     picture = _picture(found, options.seed)
     meter.finish(name)
     return MatrixResult(
         row=MATRICES.row(found),
         features=FEATURES.row(found),
         blocks=[BLOCKS.row(block) for block in found.each_block()],
+        pairs=PAIRS.row(found),
         picture=picture,
         seconds=time.perf_counter() - begin,
     )

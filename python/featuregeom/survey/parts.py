@@ -98,6 +98,7 @@ def _pack(result: MatrixResult) -> dict[str, Any]:
         "seconds": result.seconds,
     }
     packed |= {f"feature/{name}": column for name, column in result.features.items()}
+    packed |= {f"pair/{name}": column for name, column in result.pairs.items()}
     packed |= {
         f"picture/{field.name}": getattr(result.picture, field.name)
         for field in fields(Picture)
@@ -128,6 +129,7 @@ def _unpack(arrays: Mapping[str, NDArray[Any]]) -> MatrixResult:
         row=json.loads(str(arrays["row"])),
         features=below("feature/"),
         blocks=json.loads(str(arrays["blocks"])),
+        pairs=below("pair/"),
         picture=Picture(**below("picture/"), blocks=drawn),
         seconds=float(arrays["seconds"]),
     )

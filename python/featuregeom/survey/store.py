@@ -7,6 +7,8 @@
     DIR/matrices.parquet     the tables, written when all matrices are done
     DIR/features.parquet
     DIR/blocks.parquet
+    DIR/pairs.parquet
+    DIR/summary.json         the verdicts by kind of layer
     DIR/report.html
 
 Tables are made from the parts alone, and hold no times, so a run that was stopped and resumed writes the same
@@ -29,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from featuregeom.analysis import Analysis, MatrixResult
 from featuregeom.atomic import create_folder, replacing
+from featuregeom.dictionaries import by_layers
 from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.folders import refuse_another
 from featuregeom.survey.parts import read_part, write_part
@@ -42,10 +45,11 @@ _INDEX = "analysis.json"
 _CERTIFICATES = "certificates"
 _PARTS = "parts"
 _DIGEST = "digest"
-_TABLES = ("matrices", "features", "blocks")
+_TABLES = ("matrices", "features", "blocks", "pairs")
+_SUMMARY = "summary.json"
 
 _WRITTEN = re.compile(
-    rf"{re.escape(_INDEX)}|report\.html|(?:{'|'.join(_TABLES)})\.parquet"
+    rf"{re.escape(_INDEX)}|{re.escape(_SUMMARY)}|report\.html|(?:{'|'.join(_TABLES)})\.parquet"
     rf"|{_PARTS}/(\d{{4,}})\.npz|{_CERTIFICATES}/(\d{{4,}})-\d+\.json"
 )
 """The files that an analysis writes, by their paths in its folder, with the number of the matrix."""
@@ -160,7 +164,7 @@ class Store:
         self.write_plan()
 
     def write_tables(self, analysis: Analysis) -> None:
-        """Write the three tables, and the certificates of the schemes that the page shows.
+        """Write the tables, the summary, and the certificates of the schemes that the page shows.
 
         Raises
         ------
@@ -172,6 +176,9 @@ class Store:
             frame: pd.DataFrame = getattr(analysis, table)
             with replacing(self.folder / f"{table}.parquet") as temporary, temporary.open("wb") as file:
                 frame.drop(columns="seconds", errors="ignore").to_parquet(file, index=False)
+        with replacing(self.folder / _SUMMARY) as temporary:
+            summary = {"provenance": analysis.provenance, "layers": by_layers(analysis.matrices)}
+            temporary.write_text(json.dumps(summary, indent=1), encoding="utf-8")
         for name, picture in analysis.pictures.items():
             for block in picture.blocks:
                 if block.certificate:
@@ -212,6 +219,7 @@ def assemble(plan: Plan, results: Sequence[MatrixResult], out: Path | None) -> A
         matrices=tables.matrices(results),
         features=tables.features(results),
         blocks=tables.blocks(results),
+        pairs=tables.pairs(results),
         skipped=pd.DataFrame(plan["skipped"], columns=["tensor", "shape", "dtype", "reason"]),
         pictures={result.row["matrix"]: result.picture for result in results},
         provenance=plan["provenance"],
