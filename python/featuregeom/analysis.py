@@ -124,8 +124,6 @@ class Analysis:
         One row per feature.
     blocks : DataFrame
         One row per block of features.
-    pairs : DataFrame
-        One row per significant pair of features.
     skipped : DataFrame
         Tensors that were not analysed: ``tensor``, ``shape``, ``dtype``, ``reason``.
     pictures : dict of str to Picture
@@ -134,13 +132,15 @@ class Analysis:
         Source, format, featuregeom's version, and the parameters of the analysis.
     out : Path or None
         Folder that the tables were written to.
+    pairs : DataFrame or None
+        One row per significant pair of features; none where they were not looked for.
     """
 
     matrices: pd.DataFrame
     features: pd.DataFrame
     blocks: pd.DataFrame
-    pairs: pd.DataFrame
     skipped: pd.DataFrame
     pictures: dict[str, Picture]
     provenance: dict[str, Any]
     out: Path | None = field(default=None)
+    pairs: pd.DataFrame | None = None
