@@ -220,9 +220,9 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path):
     arrays["x_large"] = rng.standard_normal((60_000, 64))
     np.savez(tmp_path / "model.npz", **arrays)
     out = tmp_path / "out"
-    given = ["analyze", str(tmp_path / "model.npz"), "--no-pairs", "--out", str(out)]
+    command = [sys.executable, "-m", "featuregeom", "analyze", str(tmp_path / "model.npz"), "--out", str(out)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "featuregeom", *given],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -239,6 +239,6 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path):
     assert "--resume" in said
     assert len(fg.load(out).matrices) == 3
     assert not (out / "matrices.parquet").exists()
-    done = run(*given, "--resume")
+    done = run("analyze", tmp_path / "model.npz", "--out", out, "--resume")
     assert done.returncode == 0
     assert len(fg.load(out).matrices) == 4

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -275,3 +277,51 @@ def test_a_real_transformer_has_its_known_answers() -> None:
     unused = {token for token in tokens if token.startswith("[unused")}
     assert len(unused) == 994
     assert len(unused & set(first["members"])) == 993
+
+
+def test_an_analysis_gives_verdicts_and_pairs_where_asked(tmp_path: Path) -> None:
+    source = {
+        "h.0.attn.q_proj": gaussian(60, 60, 1),
+        "h.0.mlp.up_proj": planted(8),
+        "h.1.mlp.up_proj": gaussian(70, 40, 2),
+    }
+    found = fg.analyze(source, pairs=True, out=tmp_path / "out", num_threads=1)
+    rows = found.matrices.set_index("matrix")
+    assert rows["verdict"].tolist() == [SENTENCES[0], SENTENCES[2], SENTENCES[0]]
+    assert rows["significant_pairs"].tolist() == [0, 1, 0]
+    assert found.pairs is not None
+    assert found.pairs[["matrix", "i", "j"]].to_numpy().tolist() == [["h.0.mlp.up_proj", 0, 1]]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["layers"]
+    assert summary == fg.dictionaries.by_layers(found.matrices)
+    assert [(row["layers"], row["matrices"], row["significant_pairs"]) for row in summary] == [
+        ("queries", 1, 0),
+        ("MLP inputs", 2, 1),
+    ]
+    assert summary[1]["verdicts"] == {SENTENCES[2]: 1, SENTENCES[0]: 1}
+    loaded = fg.survey.load(tmp_path / "out")
+    assert loaded.pairs is not None
+    assert loaded.pairs.equals(found.pairs)
+    without = fg.analyze(source, num_threads=1)
+    assert without.matrices["verdict"].eq("").all()
+    assert without.matrices["significant_pairs"].isna().all()
+    assert without.pairs is not None
+    assert len(without.pairs) == 0
+    assert fg.dictionaries.by_layers(without.matrices) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("encoder.layer.0.attention.self.key.weight", "keys"),
+        ("encoder.layer.0.attention.output.dense.weight", "attention outputs"),
+        ("encoder.layer.0.intermediate.dense.weight", "MLP inputs"),
+        ("encoder.layer.0.output.dense.weight", "MLP outputs"),
+        ("model.layers.3.self_attn.o_proj.weight", "attention outputs"),
+        ("model.layers.3.mlp.down_proj.weight", "MLP outputs"),
+        ("transformer.wte.weight", "embeddings"),
+        ("embeddings.word_embeddings.weight", "embeddings"),
+        ("pooler.dense.weight", "others"),
+    ],
+)
+def test_layers_by_their_names(name: str, layers: str) -> None:
+    assert fg.dictionaries.layers_of(name) == layers

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -209,7 +209,7 @@ def analyze(
     ] = NonFinite.error,
     pairs: Annotated[
         bool, typer.Option("--pairs/--no-pairs", help="Look for significant pairs and give a verdict.")
-    ] = True,
+    ] = False,
     mmap: Mmap = True,
     num_threads: Threads = None,
     seed: Annotated[

@@ -51,7 +51,7 @@ class Options:
     block_threshold: float | None = None
     nan: Literal["error", "skip"] = "error"
     seed: int = 0
-    pairs: bool = True
+    pairs: bool = False
 
 
 def measure(
