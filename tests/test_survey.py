@@ -428,9 +428,9 @@ def test_loading_gives_what_was_written(model, tmp_path):
     [
         (None, "holds no analysis"),
         ("{", "cannot be read"),
-        ("[]", "no description"),
-        ('{"a": 1}', "no description"),
-        ('{"provenance": 1, "matrices": [], "skipped": []}', "no description"),
+        ("[]", "does not describe"),
+        ('{"a": 1}', "does not describe"),
+        ('{"provenance": 1, "matrices": [], "skipped": []}', "does not describe"),
     ],
 )
 def test_a_folder_without_an_analysis_is_named(tmp_path, content, message):
