@@ -14,6 +14,7 @@ from featuregeom.atomic import replacing
 from featuregeom.certificates.format import EXACT, FORMAT, FORMATS, RANDOMISED, fields_of, nearest_relations
 from featuregeom.errors import ParameterError, SourceError
 from featuregeom.recognise import policy
+from featuregeom.recognise.detect import detect
 from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.streamed import LargeDetection
 from featuregeom.relations.check import check
@@ -202,8 +203,6 @@ def _tolerance(detection: Detection | LargeDetection, seed: int) -> float:
         return policy.TOLERANCE
     if isinstance(detection, Detection):
         # Above 8 points a name may be given through noise, whatever the tolerance.
-        from featuregeom.recognise.detect import detect
-
         again = detect(gram=detection.cosines, seed=seed).name
         # In line mode the cosines are those of both sides, and the name says so.
         if again and again in detection.name:

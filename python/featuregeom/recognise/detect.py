@@ -28,8 +28,16 @@ from featuregeom.recognise.inputs import (
 from featuregeom.recognise.names.two_graphs import equiangular_name
 from featuregeom.recognise.noise import moved_by_noise
 from featuregeom.recognise.streamed import LargeDetection, detect_large
+from featuregeom.relations.components import components
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
-from featuregeom.relations.products import canonical, class_means, intersection_numbers, is_scheme, stable
+from featuregeom.relations.products import (
+    canonical,
+    class_means,
+    intersection_numbers,
+    is_scheme,
+    is_symmetric_scheme,
+    stable,
+)
 from featuregeom.shapes.names import with_article
 
 __all__ = ["detect", "detect_cosines"]
@@ -302,7 +310,7 @@ def _direct_sum(
 ) -> tuple[tuple[Detection, ...], list[NDArray[np.int64]]]:
     """Judge the summands, where there are several, all have a name, and none has more to do with another than noise."""
     for threshold in policy.COUPLED:
-        members = _components(np.abs(cosines) > threshold)
+        members = components(np.abs(cosines) > threshold)
         if len(members) > 1 and min(map(len, members)) > 1:
             parts = tuple(part(index) for index in members)
             limit = max(tolerance, policy.SUM_NOISE * max(map(_deviation, parts)))
@@ -337,20 +345,6 @@ def _coupling(cosines: NDArray[np.float64], members: list[NDArray[np.int64]]) ->
     for number, index in enumerate(members):
         place[index] = number
     return float(np.abs(cosines[place[:, None] != place]).max())
-
-
-def _components(joined: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    free = np.ones(len(joined), dtype=bool)
-    found = []
-    while free.any():
-        reached = np.zeros(len(joined), dtype=bool)
-        front = np.array([int(free.argmax())])
-        while front.size:
-            reached[front] = True
-            front = np.flatnonzero(joined[front].any(axis=0) & ~reached)
-        free &= ~reached
-        found.append(np.flatnonzero(reached))
-    return found
 
 
 def _sum_name(parts: tuple[Detection, ...]) -> str:
@@ -416,10 +410,9 @@ def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -
     n = len(relations)
     scheme = is_scheme(relations, seed)
     closure = relations if scheme else stable(relations, seed=seed, most=max(n, 8))
-    homogeneous = closure is not None and np.array_equal(closure, closure.T) and is_scheme(closure, seed)
     if n == 1:
         return detect_cosines(np.eye(1), np.ones(1))
-    if closure is None or not homogeneous:
+    if closure is None or not is_symmetric_scheme(closure, seed):
         reason = "the relations are not a scheme"
         if closure is not None:
             cells = len(np.unique(closure.diagonal()))

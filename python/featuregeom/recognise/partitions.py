@@ -14,7 +14,14 @@ from featuregeom.recognise.levels import candidates, clear_cuts, colour
 from featuregeom.recognise.names.catalogue import catalogue
 from featuregeom.recognise.names.rings import heights, rings
 from featuregeom.recognise.refinement import refine, tight_dimensions, tighten
-from featuregeom.relations.products import canonical, class_counts, class_means, is_scheme, stable
+from featuregeom.relations.products import (
+    canonical,
+    class_counts,
+    class_means,
+    is_scheme,
+    is_symmetric_scheme,
+    stable,
+)
 from featuregeom.summary import summarised
 
 __all__ = ["Partition", "Search", "search"]
@@ -116,7 +123,7 @@ def search(
             _add(found, cosines, levels, "levels")
         else:
             closure = stable(levels, seed=seed, most=_few(len(cosines)))
-            if closure is not None and _symmetric_scheme(closure, seed):
+            if closure is not None and is_symmetric_scheme(closure, seed):
                 _add(found, cosines, closure, "closure")
         if found or closure is not None:
             return Search(tuple(found.values()), levels, True, closure)
@@ -138,15 +145,6 @@ def search(
 def _few(n: int) -> int:
     """Colours that a closure may have to be of interest: as good as discrete above."""
     return max(n, policy.CLOSURE_COLOURS)
-
-
-def _symmetric_scheme(colours: NDArray[np.int64], seed: int) -> bool:
-    diagonal = colours.diagonal()
-    return (
-        bool((diagonal == diagonal[0]).all())
-        and np.array_equal(colours, colours.T)
-        and is_scheme(colours, seed)
-    )
 
 
 def _add(
@@ -230,5 +228,5 @@ def _closures(
         return
     for cut in proposals[: policy.CLOSED_PROPOSALS]:
         colours = stable(colour(cosines, cut), seed=seed, most=_few(len(cosines)))
-        if colours is not None and _symmetric_scheme(colours, seed):
+        if colours is not None and is_symmetric_scheme(colours, seed):
             _add(found, cosines, colours, "closure")

@@ -17,6 +17,7 @@ from featuregeom.relations.eigenmatrices import Eigenmatrices, Numbers, eigenmat
 from featuregeom.relations.order import canonical_order
 from featuregeom.relations.parameters import Parameters
 from featuregeom.relations.relations import Labelled, as_labels
+from featuregeom.relations.structure import is_primitive
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
@@ -281,7 +282,7 @@ def _result(found: _Found, labelled: Labelled, order: str, seed: int) -> Check:
         is_coherent=True,
         is_symmetric=bool(np.array_equal(transpose, np.arange(rank))),
         is_commutative=noncommuting(numbers) is None,
-        is_primitive=is_scheme and _is_primitive(numbers),
+        is_primitive=is_scheme and is_primitive(Numbers(numbers, valencies, transpose)),
         reason=reason,
         labels=labelled.labels,
         classes=labelled.classes,
@@ -356,23 +357,6 @@ def check_circulant(
         progress=progress,
     )
     return _result(found, Labelled(labels[None].astype(np.uint32), classes[order]), "given", seed)
-
-
-def _is_primitive(numbers: Ints) -> bool:
-    """Whether every class of a scheme but the diagonal reaches all classes by its powers."""
-    rank = len(numbers)
-    for single in range(1, rank):
-        reached = np.zeros(rank, dtype=bool)
-        reached[[0, single]] = True
-        while True:
-            # In a finite scheme a transposed class is in the powers of the class itself.
-            more = reached | (numbers[reached, single] > 0).any(axis=0)
-            if np.array_equal(more, reached):
-                break
-            reached = more
-        if not reached.all():
-            return False
-    return True
 
 
 def _several_fibres(fibres: Ints) -> str:

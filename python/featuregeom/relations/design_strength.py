@@ -49,13 +49,15 @@ def gegenbauer(degree: int, m: int, x: Any) -> NDArray[np.float64]:
     """
     if degree < 0 or m < 1:
         raise ParameterError(f"degree must be at least 0 and m at least 1, got {degree} and {m}")
+    from scipy.special import eval_jacobi
+
     t = np.asarray(x, dtype=np.float64)
-    below, here = np.ones_like(t), t.copy()
-    if degree == 0:
-        return below
-    for k in range(1, degree):
-        below, here = here, ((2 * k + m - 2) * t * here - k * below) / (k + m - 2) if k + m > 2 else t * here
-    return here
+    if m == 1:
+        return np.asarray(
+            t**degree
+        )  # the sphere is 1 and -1, where Jacobi's polynomials have no such parameters
+    a = (m - 3) / 2
+    return np.asarray(eval_jacobi(degree, a, a, t) / eval_jacobi(degree, a, a, 1.0))
 
 
 def absolute_bound(m: int, s: int) -> int:

@@ -20,6 +20,7 @@ __all__ = [
     "class_sizes",
     "intersection_numbers",
     "is_scheme",
+    "is_symmetric_scheme",
     "stable",
 ]
 
@@ -89,6 +90,16 @@ def is_scheme(relations: Colours, seed: int = 0) -> bool:
         if (both != both.ravel()[first][relations]).any():
             return False
     return True
+
+
+def is_symmetric_scheme(colours: Colours, seed: int = 0) -> bool:
+    """Decide whether any colours, such as those of `stable`, are an association scheme of symmetric classes."""
+    diagonal = colours.diagonal()
+    return (
+        bool((diagonal == diagonal[0]).all())
+        and np.array_equal(colours, colours.T)
+        and is_scheme(colours, seed)
+    )
 
 
 def intersection_numbers(relations: Colours) -> NDArray[np.int64]:

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.recognise.levels import clear_cuts, colour
-from featuregeom.relations.products import canonical, class_counts, class_means, is_scheme, stable
+from featuregeom.relations.products import (
+    canonical,
+    class_counts,
+    class_means,
+    is_scheme,
+    is_symmetric_scheme,
+    stable,
+)
 from featuregeom.summary import summarised
 
 __all__ = ["Ideal", "ideal_of"]
@@ -73,9 +80,7 @@ def ideal_of(name: str, X: NDArray[np.float64], *also: str) -> Ideal | None:
     relations = colour(gram, cuts)
     if not is_scheme(relations):
         finer = stable(relations, most=len(gram))
-        if finer is None or not np.array_equal(finer, finer.T):
+        if finer is None or not is_symmetric_scheme(finer):
             return None
         relations = canonical(finer, gram)
-        if not is_scheme(relations):
-            return None
     return Ideal(name, also, X.shape[1], relations, class_means(gram, relations), class_counts(relations)[0])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from featuregeom.recognise import policy
 from featuregeom.recognise.spectral import support_of
+from featuregeom.relations.components import components
 from featuregeom.shapes.names import cross_polytope_name, cube_name, simplex_name
 
 __all__ = ["Parametric", "component_sizes", "eberlein", "krawtchouk", "noise_outside", "parametric_name"]
@@ -41,19 +42,7 @@ def component_sizes(joined: NDArray[np.bool_]) -> Counter[int]:
     Counter
         Number of components of each size.
     """
-    sizes: Counter[int] = Counter()
-    free = np.ones(len(joined), dtype=bool)
-    while free.any():
-        reached = np.zeros(len(joined), dtype=bool)
-        reached[int(free.argmax())] = True
-        while True:
-            more = joined[reached].any(axis=0) | reached
-            if np.array_equal(more, reached):
-                break
-            reached = more
-        sizes[int(reached.sum())] += 1
-        free &= ~reached
-    return sizes
+    return Counter(map(len, components(joined)))
 
 
 def krawtchouk(d: int, q: int) -> NDArray[np.float64]:
