@@ -183,7 +183,11 @@ class Spectrum:
         return bound
 
     def kappa_bound(self, kappa: NDArray[np.float64]) -> NDArray[np.float64]:
-        r"""Bound the relative errors that rounding makes in kappa and in capacity.
+        r"""Bound the relative errors that rounding makes in kappa, and in the capacity of features of mass 1.
+
+        Where the masses of a feature sum to s < 1, it lies partly in the null space, where directions are rounding:
+        its capacity is that of its projection, s^2 N / kappa, and can be far from N / kappa (`frames.capacity`), which
+        this does not bound.
 
         .. math:: (n + m) u (4 + \operatorname{tr} F / \kappa_i), \qquad u = 2^{-53}
 

@@ -224,9 +224,13 @@ class Trajectory:
 
         Notes
         -----
-        The noise meant is normal and of one scale per feature over the whole trajectory, as independent increments or
-        as independent values. What is found is left out and the others are compared with the rest, until nothing is
-        added. Increments to or from a zero feature are left out. With fewer than three increments none is a jump.
+        The noise meant is normal and of one scale per feature over the whole trajectory, as independent increments
+        or as independent values; the scales of the features are taken to be of one spread (equal, or scattered
+        about one value). Where a few features are much noisier than all others, as one in ten by a factor of ten,
+        short trajectories (up to six checkpoints) flag them in up to a tenth of the runs at the level .01; so does
+        noise that shrinks with training, or that has heavy tails. What is found is left out and the others are
+        compared with the rest, until nothing is added. Increments to or from a zero feature are left out. With
+        fewer than three increments none is a jump.
 
         References
         ----------

@@ -117,7 +117,7 @@ class Saturation:
     expected : float
         :math:`\rho_0`, that of random directions with the same norms, in closed form.
     excess : float
-        :math:`(\rho - \rho_0) / (1 - \rho_0)`: 1 when saturated, 0 at random, negative below; NaN where random
+        :math:`(\rho - \rho_0) / (1 - \rho_0)`: 1 when saturated, about 0 at random, negative below; NaN where random
         directions saturate.
     z, p : float
         Of `value` among the sampled random frames; see `Score`.
