@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.lib import format as npy
 
+import featuregeom as fg
+from featuregeom import memory
+from featuregeom.sources import open_source
 from processes import run
 
 pytestmark = pytest.mark.skipif(
@@ -103,3 +109,39 @@ print("right")
 def test_little_work_needs_little_memory() -> None:
     said = run(_LIMITED.format(before="", work="_core.sweep(X[:2000], neighbours=3)", megabytes=60))
     assert said.split() == ["finished", "usable"]
+
+
+def test_an_estimate_counts_what_is_not_read_in_place(tmp_path: Path) -> None:
+    """By exactly the bytes of the tensor, beside what the analysis of the mapped file needs."""
+    X = np.random.default_rng(0).standard_normal((500, 20))
+    np.save(tmp_path / "x.npy", X)
+    np.savez(tmp_path / "x.npz", x=X)
+    mapped = fg.estimate(tmp_path / "x.npy").memory
+    assert fg.estimate(tmp_path / "x.npy", mmap=False).memory - mapped == X.nbytes
+    assert fg.estimate(tmp_path / "x.npz").memory - mapped == X.nbytes
+    assert fg.estimate(X).memory == mapped
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    save_file({"x": X, "y": X}, tmp_path / "x.safetensors")
+    assert fg.estimate(tmp_path / "x.safetensors").memory == mapped
+    assert fg.estimate(tmp_path / "x.safetensors", mmap=False).memory - mapped == X.nbytes
+    # A slice of an archive's stack is cut out of the whole.
+    np.savez(tmp_path / "stack.npz", s=np.stack([X, X, X]))
+    assert fg.estimate(tmp_path / "stack.npz").memory - mapped == 3 * X.nbytes
+
+
+def test_what_is_larger_than_memory_is_refused_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of an archive by the size that it declares: 64 MiB of zeros are 64 kB of it."""
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1 << 20, 8)))
+    np.save(tmp_path / "large.npy", np.zeros((1 << 20, 8)))
+    assert (tmp_path / "bomb.npz").stat().st_size < 1 << 17
+    monkeypatch.setattr(memory, "available", lambda: 1 << 25)
+    monkeypatch.setattr(npy, "read_array", None)
+    monkeypatch.setattr(np, "fromfile", None)
+    for name, options in (("bomb.npz", {}), ("large.npy", {"mmap": False})):
+        with (
+            open_source(tmp_path / name, **options) as reader,
+            pytest.raises(MemoryError, match=r"takes 0\.067 GB of memory, and 0\.034 GB are left"),
+        ):
+            reader.read(reader.tensors()[0].name)

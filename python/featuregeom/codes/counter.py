@@ -20,6 +20,7 @@ from featuregeom.atomic import replacing
 from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.frames import Progress
+from featuregeom.memory import check_memory
 
 __all__ = ["CodeCounter", "label_purity"]
 
@@ -314,6 +315,7 @@ class CodeCounter:
         try:
             # NumPy leaves a file open that it cannot read.
             with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                check_memory(sum(member.file_size for member in file.zip.infolist()), os.fspath(path))
                 header = json.loads(str(file["header"]))
                 arrays = {name: file[name] for name in _ARRAYS}
             if header["format"] != _FORMAT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -168,6 +169,19 @@ class BaseReader(ABC):
         if stored is None:
             raise SourceError(f"{self.source}: no tensor {name!r}")
         return np.asarray(self._load(stored))
+
+    def held(self, name: str) -> int:
+        """Bytes of memory that a matrix of the source takes while it is measured: none where it is read in place."""
+        name = in_utf8(name)
+        if name not in self._views:
+            return 0
+        view = self._views[name]
+        made = 8 * math.prod(self._infos[name].shape) if view.scales is not None or view.times else 0
+        return made + self.taken(self.stored[view.tensor])
+
+    def taken(self, info: TensorInfo) -> int:
+        """Bytes of memory that loading a stored tensor takes: none where it is read in place."""
+        return info.n_bytes if self.copies else 0
 
     def load(self, info: TensorInfo) -> Any:
         """Give a stored tensor, for a reader of several files."""

@@ -127,6 +127,11 @@ class JoinedReader(BaseReader):
         for reader in self._readers.values():
             reader.close()
 
+    def taken(self, info: TensorInfo) -> int:
+        """Bytes that loading takes, as the file's own reader says."""
+        reader, stored = self._places[info.name]
+        return reader.taken(stored)
+
     def _load(self, info: TensorInfo) -> Any:
         reader, stored = self._places[info.name]
         return reader.load(stored)

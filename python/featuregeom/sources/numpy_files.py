@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from featuregeom.errors import SourceError
+from featuregeom.memory import check_memory
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 from featuregeom.sources.raw_file import RawFile
@@ -88,6 +89,10 @@ class NpyReader(BaseReader):
         super().close()
         self._file.close()
 
+    def taken(self, info: TensorInfo) -> int:
+        """Bytes that loading takes: none where the file is mapped."""
+        return 0 if self._file.mapped else info.n_bytes
+
     def _load(self, info: TensorInfo) -> NDArray[Any]:
         return self._file.array(self._header.offset, self._header.dtype, info.shape, self._header.order)
 
@@ -125,6 +130,7 @@ class NpzReader(BaseReader):
         super().__init__(str(path), "npz", infos, reading, [path], beside=beside)
 
     def _load(self, info: TensorInfo) -> NDArray[Any]:
+        check_memory(info.n_bytes, self._where(info.name))
         with (
             _zip_errors(self._where(info.name)),
             zipfile.ZipFile(self._path) as archive,
@@ -139,7 +145,7 @@ def _zip_errors(where: str) -> Iterator[None]:
     """Turn what goes wrong inside a zip archive into a SourceError that names the place."""
     try:
         yield
-    except SourceError:
+    except (SourceError, MemoryError):
         raise
     except Exception as error:  # corrupt, encrypted, vanished, exotically compressed ...
         raise SourceError(f"{where}: the archive cannot be read: {error or type(error).__name__}") from error

@@ -200,6 +200,10 @@ class Reader(Protocol):
         """Give one feature matrix: in place where the format allows it."""
         ...
 
+    def held(self, name: str) -> int:
+        """Bytes of memory that a matrix takes itself: none where it is read in place."""
+        ...
+
     def release(self, name: str) -> None:
         """Tell that the tensor's pages are not needed any more."""
         ...

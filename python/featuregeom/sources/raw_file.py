@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from featuregeom.errors import SourceError
+from featuregeom.memory import check_memory
 
 __all__ = ["RawFile"]
 
@@ -53,6 +54,11 @@ class RawFile:
         if not self.size:
             raise SourceError(f"{path}: the file is empty")
 
+    @property
+    def mapped(self) -> bool:
+        """Whether arrays are views on the mapped file."""
+        return self._map is not None
+
     def head(self, n_bytes: int) -> bytes:
         """Give the first `n_bytes` bytes, or all there are."""
         if self._map is not None:
@@ -71,6 +77,7 @@ class RawFile:
         if self._map is not None:
             flat = np.frombuffer(self._map, dtype, count, start)
         else:
+            check_memory(count * np.dtype(dtype).itemsize, str(self.path))
             try:
                 flat = np.fromfile(self.path, dtype, count, offset=start)
             except OSError as error:

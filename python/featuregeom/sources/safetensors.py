@@ -118,6 +118,10 @@ class SafetensorsReader(BaseReader):
         for entry in self._entries.values():
             entry.file.close()
 
+    def taken(self, info: TensorInfo) -> int:
+        """Bytes that loading takes: none where the file is mapped."""
+        return 0 if self._entries[info.name].file.mapped else info.n_bytes
+
     def _load(self, info: TensorInfo) -> NDArray[Any]:
         entry = self._entries[info.name]
         return entry.file.array(entry.start, _STORED.get(info.dtype, "u1"), info.shape)

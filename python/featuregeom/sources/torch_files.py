@@ -69,6 +69,10 @@ class TorchReader(BaseReader):
         if self._released >= _FORGET_AFTER:
             self._tensors, self._released = {}, 0
 
+    def taken(self, info: TensorInfo) -> int:
+        """Bytes that loading takes: all of the file where it is not mapped."""
+        return 0 if self._mmap else sum(each.n_bytes for each in self.stored.values())
+
     def close(self) -> None:
         """Let go of the file; matrices that were read stay valid."""
         super().close()

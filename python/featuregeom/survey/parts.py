@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from featuregeom.analysis import BlockPicture, MatrixResult, Picture
 from featuregeom.atomic import replacing
 from featuregeom.errors import SourceError
+from featuregeom.memory import check_memory
 
 __all__ = ["read_part", "write_part"]
 
@@ -66,6 +67,7 @@ def read_part(path: Path, plan: str, name: str) -> MatrixResult:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
+            check_memory(sum(member.file_size for member in part.zip.infolist()), str(path))
             arrays = {key: part[key] for key in part.files}
         if str(arrays.pop(_DIGEST)) != _digest(arrays):
             raise ValueError("its contents are not those that were written")

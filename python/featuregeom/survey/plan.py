@@ -87,7 +87,7 @@ class Cost:
     read : int
         Bytes of the tensor.
     memory : int
-        Peak bytes beyond a memory-mapped tensor.
+        Peak bytes, with the tensor itself unless it is read in place.
     """
 
     frame: int
@@ -145,13 +145,15 @@ class Estimate:
         return pd.DataFrame(rows, columns=["matrix", *Cost.__annotations__, "operations"])
 
 
-def cost(info: TensorInfo) -> Cost:
+def cost(info: TensorInfo, held: int = 0) -> Cost:
     """Count what one matrix costs.
 
     Parameters
     ----------
     info : TensorInfo
         A matrix.
+    held : int
+        Bytes that it takes itself, where it is not read in place: members of an archive, files that are not mapped.
 
     Returns
     -------
@@ -168,7 +170,7 @@ def cost(info: TensorInfo) -> Cost:
         measures=2 * n * m * short if n >= m else n * n,
         sweep=n * (n - 1) * m,
         read=info.n_bytes,
-        memory=memory,
+        memory=memory + held,
     )
 
 
@@ -308,9 +310,10 @@ def estimate(
         mmap=mmap,
     ) as reader:
         chosen, _ = select(reader.tensors(), include, exclude)
+        held = {info.name: reader.held(info.name) for info in chosen}
     reasons = {info.name: refusal(info.dtype) for info in chosen}
     return Estimate(
-        {info.name: cost(info) for info in chosen if reasons[info.name] is None},
+        {info.name: cost(info, held[info.name]) for info in chosen if reasons[info.name] is None},
         {name: reason for name, reason in reasons.items() if reason is not None},
     )
 
