@@ -503,3 +503,8 @@ def test_a_sum_is_no_name_of_a_block():
     assert claim["name"] == "2 x triangle"
     assert verify(claim, X).holds
     assert not verify(claim | {"method": "block, 4 proposals"}, X).holds
+
+
+def test_multiplicities_that_sum_to_nothing_are_refused():
+    X = np.concatenate([fg.shapes.polygon(5), 2 * fg.shapes.polygon(5)[2:3]])
+    assert not verify(certify(detect(X)) | {"multiplicities": [1, 2, -3]}, X).holds

@@ -80,7 +80,7 @@ class Eigenmatrices:
     def krein(self) -> NDArray[np.float64]:
         """Krein parameters, shape (r, r, r): ``E_i o E_j = (1/n) sum_k krein[i, j, k] E_k``; O(r^4), when asked for."""
         products = np.einsum("li,lj,kl->ijk", self.Q, self.Q, self.P, optimize=True)
-        return np.asarray(products.real / self.n)
+        return np.asarray(products.real / self.P[0].real.sum())
 
     @property
     def valencies(self) -> NDArray[np.int64]:
