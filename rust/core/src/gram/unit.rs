@@ -13,6 +13,12 @@ const ROWS: usize = 64;
 /// Norms below this are lifted before they are inverted.
 const TINY: f64 = 1e-30;
 
+/// Norms below this are near the subnormal numbers of `f64`, which have few digits: they are computed anew, lifted.
+const COARSE: f64 = 1e-290;
+
+/// How often such rows are multiplied by [`LIFT`]: the least number above 0 then has a square.
+const LIFTS: usize = 9;
+
 /// Squared norms below this have lost digits, or are 0 of a feature that is not.
 const SUNKEN: f64 = 1e-280;
 
@@ -72,7 +78,13 @@ pub fn squared_lengths(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
 /// Divide a feature by its norm, which is not zero.
 pub(crate) fn normalise<T: Real>(row: &mut [T], norm: f64) {
     let mut norm = norm;
-    if norm < TINY {
+    if norm < COARSE {
+        let lift = T::narrow(LIFT);
+        for _ in 0..LIFTS {
+            row.iter_mut().for_each(|value| *value *= lift);
+        }
+        norm = dot(row, row).sqrt();
+    } else if norm < TINY {
         // The inverse would be out of the range of `f32`.
         let lift = T::narrow(LIFT);
         row.iter_mut().for_each(|value| *value *= lift);
@@ -170,6 +182,21 @@ fn small_norm(x: &FeatureMatrix<'_>, i: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn subnormal_features_keep_their_digits() {
+        // Multiples of the least number: their norm, as one of them, would be known to a part in a million at best.
+        let least = f64::from_bits(1);
+        let mut row = [3e6 * least, 4e6 * least, 12e6 * least];
+        let norm = 13e6 * least;
+        normalise(&mut row, norm);
+        for (found, expected) in row.iter().zip([3.0 / 13.0, 4.0 / 13.0, 12.0 / 13.0]) {
+            assert!((found - expected).abs() < 1e-15, "{found}");
+        }
+        let mut row = [1.0 * least, 1.0 * least, 1.0 * least];
+        normalise(&mut row, 2.0 * least);
+        assert!(row.iter().all(|found| (found - 3.0_f64.sqrt().recip()).abs() < 1e-15), "{row:?}");
+    }
 
     #[test]
     fn features_without_squares_have_cosines() {
