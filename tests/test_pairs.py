@@ -305,10 +305,12 @@ def test_tables_and_page_say_where_no_gap_was_found(tmp_path):
 
     separate = fg.shapes.direct_sum(fg.shapes.polygon(5), fg.shapes.simplex(4))
     random = np.random.default_rng(0).standard_normal((60, 20))
-    found = fg.analyze({"separate": separate, "random": random}).matrices
-    assert found["block_gap"].tolist() == ["found", "none"]
+    sources = {"separate": separate, "random": random, "one shape": fg.shapes.polygon(5)}
+    found = fg.analyze(sources).matrices
+    assert found["block_gap"].tolist() == ["found", "none", "none"]
     said = [" ".join(reading(row)) for row in found.to_dict("records")]
-    assert ["no gap was found" in one and "--block-threshold" in one for one in said] == [False, True]
+    # A geometry with a name has nothing to part, so no advice stands beside it.
+    assert ["no gap was found" in one and "--block-threshold" in one for one in said] == [False, True, False]
     given = fg.analyze({"random": random}, block_threshold=0.3).matrices
     assert given["block_gap"].tolist() == ["given"]
     np.save(tmp_path / "random.npy", random)

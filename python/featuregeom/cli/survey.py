@@ -366,7 +366,7 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         table.add_row(*cells, *([plain(row["geometry"] or "no name")] if named else []))
     output.print(table)
     _show_verdicts(by_layers(analysis.matrices))
-    if loose := sum(row.get("block_gap") == "none" for row in rows):
+    if loose := sum(row.get("block_gap") == "none" and not row["geometry"] for row in rows):
         output.print(
             f"blocks of {loose} of {len(rows)} matrices: {NO_GAP} (--block-threshold)",
             soft_wrap=True,

@@ -82,7 +82,8 @@ def reading(row: Mapping[str, Any]) -> list[str]:
         sentences.append(_saturation(row))
     if known(row["coherence"]):
         sentences.append(_coherence(row))
-    if row.get("block_gap") == "none":
+    # Where the features together are a named geometry, there is nothing to part.
+    if row.get("block_gap") == "none" and not known(row["geometry"]):
         sentences.append(f"Blocks: {NO_GAP} (--block-threshold, block_threshold=).")
     if known(row["defect_error"]) and known(row["defect_bound"]):
         error, bound = number(row["defect_error"], 2), number(row["defect_bound"], 2)
