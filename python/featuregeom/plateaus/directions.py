@@ -72,7 +72,8 @@ class Directions:
     kind : str
         Name of the sampler.
     exclude_base : bool
-        Whether the base has no part in them.
+        Whether they do not start at the base. A covariance that is fitted to data with the base among its N rows still
+        has the share 1/N of it, with either sign.
     seed : int
         Seed of the draws.
     """
