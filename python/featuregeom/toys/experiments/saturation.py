@@ -205,12 +205,12 @@ def saturation(
     The default size is what two cores finish in about ten minutes for each kind of biases. Held biases of -.1 are
     made up for by a common direction of all features, whose eigenvalue is a fifth above the others where inputs are
     dense, so that cv is .2 / sqrt(m) to .3 / sqrt(m) there. At the paper's size, S = .101, held biases leave cv at
-    .041, .030 and .025 for m = 64, 112 and 160, trained ones at .0153, .0130 and .0113; the paper's mean for S < .3 is
-    .0124.
+    .041, .030 and .025 for m = 64, 112 and 160; trained ones at .008, .009 and .010 with the paper's constant rate, and
+    at .006, .004 and .006 where the rate falls by half a cosine; the paper's mean for S < .3 is .0124.
     Training is by smaller batches than the paper's: what is slow to converge needs steps, and the noise of small
     batches is averaged away as the learning rate falls. How far trained biases travel depends on both, and cv with
-    them: at a rate of .001 and batches of 1024 they go to -.066 for m = 64 and S = .101, at the defaults here to -.16,
-    and cv is .054.
+    them: at a constant rate of .001 and batches of 1024 they go to .03 for m = 64 and S = .101, at the defaults here to
+    -.16, and cv is .054.
 
     References
     ----------
