@@ -111,6 +111,23 @@ def test_little_work_needs_little_memory() -> None:
     assert said.split() == ["finished", "usable"]
 
 
+def test_an_archive_is_refused_under_a_limit_of_the_process(tmp_path: Path) -> None:
+    """By `analyze` from beginning to end: 256 MiB of zeros in a small file, with 200 MiB left."""
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1 << 21, 16)))
+    code = f"""
+import resource
+from pathlib import Path
+import featuregeom as fg
+held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + (200 << 20), resource.getrlimit(resource.RLIMIT_AS)[1]))
+try:
+    fg.analyze({str(tmp_path / "bomb.npz")!r})
+except MemoryError:
+    print("refused")
+"""
+    assert run(code) == "refused\n"
+
+
 def test_an_estimate_counts_what_is_not_read_in_place(tmp_path: Path) -> None:
     """By exactly the bytes of the tensor, beside what the analysis of the mapped file needs."""
     X = np.random.default_rng(0).standard_normal((500, 20))

@@ -4,6 +4,7 @@
 //! fork stays locked for ever. So the registry of pools belongs to a process id: a child finds that the id is
 //! not its own, leaves the inherited registry untouched and starts a new one.
 
+use super::memory::fits;
 use crate::error::{Error, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fmt::Display;
@@ -20,6 +21,12 @@ const IDLE_POOLS: usize = 2;
 
 /// Threads per core that a caller may ask for. More only cost memory and switches between them.
 const THREADS_PER_CORE: usize = 4;
+
+/// Rows and columns of the product that gives a thread its work space: too many for the kernels that need none.
+const PRODUCT: usize = 64;
+
+/// Bytes of the last cache where the system does not tell.
+const USUAL_CACHE: usize = 32 << 20;
 
 struct Registry {
     process: u32,
@@ -49,13 +56,7 @@ pub fn pool(threads: Option<usize>) -> Result<Pool> {
     let place = pools.iter().position(|pool| pool.current_num_threads() == threads);
     let found = match place {
         Some(place) => pools.remove(place),
-        None => Arc::new(
-            ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .thread_name(|index| format!("featuregeom-{index}"))
-                .build()
-                .map_err(|error| Error::Threads { threads, reason: error.to_string() })?,
-        ),
+        None => Arc::new(start(threads)?),
     };
     pools.push(found.clone());
     let mut spare = pools.iter().rev().filter(|pool| Arc::strong_count(pool) == 1).count();
@@ -67,6 +68,33 @@ pub fn pool(threads: Option<usize>) -> Result<Pool> {
         kept
     });
     Ok(found)
+}
+
+/// Start a pool, each thread with the work space of its matrix products: where memory is short it is missed here, by an
+/// error, and not in the middle of a computation, by the end of the process.
+fn start(threads: usize) -> Result<ThreadPool> {
+    fits(&[[threads, 2, last_level_cache()]])?;
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("featuregeom-{index}"))
+        .build()
+        .map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
+    pool.broadcast(|_| {
+        let ones = faer::Mat::<f64>::full(PRODUCT, PRODUCT, 1.0);
+        let mut product = ones.clone();
+        let (into, left) = (faer::Accum::Replace, ones.as_ref());
+        faer::linalg::matmul::matmul(product.as_mut(), into, left, left, 1.0, faer::Par::Seq);
+        std::hint::black_box(product[(0, 0)]);
+    });
+    Ok(pool)
+}
+
+/// Bytes of the last cache of this machine. faer's products keep twice as much for each thread, from its first one on.
+fn last_level_cache() -> usize {
+    std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index3/size")
+        .ok()
+        .and_then(|text| text.trim().strip_suffix('K')?.parse::<usize>().ok())
+        .map_or(USUAL_CACHE, |kibibytes| kibibytes << 10)
 }
 
 /// Hand out `busy` no more: something that cannot be stopped still runs on it. The next call starts another.
