@@ -82,3 +82,8 @@ def test_importing_the_readers_imports_no_heavy_package():
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "set()"
+
+
+def test_the_home_of_nobody_is_a_source_error():
+    with pytest.raises(SourceError, match=r"~no-such-user/x\.npy: there is no such home folder"):
+        open_source("~no-such-user/x.npy")

@@ -110,7 +110,10 @@ def open_source(
 def _open_named(
     source: str | os.PathLike[str], reading: Reading, mmap: bool, recursive: bool, headers_only: bool
 ) -> Reader:
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError as error:  # "~name" of a user that the system does not know
+        raise SourceError(f"{source}: there is no such home folder: {error}") from error
     try:
         there = path.exists()
     except OSError as error:  # a name that is too long
