@@ -86,7 +86,7 @@ def check_script(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["check.py", str(tmp_path / "c.json"), str(tmp_path / "X.npy")])
 
     def run(certificate, X):
-        fg.schemes.save(certificate, tmp_path / "c.json")
+        fg.schemes.save_certificate(certificate, tmp_path / "c.json")
         np.save(tmp_path / "X.npy", X)
         exec(script, {})
 

@@ -106,7 +106,7 @@ def test_scripted_modules_are_refused_in_every_room(net, make):
         lambda: fg.regions.slice2d(model, [0.0, 0, 0], [1.0, 0, 0], [0.0, 1, 0]),
         lambda: fg.regions.ball_radius(model, [0.0, 0, 0]),
         lambda: fg.plateaus.suffix_from(model, "0", torch.ones(2, 3)),
-        lambda: fg.plateaus.polytopes(model, torch.zeros(1, 3), torch.ones(1, 3)),
+        lambda: fg.plateaus.count_linear_regions(model, torch.zeros(1, 3), torch.ones(1, 3)),
     )
     for call in calls:
         with pytest.raises(ParameterError, match="scripted or traced"):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.plateaus import (
+    count_linear_regions,
     crossings,
     directions,
-    polytopes,
     response_curves,
     stable_slice2d,
     suffix_from,
@@ -431,7 +431,7 @@ def test_linear_regions_on_the_paths_of_a_relu_suffix():
     model, x = mlp(), torch.randn((4, 3), generator=torch.Generator().manual_seed(0))
     g = suffix_from(model, "1", x)
     target = 3 * g.base.roll(1, 0)
-    found = polytopes(g, g.base, target)
+    found = count_linear_regions(g, g.base, target)
     assert found.exact
     for k in range(4):
         way = along(model[2:], g.base[k], target[k])
@@ -442,22 +442,22 @@ def test_linear_regions_on_the_paths_of_a_relu_suffix():
     assert (few.along <= found.crossings).all()
     assert (found.crossings > few.along).any(), "a grid of 5 misses some"
     assert ((found.crossings - few.along) % 2 == 0).all()
-    plain = polytopes(model[2:], g.base, target)
+    plain = count_linear_regions(model[2:], g.base, target)
     np.testing.assert_array_equal(plain.crossings, found.crossings)
-    ray = polytopes(model[2:], g.base, direction=target - g.base, path="ray", end=0.5)
+    ray = count_linear_regions(model[2:], g.base, direction=target - g.base, path="ray", end=0.5)
     assert (ray.crossings <= found.crossings).all()
 
 
-def test_polytopes_for_each_stable_boundary():
+def test_linear_regions_for_each_stable_boundary():
     """A ReLU cliff of known crossings: 2 neurons make it, 5 more bend the plateaus by nothing that is felt."""
     W = np.ones((7, 1))
     b = np.array([0.5, 0.45, 0.9, 0.7, 0.3, -0.2, -0.6])
     out = np.array([[20.0, -20.0, 0, 0, 0, 0, 0]])
     net = [(W, b), (out, np.zeros(1))]
-    found = polytopes(net, LEFT, RIGHT)
+    found = count_linear_regions(net, LEFT, RIGHT)
     assert (found.crossings.tolist(), found.pieces.tolist()) == ([7], [8])
     assert (found.boundaries.tolist(), found.per_boundary.tolist()) == ([1], [7.0])
-    flat = polytopes([(W, b), (np.ones((1, 7)), np.zeros(1))], LEFT, RIGHT)
+    flat = count_linear_regions([(W, b), (np.ones((1, 7)), np.zeros(1))], LEFT, RIGHT)
     assert flat.boundaries.tolist() == [0]
     assert np.isnan(flat.per_boundary).all()
 
@@ -470,13 +470,13 @@ def test_gates_bound_the_regions_of_what_is_not_piecewise_linear():
         return torch.nn.functional.gelu(h @ W)
 
     with pytest.raises(ParameterError, match=r"gelu .* gates= gives a lower bound"):
-        polytopes(g, A, B)
-    found = polytopes(g, A, B, gates=lambda h: h @ W)
+        count_linear_regions(g, A, B)
+    found = count_linear_regions(g, A, B, gates=lambda h: h @ W)
     assert not found.exact
     np.testing.assert_array_equal(found.crossings, crossings(lambda h: h @ W, A, B).along)
-    relu = polytopes(lambda h: torch.relu(h @ W), A, B)
+    relu = count_linear_regions(lambda h: torch.relu(h @ W), A, B)
     np.testing.assert_array_equal(relu.crossings, found.crossings)
-    arc = polytopes(lambda h: torch.relu(h @ W), A, B, path="slerp", gates=lambda h: h @ W)
+    arc = count_linear_regions(lambda h: torch.relu(h @ W), A, B, path="slerp", gates=lambda h: h @ W)
     assert not arc.exact
     for message, options in {
         "does not move": {"target": A},
@@ -484,4 +484,4 @@ def test_gates_bound_the_regions_of_what_is_not_piecewise_linear():
         "sharp must be": {"sharp": 0.5},
     }.items():
         with pytest.raises(ParameterError, match=message):
-            polytopes(lambda h: torch.relu(h @ W), A, **({"target": B} | options))
+            count_linear_regions(lambda h: torch.relu(h @ W), A, **({"target": B} | options))

@@ -384,7 +384,7 @@ def test_functions_that_mix_rows_are_refused_everywhere(g, pairs):
         lambda: plateaus.response_curves(g, base, target),
         lambda: plateaus.crossings(g, base, target),
         lambda: plateaus.stable_slice2d(g, base[0], target[0], [0.0, 1.0, 0.0, 2.0], n=5),
-        lambda: plateaus.polytopes(g, base, target),
+        lambda: plateaus.count_linear_regions(g, base, target),
     ):
         with pytest.raises(ParameterError, match=r"else is in its batch|not known to be"):
             run()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from featuregeom.plateaus import polytopes
+from featuregeom.plateaus import count_linear_regions
 from featuregeom.regions import along
 
 
@@ -107,7 +107,7 @@ def test_a_neuron_that_is_rounding_everywhere_makes_no_pieces(form):
     layers = [(np.r_[[2, 3, 5], np.ones(20)][:, None], np.r_[0, 0, 0, -k]), (W, [0.0]), ([[1.0]], [0.0])]
     found = along(form(layers), [0.1], [3.0])
     assert (found.n_pieces, found.crossings.tolist(), found.n_degenerate) == (21, [20, 0], 0)
-    counted = polytopes(form(layers), [[0.1]], [[3.0]])
+    counted = count_linear_regions(form(layers), [[0.1]], [[3.0]])
     assert (counted.pieces.tolist(), counted.crossings.tolist(), counted.exact) == ([21], [20], True)
 
 

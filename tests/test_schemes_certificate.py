@@ -16,7 +16,7 @@ from scipy.stats import ortho_group
 
 import featuregeom as fg
 from featuregeom.blocks import describe_block
-from featuregeom.certificates import certify, load, save, verify
+from featuregeom.certificates import certify, load_certificate, save_certificate, verify
 from featuregeom.certificates.format import nearest_relations
 from featuregeom.errors import FeatureGeometryError, OutputError, ParameterError, ShapeError, SourceError
 from featuregeom.recognise.detect import detect_cosines
@@ -46,7 +46,7 @@ def test_what_was_certified_is_verified_after_a_journey_through_files(name, tmp_
     X = 3.7 * X[rng.permutation(len(X))] @ rotation(X.shape[1], rng)
     found = certify(detect(X))
     assert found["name"] == name
-    assert verify(load(save(found, tmp_path / "certificate.json")), X).holds
+    assert verify(load_certificate(save_certificate(found, tmp_path / "certificate.json")), X).holds
     assert verify(found, X @ rotation(X.shape[1], rng) / 9).holds
 
 
@@ -401,7 +401,7 @@ def test_files_that_are_no_certificate(text, says, tmp_path):
     path = tmp_path / "c.json"
     path.write_text(text)
     with pytest.raises(SourceError, match=says):
-        load(path)
+        load_certificate(path)
 
 
 @pytest.mark.parametrize(
@@ -418,14 +418,14 @@ def test_damaged_certificates_are_named(damage, tmp_path):
     path = tmp_path / "c.json"
     path.write_text(json.dumps(found | damage))
     with pytest.raises(SourceError, match=r"c\.json: (field|the certificate)"):
-        load(path)
+        load_certificate(path)
 
 
 def test_a_missing_file_and_a_missing_folder():
     with pytest.raises(SourceError, match="nowhere"):
-        load("nowhere.json")
+        load_certificate("nowhere.json")
     with pytest.raises(OutputError):
-        save({}, Path("nowhere") / "c.json")
+        save_certificate({}, Path("nowhere") / "c.json")
 
 
 def test_a_name_through_noise_is_said_to_be_one(tmp_path):
@@ -437,7 +437,7 @@ def test_a_name_through_noise_is_said_to_be_one(tmp_path):
         found.reason
         == f"through noise: cosines differ by up to {found.residual:.3f}, above the tolerance of 0.05"
     )
-    claim = load(save(certify(found), tmp_path / "certificate.json"))
+    claim = load_certificate(save_certificate(certify(found), tmp_path / "certificate.json"))
     assert claim["reason"] == found.reason
     said = verify(claim, X)
     assert said.holds
@@ -459,7 +459,7 @@ def test_certificates_of_the_second_format_are_read_and_verified(name, tmp_path)
     assert (claim["format"][-1], "method" in claim) == ("2", False)
     path = tmp_path / "c.json"
     path.write_text(json.dumps(claim))
-    assert verify(load(path), X).holds
+    assert verify(load_certificate(path), X).holds
     moved = X.copy()
     moved[1] += 0.5 * np.roll(X[1], 1)
     assert not verify(claim, moved).holds

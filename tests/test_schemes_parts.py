@@ -16,7 +16,7 @@ from featuregeom.recognise.levels import candidates, clear_cuts, colour
 from featuregeom.recognise.names.isomorphism import isomorphism
 from featuregeom.recognise.refinement import denoised, refine, tight_dimensions, tighten
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
-from featuregeom.relations.products import intersection_numbers, is_scheme, stable
+from featuregeom.relations.products import coherent_closure, intersection_numbers, is_scheme
 
 SHAPES = {
     "pentagon": shapes.polygon(5),
@@ -108,10 +108,10 @@ def test_fusions_of_polygons(n, seed, data):
     merged = data.draw(st.lists(st.integers(1, 3), min_size=n // 2, max_size=n // 2))
     fused = np.array([0, *np.unique(merged, return_inverse=True)[1] + 1])[relations]
     assert is_scheme(fused, seed) == slow_scheme(fused)
-    finer = stable(fused, seed=seed)
+    finer = coherent_closure(fused, seed=seed)
     # Every colour of the closure lies in one class, and the closure refines no further.
     assert all(len(np.unique(fused[finer == k])) == 1 for k in range(finer.max() + 1))
-    np.testing.assert_array_equal(stable(finer, seed=seed + 1), finer)
+    np.testing.assert_array_equal(coherent_closure(finer, seed=seed + 1), finer)
     if slow_scheme(fused):
         assert finer.max() == fused.max()
 

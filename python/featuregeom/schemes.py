@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from featuregeom.certificates import Verification, certify, load, save, verify
+    from featuregeom.certificates import Verification, certify, load_certificate, save_certificate, verify
     from featuregeom.recognise.detect import detect
     from featuregeom.recognise.detection import Detection
     from featuregeom.recognise.many_blocks import BlockSchemes, detect_blocks
@@ -64,20 +64,20 @@ __all__ = [
     "intersection_array",
     "is_primitive",
     "is_thin",
-    "load",
+    "load_certificate",
     "p_orders",
     "parameters",
     "q_orders",
     "quotient",
     "read_numbers",
-    "save",
+    "save_certificate",
     "strongly_regular",
     "subscheme",
     "verify",
 ]
 
 _HOMES = {
-    "certificates": ("Verification", "certify", "load", "save", "verify"),
+    "certificates": ("Verification", "certify", "load_certificate", "save_certificate", "verify"),
     "relations.check": ("Check", "check", "check_circulant"),
     "relations.closure": ("Closure", "closure"),
     "relations.design_strength": (

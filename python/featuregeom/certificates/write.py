@@ -20,7 +20,7 @@ from featuregeom.recognise.streamed import LargeDetection
 from featuregeom.relations.check import check
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 
-__all__ = ["FORMAT", "certify", "load", "save"]
+__all__ = ["FORMAT", "certify", "load_certificate", "save_certificate"]
 
 _EXACT_POINTS = 1024
 _EXACT_WORK = 2**43
@@ -121,7 +121,7 @@ def certify(
     }
 
 
-def save(certificate: dict[str, Any], path: str | Path) -> Path:
+def save_certificate(certificate: dict[str, Any], path: str | Path) -> Path:
     """Write a certificate as JSON.
 
     Parameters
@@ -147,13 +147,13 @@ def save(certificate: dict[str, Any], path: str | Path) -> Path:
     return path
 
 
-def load(path: str | Path) -> dict[str, Any]:
+def load_certificate(path: str | Path) -> dict[str, Any]:
     """Read a certificate, and check that it is complete.
 
     Parameters
     ----------
     path : path-like
-        JSON that `save` wrote.
+        JSON that `save_certificate` wrote.
 
     Returns
     -------

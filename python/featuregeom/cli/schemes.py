@@ -150,7 +150,7 @@ def verify(
     from featuregeom.relations.graph_files import read
 
     with reporting():
-        claim = certificates.load(certificate)
+        claim = certificates.load_certificate(certificate)
         if features.endswith((".g6", ".graph6")):
             raise UnsuitableSourceError(f"{features} holds graphs; a certificate is checked against features")
         (given,) = read(features, kind="features", tensor=tensor, axis=axis.value)
@@ -285,14 +285,14 @@ def _provenance(given: Given, options: _Options) -> dict[str, Any]:
 def _certificate(
     given: Given, detection: Detection | LargeDetection, options: _Options, path: Path
 ) -> dict[str, Any]:
-    from featuregeom.certificates import certify, save
+    from featuregeom.certificates import certify, save_certificate
 
     if given.kind != "features":
         return _no_certificate(f"a certificate is checked against features, and these are {given.kind}")
     if detection.intersection_numbers is None:
         return _no_certificate("there is no scheme to certify")
     claim = certify(detection, tolerance=options.tolerance, seed=options.seed)
-    return {"certificate": str(save(claim, path))}
+    return {"certificate": str(save_certificate(claim, path))}
 
 
 def _no_certificate(why: str) -> dict[str, Any]:

@@ -12,24 +12,24 @@ from featuregeom.plateaus.crossings import Crossings, crossings
 from featuregeom.plateaus.curves import Plateaus, response_curves
 from featuregeom.plateaus.intervals import Median, median, median_difference
 from featuregeom.plateaus.kl_radius import KLRadius, kl_radius
-from featuregeom.plateaus.polytopes import Polytopes, polytopes, stable_boundaries
+from featuregeom.plateaus.linear_regions import LinearRegionCounts, count_linear_regions, stable_boundaries
 from featuregeom.plateaus.slice2d import StableSlice, stable_slice2d
 
 __all__ = [
     "Crossings",
     "KLRadius",
+    "LinearRegionCounts",
     "Median",
     "Plateaus",
-    "Polytopes",
     "StableSlice",
     "Suffix",
+    "count_linear_regions",
     "crossings",
     "directions",
     "kl_radius",
     "median",
     "median_difference",
     "metrics",
-    "polytopes",
     "response_curves",
     "stable_boundaries",
     "stable_slice2d",

@@ -4,7 +4,7 @@ Each gate has a sign along a path. The Hamming distance between the signs at bot
 crossings; summed over the steps of a grid it is a better one, with the same parity gate by gate. Both are exact for
 a single layer, whose gates are affine along a straight path.
 
-For piecewise-linear networks `polytopes` counts exactly, by ``regions.along``, and finds what a grid misses;
+For piecewise-linear networks `count_linear_regions` counts exactly, by ``regions.along``, and finds what a grid misses;
 GELU and SiLU have no regions, and their signs are of gates.
 """
 

@@ -16,9 +16,9 @@ from featuregeom.recognise.levels import clear_cuts, colour, distinct_values
 from featuregeom.recognise.names import (
     Classical,
     Match,
+    align_catalogue,
     classical,
     fits_dimension,
-    laid_over,
     matches,
     of_classical,
 )
@@ -30,7 +30,7 @@ from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.relations.products import class_counts, class_means, intersection_numbers, is_scheme
 from featuregeom.summary import summarised
 
-__all__ = ["Verdict", "judge", "through_noise"]
+__all__ = ["Verdict", "decide", "through_noise"]
 
 
 @summarised
@@ -54,7 +54,7 @@ class Verdict:
     ideal: NDArray[np.float64] | None = None
 
 
-def judge(
+def decide(
     cosines: NDArray[np.float64],
     *,
     tolerance: float = policy.TOLERANCE,
@@ -84,9 +84,13 @@ def judge(
     values, vectors = eigh(cosines)
     eigenvalues = values[::-1].astype(np.float64)
     classic = classical(cosines, eigenvalues, vectors[:, -2:].astype(np.float64))
-    laid = [one for one in classic if one.in_dimension]
-    if laid and laid[0].residual <= min(laid[0].limit, tolerance) and not _finer(cosines, laid[0], seed):
-        return _classical(cosines, laid[0])
+    placed = [one for one in classic if one.in_dimension]
+    if (
+        placed
+        and placed[0].residual <= min(placed[0].limit, tolerance)
+        and not _finer(cosines, placed[0], seed)
+    ):
+        return _classical(cosines, placed[0])
     if n == 2:
         return _nothing(cosines, f"2 features at cosine {cosines[0, 1]:.3f}")
     found = search(cosines, refinements=0, seed=seed)
@@ -105,7 +109,7 @@ def judge(
         known = _by_parameters(cosines, found, eigenvalues, tolerance)
         if known is not None:
             return known
-    return _unnamed(cosines, found, laid, eigenvalues, tolerance)
+    return _unnamed(cosines, found, placed, eigenvalues, tolerance)
 
 
 def _nothing(cosines: NDArray[np.float64], reason: str) -> Verdict:
@@ -196,7 +200,7 @@ def _named(
     best = min(allowed, key=_misfit, default=None)
     if best is not None and best[0].height is not None:
         # Its free height may have followed the noise of a fixed geometry.
-        rivals = [match.residual for match in laid_over(cosines) if match.height is None]
+        rivals = [match.residual for match in align_catalogue(cosines) if match.height is None]
         if min(rivals, default=math.inf) <= _misfit(best):
             return None
     return best
@@ -266,12 +270,12 @@ def _levels_differ(cosines: NDArray[np.float64], partition: Partition) -> bool:
 def _unnamed(
     cosines: NDArray[np.float64],
     found: Search,
-    laid: list[Classical],
+    placed: list[Classical],
     eigenvalues: NDArray[np.float64],
     tolerance: float,
 ) -> Verdict:
     partition = _scheme(cosines, found, eigenvalues, tolerance)
-    nearest, residual, laid_over = _nearest(cosines, found, laid)
+    nearest, residual, aligned = _nearest(cosines, found, placed)
     is_scheme = partition is not None and _levels_differ(cosines, partition)
     n = len(cosines)
     if partition is not None:
@@ -307,7 +311,7 @@ def _unnamed(
         0,
         None,
         found,
-        laid_over,
+        aligned,
     )
 
 
@@ -384,11 +388,11 @@ def _by_parameters(
 
 
 def _nearest(
-    cosines: NDArray[np.float64], found: Search, laid: list[Classical]
+    cosines: NDArray[np.float64], found: Search, placed: list[Classical]
 ) -> tuple[str, float, NDArray[np.int64] | None]:
     """Name the geometry that explains most of the cosines, though not enough for a name, and give its relations."""
     options: list[tuple[float, str, float, NDArray[np.int64]]] = []
-    for match in [of_classical(cosines, one) for one in laid if len(one.levels) > 2]:
+    for match in [of_classical(cosines, one) for one in placed if len(one.levels) > 2]:
         options.append((1 - match.explained, match.name, match.residual, match.relations))
     found_by_algebra = [
         match
@@ -396,7 +400,7 @@ def _nearest(
         if partition.classes >= 2
         for match in matches(cosines, partition.relations)
     ]
-    for match in [*found_by_algebra, *laid_over(cosines)]:
+    for match in [*found_by_algebra, *align_catalogue(cosines)]:
         weight = 1 if match.height is None else policy.FREE_HEIGHT_VARIANCE
         options.append((weight * (1 - match.explained), match.name, match.residual, match.relations))
     nothing = (1.0, "", math.nan, None)

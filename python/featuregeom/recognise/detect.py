@@ -15,7 +15,7 @@ from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
 from featuregeom.recognise import policy
-from featuregeom.recognise.decide import Verdict, judge, through_noise
+from featuregeom.recognise.decide import Verdict, decide, through_noise
 from featuregeom.recognise.detection import DIRECT, Detection, Mode, block_method
 from featuregeom.recognise.directions import directions_text, same_direction
 from featuregeom.recognise.inputs import (
@@ -33,10 +33,10 @@ from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.relations.products import (
     canonical,
     class_means,
+    coherent_closure,
     intersection_numbers,
     is_scheme,
     is_symmetric_scheme,
-    stable,
 )
 from featuregeom.shapes.names import with_article
 
@@ -195,7 +195,7 @@ def detect_cosines(
     groups = same_direction(cosines)
     points = np.array([group[0] for group in groups], dtype=np.int64)
     distinct = cosines if len(points) == len(cosines) else cosines[np.ix_(points, points)]
-    verdict = judge(distinct, tolerance=tolerance, refinements=refinements, seed=seed)
+    verdict = decide(distinct, tolerance=tolerance, refinements=refinements, seed=seed)
     method = DIRECT if sums else block_method(refinements)
     parts: tuple[Detection, ...] = ()
     name, reason, also = verdict.name, verdict.reason, verdict.also
@@ -409,7 +409,7 @@ def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -
     """Judge a relation matrix by the eigenspaces of the scheme that it is, or generates."""
     n = len(relations)
     scheme = is_scheme(relations, seed)
-    closure = relations if scheme else stable(relations, seed=seed, most=max(n, 8))
+    closure = relations if scheme else coherent_closure(relations, seed=seed, most=max(n, 8))
     if n == 1:
         return detect_cosines(np.eye(1), np.ones(1))
     if closure is None or not is_symmetric_scheme(closure, seed):

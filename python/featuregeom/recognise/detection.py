@@ -71,7 +71,7 @@ class Detection(Spectral):
     residual : float
         Largest deviation of a cosine from the ideal one of `nearest`; NaN where there is none.
     nearest_relations : ndarray of int64, shape (n, n), or None
-        Relations of the geometry that comes nearest, laid over the points: an exact scheme, whether the cosines
+        Relations of the geometry that comes nearest, aligned with the points: an exact scheme, whether the cosines
         support it or not, and even where they resemble it too little for `nearest`. None where no geometry of so many
         points was tried.
     dim : int

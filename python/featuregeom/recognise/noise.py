@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from featuregeom.interruptible import eigh
 from featuregeom.recognise import policy
 from featuregeom.recognise.deformation import deformed
-from featuregeom.recognise.names import Match, laid_over
+from featuregeom.recognise.names import Match, align_catalogue
 
 __all__ = ["like_noise", "moved_by_noise"]
 
@@ -31,7 +31,7 @@ def like_noise(cosines: NDArray[np.float64], match: Match) -> bool:
     cosines : ndarray, shape (n, n)
         Normalised Gram matrix.
     match : Match
-        The geometry, laid over the features.
+        The geometry, each vertex at one of the features.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def _rivalled(cosines: NDArray[np.float64], match: Match) -> bool:
     """Say whether another geometry leaves hardly more of the variance."""
     left = [
         (1 - one.explained) * (1 if one.height is None else policy.FREE_HEIGHT_VARIANCE)
-        for one in laid_over(cosines)
+        for one in align_catalogue(cosines)
         if one.name != match.name
     ]
     return min(left, default=math.inf) < policy.RIVAL * (1 - match.explained)

@@ -18,9 +18,9 @@ from featuregeom.relations.products import (
     canonical,
     class_counts,
     class_means,
+    coherent_closure,
     is_scheme,
     is_symmetric_scheme,
-    stable,
 )
 from featuregeom.summary import summarised
 
@@ -122,7 +122,7 @@ def search(
         if is_scheme(levels, seed):
             _add(found, cosines, levels, "levels")
         else:
-            closure = stable(levels, seed=seed, most=_few(len(cosines)))
+            closure = coherent_closure(levels, seed=seed, most=_few(len(cosines)))
             if closure is not None and is_symmetric_scheme(closure, seed):
                 _add(found, cosines, closure, "closure")
         if found or closure is not None:
@@ -227,6 +227,6 @@ def _closures(
     if len(cosines) > policy.CLOSED_POINTS:
         return
     for cut in proposals[: policy.CLOSED_PROPOSALS]:
-        colours = stable(colour(cosines, cut), seed=seed, most=_few(len(cosines)))
+        colours = coherent_closure(colour(cosines, cut), seed=seed, most=_few(len(cosines)))
         if colours is not None and is_symmetric_scheme(colours, seed):
             _add(found, cosines, colours, "closure")

@@ -249,15 +249,15 @@ MEAN_LEVEL = 0.1
 """Largest deviation of a mean cosine from the ideal level. Noise averages out of means, but for shrinking them: by
 1 - s^2 for noise of the size s, .09 at .3."""
 
-LAID_OVER_POINTS = 16
-"""Up to so many features every geometry is laid over them, whether their relations fit or not. Choice, for time."""
+ALIGNED_POINTS = 16
+"""Up to so many features every geometry is aligned with them, whether their relations fit or not. Choice, for time."""
 
 LEVEL_ORDERS, LEVEL_CHOICES = 24, 4096
 """Orders of close levels that are compared with a geometry, and choices that are looked through for them. Choice, for
 time."""
 
 ALIGNMENT_WIDTH = 256
-"""Partial orders that laying a geometry over noisy points keeps. Choice: time grows with it."""
+"""Partial orders kept while a geometry is aligned with noisy points. Choice: time grows with it."""
 
 ISOMORPHISM_BUDGET = 500
 """Choices of an image that the comparison of relations tries, but at least 2 n. Choice, for time."""

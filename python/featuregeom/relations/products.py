@@ -18,10 +18,10 @@ __all__ = [
     "class_counts",
     "class_means",
     "class_sizes",
+    "coherent_closure",
     "intersection_numbers",
     "is_scheme",
     "is_symmetric_scheme",
-    "stable",
 ]
 
 Colours = NDArray[np.int64]
@@ -93,7 +93,7 @@ def is_scheme(relations: Colours, seed: int = 0) -> bool:
 
 
 def is_symmetric_scheme(colours: Colours, seed: int = 0) -> bool:
-    """Decide whether any colours, such as those of `stable`, are an association scheme of symmetric classes."""
+    """Decide whether any colours, such as those of `coherent_closure`, are a scheme of symmetric classes."""
     diagonal = colours.diagonal()
     return (
         bool((diagonal == diagonal[0]).all())
@@ -111,7 +111,7 @@ def intersection_numbers(relations: Colours) -> NDArray[np.int64]:
     return np.stack(counts, axis=-1)
 
 
-def stable(relations: Colours, *, seed: int = 0, most: int | None = None) -> Colours | None:
+def coherent_closure(relations: Colours, *, seed: int = 0, most: int | None = None) -> Colours | None:
     """Refine colours to the coarsest coherent configuration inside them (Weisfeiler-Leman, dimension 2).
 
     Parameters

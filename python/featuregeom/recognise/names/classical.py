@@ -20,7 +20,7 @@ __all__ = ["Classical", "classical", "fits_dimension"]
 @summarised
 @dataclass(frozen=True, eq=False)
 class Classical:
-    """One of these geometries, laid over the features.
+    """One of these geometries, each vertex at one of the features.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ def classical(
     Returns
     -------
     list of Classical
-        Those that can be laid at all, whether they fit or not; the closest first.
+        Those that can be placed at all, whether they fit or not; the closest first.
     """
     found = [*_simplex(cosines), *_cross_polytope(cosines), *_polygon(cosines, plane)]
     found = [replace(one, in_dimension=fits_dimension(eigenvalues, one.dim)) for one in found]
@@ -98,7 +98,7 @@ def fits_dimension(eigenvalues: NDArray[np.float64], dim: int) -> bool:
     return dim >= n or bool(eigenvalues[dim] <= policy.OUTSIDE / n)
 
 
-def _laid(
+def _placed(
     cosines: NDArray[np.float64],
     name: str,
     dim: int,
@@ -119,7 +119,7 @@ def _simplex(cosines: NDArray[np.float64]) -> list[Classical]:
     labels = 1 - np.eye(n, dtype=np.int64)
     limit = policy.OPPOSITE if n == 2 else min(policy.TOLERANCE, policy.SIMPLEX_ROOM / (n - 1))
     levels = np.array([1, -1 / (n - 1)])
-    return [_laid(cosines, simplex_name(n), n - 1, np.arange(n), (labels, levels), limit)]
+    return [_placed(cosines, simplex_name(n), n - 1, np.arange(n), (labels, levels), limit)]
 
 
 def _cross_polytope(cosines: NDArray[np.float64]) -> list[Classical]:
@@ -131,8 +131,8 @@ def _cross_polytope(cosines: NDArray[np.float64]) -> list[Classical]:
     order = np.stack([first, opposite[first]], axis=1).ravel()
     labels = np.ones((n, n), dtype=np.int64) + np.kron(np.eye(n // 2, dtype=np.int64), [[-1, 1], [1, -1]])
     levels = np.array([1.0, 0.0, -1.0])
-    laid = _laid(cosines, cross_polytope_name(n), n // 2, order, (labels, levels), policy.TOLERANCE)
-    return [replace(laid, noisy_limit=np.inf)]
+    placed = _placed(cosines, cross_polytope_name(n), n // 2, order, (labels, levels), policy.TOLERANCE)
+    return [replace(placed, noisy_limit=np.inf)]
 
 
 def _polygon(cosines: NDArray[np.float64], plane: NDArray[np.float64]) -> list[Classical]:
@@ -145,5 +145,5 @@ def _polygon(cosines: NDArray[np.float64], plane: NDArray[np.float64]) -> list[C
     labels = np.minimum(steps, n - steps)
     levels = np.cos(2 * np.pi * np.arange(n // 2 + 1) / n)
     limit = min(policy.TOLERANCE, policy.POLYGON_ROOM * (1 - float(levels[1])))
-    laid = _laid(cosines, polygon_name(n), 2, order, (labels, levels), limit)
-    return [replace(laid, noisy_limit=np.pi / n)]
+    placed = _placed(cosines, polygon_name(n), 2, order, (labels, levels), limit)
+    return [replace(placed, noisy_limit=np.pi / n)]

@@ -12,9 +12,9 @@ from featuregeom.relations.products import (
     canonical,
     class_counts,
     class_means,
+    coherent_closure,
     is_scheme,
     is_symmetric_scheme,
-    stable,
 )
 from featuregeom.summary import summarised
 
@@ -79,7 +79,7 @@ def ideal_of(name: str, X: NDArray[np.float64], *also: str) -> Ideal | None:
         return None
     relations = colour(gram, cuts)
     if not is_scheme(relations):
-        finer = stable(relations, most=len(gram))
+        finer = coherent_closure(relations, most=len(gram))
         if finer is None or not is_symmetric_scheme(finer):
             return None
         relations = canonical(finer, gram)

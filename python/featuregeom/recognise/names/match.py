@@ -16,17 +16,17 @@ from featuregeom.recognise.names.catalogue import catalogue
 from featuregeom.recognise.names.classical import Classical
 from featuregeom.recognise.names.ideal import Ideal
 from featuregeom.recognise.names.isomorphism import isomorphism
-from featuregeom.recognise.names.rings import Rings, heights, rings, stands_up
+from featuregeom.recognise.names.rings import Rings, height_is_identifiable, heights, rings
 from featuregeom.relations.products import class_counts, class_means
 from featuregeom.summary import summarised
 
-__all__ = ["Match", "laid_over", "matches", "of_classical"]
+__all__ = ["Match", "align_catalogue", "matches", "of_classical"]
 
 
 @summarised
 @dataclass(frozen=True, eq=False)
 class Match:
-    """A named geometry laid over the features.
+    """A named geometry, each vertex at one of the features.
 
     Attributes
     ----------
@@ -92,8 +92,8 @@ def matches(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> list[
     return sorted(fixed, key=lambda one: one.residual) + sorted(free, key=lambda one: one.residual)
 
 
-def laid_over(cosines: NDArray[np.float64]) -> list[Match]:
-    """Lay every geometry of so few points over the features, whether it fits or not.
+def align_catalogue(cosines: NDArray[np.float64]) -> list[Match]:
+    """Place every geometry of as many points on the features as well as it goes, whether it fits or not.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def laid_over(cosines: NDArray[np.float64]) -> list[Match]:
         None above 16 features.
     """
     n = len(cosines)
-    if n > policy.LAID_OVER_POINTS:
+    if n > policy.ALIGNED_POINTS:
         return []
     found = [_compare(cosines, ideal, aligned(cosines, ideal.gram)) for ideal in catalogue(n)]
     for family in rings(n):
@@ -122,7 +122,7 @@ def _standing(cosines: NDArray[np.float64], family: Rings, order: NDArray[np.int
     if not 0 < z2 < 1:
         return []
     match = _compare(cosines, family.at(z2), order, z2)
-    return [match] if stands_up(z2, match.residual) else []
+    return [match] if height_is_identifiable(z2, match.residual) else []
 
 
 def _order(
@@ -182,7 +182,7 @@ def of_classical(cosines: NDArray[np.float64], one: Classical) -> Match:
     cosines : ndarray, shape (n, n)
         Normalised Gram matrix.
     one : Classical
-        The geometry, laid over the features.
+        The geometry, each vertex at one of the features.
 
     Returns
     -------

@@ -18,7 +18,7 @@ from featuregeom.recognise.names.ideal import Ideal
 from featuregeom.relations.products import canonical, class_counts, class_means
 from featuregeom.shapes.names import ring_name
 
-__all__ = ["Rings", "heights", "rings", "stands_up"]
+__all__ = ["Rings", "height_is_identifiable", "heights", "rings"]
 
 
 class Rings:
@@ -95,7 +95,7 @@ def heights(cosines: NDArray[np.float64]) -> list[float]:
     return [min(max(guess, policy.RING_GUESS), 1 - policy.RING_GUESS) for guess in guesses]
 
 
-def stands_up(z2: float, residual: float) -> bool:
+def height_is_identifiable(z2: float, residual: float) -> bool:
     """Say whether a squared height is told apart from none, and from one that leaves two points.
 
     Parameters

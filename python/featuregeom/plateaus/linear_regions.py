@@ -23,12 +23,12 @@ from featuregeom.plateaus.paths import PathKind, Scale, make_path
 from featuregeom.plateaus.responses import pair_contexts
 from featuregeom.summary import summarised
 
-__all__ = ["Polytopes", "polytopes", "stable_boundaries"]
+__all__ = ["LinearRegionCounts", "count_linear_regions", "stable_boundaries"]
 
 
 @summarised
 @dataclass(frozen=True, eq=False)
-class Polytopes:
+class LinearRegionCounts:
     """Linear regions and stable boundaries along P paths.
 
     Attributes
@@ -67,7 +67,7 @@ def stable_boundaries(curves: Plateaus, sharp: float = 2.0) -> NDArray[np.int64]
     return np.asarray(begins.sum(axis=1), dtype=np.int64)
 
 
-def polytopes(
+def count_linear_regions(
     g: Any,
     base: Any,
     target: Any = None,
@@ -85,7 +85,7 @@ def polytopes(
     batch_size: int = 256,
     contexts: ArrayLike | None = None,
     max_pieces: int = 1_000_000,
-) -> Polytopes:
+) -> LinearRegionCounts:
     """Count the linear regions of a suffix along paths, and compare them with its stable boundaries.
 
     Parameters
@@ -110,7 +110,7 @@ def polytopes(
 
     Returns
     -------
-    Polytopes
+    LinearRegionCounts
 
     Raises
     ------
@@ -127,13 +127,13 @@ def polytopes(
     --------
     Two hidden neurons, both crossed on the way from -1 to 2.
 
-    >>> from featuregeom.plateaus import polytopes
+    >>> from featuregeom.plateaus import count_linear_regions
     >>> net = [([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])]
-    >>> found = polytopes(net, [[-1.0]], [[2.0]])
+    >>> found = count_linear_regions(net, [[-1.0]], [[2.0]])
     >>> found.crossings.tolist(), found.pieces.tolist(), found.exact
     ([2], [3], True)
     """
-    torch_module("plateaus.polytopes")
+    torch_module("plateaus.count_linear_regions")
     from featuregeom.plateaus.exact import pieces_along
 
     ways = make_path(base, target, direction, path=path, scale=scale, sigma=sigma, orthogonal=orthogonal)
@@ -165,14 +165,14 @@ def polytopes(
         curves = response_curves(_callable(g), base, target, **same)
     if len(curves.r) != len(flips):
         raise ShapeError(f"curves of {len(curves.r)} pairs, paths of {len(flips)}")
-    return Polytopes(flips, pieces, stable_boundaries(curves, sharp), exact)
+    return LinearRegionCounts(flips, pieces, stable_boundaries(curves, sharp), exact)
 
 
 def _callable(g: Any) -> Any:
     """Give layers (W, b) as a function of tensors."""
     if not isinstance(g, list | tuple):
         return g
-    torch = torch_module("plateaus.polytopes")
+    torch = torch_module("plateaus.count_linear_regions")
     from featuregeom.networks.piecewise import Layers
 
     layers = Layers(g)
