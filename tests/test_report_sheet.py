@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 
 import pandas as pd
 import pytest
@@ -37,7 +39,8 @@ def test_everything_that_is_given_is_shown(tmp_path):
         assert said in html
     assert "<dt>seed</dt><dd>7</dd>" in html
     assert "<dt>device</dt><dd>cpu</dd>" in html
-    specs = [json.loads(found) for found in re.findall(r'id="figures-\d+">(.*?)</script>', html)]
+    packed = re.findall(r'id="packed-section-\d+">(.*?)</script>', html)
+    specs = [json.loads(zlib.decompress(base64.b64decode(letters)))["figures"] for letters in packed]
     assert [len(section) for section in specs] == [1, 2]
     assert specs[0][0]["data"] == figure().data
     assert '<td class="number" title="0.125">' in html

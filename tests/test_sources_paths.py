@@ -78,7 +78,7 @@ def test_a_file_that_may_not_be_read(tmp_path):
 def test_importing_the_readers_imports_no_heavy_package():
     code = (
         "import sys, featuregeom.sources\n"
-        "print({'torch', 'pandas', 'plotly', 'huggingface_hub', 'ml_dtypes'} & set(sys.modules))"
+        "print({'torch', 'pandas', 'huggingface_hub', 'ml_dtypes'} & set(sys.modules))"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "set()"

@@ -610,10 +610,10 @@ import sys, numpy, time
 begin = time.perf_counter()
 import featuregeom
 took = time.perf_counter() - begin
-heavy = {"torch", "plotly", "pandas", "pyarrow", "rich", "typer", "jinja2"} & sys.modules.keys()
+heavy = {"torch", "pandas", "pyarrow", "rich", "typer", "jinja2"} & sys.modules.keys()
 print(sorted(heavy), took)
 import featuregeom.frames, featuregeom.spectra, featuregeom.pairs, featuregeom.blocks
-print(sorted({"torch", "plotly", "pandas"} & sys.modules.keys()))
+print(sorted({"torch", "pandas"} & sys.modules.keys()))
 """
     first, second = run(code).splitlines()
     assert first.startswith("[] ")

@@ -13,7 +13,10 @@ from featuregeom.summary import summarised
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Analysis", "BlockPicture", "MatrixResult", "Picture"]
+__all__ = ["DRAWN_DIMENSIONS", "Analysis", "BlockPicture", "MatrixResult", "Picture"]
+
+DRAWN_DIMENSIONS = 8
+"""Most dimensions that the page turns through, with four and more of them slowly."""
 
 
 @summarised
@@ -30,7 +33,7 @@ class BlockPicture:
     gram : ndarray of float64, shape (n, n)
         Gram matrix of the features.
     coordinates : ndarray of float64, shape (n, dim)
-        The features in an orthonormal basis of their span, where that has at most 3 dimensions; else along the
+        The features in an orthonormal basis of their span, where that has at most `DRAWN_DIMENSIONS`; else along the
         two leading eigenvectors of their Gram matrix.
     certificate : str
         Certificate of their association scheme as JSON (`schemes.certificate`); empty where there is none.

@@ -13,9 +13,6 @@ FLAGS = (
     "--no-sandbox",
     "--disable-dev-shm-usage",
     "--disable-gpu",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
     "--force-prefers-reduced-motion",
     "--window-size=1300,1000",
 )

@@ -104,7 +104,7 @@ def _occupancy(counter: CodeCounter) -> Figure:
     trace = {
         "type": "scatter", "mode": "markers", "x": numbers(sizes[shown], 12), "y": numbers(codes[shown], 12),
         "marker": {"color": "--c0", "size": 6},
-        "hovertemplate": "%{y} codes were met %{x} times<extra></extra>",
+        "hovertemplate": "%{y} codes were met %{x} times",
     }  # fmt: skip
     caption = (
         "Codes by how often they were met. A high point at 1 says that most regions were hit once, and that more rows "
@@ -120,7 +120,7 @@ def _layers(counter: CodeCounter) -> Figure:
         {
             "type": "scatter", "mode": "lines+markers", "name": name, "x": names, "y": numbers(values, 12),
             "line": {"color": colour}, "marker": {"color": colour, "size": 7}, "showlegend": True,
-            "hovertemplate": f"layer %{{x}}, {name}: %{{y}}<extra></extra>",
+            "hovertemplate": f"layer %{{x}}, {name}: %{{y}}",
         }
         for name, values, colour in (
             ("the layer alone", counter.layer_counts(), "--c1"),

@@ -54,7 +54,7 @@ class BlockDrawing:
     size : str
         How many features in how many dimensions.
     figures : list of Figure
-        Gram matrix, then the vectors: all of them in up to three dimensions, else along the leading two.
+        Gram matrix, then the vectors: turned through in up to eight dimensions, else along the leading two.
     scheme : SchemeFacts or None
         Its association scheme, where it has one.
     """
@@ -207,7 +207,7 @@ def _drawing(row: Mapping[str, Any], picture: BlockPicture) -> BlockDrawing:
     if not geometry and known(row.get("reason")):
         size += f"; no name: {text(row['reason'])}"
     figures = [gram_figure(row, picture)]
-    if len(picture.index) and 1 <= picture.coordinates.shape[1] <= 3:
+    if len(picture.index) and picture.coordinates.shape[1]:
         figures.append(vectors_figure(picture, dim))
     scheme = _facts(picture.certificate) if picture.certificate else None
     return BlockDrawing(geometry or "unnamed geometry", size, figures, scheme)
@@ -246,7 +246,7 @@ def gram_figure(row: Mapping[str, Any], picture: BlockPicture) -> Figure:
     trace = {
         "type": "heatmap", "x": labels, "y": labels, "z": [numbers(values) for values in gram],
         "zmin": -top, "zmax": top, "colorscale": SIGNED, "xgap": int(n <= 24), "ygap": int(n <= 24),
-        "hovertemplate": "features %{y}, %{x}: %{z}<extra></extra>",
+        "hovertemplate": "features %{y}, %{x}: %{z}",
     }  # fmt: skip
     caption = "Inner products between the features, alike relations side by side"
     caption += f": {number(row['gram_values'])} distinct values." if known(row.get("gram_values")) else "."
@@ -263,7 +263,7 @@ def vectors_figure(picture: BlockPicture, dim: int) -> Figure:
     Parameters
     ----------
     picture : BlockPicture
-        The block, with coordinates in 1 to 3 dimensions.
+        The block, with coordinates in at least one dimension.
     dim : int
         Dimensions of the block. Where there are more than coordinates, these are along the leading eigenvectors.
 
@@ -271,7 +271,7 @@ def vectors_figure(picture: BlockPicture, dim: int) -> Figure:
     -------
     Figure
     """
-    return _space(picture, dim) if picture.coordinates.shape[1] == 3 else _plane(picture, dim)
+    return _space(picture, dim) if picture.coordinates.shape[1] >= 3 else _plane(picture, dim)
 
 
 def _caption(edges: list[tuple[int, int]], where: str, shown: int, dim: int) -> str:
@@ -332,37 +332,18 @@ def _plane(picture: BlockPicture, dim: int) -> Figure:
 
 def _space(picture: BlockPicture, dim: int) -> Figure:
     points = np.asarray(picture.coordinates, dtype=np.float64)
-    norms = np.linalg.norm(points, axis=1)
-    reach = 1.05 * float(norms.max(initial=0)) or 1.0
     edges = neighbours(picture.gram)
-    gap = np.full(3, np.nan)
-    traces: list[dict[str, Any]] = []
-    if edges:
-        ends = np.array([(points[i], points[j], gap) for i, j in edges]).reshape(-1, 3)
-        traces.append(_line3(ends, "--muted", 3))
-    shafts = np.array([(np.zeros(3), point, gap) for point in points]).reshape(-1, 3)
-    traces.append(_line3(shafts, "--c0", 4))
-    traces.append({
-        "type": "scatter3d", "mode": "markers" if len(points) > 24 else "markers+text",
-        **{c: numbers(points[:, k]) for k, c in enumerate("xyz")},
-        "text": [str(int(i)) for i in picture.index],
-        "customdata": numbers(norms), "marker": {"size": 5, "color": "--c1"}, "textfont": {"color": "--ink"},
-        "hovertemplate": "feature %{text}, length %{customdata}<extra></extra>",
-    })  # fmt: skip
-    hidden = {"visible": False, "range": numbers([-reach, reach])}
-    layout = {
-        "scene": {
-            "xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "cube",
-            "camera": {"eye": {"x": 1.15, "y": 0.75, "z": 0.55}},
-        },
-        "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "showlegend": False,
-    }  # fmt: skip
-    caption = _caption(edges, "in space", 3, dim) + " Drag to turn."
-    return Figure("vectors", "Vectors in space", caption, traces, layout)
-
-
-def _line3(points: Floats, colour: str, width: int) -> dict[str, Any]:
-    return {
-        "type": "scatter3d", "mode": "lines", "hoverinfo": "skip", "line": {"color": colour, "width": width},
-        **{c: numbers(points[:, k]) for k, c in enumerate("xyz")},
-    }  # fmt: skip
+    trace = {
+        "type": "space",
+        "points": [numbers(point) for point in points],
+        "edges": [list(edge) for edge in edges],
+        "names": [str(int(i)) for i in picture.index],
+        "lengths": numbers(np.linalg.norm(points, axis=1)),
+    }
+    shown = points.shape[1]
+    where = "in space" if shown == 3 else f"in {shown} dimensions"
+    turned = " Drag to turn." if shown == 3 else (
+        " The picture turns slowly through all of them, and Pause stops it; drag to turn it by hand."
+    )  # fmt: skip
+    caption = _caption(edges, where, shown, dim) + turned
+    return Figure("vectors", f"Vectors {where}", caption, [trace], {})

@@ -1,4 +1,4 @@
-"""The figures of one matrix as plotly specifications: plain dictionaries, small, with a caption each."""
+"""The figures of one matrix as dictionaries that draw.js draws, small, with a caption each."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ MASS = [[0, "--paper"], [0.06, "--mass-1"], [0.35, "--mass-2"], [1, "--mass-3"]]
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: what plotly draws, and what the page says about it.
+    """One figure: what draw.js draws, and what the page says about it.
 
     Attributes
     ----------
@@ -69,9 +69,9 @@ class Figure:
     caption : str
         What it shows and how to read it.
     data : list of dict
-        Plotly traces.
+        Traces: points, lines, bars, a heat map, or points in space.
     layout : dict
-        Plotly layout, laid over the page's own.
+        Axes, legend and notes.
     """
 
     kind: str
@@ -180,15 +180,15 @@ def _eigenvalues(picture: Picture, m: int) -> Figure:
         "x": kept.tolist(), "y": numbers(values[kept], 6),
         "customdata": [[int(k), int(dims[k]), *numbers([means[k]], 6)] for k in space[kept]],
         "marker": {"size": 6 if len(kept) <= 100 else 4, "color": _shared([colours[k] for k in space[kept]])},
-        "hovertemplate": "λ = %{y}<br>eigenspace %{customdata[0]}: dimension %{customdata[1]}, "
-        "mean %{customdata[2]}<extra></extra>",
+        "hovertemplate": "λ = %{y}\neigenspace %{customdata[0]}: dimension %{customdata[1]}, "
+        "mean %{customdata[2]}",
     })  # fmt: skip
     if null.size:
         traces.append({
             "type": "scatter", "mode": "markers", "name": "null",
             "x": null.tolist(), "y": numbers([foot] * len(null)), "customdata": numbers(values[null]),
             "marker": {"size": 6, "color": "--muted", "symbol": "line-ns-open"},
-            "hovertemplate": "null: %{customdata}<extra></extra>",
+            "hovertemplate": "null: %{customdata}",
         })  # fmt: skip
     n_null = int(np.sum(space < 0))
     caption = (
@@ -225,7 +225,7 @@ def _measure(picture: Picture, eigenspace: NDArray[Any]) -> Figure:
         "z": [numbers((100 * r).round(1)) for r in heat[shown]], "zmin": 0, "zmax": top, "colorscale": MASS,
         "colorbar": {"title": {"text": "share, %", "side": "right"}},
         "xgap": int(len(columns) <= 40), "ygap": int(n <= 40),
-        "hovertemplate": "feature %{y}<br>eigenspace %{x}: %{z} %<extra></extra>",
+        "hovertemplate": "feature %{y}\neigenspace %{x}: %{z} %",
     }  # fmt: skip
     caption = (
         "One row per feature: how its squared length is shared out over the eigenspaces, largest eigenvalue "
@@ -281,8 +281,8 @@ def _capacity(features: Mapping[str, NDArray[Any]], picture: Picture | None) -> 
             "size": 7 if len(shown) <= 400 else 4, "opacity": 0.85 if len(shown) <= 400 else 0.5,
             "color": _shared([colours[k] if k >= 0 else "--muted" for k in space[shown]]),
         },
-        "hovertemplate": "feature %{customdata}<br>N = %{x}, D = %{y}"
-        + ("<br>top eigenspace %{text}" if few else "") + "<extra></extra>",
+        "hovertemplate": "feature %{customdata}\nN = %{x}, D = %{y}"
+        + ("\ntop eigenspace %{text}" if few else "") + "",
     })  # fmt: skip
     caption = (
         "The capacity (fractional dimensionality) D of a feature is the share of a dimension that it has to "
@@ -363,7 +363,7 @@ def _bars(edges: Floats, counts: NDArray[Any], name: str, what: str) -> Trace:
         "type": "bar", "name": name,
         "x": numbers(middle, 6), "y": numbers(counts, 12), "width": numbers(width, 6),
         "marker": {"color": "--c0", "opacity": 0.75, "line": {"width": 0}},
-        "hovertemplate": f"{what} ≈ %{{x:.4f}}: %{{y}} {name}<extra></extra>",
+        "hovertemplate": f"{what} ≈ %{{x:.4f}}: %{{y}} {name}",
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from markupsafe import Markup
 from featuregeom.atomic import replacing
 from featuregeom.report.words import known, number, text
 
-__all__ = ["render", "write"]
+__all__ = ["pack", "part", "render", "write"]
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,7 +52,7 @@ def render(
     str
         A whole HTML document. The same values give the same page.
     """
-    scripts = {"plotly": _plotly(), "page": _asset("page.js")}
+    scripts = [_asset("draw.js"), _asset("page.js")]
     return (
         _environment()
         .get_template(template)
@@ -61,10 +62,45 @@ def render(
             made=json.dumps(made) if made else "",
             scripts=scripts,
             style=Markup(_asset("page.css")),
-            script_hashes=[_hash(script) for script in scripts.values()],
+            script_hashes=[_hash(script) for script in scripts],
             **values,
         )
     )
+
+
+def part(template: str, **values: Any) -> str:
+    """Render a part of a page, which `pack` then makes small.
+
+    Parameters
+    ----------
+    template : str
+        A template of this folder.
+    **values
+        What it needs.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    return _environment().get_template(template).render(**values)
+
+
+def pack(value: Any) -> Markup:
+    """Write what the page unpacks when it is needed: JSON, deflated, in letters that nothing can break out of.
+
+    Parameters
+    ----------
+    value : object
+        What JSON can hold; numbers that it does not have are refused.
+
+    Returns
+    -------
+    Markup
+        Base64, about a fifth of the JSON.
+    """
+    written = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return Markup(base64.b64encode(zlib.compress(written.encode("utf-8", "backslashreplace"), 9)).decode())
 
 
 def write(page: str, path: Path) -> Path:
@@ -107,7 +143,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "text": text, "json": _json}
+    environment.filters |= {"number": number, "text": text, "pack": pack}
     environment.tests["known"] = known
     return environment
 
@@ -116,20 +152,8 @@ def _asset(name: str) -> Markup:
     return Markup((HERE / name).read_text(encoding="utf-8"))
 
 
-@cache
-def _plotly() -> Markup:
-    from plotly.offline import get_plotlyjs
-
-    return Markup(get_plotlyjs().replace("\r\n", "\n"))
-
-
 def _hash(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _json(value: Any) -> Markup:
-    """Write JSON that nothing can break out of: no "<" at all, and no number that JSON does not have."""
-    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:

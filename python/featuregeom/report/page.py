@@ -10,7 +10,7 @@ from featuregeom.analysis import Analysis
 from featuregeom.measures import BLOCKS, MATRICES, Column, Measured
 from featuregeom.report.drawings import block_drawings, block_groups
 from featuregeom.report.figures import matrix_figures
-from featuregeom.report.html import render, write
+from featuregeom.report.html import pack, part, render, write
 from featuregeom.report.words import number, plural, reading, text
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ def render_page(analysis: Analysis) -> str:
         A whole HTML document. The same analysis gives the same page.
     """
     matrices = analysis.matrices.to_dict("records")
+    columns = _columns(analysis.matrices)
     return render(
         "analysis.html.j2",
         provenance={key: value for key, value in analysis.provenance.items() if key != "source"},
         totals=_totals(analysis),
         source=text(analysis.provenance.get("source")),
-        columns=_columns(analysis.matrices),
-        heads={column.key: column for column in BLOCKS.columns},
-        sections=list(_sections(analysis, matrices)),
+        columns=columns,
+        sections=list(_sections(analysis, matrices, columns)),
         skipped=analysis.skipped.to_dict("records"),
     )
 
@@ -90,28 +90,36 @@ def _columns(matrices: pd.DataFrame) -> list[Column[Measured]]:
     return sorted(present, key=lambda column: not (column.text and column.shown))
 
 
-def _sections(analysis: Analysis, matrices: list[dict[Any, Any]]) -> Iterator[dict[str, Any]]:
+def _sections(
+    analysis: Analysis, matrices: list[dict[Any, Any]], columns: list[Column[Measured]]
+) -> Iterator[dict[str, Any]]:
     places = analysis.features.groupby("matrix", observed=True, sort=False).indices if matrices else {}
-    columns = {key: analysis.features[key].to_numpy() for key in USED} if matrices else {}
+    held = {key: analysis.features[key].to_numpy() for key in USED} if matrices else {}
+    heads = {column.key: column for column in BLOCKS.columns}
     blocks: dict[Any, list[dict[Any, Any]]] = {}
     for block in analysis.blocks.to_dict("records"):
         blocks.setdefault(block["matrix"], []).append(block)
-    for row in matrices:
+    for number_of_section, row in enumerate(matrices):
         name = row["matrix"]
         picture = analysis.pictures.get(name)
-        features = {key: column[places.get(name, slice(0))] for key, column in columns.items()}
+        features = {key: column[places.get(name, slice(0))] for key, column in held.items()}
         mine = blocks.get(name, [])
         groups, left = block_groups(mine)
         drawings, note = block_drawings(mine, picture.blocks if picture is not None else ())
         figures = matrix_figures(row, features, picture)
         drawn = figures + [figure for drawing in drawings for figure in drawing.figures]
-        yield {
-            "row": row,
-            "reading": reading(row),
-            "figures": figures,
-            "groups": groups,
-            "groups_left": left,
-            "drawings": drawings,
-            "note": note,
-            "specs": [{"data": figure.data, "layout": figure.layout} for figure in drawn],
-        }
+        html = part(
+            "matrix.html.j2",
+            id=number_of_section,
+            row=row,
+            columns=columns,
+            heads=heads,
+            reading=reading(row),
+            figures=figures,
+            groups=groups,
+            groups_left=left,
+            drawings=drawings,
+            note=note,
+        )
+        specs = [{"data": figure.data, "layout": figure.layout} for figure in drawn]
+        yield {"row": row, "packed": pack({"html": html, "figures": specs})}

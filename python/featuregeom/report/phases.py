@@ -140,7 +140,7 @@ def _regimes(chart: PhaseChart, kind: str) -> Figure:
     full = grid("saturated").to_numpy() == 1 if "saturated" in part else np.zeros(R.shape, dtype=bool)
     z = names.map(REGIMES.index).to_numpy(dtype=int)
     text = [
-        [f"R {number(r, 2)}{'*' * flag}<br>{number(s, 2)}" for r, s, flag in zip(*rows, strict=True)]
+        [f"R {number(r, 2)}{'*' * flag}\n{number(s, 2)}" for r, s, flag in zip(*rows, strict=True)]
         for rows in zip(R.to_numpy(), score.to_numpy(), full.tolist(), strict=True)
     ]
     trace: Trace = {
@@ -148,7 +148,7 @@ def _regimes(chart: PhaseChart, kind: str) -> Figure:
         "z": z.tolist(), "zmin": -0.5, "zmax": 2.5, "showscale": False, "xgap": 1, "ygap": 1, "opacity": 0.7,
         "colorscale": [[k / 3 + end / 3, COLOURS[k]] for k in range(3) for end in (0, 1)],
         "text": text, "texttemplate": "%{text}",
-        "hovertemplate": f"width %{{x}}, %{{y}} {OTHER[kind]}<br>%{{text}}<extra></extra>",
+        "hovertemplate": f"width %{{x}}, %{{y}} {OTHER[kind]}\n%{{text}}",
     }  # fmt: skip
     there = [
         f"{plural(int(np.sum(z == k)), 'cell')} {name}" for k, name in enumerate(REGIMES) if (z == k).any()

@@ -94,7 +94,7 @@ def slope_figure(kinds: Mapping[str, Plateaus], *, confidence: float = 0.95, see
             "array": numbers([each.high - each.value for each in found]),
             "arrayminus": numbers([each.value - each.low for each in found]),
         },
-        "hovertemplate": "%{x}: %{y}<extra></extra>",
+        "hovertemplate": "%{x}: %{y}",
     }  # fmt: skip
     limited = int(sum(each.limited.sum() for each in kinds.values()))
     unsettled = f" Of all curves {limited} are lower bounds: their slope had not settled." if limited else ""
@@ -113,7 +113,7 @@ def slice_figure(found: StableSlice) -> Figure:
         {
             "type": "heatmap", "x": numbers(found.a), "y": numbers(found.b), "z": found.label.tolist(),
             "zmin": -0.5, "zmax": 2.5, "colorscale": scale, "showscale": False, "opacity": 0.6,
-            "hovertemplate": "a %{x:.3f}, b %{y:.3f}<extra></extra>",
+            "hovertemplate": "a %{x:.3f}, b %{y:.3f}",
         },
         {
             "type": "scatter", "mode": "markers+text", "x": numbers(found.points[:, 0]),

@@ -1,4 +1,4 @@
-"""Slices of a network's input space, by a plane or a line, as plotly specifications."""
+"""Slices of a network's input space, by a plane or a line, as figures."""
 
 from __future__ import annotations
 

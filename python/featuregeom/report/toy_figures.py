@@ -106,7 +106,7 @@ def _heat(found: Phase, z: NDArray[Any]) -> dict[str, Any]:
     return {
         "type": "heatmap", "x": numbers(1 - found.sparsity), "y": numbers(found.importance),
         "z": [numbers(row) for row in z],
-        "hovertemplate": "1 - S = %{x}<br>r = %{y}<br>%{z}<extra></extra>",
+        "hovertemplate": "1 - S = %{x}\nr = %{y}\n%{z}",
     }  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def geometry_figure(found: Geometry) -> Figure:
     points = {
         "type": "scatter", "mode": "markers", "name": "feature", "x": numbers(spread[kept]),
         "y": numbers(found.capacity.ravel()[kept]), "marker": {"size": 3, "color": SERIES[0], "opacity": 0.6},
-        "hovertemplate": "D = %{y}<extra></extra>",
+        "hovertemplate": "D = %{y}",
     }  # fmt: skip
     # Values closer than a line of text is high share one note, in their order from the top.
     notes: list[dict[str, Any]] = []
@@ -146,7 +146,7 @@ def geometry_figure(found: Geometry) -> Figure:
                  "align": "left", "font": {"size": 10}}
             )  # fmt: skip
     for note in notes:
-        note["text"] = "<br>".join(note["text"].split(", "))
+        note["text"] = "\n".join(note["text"].split(", "))
     mean = line(dense, found.dimensions_per_feature, SERIES[1], "m / ||W||²", 2)
     return Figure(
         "capacities",
@@ -184,7 +184,7 @@ def capacity_histograms(found: Geometry) -> list[Figure]:
                 {
                     "type": "heatmap", "x": numbers(middle), "y": dense, "z": [numbers(row) for row in shares],
                     "colorscale": MASS, "zmin": 0,
-                    "hovertemplate": "D = %{x}<br>1 / (1 - S) = %{y}<br>%{z:.1%} of features<extra></extra>",
+                    "hovertemplate": "D = %{x}\n1 / (1 - S) = %{y}\n%{z:.1%} of features",
                 }
             ],
             {"xaxis": axis("capacity D"), "yaxis": axis("1 / (1 - S)", type="category")},
@@ -199,7 +199,7 @@ def capacity_histograms(found: Geometry) -> list[Figure]:
                 [
                     {
                         "type": "bar", "x": numbers(middle), "y": numbers(shares[place]),
-                        "marker": {"color": SERIES[0]}, "hovertemplate": "D = %{x}: %{y:.1%}<extra></extra>",
+                        "marker": {"color": SERIES[0]}, "hovertemplate": "D = %{x}: %{y:.1%}",
                     }
                 ],
                 {"xaxis": axis("capacity D", range=[0, 1.05]), "yaxis": axis("share of features"), "bargap": 0.02},
@@ -282,7 +282,7 @@ def dynamics_figures(found: Dynamics) -> list[Figure]:
             "y": numbers(values[jumps.checkpoint, jumps.feature]),
             "marker": {"symbol": "x", "size": 6, "color": "--ink"},
             "text": [f"feature {k}, times {np.exp(change):.3g}, {z:+.1f} sigma" for k, change, z in named],
-            "hovertemplate": "step %{x}: %{text}<extra></extra>",
+            "hovertemplate": "step %{x}: %{text}",
         }  # fmt: skip
 
     return [

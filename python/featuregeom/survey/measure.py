@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core, pairs, spectra
-from featuregeom.analysis import BlockPicture, MatrixResult, Picture
+from featuregeom.analysis import DRAWN_DIMENSIONS, BlockPicture, MatrixResult, Picture
 from featuregeom.blocks import describe_blocks, groups
 from featuregeom.certificates import certify
 from featuregeom.dictionaries import verdict
@@ -207,7 +207,7 @@ def _block_pictures(of: Measured) -> tuple[BlockPicture, ...]:
     pictures = []
     for number, block in chosen:
         assert block.gram is not None
-        keep = block.dim if block.dim <= 3 else 2
+        keep = block.dim if block.dim <= DRAWN_DIMENSIONS else 2
         left, scale, _ = np.linalg.svd(of.features.widened(block.index), full_matrices=False)
         coordinates = left[:, :keep] * scale[:keep]
         certificate = ""

@@ -1,0 +1,598 @@
+// Figures as SVG from the dictionaries that the package writes: points, lines, bars, heat maps, and points in space.
+// Colours are names of custom properties in page.css ("--c0"), so that paper and the dark scheme need no other drawing.
+const Draw = (() => {
+  "use strict";
+
+  const SVG = "http://www.w3.org/2000/svg";
+  const FONT = 12;
+  const BETWEEN = { x: 78, y: 40 }; // least pixels between two ticks
+  const REACH = 22; // pixels from the pointer to the mark that it means
+  const GAP = 1; // pixels between the cells of a small heat map
+  const MOST_RECTANGLES = 1600; // cells of a heat map that are shapes of their own; more become one image
+  const TURN = 0.25; // radians a second of the tour through four and more dimensions
+  const STEP = 0.12; // radians of an arrow key
+
+  const paint = (colour) => (typeof colour === "string" && colour.startsWith("--") ? `var(${colour})` : colour);
+
+  function add(parent, tag, attributes = {}, style = {}) {
+    const element = document.createElementNS(SVG, tag);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    Object.assign(element.style, style);
+    parent.append(element);
+    return element;
+  }
+
+  function write(parent, x, y, text, attributes = {}, style = {}) {
+    const element = add(parent, "text", { x, y, ...attributes }, { fill: "var(--ink)", fontSize: `${FONT}px`, ...style });
+    const lines = String(text).split("\n");
+    if (lines.length === 1) element.textContent = text;
+    else lines.forEach((line, k) => {
+      add(element, "tspan", { x, dy: k ? "1.15em" : `${-0.575 * (lines.length - 1)}em` }).textContent = line;
+    });
+    return element;
+  }
+
+  const ruler = document.createElement("canvas").getContext("2d");
+  function widthOf(text, size = FONT) {
+    ruler.font = `${size}px sans-serif`;
+    return Math.max(...String(text).split("\n").map((line) => ruler.measureText(line).width)) * 1.04;
+  }
+
+  function cut(text, most) {
+    const letters = [...String(text)];
+    return letters.length > most ? letters.slice(0, most - 1).join("") + "…" : String(text);
+  }
+
+  // --- numbers and templates ----------------------------------------------------------------------------
+
+  const MINUS = "−";
+  const RAISED = (power) => [...String(power)].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
+
+  function short(value) {
+    if (value === null || value === undefined) return "";
+    if (typeof value !== "number") return String(value);
+    const size = Math.abs(value);
+    if (size !== 0 && (size < 1e-4 || size >= 1e6)) {
+      const [mantissa, power] = value.toExponential(3).split("e");
+      const lead = String(Number(mantissa));
+      return `${lead === "1" ? "" : lead.replace("-", MINUS) + "·"}10${RAISED(Number(power))}`;
+    }
+    return Number(value.toPrecision(5)).toLocaleString("en", { maximumSignificantDigits: 5 }).replace("-", MINUS);
+  }
+
+  const FORMATS = {
+    ".1%": (value) => `${(100 * value).toFixed(1)} %`,
+    ".3f": (value) => value.toFixed(3).replace("-", MINUS),
+    ".4f": (value) => value.toFixed(4).replace("-", MINUS),
+  };
+
+  // What stands between %{ and } names a value; all else, hostile names included, is text and nothing but text.
+  function filled(template, values) {
+    return template.replace(/%\{(\w+)(?:\[(\d+)\])?(?::([^}]+))?\}/g, (_, key, index, format) => {
+      const value = index === undefined ? values[key] : values[key][index];
+      return format && typeof value === "number" ? FORMATS[format](value) : short(value);
+    });
+  }
+
+  const at = (value, i) => (Array.isArray(value) ? value[i] : value);
+
+  // --- axes -----------------------------------------------------------------------------------------------
+
+  function scaleOf(spec, letter, traces) {
+    const axis = spec.layout[`${letter}axis`] ?? {};
+    const flat = traces.filter((trace) => trace[letter]);
+    const words = axis.type === "category" || flat.some((trace) => trace[letter].some((v) => typeof v === "string"));
+    if (words) return categories(axis, letter, flat);
+    const log = axis.type === "log";
+    const to = log ? Math.log10 : (v) => v;
+    let low = Infinity, high = -Infinity, tight = true;
+    const take = (v) => { if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); } };
+    for (const trace of flat) {
+      const values = trace[letter].filter((v) => v !== null).map(to);
+      if (trace.type === "heatmap" && values.length) {
+        const half = values.length > 1 ? (values.at(-1) - values[0]) / (values.length - 1) / 2 : 0.5;
+        take(values[0] - half);
+        take(values.at(-1) + half);
+      } else if (trace.type === "bar" && letter === "x") {
+        const half = (at(trace.width, 0) ?? (values.at(-1) - values[0]) / Math.max(values.length - 1, 1)) / 2;
+        take(values[0] - half);
+        take(values.at(-1) + half);
+      } else {
+        values.forEach(take);
+        if (trace.type === "bar") { if (!log) take(0); } else tight = false;
+        if (trace.error_y && letter === "y") trace.y.forEach((v, i) => {
+          take(v + trace.error_y.array[i]);
+          take(v - trace.error_y.arrayminus[i]);
+        });
+      }
+    }
+    if (axis.rangemode === "tozero" && !log) take(0);
+    if (!(low <= high)) [low, high] = [0, 1];
+    if (low === high) [low, high] = [low - 0.5 * Math.max(Math.abs(low), 1e-9), high + 0.5 * Math.max(Math.abs(high), 1e-9)];
+    const pad = tight ? 0 : 0.045 * (high - low);
+    if (axis.range) [low, high] = axis.range;
+    else if (tight) high += letter === "y" && flat.every((t) => t.type === "bar") ? 0.04 * (high - low) : 0;
+    else {
+      high += pad;
+      if (!(axis.rangemode === "tozero" && low === 0)) low -= pad;
+    }
+    const turned = (axis.autorange === "reversed") !== (letter === "y");
+    return { axis, log, low, high, turned, to, place: (v) => (to(v) - low) / (high - low) };
+  }
+
+  function categories(axis, letter, traces) {
+    const names = [...new Set(traces.flatMap((trace) => trace[letter].map(String)))];
+    const position = new Map(names.map((name, k) => [name, k]));
+    const turned = (axis.autorange === "reversed") !== (letter === "y");
+    const n = Math.max(names.length, 1);
+    return { axis, names, low: 0, high: n, turned, place: (v) => ((position.get(String(v)) ?? NaN) + 0.5) / n };
+  }
+
+  function ticksOf(scale, pixels, letter) {
+    if (scale.axis.showticklabels === false || scale.axis.visible === false) return [];
+    const most = Math.max(2, Math.floor(pixels / BETWEEN[letter]));
+    if (scale.names) {
+      const widest = Math.min(14, Math.max(1, ...scale.names.map((name) => name.length)));
+      const room = letter === "x" ? Math.max(1, Math.floor(pixels / (widest * 6.6 + 12))) : Math.floor(pixels / 15);
+      const every = Math.max(1, Math.ceil(scale.names.length / Math.min(room, scale.axis.nticks ?? Infinity)));
+      return scale.names.map((name, k) => ({ k, at: scale.place(name), text: cut(name, 14), whole: name }))
+        .filter(({ k }) => k % every === 0);
+    }
+    const ticks = [];
+    if (scale.log) {
+      const decades = scale.high - scale.low;
+      const every = Math.max(1, Math.ceil(decades / most));
+      const within = decades < 1.2 ? [1, 2, 3, 5, 7] : decades < 2.2 && every === 1 ? [1, 2, 5] : [1];
+      for (let power = Math.floor(scale.low); power <= scale.high; power += 1) {
+        if (power % every !== 0) continue;
+        for (const factor of within) {
+          const v = power + Math.log10(factor);
+          if (v < scale.low - 1e-9 || v > scale.high + 1e-9) continue;
+          const value = Number(`${factor}e${power}`);
+          ticks.push({ at: (v - scale.low) / (scale.high - scale.low), text: short(value) });
+        }
+      }
+      if (ticks.length > 1) return ticks;
+    }
+    const from = scale.low, to = scale.high;
+    const raw = (to - from) / most;
+    const size = 10 ** Math.floor(Math.log10(raw));
+    const step = [1, 2, 5, 10].map((f) => f * size).find((s) => s >= raw * 0.999);
+    for (let k = Math.ceil(from / step - 1e-9); k * step <= to + 1e-9 * step; k += 1) {
+      const value = Number((k * step).toPrecision(12));
+      ticks.push({ at: (value - from) / (to - from), text: short(scale.log ? 10 ** value : value) });
+    }
+    return ticks;
+  }
+
+  // --- a figure in the plane ----------------------------------------------------------------------------------
+
+  function flat(sheet, spec) {
+    const traces = spec.data;
+    const width = sheet.clientWidth || 400, height = sheet.clientHeight || 300;
+    const heat = traces.find((trace) => trace.type === "heatmap" && trace.showscale !== false);
+    const scales = { x: scaleOf(spec, "x", traces), y: scaleOf(spec, "y", traces) };
+    const title = (letter) => spec.layout[`${letter}axis`]?.title?.text ?? "";
+    const labels = ticksOf(scales.y, height - 60, "y");
+    const left = 14 + Math.max(0, ...labels.map((tick) => widthOf(tick.text))) + (title("y") ? 20 : 0);
+    const texts = traces.filter((t) => t.mode?.includes("text") && at(t.textposition, 0) === "middle right");
+    const notes = spec.layout.annotations ?? [];
+    const beyond = Math.max(0, ...texts.flatMap((t) => t.text.map((text) => widthOf(text))), ...notes.map((n) => widthOf(n.text, 10)));
+    const marked = heat?.colorbar?.ticktext;
+    const scale = heat ? 34 + (marked ? Math.max(...marked.map((text) => widthOf(text, 11))) : 26) + (heat.colorbar?.title ? 16 : 0) : 0;
+    const area = { left, top: texts.length ? 24 : 10, right: width - 14 - beyond - scale, bottom: height - (title("x") ? 42 : 24) };
+    const wide = area.right - area.left, tall = area.bottom - area.top;
+    if (spec.layout.yaxis?.scaleanchor === "x") square(area, scales);
+    const svg = add(sheet, "svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
+    const to = {
+      x: (v) => { const p = scales.x.place(v); return area.left + (scales.x.turned ? 1 - p : p) * (area.right - area.left); },
+      y: (v) => { const p = scales.y.place(v); return area.top + (scales.y.turned ? 1 - p : p) * (area.bottom - area.top); },
+    };
+    if (wide <= 20 || tall <= 20) return [];
+    grid(svg, area, scales, labels, title, height);
+    const clip = `clip-${flat.count = (flat.count ?? 0) + 1}`;
+    add(add(svg, "clipPath", { id: clip }), "rect",
+      { x: area.left - 5, y: area.top - 5, width: area.right - area.left + 10, height: area.bottom - area.top + 10 });
+    const marks = [];
+    for (const trace of traces) {
+      const group = add(svg, "g", { class: trace.type, "clip-path": `url(#${clip})` });
+      ({ heatmap, bar, scatter })[trace.type](group, trace, to, area, marks, scales, svg);
+    }
+    for (const note of notes) write(svg, area.right + 4, to.y(note.y), note.text, { "dominant-baseline": "middle" }, { fontSize: "10px" });
+    if (heat) colourBar(svg, heat, area, width - scale + 12);
+    return marks;
+  }
+
+  // Equal units along both axes, in the middle of the room there is.
+  function square(area, { x, y }) {
+    const unit = Math.min((area.right - area.left) / (x.high - x.low), (area.bottom - area.top) / (y.high - y.low));
+    const spareX = area.right - area.left - unit * (x.high - x.low), spareY = area.bottom - area.top - unit * (y.high - y.low);
+    area.left += spareX / 2; area.right -= spareX / 2;
+    area.top += spareY / 2; area.bottom -= spareY / 2;
+  }
+
+  function grid(svg, area, scales, labels, title, height) {
+    const rule = { stroke: "var(--rule)", strokeWidth: "1px" };
+    const ink = { stroke: "var(--muted)", strokeWidth: "1px" };
+    for (const tick of ticksOf(scales.x, area.right - area.left, "x")) {
+      const x = area.left + (scales.x.turned ? 1 - tick.at : tick.at) * (area.right - area.left);
+      if (!scales.x.names && scales.x.axis.showgrid !== false) add(svg, "line", { x1: x, x2: x, y1: area.top, y2: area.bottom }, rule);
+      add(svg, "line", { x1: x, x2: x, y1: area.bottom, y2: area.bottom + 4 }, ink);
+      const label = write(svg, x, area.bottom + 17, tick.text, { "text-anchor": "middle", class: "xtick" });
+      if (tick.whole) add(label, "title").textContent = tick.whole;
+    }
+    for (const tick of labels) {
+      const y = area.top + (scales.y.turned ? 1 - tick.at : tick.at) * (area.bottom - area.top);
+      if (!scales.y.names && scales.y.axis.showgrid !== false) add(svg, "line", { x1: area.left, x2: area.right, y1: y, y2: y }, rule);
+      add(svg, "line", { x1: area.left - 4, x2: area.left, y1: y, y2: y }, ink);
+      const label = write(svg, area.left - 7, y, tick.text, { "text-anchor": "end", "dominant-baseline": "central", class: "ytick" });
+      if (tick.whole) add(label, "title").textContent = tick.whole;
+    }
+    for (const letter of ["x", "y"]) {
+      const scale = scales[letter];
+      if (scale.axis.zeroline && scale.low < 0 && scale.high > 0) {
+        const zero = -scale.low / (scale.high - scale.low);
+        const x = area.left + zero * (area.right - area.left), y = area.bottom - zero * (area.bottom - area.top);
+        add(svg, "line", letter === "x" ? { x1: x, x2: x, y1: area.top, y2: area.bottom } : { x1: area.left, x2: area.right, y1: y, y2: y }, ink);
+      }
+    }
+    add(svg, "path", { d: `M${area.left} ${area.top}V${area.bottom}H${area.right}`, fill: "none" }, ink);
+    if (title("x")) write(svg, (area.left + area.right) / 2, height - 6, title("x"), { "text-anchor": "middle" });
+    const middle = (area.top + area.bottom) / 2;
+    if (title("y")) write(svg, 13, middle, title("y"), { "text-anchor": "middle", transform: `rotate(-90 13 ${middle})` });
+  }
+
+  function scatter(group, trace, to, area, marks, scales, svg) {
+    const mode = trace.mode ?? "lines";
+    const points = trace.x.map((x, i) => (x === null || trace.y[i] === null ? null : [to.x(x), to.y(trace.y[i])]))
+      .map((point) => (point && Number.isFinite(point[0]) && Number.isFinite(point[1]) ? point : null));
+    if (mode.includes("lines") || trace.fill) {
+      let d = "", pen = "M";
+      for (const point of points) {
+        if (point === null) { pen = "M"; continue; }
+        d += `${pen}${point[0].toFixed(1)} ${point[1].toFixed(1)}`;
+        pen = "L";
+      }
+      const line = trace.line ?? {};
+      add(group, "path", { d, fill: "none" }, {
+        stroke: line.width === 0 ? "none" : paint(line.color ?? "--c0"), strokeWidth: `${line.width ?? 1.5}px`, strokeLinejoin: "round",
+        strokeDasharray: line.dash ? "2 4" : "none", fill: trace.fill ? paint(trace.fillcolor) : "none", opacity: trace.opacity ?? 1,
+      });
+    }
+    if (trace.error_y) points.forEach((point, i) => {
+      if (point) add(group, "line", { x1: point[0], x2: point[0], y1: to.y(trace.y[i] - trace.error_y.arrayminus[i]), y2: to.y(trace.y[i] + trace.error_y.array[i]) },
+        { stroke: paint(at(trace.marker.color, i)), strokeWidth: "1.5px" });
+    });
+    if (mode.includes("markers")) symbols(group, trace, points);
+    if (mode.includes("text")) points.forEach((point, i) => {
+      if (!point || !at(trace.text, i)) return;
+      const right = trace.textposition === "middle right", above = trace.textposition === "top center";
+      write(svg, point[0] + (right ? 5 : 0), point[1] - (above ? 9 : 0), at(trace.text, i), {
+        "text-anchor": right ? "start" : "middle", "dominant-baseline": "central", class: "label",
+      });
+    });
+    const template = trace.hovertemplate ?? (trace.hoverinfo === "skip" ? "" : trace.hoverinfo === "text" ? "%{text}" : mode.includes("markers") ? `${trace.name ?? ""}\n%{x}, %{y}` : "");
+    if (template) points.forEach((point, i) => {
+      if (!point || (trace.hoverinfo === "text" && !at(trace.text, i))) return;
+      marks.push({ x: point[0], y: point[1], say: () => filled(template, { x: trace.x[i], y: trace.y[i], text: at(trace.text, i), customdata: trace.customdata?.[i] }) });
+    });
+  }
+
+  // One path for each colour and size, so that thousands of points stay light.
+  function symbols(group, trace, points) {
+    const marker = trace.marker ?? {};
+    const kinds = new Map();
+    points.forEach((point, i) => {
+      const size = at(marker.size ?? 6, i), colour = at(marker.color ?? "--c0", i);
+      if (!point || !size) return;
+      const key = `${colour} ${size}`;
+      if (!kinds.has(key)) kinds.set(key, { size, colour, places: [] });
+      kinds.get(key).places.push({ point, before: points[i - 1] });
+    });
+    for (const { size, colour, places } of kinds.values()) {
+      const h = size / 2, round = (v) => v.toFixed(1);
+      const drawn = places.map(({ point: [x, y], before }) => {
+        if (marker.symbol === "x") return `M${round(x - h)} ${round(y - h)}l${size} ${size}m0 ${-size}l${-size} ${size}`;
+        if (marker.symbol === "line-ns-open") return `M${round(x)} ${round(y - h)}v${size}`;
+        if (marker.symbol !== "arrow") return `M${round(x)} ${round(y)}h0`;
+        const angle = before ? Math.atan2(y - before[1], x - before[0]) : 0;
+        const corner = (turn, far) => `${round(x + far * Math.cos(angle + turn))} ${round(y + far * Math.sin(angle + turn))}`;
+        return `M${corner(0, 0)}L${corner(Math.PI - 0.38, size)}L${corner(Math.PI + 0.38, size)}Z`;
+      });
+      const dot = !marker.symbol, solid = marker.symbol === "arrow";
+      add(group, "path", { d: drawn.join(""), class: "points", "data-count": places.length }, {
+        stroke: paint(colour), strokeWidth: `${dot ? size : solid ? 1 : 1.5}px`, strokeLinecap: dot ? "round" : "butt",
+        fill: solid ? paint(colour) : "none", opacity: marker.opacity ?? 1,
+      });
+    }
+  }
+
+  function bar(group, trace, to, area, marks, scales) {
+    const step = trace.x.length > 1 ? Math.abs(trace.x[1] - trace.x[0]) : 1;
+    const floor = scales.y.log ? area.bottom : to.y(0);
+    let d = "", count = 0;
+    trace.x.forEach((x, i) => {
+      if (!trace.y[i]) return;
+      const half = (at(trace.width, i) ?? step * 0.96) / 2;
+      const a = to.x(x - half), b = to.x(x + half), top = to.y(trace.y[i]);
+      d += `M${a.toFixed(1)} ${floor.toFixed(1)}V${top.toFixed(1)}H${b.toFixed(1)}V${floor.toFixed(1)}Z`;
+      count += 1;
+      marks.push({ x: (a + b) / 2, y: top, column: [a, b], say: () => filled(trace.hovertemplate ?? "%{x}: %{y}", { x, y: trace.y[i] }) });
+    });
+    add(group, "path", { d, class: "bars", "data-count": count }, { fill: paint(trace.marker.color), opacity: trace.marker.opacity ?? 1 });
+  }
+
+  // --- heat maps ----------------------------------------------------------------------------------------------
+
+  function mixer(scale, root) {
+    const style = getComputedStyle(root);
+    const stops = scale.map(([end, colour]) => {
+      ruler.fillStyle = colour.startsWith("--") ? style.getPropertyValue(colour).trim() : colour;
+      return [end, [1, 3, 5].map((k) => parseInt(ruler.fillStyle.slice(k, k + 2), 16))];
+    });
+    return (share) => {
+      const s = Math.min(1, Math.max(0, share));
+      let k = stops.findIndex(([end]) => end >= s);
+      if (k <= 0) return stops[Math.max(k, 0)][1];
+      const [from, a] = stops[k - 1], [end, b] = stops[k];
+      const t = end > from ? (s - from) / (end - from) : 1;
+      return a.map((channel, c) => Math.round(channel + t * (b[c] - channel)));
+    };
+  }
+
+  function heatRange(trace) {
+    const values = trace.z.flat().filter((v) => v !== null);
+    return [trace.zmin ?? Math.min(...values), trace.zmax ?? Math.max(...values)];
+  }
+
+  function heatmap(group, trace, to, area, marks) {
+    const [low, high] = heatRange(trace);
+    const colour = mixer(trace.colorscale, document.documentElement);
+    const rows = trace.z.length, columns = trace.z[0].length;
+    const xs = trace.x.map(to.x), ys = trace.y.map(to.y);
+    const w = columns > 1 ? Math.abs(xs.at(-1) - xs[0]) / (columns - 1) : area.right - area.left;
+    const h = rows > 1 ? Math.abs(ys.at(-1) - ys[0]) / (rows - 1) : area.bottom - area.top;
+    const gap = trace.xgap || trace.ygap ? GAP : 0;
+    const shade = (z) => colour(high > low ? (z - low) / (high - low) : 0.5);
+    if (rows * columns <= MOST_RECTANGLES) {
+      trace.z.forEach((row, r) => row.forEach((z, c) => {
+        if (z === null) return;
+        add(group, "rect", { x: xs[c] - w / 2, y: ys[r] - h / 2, width: Math.max(w - gap, 0.5), height: Math.max(h - gap, 0.5) },
+          { fill: `rgb(${shade(z).join(" ")})`, opacity: trace.opacity ?? 1 });
+      }));
+    } else {
+      const canvas = document.createElement("canvas");
+      canvas.width = columns; canvas.height = rows;
+      const context = canvas.getContext("2d"), pixels = context.createImageData(columns, rows);
+      const right = xs.at(-1) >= xs[0], down = ys.at(-1) >= ys[0];
+      trace.z.forEach((row, r) => row.forEach((z, c) => {
+        if (z === null) return;
+        const place = 4 * ((down ? r : rows - 1 - r) * columns + (right ? c : columns - 1 - c));
+        pixels.data.set([...shade(z), 255 * (trace.opacity ?? 1)], place);
+      }));
+      context.putImageData(pixels, 0, 0);
+      add(group, "image", { href: canvas.toDataURL(), x: Math.min(xs[0], xs.at(-1)) - w / 2, y: Math.min(ys[0], ys.at(-1)) - h / 2,
+        width: w * columns, height: h * rows, preserveAspectRatio: "none" }, { imageRendering: "pixelated" });
+    }
+    if (trace.texttemplate) trace.text.forEach((row, r) => row.forEach((text, c) => {
+      write(group, xs[c], ys[r], text, { "text-anchor": "middle", "dominant-baseline": "central" }, { fontSize: `${Math.min(11, w / 5, h / 2.4)}px` });
+    }));
+    marks.push({ cell: (x, y) => {
+      const c = nearest(xs, x), r = nearest(ys, y);
+      if (Math.abs(xs[c] - x) > w / 2 + 1 || Math.abs(ys[r] - y) > h / 2 + 1 || trace.z[r][c] === null) return null;
+      const say = () => filled(trace.hovertemplate, { x: trace.x[c], y: trace.y[r], z: trace.z[r][c], text: trace.text?.[r]?.[c] });
+      return { x: xs[c], y: ys[r], box: [w, h], say };
+    }, grid: { xs, ys } });
+  }
+
+  const nearest = (values, v) => values.reduce((best, value, k) => (Math.abs(value - v) < Math.abs(values[best] - v) ? k : best), 0);
+
+  function colourBar(svg, trace, area, x) {
+    const [low, high] = heatRange(trace), id = `bar-${colourBar.count = (colourBar.count ?? 0) + 1}`;
+    const ramp = add(svg, "linearGradient", { id, x1: 0, x2: 0, y1: 1, y2: 0 });
+    for (const [end, colour] of trace.colorscale) add(ramp, "stop", { offset: end }, { stopColor: paint(colour) });
+    add(svg, "rect", { x, y: area.top, width: 10, height: area.bottom - area.top, fill: `url(#${id})` }, { opacity: trace.opacity ?? 1 });
+    const { tickvals = [low, (low + high) / 2, high], ticktext } = trace.colorbar ?? {};
+    tickvals.forEach((value, k) => {
+      const y = area.bottom - ((value - low) / (high - low || 1)) * (area.bottom - area.top);
+      write(svg, x + 14, Math.min(Math.max(y, area.top + 5), area.bottom - 5), ticktext?.[k] ?? short(Number(value.toPrecision(3))),
+        { "dominant-baseline": "central" }, { fontSize: "11px" });
+    });
+    const said = trace.colorbar?.title?.text;
+    const middle = (area.top + area.bottom) / 2, far = x + 52;
+    if (said) write(svg, far, middle, said, { "text-anchor": "middle", transform: `rotate(90 ${far} ${middle})` }, { fontSize: "11px" });
+  }
+
+  // --- points in three and more dimensions ---------------------------------------------------------------------
+
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+  function space(plot, sheet, spec) {
+    const [trace] = spec.data;
+    const width = sheet.clientWidth || 300, height = sheet.clientHeight || 300;
+    const svg = add(sheet, "svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
+    const n = trace.points.length, d = trace.points[0].length;
+    const reach = Math.max(...trace.points.map((p) => Math.hypot(...p))) || 1;
+    const unit = (Math.min(width, height) / 2 - 22) / reach;
+    // The frame is kept with the figure, so that drawing it again, on paper or in the dark, shows it as it was turned.
+    const frame = (spec.frame ??= start(d));
+    const edges = trace.edges.map(() => add(svg, "line", {}, { stroke: "var(--muted)", strokeWidth: "1px" }));
+    const shafts = trace.points.map(() => add(svg, "line", { x1: width / 2, y1: height / 2 }, { stroke: "var(--c0)", strokeWidth: "1.5px" }));
+    const dots = trace.points.map(() => add(svg, "circle", { r: 3.5, class: "points" }, { fill: "var(--c1)" }));
+    const names = n <= 24 ? trace.names.map((name) => write(svg, 0, 0, cut(name, 18), { "text-anchor": "middle", class: "label" }, { fontSize: "11px" })) : [];
+    const places = trace.points.map(() => [0, 0]);
+    function show() {
+      const set = (element, values) => { for (const [key, value] of Object.entries(values)) element.setAttribute(key, value.toFixed(1)); };
+      trace.points.forEach((p, i) => {
+        const [x, y] = [0, 1].map((row) => p.reduce((sum, v, k) => sum + v * frame[row][k], 0));
+        places[i] = [width / 2 + unit * x, height / 2 - unit * y];
+        set(shafts[i], { x2: places[i][0], y2: places[i][1] });
+        set(dots[i], { cx: places[i][0], cy: places[i][1] });
+        if (names[i]) set(names[i], { x: places[i][0], y: places[i][1] - 8 });
+      });
+      trace.edges.forEach(([i, j], k) => set(edges[k], { x1: places[i][0], y1: places[i][1], x2: places[j][0], y2: places[j][1] }));
+    }
+    const turn = (by) => { by.forEach(([a, b, angle]) => rotate(frame, a, b, angle)); show(); };
+    show();
+    drag(plot, sheet, turn);
+    if (d > 3) tour(sheet, d, turn);
+    return places.map((_, i) => ({
+      get x() { return places[i][0]; }, get y() { return places[i][1]; },
+      say: () => `feature ${trace.names[i]}, length ${short(trace.lengths[i])}`,
+    }));
+  }
+
+  // Rows of an orthogonal matrix: the first two are drawn, the others are what the picture turns into.
+  function start(d) {
+    const frame = Array.from({ length: d }, (_, r) => Array.from({ length: d }, (_, c) => Number(r === c)));
+    if (d === 3) { rotate(frame, 0, 2, 0.6); rotate(frame, 1, 2, -0.45); }
+    else for (let k = 2; k < d; k += 1) rotate(frame, k % 2, k, 0.5 + 0.3 * k);
+    return frame;
+  }
+
+  function rotate(frame, a, b, angle) {
+    const c = Math.cos(angle), s = Math.sin(angle);
+    frame[a].forEach((v, k) => {
+      const w = frame[b][k];
+      frame[a][k] = c * v + s * w;
+      frame[b][k] = c * w - s * v;
+    });
+  }
+
+  function drag(plot, sheet, turn) {
+    let last = null;
+    sheet.onpointerdown = (event) => {
+      if (event.target.closest("button")) return;
+      last = event;
+      sheet.setPointerCapture(event.pointerId);
+    };
+    sheet.onpointerup = sheet.onpointercancel = () => { last = null; };
+    sheet.addEventListener("pointermove", (event) => {
+      if (!last) return;
+      turn([[0, 2, (last.clientX - event.clientX) / 120], [1, 2, (event.clientY - last.clientY) / 120]]);
+      last = event;
+    });
+    const keys = { ArrowLeft: [0, 2, STEP], ArrowRight: [0, 2, -STEP], ArrowUp: [1, 2, -STEP], ArrowDown: [1, 2, STEP] };
+    plot.onkeydown = (event) => {
+      if (!(event.key in keys)) return;
+      event.preventDefault();
+      turn([keys[event.key]]);
+    };
+  }
+
+  // Through all planes of axes, each at a speed of its own, so that no view returns soon (a grand tour).
+  function tour(sheet, d, turn) {
+    const planes = [];
+    for (let a = 0; a < 2; a += 1) for (let b = 2; b < d; b += 1) planes.push([a, b, TURN * Math.sqrt(1 + a + 2 * b) / d]);
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "tour";
+    let before = null;
+    function step(now) {
+      if (!sheet.isConnected || button.textContent !== "Pause") return;
+      if (before !== null) turn(planes.map(([a, b, speed]) => [a, b, speed * Math.min(now - before, 100) / 1000]));
+      before = now;
+      requestAnimationFrame(step);
+    }
+    function run(on) {
+      button.textContent = on ? "Pause" : "Turn";
+      button.setAttribute("aria-label", `${on ? "Pause" : "Start"} the slow turn through ${d} dimensions`);
+      before = null;
+      if (on) requestAnimationFrame(step);
+    }
+    button.onclick = () => run(button.textContent !== "Pause");
+    sheet.append(button);
+    requestAnimationFrame(() => run(!calm.matches && !document.documentElement.classList.contains("print")));
+  }
+
+  // --- what is under the pointer, or under the arrow keys --------------------------------------------------------
+
+  function tips(plot, sheet, marks, inSpace) {
+    const tip = document.createElement("div");
+    tip.className = "tip";
+    tip.setAttribute("role", "status");
+    tip.hidden = true;
+    sheet.append(tip);
+    const ring = add(sheet.querySelector("svg"), "circle", { r: 6 }, { fill: "none", stroke: "var(--ink)", strokeWidth: "1.5px", display: "none" });
+    function show(mark) {
+      tip.hidden = !mark;
+      ring.style.display = mark && !mark.box ? "" : "none";
+      if (!mark) return;
+      tip.textContent = mark.say();
+      ring.setAttribute("cx", mark.x);
+      ring.setAttribute("cy", mark.y);
+      tip.style.left = `${Math.min(Math.max(mark.x + 10, 0), Math.max(sheet.clientWidth - tip.offsetWidth, 0))}px`;
+      tip.style.top = `${Math.max(mark.y - tip.offsetHeight - 8, -8)}px`;
+    }
+    function find(x, y) {
+      let best = null, far = REACH;
+      for (const mark of marks) {
+        if (mark.cell) { best ??= mark.cell(x, y); continue; }
+        const away = mark.column ? (x >= mark.column[0] && x <= mark.column[1] ? 0 : Infinity) : Math.hypot(mark.x - x, mark.y - y);
+        if (away < far) [best, far] = [mark, away];
+      }
+      return best;
+    }
+    sheet.addEventListener("pointermove", (event) => {
+      const box = sheet.getBoundingClientRect();
+      show(find(event.clientX - box.left, event.clientY - box.top));
+    });
+    sheet.onpointerleave = plot.onblur = () => show(null);
+    if (inSpace) return;
+    const map = marks.find((mark) => mark.grid);
+    const listed = marks.filter((mark) => !mark.cell).sort((a, b) => a.x - b.x || a.y - b.y);
+    const place = { k: -1, r: 0, c: -1 };
+    plot.onkeydown = (event) => {
+      const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+      if (event.key === "Escape") return show(null);
+      if (!dx && !dy) return undefined;
+      event.preventDefault();
+      const bound = (v, n) => Math.min(Math.max(v, 0), n - 1);
+      if (map) {
+        const { xs, ys } = map.grid;
+        place.c = bound(place.c + dx, xs.length);
+        place.r = bound(place.r + dy, ys.length);
+        return show(map.cell(xs[place.c], ys[place.r]));
+      }
+      place.k = bound(place.k + dx - dy, listed.length);
+      return show(listed[place.k] ?? null);
+    };
+  }
+
+  function legend(plot, spec) {
+    const named = spec.data.filter((t) => t.name && t.type !== "heatmap" && t.showlegend !== false && (t.mode ?? "lines") !== "text");
+    const wanted = spec.layout.showlegend ?? named.length > 1;
+    if (!wanted || !named.length) return;
+    const list = document.createElement("ul");
+    list.className = "legend";
+    for (const trace of named) {
+      const item = document.createElement("li"), swatch = document.createElement("span");
+      swatch.className = trace.line?.dash ? "dotted" : trace.type === "bar" ? "filled" : "solid";
+      swatch.style.color = paint(trace.fillcolor ?? trace.line?.color ?? at(trace.marker?.color, 0) ?? "--c0");
+      item.append(swatch, trace.name);
+      list.append(item);
+    }
+    plot.before(list);
+  }
+
+  // Draw a figure into its place.
+  function draw(plot, spec) {
+    erase(plot);
+    const inSpace = spec.data[0]?.type === "space";
+    if (!inSpace) legend(plot, spec);
+    const sheet = document.createElement("div"); // a new one each time, and with it its listeners
+    sheet.className = "sheet";
+    plot.append(sheet);
+    plot.dataset.drawn = inSpace ? "space" : spec.data.some((t) => t.type === "heatmap") ? "heat" : "flat";
+    tips(plot, sheet, inSpace ? space(plot, sheet, spec) : flat(sheet, spec), inSpace);
+  }
+
+  function erase(plot) {
+    delete plot.dataset.drawn;
+    plot.onkeydown = plot.onblur = null;
+    plot.replaceChildren();
+    if (plot.previousElementSibling?.className === "legend") plot.previousElementSibling.remove();
+  }
+
+  return { draw, erase };
+})();
