@@ -231,15 +231,43 @@ def test_measures_of_other_features_use_their_projections():
     np.testing.assert_allclose(found.capacity, N / kappa, rtol=1e-12)
 
 
-def test_a_feature_in_the_null_space_is_as_good_as_zero():
-    """Its direction is rounding; the definition D_i = N_i^2 / sum_j M_ij^2 = 1 is `frames.capacity`."""
+def test_a_short_feature_across_long_ones_is_counted():
+    """Squares of 1e-9 beside 1 are lost in F; singular values keep them."""
     X = np.diag([1.0, 1e-9, 1e-3])
     np.testing.assert_allclose(fg.frames.capacity(X), 1, rtol=1e-12)
+    for features in (X, X[:, [0, 1, 2, 2]] / np.sqrt([1, 1, 2, 2])):
+        spectrum = fg.spectra.spectrum(features)
+        assert spectrum.rank == 3
+        np.testing.assert_allclose(spectrum.eigenvalues[:3], [1, 1e-6, 1e-18], rtol=1e-12)
+        found = fg.spectra.measures(features, spectrum)
+        np.testing.assert_allclose(found.capacity, 1, rtol=1e-12)
+        np.testing.assert_allclose(found.leverage, 1, rtol=1e-12)
+        assert found.eigenspace.tolist() == [0, 2, 1]
+
+
+def test_a_feature_in_the_null_space_has_its_capacity_and_no_measure():
+    """By the rounding of float32, its eigenvalue cannot be told from zero: D = N^2 / sum of M^2 = 1 can."""
+    X = np.diag(np.array([1.0, 1e-9, 1e-3], dtype=np.float32))
     found = fg.spectra.measures(X)
-    np.testing.assert_allclose(found.capacity, [1, 0, 1], rtol=1e-12)
+    np.testing.assert_allclose(found.capacity, 1, rtol=1e-12)
+    np.testing.assert_allclose(found.kappa, found.norm**2, rtol=1e-12)
     np.testing.assert_allclose(found.leverage, [1, 0, 1], rtol=1e-12)
     assert found.eigenspace.tolist() == [0, -1, 1]
+    assert np.isnan([found.slack[1], found.cv[1], found.max_mass[1], found.ipr[1], found.entropy[1]]).all()
     np.testing.assert_array_equal(found.masses.sum(axis=1), [1, 0, 1])
+    assert found.total_capacity == 2
+    row = fg.analyze({"x": X}).matrices.iloc[0]
+    assert (row["rank"], row["sum_capacity"], row["saturation"]) == (2, 2, 1)
+
+
+def test_capacity_with_a_spectrum_of_others_is_from_that_spectrum():
+    """Its definition by inner products holds of the features that the spectrum was made of alone."""
+    X = np.diag([1.0, 1e-7])
+    other = np.array([[1.0, 0.0], [1e-7, 1e-7]])
+    spectrum = fg.spectra.spectrum(X, tolerance=0.0)
+    found = fg.spectra.measures(np.diag([1.0, 2e-7]), spectrum)
+    np.testing.assert_allclose(found.kappa[1], 1e-14, rtol=1e-2)
+    np.testing.assert_allclose(fg.spectra.measures(other, spectrum).kappa[1], (1 + 1e-14) / 2, rtol=1e-9)
 
 
 def test_mass_outside_the_span_of_another_spectrum_is_missing():

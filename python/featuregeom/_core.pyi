@@ -24,6 +24,7 @@ __all__ = [
     "hamming_range_counts",
     "hamming_vote",
     "k_majority",
+    "kappas",
     "measures",
     "network_cells",
     "nonfinite_rows",
@@ -62,6 +63,9 @@ def capacities(
     precision: str = "double",
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
+) -> NDArray[np.float64]: ...
+def kappas(
+    x: NDArray[Any], chosen: NDArray[np.int64], trace: float, *, num_threads: int | None = None
 ) -> NDArray[np.float64]: ...
 def sweep(
     x: NDArray[Any],

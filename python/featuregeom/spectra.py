@@ -6,6 +6,7 @@ number that depends on them means nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +19,7 @@ from featuregeom.arguments import number_between
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
-from featuregeom.frames.null import noise
+from featuregeom.frames.null import Noise, noise
 from featuregeom.frames.rows import EPSILON
 from featuregeom.summary import summarised
 
@@ -30,6 +31,24 @@ __dir__ = __all__.copy
 
 _COMPARED = 64
 """Number of features whose inner products are compared with what a spectrum of side "gram" says they are."""
+
+_DOUBTFUL = 1e-6
+"""Share of tr F below which kappa is not taken from the spectrum, as in the core's capacities: it would have lost more
+than ten digits. Choice: matrices without features a thousand times shorter than the rest have none there."""
+
+_HIDDEN = 1e-4
+"""Share of a squared norm outside the retained eigenspaces beyond which a feature has no measure, as in the core."""
+
+_NEARLY = 1e-6
+"""Most that a product of two vectors' images may be of the gap between their eigenvalues for the first order of
+perturbation theory to be exact to rounding: the second is the square."""
+
+_SVD = 2**27
+"""Most products n m min(n, m) for which singular values are computed where features are so short: a fraction of a
+second that nothing interrupts."""
+
+_ROWS = 4096
+"""Features that are widened at a time, to keep memory small."""
 
 
 @dataclass(frozen=True)
@@ -183,24 +202,29 @@ class Spectrum:
         return bound
 
     def kappa_bound(self, kappa: NDArray[np.float64]) -> NDArray[np.float64]:
-        r"""Bound the relative errors that rounding makes in kappa, and in the capacity of features of mass 1.
+        r"""Bound the relative errors that rounding makes in kappa and capacity, whatever was cut off as null.
 
-        Where the masses of a feature sum to s < 1, it lies partly in the null space, where directions are rounding:
-        its capacity is that of its projection, s^2 N / kappa, and can be far from N / kappa (`frames.capacity`), which
-        this does not bound.
+        With :math:`t_i = \operatorname{tr} F / \kappa_i` and :math:`c = (n + m) u`, :math:`u = 2^{-53}`,
 
-        .. math:: (n + m) u (4 + \operatorname{tr} F / \kappa_i), \qquad u = 2^{-53}
+        .. math:: c (4 + t_i) \quad (t_i \le 10^6), \qquad c (4 + 2 \sqrt{t_i} + c t_i) \quad (t_i > 10^6):
+
+        of features much shorter than others both come from inner products, of which each errs by rounding of its
+        own two norms, the others from the spectrum.
 
         Parameters
         ----------
         kappa : ndarray of float64, shape (n,)
-            Of features with this spectrum, that lie in its retained eigenspaces.
+            Of features with this spectrum, that it was made of.
 
         Returns
         -------
         ndarray of float64, shape (n,)
         """
-        bound: NDArray[np.float64] = 2.0**-53 * sum(self.shape) * (4 + self.trace / kappa)
+        unit = 2.0**-53 * sum(self.shape)
+        times = self.trace / kappa
+        bound: NDArray[np.float64] = unit * (
+            4 + np.where(times <= 1 / _DOUBTFUL, times, 2 * np.sqrt(times) + unit * times)
+        )
         return bound
 
     @property
@@ -230,9 +254,11 @@ class Spectrum:
 class Measures:
     r"""How each feature's norm is spread over the eigenspaces; arrays of shape (n,).
 
-    A feature that is zero, or lies in the null space, has ``capacity = leverage = 0``, ``eigenspace = -1``, and
-    NaN elsewhere. Of one that lies partly outside the retained eigenspaces, `masses` sum to the share s inside and
-    kappa is that of all of it; the other numbers are those of its projection, so that :math:`D_i = s^2 N_i / \kappa_i`.
+    A zero feature has ``capacity = leverage = 0``, ``eigenspace = -1``, and NaN elsewhere. Of any other, `norm`,
+    `kappa` and `capacity` are those of all of it, with the error of `Spectrum.kappa_bound`. `masses` add up to its
+    share s in the retained eigenspaces, and `leverage` is that of what lies there. Where s is below 1 - 1e-4, that does
+    not say how the feature lies: it has no eigenspace (-1), and `slack`, `cv`, `max_mass`, `ipr` and `entropy` are NaN.
+    Else these are those of its projection, which moves them by as much as 1 - s.
 
     Attributes
     ----------
@@ -243,7 +269,8 @@ class Measures:
     capacity : ndarray of float64
         :math:`D_i = N_i / \kappa_i`.
     leverage : ndarray of float64
-        :math:`l_i = w_i^\top F^+ w_i`, with :math:`D_i \le l_i \le 1` and :math:`\sum_i l_i = \operatorname{rank} F`.
+        :math:`l_i = w_i^\top F^+ w_i \le 1`, with :math:`\sum_i l_i = \operatorname{rank} F`; at least
+        :math:`s^2 D_i`, so that :math:`D_i \le l_i` where nothing was cut off.
     slack : ndarray of float64
         :math:`1 - D_i / l_i`: zero exactly when the feature lies in one eigenspace.
     cv : ndarray of float64
@@ -271,6 +298,11 @@ class Measures:
     entropy: NDArray[np.float64]
     eigenspace: NDArray[np.int64]
     masses: NDArray[np.float64] | None = None
+
+    @property
+    def total_capacity(self) -> float:
+        """Sum of the capacities of the features that have an eigenspace: at most the rank, up to their 1 - s."""
+        return float(self.capacity[self.eigenspace >= 0].sum())
 
     @property
     def effective_eigenspaces(self) -> NDArray[np.float64]:
@@ -339,6 +371,9 @@ def spectrum(
     of the input. F holds squared singular values, and rounding moves X by a random matrix whose squared norm
     is about ``eps**2 / 12 * (max row norm + max column norm)**2``. Twice the larger one is the tolerance.
 
+    Squares lose what is below 1e-8 of the longest feature. Where features are so short, and min(n, m) n m is at most
+    2^27, singular values of X are computed instead, with the first noise ``(max(n, m) * 2**-52)**2 * lambda_max``.
+
     References
     ----------
     arXiv:2602.02224 (spectral measures of superposition); Bandeira & van Handel, Ann. Probab. 44 (2016) for the
@@ -374,13 +409,51 @@ def _decompose(
     across = _core.squared_norms(rows, features=side == "frame", num_threads=num_threads)
     if side == "gram":
         _core.squared_norms(features.values, num_threads=num_threads)  # refuses rows that have no square
-    return of_operator(
-        operator,
-        (n, m),
-        float(across.max()),
-        EPSILON[features.dtype],
+    sizes = operator.diagonal(), across
+    longest = float(sizes[0].max()), float(sizes[1].max())
+    epsilon = EPSILON[features.dtype]
+    found = of_operator(operator, (n, m), longest[1], epsilon, tolerance=tolerance, num_threads=num_threads)
+    squares = sizes[side == "frame"]
+    # What lies in the null space has no larger square than its eigenvalue.
+    shortest = float(squares[squares > 0].min(initial=np.inf))
+    if found.rank == min(n, m) or shortest * _HIDDEN > found.null_tolerance or min(n, m) * n * m > _SVD:
+        return found
+    limits = noise((n, m), epsilon, float(found.eigenvalues[0]), *longest, singular=True)
+    if limits.tolerance > found.null_tolerance / 2:
+        return found
+    wide = features.widened(np.arange(n))
+    inside = np.sum((wide @ found.vectors if found.along is None else found.along) ** 2, axis=1)
+    if (inside >= (1 - _HIDDEN) * squares).all():
+        return found
+    return _of_singular_values(wide, found, limits, tolerance)
+
+
+def _of_singular_values(
+    wide: NDArray[np.float64], through: Spectrum, limits: Noise, tolerance: float | None
+) -> Spectrum:
+    """Decompose X itself, whose singular values keep the digits that eigenvalues of its square lose."""
+    left, _, right = np.linalg.svd(wide, full_matrices=False)
+    # LAPACK's vectors err by tens of roundings of the longest feature. One step of perturbation theory and one of QR
+    # leave a few, since products of a long and a short column of X V err by rounding of both lengths.
+    along = wide @ right.T
+    products = along.T @ along
+    apart = products.diagonal() - products.diagonal()[:, None]
+    small = np.abs(products) < _NEARLY * np.abs(apart)
+    turn = np.divide(products, apart, out=np.zeros_like(products), where=small)
+    basis = np.linalg.qr(right.T + right.T @ turn)[0]
+    along = wide @ basis
+    values = np.minimum.accumulate(np.sum(along**2, axis=0))
+    rank = int(np.count_nonzero(values > limits.tolerance))
+    gram = through.side == "gram"
+    return _grouped(
+        values,
+        rank,
+        np.linalg.qr(left)[0][:, :rank] if gram else basis[:, :rank],
+        along[:, :rank] if gram else None,
+        limits,
+        shape=through.shape,
+        trace=through.trace,
         tolerance=tolerance,
-        num_threads=num_threads,
     )
 
 
@@ -421,11 +494,26 @@ def of_operator(
     lengths = operator.diagonal()
     eigenvalues, vectors = _core.eigh(operator, num_threads=num_threads)
     limits = noise((n, m), epsilon, float(eigenvalues[0]), float(lengths.max()), across)
-    null = limits.tolerance
-    rank = int(np.count_nonzero(eigenvalues > null))
-    retained = eigenvalues[:rank]
+    rank = int(np.count_nonzero(eigenvalues > limits.tolerance))
     kept = vectors[:, :rank]
     along = _core.coordinates(operator, kept, num_threads=num_threads) if side == "gram" else None
+    trace = float(lengths.sum())
+    return _grouped(eigenvalues, rank, kept, along, limits, shape=shape, trace=trace, tolerance=tolerance)
+
+
+def _grouped(
+    eigenvalues: NDArray[np.float64],
+    rank: int,
+    vectors: NDArray[np.float64],
+    along: NDArray[np.float64] | None,
+    limits: Noise,
+    *,
+    shape: tuple[int, int],
+    trace: float,
+    tolerance: float | None,
+) -> Spectrum:
+    """Group eigenvalues, of which `rank` are retained, into eigenspaces."""
+    retained, null = eigenvalues[:rank], limits.tolerance
     starts, tolerance, table = _core.eigenspaces(retained, noise=limits.arithmetic, tolerance=tolerance)
     spaces = tuple(
         Eigenspace(
@@ -445,10 +533,10 @@ def of_operator(
         persistence=tuple(Persistence(*step) for step in table),
         null_tolerance=null,
         rank_margin=float(retained[-1] / null) if rank else float("nan"),
-        vectors=kept,
-        side=side,
-        shape=(n, m),
-        trace=float(lengths.sum()),
+        vectors=vectors,
+        side="frame" if along is None else "gram",
+        shape=shape,
+        trace=trace,
         along=along,
     )
 
@@ -483,7 +571,8 @@ def measures(
     Returns
     -------
     Measures
-        Rows of `masses` sum to 1 up to the share of a feature in the null space.
+        Rows of `masses` sum to 1 up to the share of a feature in the null space. With a spectrum of other features,
+        kappa is all from that spectrum, and a feature in its null space has no kappa and capacity 0.
 
     Raises
     ------
@@ -497,7 +586,8 @@ def measures(
 
     Notes
     -----
-    Costs 2 n m r operations where F was decomposed (r the rank), n r where M was.
+    Costs 2 n m r operations where F was decomposed (r the rank), n r where M was; and 2 n m for each feature whose
+    kappa is below 1e-6 of tr F, or that has no eigenspace.
 
     References
     ----------
@@ -512,7 +602,7 @@ def measures(
     >>> found.eigenspace
     array([1, 1, 0])
     """
-    features = as_features(X)
+    features, given = as_features(X), spectrum
     if spectrum is None:
         spectrum = _decompose(features, tolerance, num_threads, _half(progress, 0))
         progress = _half(progress, 1)
@@ -533,6 +623,11 @@ def measures(
     norm, kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy = table
     if spectrum.side == "gram":
         _check_own(features, norm, spectrum)
+    # Through the spectrum, kappa errs by rounding of the trace, and lacks what was cut off.
+    doubtful = np.flatnonzero((norm > 0) & ((top < 0) | ~(kappa >= _DOUBTFUL * spectrum.trace)))
+    if len(doubtful) and (given is None or _is_of(features, spectrum)):
+        kappa[doubtful] = _core.kappas(features.values, doubtful, spectrum.trace, num_threads=num_threads)
+        capacity[doubtful] = np.minimum(norm[doubtful] / kappa[doubtful], 1.0)
     return Measures(np.sqrt(norm), kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy, top, kept)
 
 
@@ -550,6 +645,25 @@ def _check_own(features: Features, squares: NDArray[np.float64], spectrum: Spect
             f"spectrum is of other features: with side 'gram' it must be that of X, but their inner products differ by "
             f"{off:.2g}, and rounding explains {limit:.2g}"
         )
+
+
+def _is_of(features: Features, spectrum: Spectrum) -> bool:
+    """Tell whether F is that of the features, by one random vector of signs.
+
+    Other features change F z beyond what rounding and the cut of null eigenvalues do, unless they have the same F, and
+    then these numbers are theirs as well.
+    """
+    if spectrum.side == "gram":
+        return True  # `_check_own` has refused others
+    z = np.random.default_rng(0).choice([-1.0, 1.0], features.m)
+    image = np.zeros(features.m)
+    for first in range(0, features.n, _ROWS):
+        rows = features.widened(np.arange(first, min(first + _ROWS, features.n)))
+        image += (rows @ z) @ rows
+    V = spectrum.vectors
+    off = float(np.linalg.norm(image - V @ (spectrum.retained * (z @ V))))
+    limit = spectrum.null_tolerance + sum(spectrum.shape) * 2.0**-52 * spectrum.trace
+    return features.n == spectrum.shape[0] and off <= limit * math.sqrt(features.m)
 
 
 def _half(progress: Progress | None, passed: int) -> Progress | None:

@@ -43,6 +43,25 @@ def exact_measures(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.array([float(values[k]) for k in order]), np.array(masses)
 
 
+@pytest.mark.parametrize("r", [3e7, 1e9, 1e12])
+@pytest.mark.parametrize("short", [[1.0, -1.0, 2.0], [1.0, 1.0, -1.0]])
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_capacity_of_a_feature_that_squares_lose(r, short, turned):
+    """Inner products 5 r, and 0: F^T F has no digit of the short one, on either side, also in the table."""
+    X = np.array([[r, 2 * r, 3 * r], short, *([[0.0, 0, 0]] * (2 * turned))])
+    table = fg.analyze({"x": X}).features
+    spectrum = fg.spectra.spectrum(X)
+    expected = np.array(exact_capacity(X[:2]))
+    bound = spectrum.kappa_bound(np.array([14 * r * r, (X[1] @ X[1]) / expected[1]]))
+    for capacity in (table["capacity"].to_numpy(), fg.frames.capacity(X), fg.spectra.measures(X).capacity):
+        assert (np.abs(capacity[:2] / expected - 1) <= bound).all()
+        assert (bound < 1e-2).all()
+    assert spectrum.rank == 2
+    np.testing.assert_allclose(table["leverage"][:2], 1, rtol=1e-3)
+    short_mass = (X[0] @ X[1]) ** 2 / (X[0] @ X[0]) / (X[1] @ X[1])
+    np.testing.assert_allclose(table["ipr"][1], short_mass**2 + (1 - short_mass) ** 2, rtol=1e-13)
+
+
 def test_the_capacity_of_a_short_feature_beside_a_long_one():
     X = np.array([[1e6, 2e6, 3e6], [1, -1, 2]])
     found = fg.spectra.measures(X)
@@ -55,6 +74,8 @@ def test_the_capacity_of_a_short_feature_beside_a_long_one():
 @given(shapes, st.floats(0, 12), st.integers(0, 10**6), st.booleans())
 @example((2, 3), 6.0, 0, False)
 @example((4, 9), 7.0, 1, True)
+@example((3, 5), 8.25, 237, False)
+@example((2, 3), 12.0, 1, False)
 @settings(max_examples=100, deadline=None)
 def test_every_number_is_inside_its_bound(shape, decades, seed, spread):
     X = with_ratio(shape, decades, seed, spread)
@@ -67,10 +88,11 @@ def test_every_number_is_inside_its_bound(shape, decades, seed, spread):
     assert (np.abs(found.masses - seen) <= bound).all()
     if rank == min(shape):
         np.testing.assert_allclose(found.masses.sum(axis=1), 1, rtol=1e-13)
-        kappa = masses @ values
-        error = spectrum.kappa_bound(kappa)
-        assert (np.abs(found.kappa / kappa - 1) <= error).all()
-        assert (np.abs(found.capacity / exact_capacity(X) - 1) <= error).all()
+    kappa = masses @ values
+    error = spectrum.kappa_bound(kappa)
+    assert (np.abs(found.kappa / kappa - 1) <= error).all()
+    assert (np.abs(found.capacity / exact_capacity(X) - 1) <= error).all()
+    assert (np.abs(fg.frames.capacity(X) / exact_capacity(X) - 1) <= error).all()
     assert abs(found.leverage.sum() - rank) <= rank * spectrum.defect_bound
     defect = (rank - found.capacity.sum()) - (found.leverage - found.capacity).sum()
     assert abs(defect) <= rank * spectrum.defect_bound

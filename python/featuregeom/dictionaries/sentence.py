@@ -227,7 +227,7 @@ def verdict(
         eigenvalues_below=int(np.count_nonzero(spectrum.retained < lower)),
         mean_max_cosine=float(np.nanmean(nearest)) if n > 1 else math.nan,
         mean_max_cosine_null=expected_max_cosine(n, dims) if n else math.nan,
-        saturation=float(measured.capacity.sum() / spectrum.rank) if spectrum.rank else math.nan,
+        saturation=measured.total_capacity / spectrum.rank if spectrum.rank else math.nan,
         saturation_null=expected_saturation(norms, dims),
         saturation_spectrum=groups.saturation_null,
         localisation=float(measured.max_mass[known].mean()) if known.any() else math.nan,

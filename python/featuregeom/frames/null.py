@@ -38,7 +38,15 @@ class Noise:
         return _MARGIN * max(self.arithmetic, self.rounding)
 
 
-def noise(shape: tuple[int, int], epsilon: float, largest: float, row: float, column: float) -> Noise:
+def noise(
+    shape: tuple[int, int],
+    epsilon: float,
+    largest: float,
+    row: float,
+    column: float,
+    *,
+    singular: bool = False,
+) -> Noise:
     r"""Noise of the eigenvalues of :math:`F = X^* X`, which are squared singular values of X.
 
     .. math:: \max(n, m)\, 2^{-52} \lambda_{\max} \qquad \text{and} \qquad
@@ -58,6 +66,9 @@ def noise(shape: tuple[int, int], epsilon: float, largest: float, row: float, co
     row, column : float
         Largest squared norm of a row and of a column of X; their order does not matter.
 
+    singular : bool
+        Whether singular values of X were computed: the first is then :math:`(\max(n, m)\, 2^{-52})^2 \lambda_{\max}`.
+
     Returns
     -------
     Noise
@@ -67,7 +78,8 @@ def noise(shape: tuple[int, int], epsilon: float, largest: float, row: float, co
     Bandeira & van Handel, Ann. Probab. 44 (2016), for the norm of a random matrix with uneven variances.
     """
     smallest = _SPACING.get(epsilon, 0.0) * (np.sqrt(shape[0]) + np.sqrt(shape[1]))
+    unit = max(shape) * 2.0**-52
     return Noise(
-        arithmetic=max(shape) * 2.0**-52 * max(largest, 0.0),
+        arithmetic=(unit**2 if singular else unit) * max(largest, 0.0),
         rounding=float((epsilon * (np.sqrt(row) + np.sqrt(column)) + smallest) ** 2 / 12),
     )

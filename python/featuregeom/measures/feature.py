@@ -49,7 +49,7 @@ def capacity(of: Measured) -> Values:
 
 @FEATURES.column("leverage", formula="wᵀ F⁺ w", cost=_MEASURES)
 def leverage(of: Measured) -> Values:
-    """How far the feature is from what the others could replace; at least D, at most 1."""
+    """How far what the spectrum sees of the feature is from what the others could replace; at most 1, at least D."""
     return of.measures.leverage
 
 
@@ -67,7 +67,7 @@ def cv(of: Measured) -> Values:
 
 @FEATURES.column("largest mass", formula="max μ(k)", cost=_MEASURES)
 def max_mass(of: Measured) -> Values:
-    """Largest value of the spectral measure, taken over its sum; missing for zero features."""
+    """Largest value of the spectral measure, over its sum; missing where `eigenspace` is −1."""
     return of.measures.max_mass
 
 
@@ -91,7 +91,7 @@ def effective_eigenspaces(of: Measured) -> Values:
 
 @FEATURES.column("eigenspace", dtype="int64", cost=_MEASURES)
 def eigenspace(of: Measured) -> Values:
-    """Eigenspace of the largest mass, 0 for that of the largest eigenvalue; −1 for features in the null space."""
+    """Eigenspace of the largest mass, 0 for the largest eigenvalue; −1 where more than 1e-4 of the feature is null."""
     return of.measures.eigenspace
 
 

@@ -109,14 +109,14 @@ def welch_bound(of: Measured) -> float:
 
 @MATRICES.column("Σ D", formula="Σ D", cost=_MEASURES, shown=True)
 def sum_capacity(of: Measured) -> float:
-    """Sum of the features' capacities; at most the rank."""
-    return float(of.measures.capacity.sum())
+    """Sum of the capacities of features that have an eigenspace; at most the rank."""
+    return of.measures.total_capacity
 
 
 @MATRICES.column("saturation", formula="Σ D / rank", cost=_MEASURES, shown=True)
 def saturation(of: Measured) -> float:
     """Capacity in use per dimension; 1 exactly where each feature lies in one eigenspace."""
-    return float(of.measures.capacity.sum()) / of.spectrum.rank if of.spectrum.rank else _NAN
+    return of.measures.total_capacity / of.spectrum.rank if of.spectrum.rank else _NAN
 
 
 @MATRICES.column(

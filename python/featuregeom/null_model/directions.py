@@ -383,4 +383,4 @@ def _means(measured: Measures, rank: int) -> tuple[float, ...]:
         return (math.nan,) * len(NUMBERS)
     known = measured.eigenspace >= 0
     means = (float(getattr(measured, name)[known].mean()) for name in NUMBERS[1:])
-    return (float(measured.capacity.sum() / rank), *means)
+    return (measured.total_capacity / rank, *means)

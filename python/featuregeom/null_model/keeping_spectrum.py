@@ -155,7 +155,7 @@ def spectrum_null(
         raise ParameterError("features that are all zero have no spectrum to keep")
     known = measured.eigenspace >= 0
     means = (float(getattr(measured, name)[known].mean()) for name in NUMBERS[1:])
-    values = (float(measured.capacity.sum() / spectrum.rank), *means)
+    values = (measured.total_capacity / spectrum.rank, *means)
     table = np.empty((n_draws, len(NUMBERS)))
     largest = []
     n = int(np.count_nonzero(known))

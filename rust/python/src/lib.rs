@@ -45,5 +45,5 @@ mod _core {
         scheme_levels, scheme_spread,
     };
     #[pymodule_export]
-    use crate::spectrum::{capacities, coordinates, eigenspaces, eigh, eigvalsh, measures};
+    use crate::spectrum::{capacities, coordinates, eigenspaces, eigh, eigvalsh, kappas, measures};
 }

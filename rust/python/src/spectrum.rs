@@ -79,6 +79,27 @@ pub fn capacities<'py>(
     Ok(found.into_pyarray(py))
 }
 
+/// Kappa of some rows by the definition, from their products with all rows. The rows are positions below n.
+#[pyfunction]
+#[pyo3(signature = (x, chosen, trace, *, num_threads = None))]
+pub fn kappas<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    chosen: PyReadonlyArray1<'py, i64>,
+    trace: f64,
+    num_threads: Option<Threads>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let view = x.view()?;
+    let chosen = chosen
+        .as_array()
+        .iter()
+        .map(|&row| usize::try_from(row).ok().filter(|&row| row < view.n()))
+        .collect::<Option<Vec<usize>>>()
+        .ok_or_else(|| raise(Error::Shape(format!("chosen rows must be positions below {}", view.n()))))?;
+    let found = enter(py, num_threads, None, |run| spectrum::kappas(&view, &chosen, trace, run))?;
+    Ok(found.into_pyarray(py))
+}
+
 /// Squared norm, kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy (one row each, (9, n)), top
 /// eigenspace, and the masses (n, eigenspaces) on demand.
 type Measured<'py> =

@@ -19,10 +19,19 @@ const SINGLE_SQUARES: RangeInclusive<f64> = 1e-40..=1e36;
 /// Rows of the triangle that are multiplied at a time.
 const PANEL: usize = 128;
 
+/// Share of the trace below which kappa is not taken from the frame operator: rounding of the operator is `1e-16` of
+/// its trace, which here would be more than ten digits from the end. Choice: matrices without features a thousand times
+/// shorter than the rest have none there.
+pub const DOUBTFUL: f64 = 1e-6;
+
+/// Chosen features that are multiplied with all features at a time.
+const CHOSEN: usize = 96;
+
 /// `D_i = N_i^2 / sum_j M_ij^2 = N_i^2 / (w_i^T F w_i)`; zero for zero features.
 ///
 /// With `T` the lower triangle of `F`, its part below the diagonal doubled, `w^T F w = w^T T w`: the triangular
-/// product halves the work, so all of it costs `2 n m^2` operations, and `O(m^2 + tile)` memory.
+/// product halves the work, so all of it costs `2 n m^2` operations, and `O(m^2 + tile)` memory. Features whose kappa
+/// is [`DOUBTFUL`] are done again by [`kappas`].
 ///
 /// # Errors
 /// As [`frame_operator`] and [`squared_norms`].
@@ -32,10 +41,76 @@ pub fn capacities(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) -> Res
     let f = frame_operator(x, precision, run)?;
     let squares = squared_norms(x, run)?;
     let outside = |square: &f64| *square > 0.0 && !SINGLE_SQUARES.contains(square);
-    match precision {
-        Precision::Single if !squares.iter().any(outside) => quadratic::<f32>(x, &f, run),
-        _ => quadratic::<f64>(x, &f, run),
+    let mut found = match precision {
+        Precision::Single if !squares.iter().any(outside) => quadratic::<f32>(x, &f, run)?,
+        _ => quadratic::<f64>(x, &f, run)?,
+    };
+    let trace: f64 = squares.iter().sum();
+    // Negative or no number at all where kappa is nothing but rounding.
+    let sure =
+        |(square, capacity): (&f64, &f64)| *square == 0.0 || square / trace >= DOUBTFUL * capacity.abs();
+    let doubtful: Vec<usize> =
+        squares.iter().zip(&found).enumerate().filter(|(_, pair)| !sure(*pair)).map(|(i, _)| i).collect();
+    for (&i, kappa) in doubtful.iter().zip(kappas(x, &doubtful, trace, run)?) {
+        found[i] = (squares[i] / kappa).min(1.0);
     }
+    Ok(found)
+}
+
+/// `kappa_i = sum_j <w_i, w_j>^2 / N_i` of some features by the definition, from their products with all features;
+/// `trace` is the sum of all squared norms.
+///
+/// A product errs by rounding of both norms, not of the longest: kappa by about `2 m u sqrt(trace / kappa)` of itself,
+/// where through the frame operator it is `(n + m) u trace / kappa`. Costs `2 n m` operations per chosen feature, and
+/// memory for tiles.
+///
+/// # Errors
+/// [`Error::Interrupted`](crate::error::Error::Interrupted), [`Error::Memory`](crate::error::Error::Memory).
+///
+/// # Panics
+/// If a chosen feature does not exist.
+pub fn kappas(x: &FeatureMatrix<'_>, chosen: &[usize], trace: f64, run: &Run) -> Result<Vec<f64>> {
+    let (n, m, scale) = (x.n(), x.m(), trace.sqrt());
+    let threads = run.pool().current_num_threads();
+    fits(&[[chosen.len(), 1, 16], [threads, (CHOSEN + ROWS) * m + CHOSEN * ROWS, 8]])?;
+    let mut found = vec![0.0; chosen.len()];
+    run.pool().install(|| {
+        found.par_chunks_mut(CHOSEN).zip(chosen.par_chunks(CHOSEN)).try_for_each_init(
+            || (vec![0.0; CHOSEN * m], vec![0.0; ROWS * m], vec![0.0; CHOSEN * ROWS]),
+            |(few, tile, products), (out, chosen)| {
+                for (w, &i) in few.chunks_exact_mut(m).zip(chosen) {
+                    x.read(i..i + 1, w);
+                    let norm = dot(w, w).sqrt();
+                    if norm > 0.0 {
+                        normalise(w, norm);
+                    }
+                }
+                for first in (0..n).step_by(ROWS) {
+                    run.control().check()?;
+                    let rows = ROWS.min(n - first);
+                    x.read(first..first + rows, &mut tile[..rows * m]);
+                    matmul(
+                        MatMut::from_column_major_slice_mut(
+                            &mut products[..rows * out.len()],
+                            rows,
+                            out.len(),
+                        ),
+                        Accum::Replace,
+                        MatRef::from_row_major_slice(&tile[..rows * m], rows, m),
+                        MatRef::from_column_major_slice(&few[..out.len() * m], m, out.len()),
+                        1.0 / scale,
+                        Par::Seq,
+                    );
+                    for (kappa, products) in out.iter_mut().zip(products.chunks_exact(rows)) {
+                        *kappa += dot(products, products);
+                    }
+                }
+                out.iter_mut().for_each(|kappa| *kappa *= trace);
+                Ok(())
+            },
+        )
+    })?;
+    Ok(found)
 }
 
 fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<Vec<f64>> {
@@ -95,6 +170,25 @@ fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<
 mod tests {
     use super::*;
     use crate::testing::noise;
+
+    #[test]
+    fn a_short_feature_across_a_long_one_keeps_its_digits() {
+        // The inner product is 0, and 5 r: capacities 1 and 36 / (36 + 25 r^2).
+        let run = Run::quiet(2).expect("threads");
+        for (r, pad) in [(1e3, 0), (1e9, 0), (1e12, 700)] {
+            for (short, inner) in [([1.0, 1.0, -1.0], 0.0), ([1.0, -1.0, 2.0], 5.0 * r)] {
+                let mut data = vec![r, 2.0 * r, 3.0 * r];
+                data.extend(short);
+                data.extend(vec![0.0; 3 * pad]);
+                let x = FeatureMatrix::from_slice(&data, 3).expect("shape");
+                let square: f64 = short.iter().map(|value| value * value).sum();
+                let expected = square * square / (square * square + inner * inner);
+                let found = capacities(&x, Precision::Double, &run).expect("finite");
+                assert!((found[1] - expected).abs() <= 1e-13 * expected, "{} for {expected}", found[1]);
+                assert!(found[2..].iter().all(|capacity| *capacity == 0.0));
+            }
+        }
+    }
 
     #[test]
     fn it_is_the_definition_through_the_gram_matrix() {

@@ -14,6 +14,10 @@ const ROWS: usize = 256;
 /// A feature with no more than this share of its norm in the retained eigenspaces is as good as zero there.
 const UNSEEN: f64 = 1e-9;
 
+/// A feature with more than this share of its norm outside the retained eigenspaces has no measure: what is inside
+/// does not tell how it lies. Choice, well above what the rounding of bfloat16 leaves outside (`eps^2 / 12`, 5e-6).
+const HIDDEN: f64 = 1e-4;
+
 /// The retained eigenvectors, from whichever of the two operators was decomposed.
 #[derive(Debug, Clone, Copy)]
 pub enum Basis<'a> {
@@ -40,9 +44,9 @@ impl Basis<'_> {
 /// The spectral measure `mu_i(k) = |P_k w_i|^2 / N_i` of one feature in numbers.
 ///
 /// A feature that is zero, or lies in the null space, has capacity and leverage 0, no top eigenspace, and NaN
-/// elsewhere. One that lies partly outside the retained eigenspaces has masses that add up to the share inside and the
-/// kappa of all of it; the other numbers are those of its projection, so that `D <= l <= 1` holds and the numbers of
-/// localisation are those of a probability, whatever was cut off.
+/// elsewhere. Masses add up to the share inside the retained eigenspaces; kappa and capacity are those of all of the
+/// feature, leverage that of what is inside. Up to [`HIDDEN`] outside, the other numbers are those of the projection,
+/// so that they are those of a probability; beyond it there are none, and no top eigenspace.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FeatureMeasure {
     /// `N = |w|^2`.
@@ -247,18 +251,25 @@ fn measure(
         .enumerate()
         .fold((0, f64::NEG_INFINITY), |best, (k, &value)| if value > best.1 { (k, value) } else { best });
     let inside = kept / norm;
-    let shares = || mass.iter().map(|value| value / inside).filter(|share| *share > 0.0);
-    FeatureMeasure {
+    let whole = FeatureMeasure {
         squared_norm: norm,
         kappa: kappa * largest * inside,
-        capacity: kept / largest / kappa,
+        capacity: norm / inside / largest / kappa,
         leverage: levers.iter().sum(),
+        ..FeatureMeasure::ZERO
+    };
+    if inside < 1.0 - HIDDEN {
+        return whole;
+    }
+    let shares = || mass.iter().map(|value| value / inside).filter(|share| *share > 0.0);
+    FeatureMeasure {
         slack: excess / (1.0 + excess),
         cv: variance.sqrt() / kappa,
         max_mass: (top.1 / inside).min(1.0),
         ipr: shares().map(|share| share * share).sum::<f64>().min(1.0),
         entropy: shares().map(|share| -share * share.ln()).sum::<f64>().max(0.0),
         eigenspace: Some(top.0),
+        ..whole
     }
 }
 
@@ -329,20 +340,25 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_leaves_a_probability() {
-        // Two of three axes are retained; the last feature has a share of 1/2 in them.
-        let data = [3.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.3, 0.4, 0.5];
+    fn what_lies_outside_leaves_a_probability_or_nothing() {
+        // Two of three axes are retained; the last features have shares of 1/2 and 1e-10 / 4 outside them.
+        let data = [3.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.3, 0.4, 0.5, 0.3, 0.4, 0.25e-5];
         let x = FeatureMatrix::from_slice(&data, 3).expect("shape");
         let run = Run::quiet(1).expect("threads");
         let vectors = faer::Mat::<f64>::identity(3, 2);
         let found =
             measures(&x, &[9.0, 4.0], Basis::Frame(vectors.as_ref()), &[0, 1, 2], true, &run).expect("fits");
-        let [.., last] = found.features[..] else { unreachable!() };
+        let [.., half, nearly] = found.features[..] else { unreachable!() };
         let near = |a: f64, b: f64| (a - b).abs() < 1e-15;
-        assert!(near(last.max_mass, 0.64) && near(last.ipr, 0.64 * 0.64 + 0.36 * 0.36));
-        assert!(near(last.entropy, -0.64 * 0.64_f64.ln() - 0.36 * 0.36_f64.ln()));
-        assert!(near(last.kappa, (0.09 * 9.0 + 0.16 * 4.0) / 0.5));
-        assert!(near(last.capacity, 0.25 * 0.25 / (0.09 * 9.0 + 0.16 * 4.0)));
+        assert!(near(nearly.max_mass, 0.64) && near(nearly.ipr, 0.64 * 0.64 + 0.36 * 0.36));
+        assert!(near(nearly.entropy, -0.64 * 0.64_f64.ln() - 0.36 * 0.36_f64.ln()));
+        assert_eq!((half.eigenspace, nearly.eigenspace), (None, Some(1)));
+        assert!(
+            [half.slack, half.cv, half.max_mass, half.ipr, half.entropy].iter().all(|value| value.is_nan())
+        );
+        let energy = 0.09 * 9.0 + 0.16 * 4.0;
+        assert!(near(half.kappa, energy / 0.5) && near(half.capacity, 0.25 / energy));
+        assert!(near(half.leverage, 0.09 / 9.0 + 0.16 / 4.0));
         let masses = found.masses.expect("asked for");
         assert!(near(masses[4], 0.18) && near(masses[5], 0.32));
     }

@@ -8,7 +8,7 @@ mod measure;
 mod tridiagonal;
 
 pub use buckets::{Eigenspaces, Partition, eigenspaces};
-pub use capacity::capacities;
+pub use capacity::{DOUBTFUL, capacities, kappas};
 pub use coordinates::coordinates;
 pub use eigen::{Eigen, eigenvalues, self_adjoint};
 pub use measure::{Basis, FeatureMeasure, Measures, measures};
