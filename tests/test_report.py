@@ -25,7 +25,8 @@ from featuregeom.report.drawings import block_drawings, block_groups, neighbours
 from featuregeom.report.figures import matrix_figures, numbers, space_colours, subsample
 from featuregeom.report.page import render_page, write_page
 from featuregeom.report.random_frame import cosine_probabilities
-from featuregeom.report.words import number, plural, reading, text
+from featuregeom.report.words import reading
+from featuregeom.wording import number, plural, text
 from oracles.analysis import HOSTILE, antiprism, make_analysis, polygon, simplex
 
 

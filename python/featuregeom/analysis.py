@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from featuregeom.findings import Findings, Tables, find
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
@@ -147,3 +149,16 @@ class Analysis:
     provenance: dict[str, Any]
     out: Path | None = field(default=None)
     pairs: pd.DataFrame | None = None
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What was found, in sentences with their figures, strongest first; read off the tables when asked for."""
+        return find(
+            Tables(self.matrices, self.features, self.blocks, self.pairs, getattr(self, "families", None))
+        )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        source = escape(str(self.provenance.get("source", "")))
+        return f"<p><strong>{source}</strong></p>{self.findings._repr_html_()}"

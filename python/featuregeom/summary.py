@@ -20,7 +20,7 @@ _LONGEST = 60
 
 
 def summarised(cls: Class) -> Class:
-    """Give a dataclass a ``repr`` of a few lines and a table for notebooks (``_repr_html_``).
+    """Give a dataclass a ``repr`` of a few lines and a table for notebooks (``_repr_html_``), unless it has its own.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def summarised(cls: Class) -> Class:
         return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
 
     cls.__repr__ = text  # type: ignore[assignment]
-    cls._repr_html_ = table  # type: ignore[attr-defined]
+    if "_repr_html_" not in vars(cls):
+        cls._repr_html_ = table  # type: ignore[attr-defined]
     return cls
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -345,6 +345,7 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
             {
                 "out": str(analysis.out),
                 "provenance": analysis.provenance,
+                "findings": analysis.findings.records(),
                 "matrices": rows,
                 "layers": by_layers(analysis.matrices),
                 "skipped": records(analysis.skipped),
@@ -365,7 +366,8 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         ]
         table.add_row(*cells, *([plain(row["geometry"] or "no name")] if named else []))
     output.print(table)
-    _show_verdicts(by_layers(analysis.matrices))
+    for finding in analysis.findings:
+        output.print(plain(f"- {finding}"), soft_wrap=True)
     if loose := sum(row.get("block_gap") == "none" and not row["geometry"] for row in rows):
         output.print(
             f"blocks of {loose} of {len(rows)} matrices: {NO_GAP} (--block-threshold)",
@@ -380,19 +382,6 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         output.print(f"not measured: {len(analysis.skipped) - _LISTED} more")
     if analysis.out is not None:
         output.print(plain(f"tables and page: {analysis.out / 'report.html'}"), soft_wrap=True)
-
-
-def _show_verdicts(layers: list[dict[str, Any]]) -> None:
-    """Say in a line for each kind of layer what its matrices hold."""
-    for row in layers:
-        sentences = ", ".join(
-            f"{count if count < row['matrices'] or count > 1 else ''} {sentence}".strip()
-            for sentence, count in row["verdicts"].items()
-        )
-        found = [f"{row['significant_pairs']:,} pairs"] if row["significant_pairs"] else []
-        found += [f"{row['gathered_features']:,} features in groups"] if row["gathered_features"] else []
-        told = f" ({', '.join(found)})" if found else ""
-        output.print(plain(f"{row['layers']}: {sentences}{told}"), soft_wrap=True)
 
 
 def _size(count: float) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featuregeom import frames, random_directions
 from featuregeom.dictionaries import SENTENCES
+from featuregeom.findings.outliers import TIMES
 from featuregeom.measures.column import Table
 from featuregeom.measures.measured import Measured
 from featuregeom.null_model import expected_saturation
@@ -19,6 +21,8 @@ _MEASURES = "measures: 2 n m s operations, s = min(n, m)"
 _SWEEP = "sweep: n (n − 1) m operations"
 
 _VERDICT = "verdict: five times 2 n² m operations, and 36 eigendecompositions each where n < 8 m"
+
+_DIMENSIONS = "dimension sizes: n m operations"
 
 _NAN = float("nan")
 
@@ -207,6 +211,26 @@ def zero_features(of: Measured) -> int:
     return of.features.n - _nonzero(of)
 
 
+@MATRICES.column("outlier dimensions", dtype="int64", cost=_DIMENSIONS)
+def outlier_dimensions(of: Measured) -> int:
+    """Dimensions more than 10 times as large as the median, over all features; those that no feature uses aside."""
+    return int(np.sum(_dimension_ratios(of) > TIMES))
+
+
+@MATRICES.column("largest dimension", dtype="int64", cost=_DIMENSIONS)
+def largest_dimension(of: Measured) -> int:
+    """The dimension that holds most squared length, the first of several; −1 where all features are zero."""
+    sizes = of.dimension_sizes
+    return int(np.argmax(sizes >= sizes.max() * (1 - 1e-9))) if sizes.any() else -1
+
+
+@MATRICES.column("its size", formula="‖column‖ / median ‖column‖", cost=_DIMENSIONS)
+def largest_dimension_ratio(of: Measured) -> float:
+    """Size of the largest dimension over the median, those that no feature uses aside."""
+    ratios = _dimension_ratios(of)
+    return float(ratios.max()) if len(ratios) else _NAN
+
+
 @MATRICES.column("dropped", dtype="int64")
 def dropped_rows(of: Measured) -> int:
     """Features that were left out because they hold NaN or infinity (nan="skip")."""
@@ -313,3 +337,9 @@ MATRICES.joined(
 
 def _nonzero(of: Measured) -> int:
     return int(np.count_nonzero(of.measures.norm**2))
+
+
+def _dimension_ratios(of: Measured) -> NDArray[np.float64]:
+    sizes = of.dimension_sizes
+    used = sizes[sizes > 0]
+    return sizes / np.median(used) if len(used) else np.zeros(0)

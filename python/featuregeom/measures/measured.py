@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from featuregeom.features import Features
 from featuregeom.summary import summarised
 
 __all__ = ["Measured", "MeasuredBlock"]
+
+_ROWS = 4096
+"""Features that are widened to float64 at a time."""
 
 
 @summarised
@@ -54,6 +58,15 @@ class Measured:
     def name(self) -> str:
         """Name of the tensor."""
         return self.features.provenance.tensor
+
+    @cached_property
+    def dimension_sizes(self) -> NDArray[np.float64]:
+        """Root of each dimension's squared length over all features: the norms of the columns of X."""
+        total = np.zeros(self.features.m)
+        for start in range(0, self.features.n, _ROWS):
+            rows = self.features.widened(np.arange(start, min(start + _ROWS, self.features.n)))
+            total += np.einsum("ij,ij->j", rows, rows)
+        return np.asarray(np.sqrt(total))
 
     def each_block(self) -> list[MeasuredBlock]:
         """Give what the columns of the blocks table are computed from, block by block."""

@@ -10,7 +10,7 @@ import numpy as np
 from featuregeom.codes import CodeCounter
 from featuregeom.report.figures import POINTS, Figure, axis, numbers, subsample
 from featuregeom.report.sheet import Section, Sheet
-from featuregeom.report.words import number, plural
+from featuregeom.wording import number, plural
 
 if TYPE_CHECKING:
     import pandas as pd

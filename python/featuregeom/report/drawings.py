@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featuregeom.analysis import BlockPicture
 from featuregeom.report.figures import Figure, axis, line, numbers, subsample
-from featuregeom.report.words import known, number, plural, text
+from featuregeom.wording import known, number, plural, text
 
 __all__ = [
     "BlockDrawing",

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.analysis import Picture
 from featuregeom.random_directions import null_capacity
 from featuregeom.report.random_frame import cosine_probabilities
-from featuregeom.report.words import number, plural
+from featuregeom.wording import number, plural
 
 __all__ = [
     "Figure",

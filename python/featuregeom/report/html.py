@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from featuregeom.atomic import replacing
-from featuregeom.report.words import known, number, text
+from featuregeom.wording import known, number, text
 
 __all__ = ["pack", "part", "render", "write"]
 

@@ -11,7 +11,8 @@ from featuregeom.measures import BLOCKS, MATRICES, Column, Measured
 from featuregeom.report.drawings import block_drawings, block_groups
 from featuregeom.report.figures import matrix_figures
 from featuregeom.report.html import pack, part, render, write
-from featuregeom.report.words import number, plural, reading, text
+from featuregeom.report.words import reading
+from featuregeom.wording import number, plural, text
 
 if TYPE_CHECKING:
     import pandas as pd

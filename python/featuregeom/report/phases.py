@@ -11,7 +11,7 @@ from featuregeom.encoder.phase import PhaseChart
 from featuregeom.encoder.regimes import REGIMES, coarse_steps
 from featuregeom.report.figures import Figure, Trace, axis, line
 from featuregeom.report.sheet import Section, Sheet
-from featuregeom.report.words import number, plural
+from featuregeom.wording import number, plural
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from featuregeom.plateaus.intervals import Median, median, median_difference
 from featuregeom.plateaus.slice2d import StableSlice
 from featuregeom.report.figures import SERIES, Figure, Trace, axis, line, numbers
 from featuregeom.report.sheet import Section, Sheet
-from featuregeom.report.words import number, plural
+from featuregeom.wording import number, plural
 
 if TYPE_CHECKING:
     import pandas as pd

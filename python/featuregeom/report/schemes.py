@@ -19,7 +19,7 @@ from featuregeom.report.drawings import gram_figure, vectors_figure
 from featuregeom.report.figures import Figure
 from featuregeom.report.sheet import Section, Sheet
 from featuregeom.report.structure import shortened, structure_words
-from featuregeom.report.words import number, plural
+from featuregeom.wording import number, plural
 
 if TYPE_CHECKING:
     import pandas as pd

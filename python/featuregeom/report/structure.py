@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from featuregeom.relations.parameters import Parameters
-from featuregeom.report.words import number, plural
+from featuregeom.wording import number, plural
 
 __all__ = ["listed", "shortened", "structure_facts", "structure_words"]
 

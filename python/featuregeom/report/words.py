@@ -1,56 +1,17 @@
-"""What the page says in words: how numbers are written, and a matrix in sentences."""
+"""What the page says of one matrix, in sentences."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 from featuregeom.pairs import NO_GAP
+from featuregeom.wording import MINUS, known, number, plural, text
 
-__all__ = ["known", "number", "plural", "reading", "text"]
+__all__ = ["reading"]
 
 LEVEL = 0.01
 """A saturation that random directions reach less often than this is said to differ from theirs."""
-
-EN_DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
-
-
-def known(value: Any) -> bool:
-    """Whether a cell holds a value: neither None, NA or NaN nor an empty text."""
-    if isinstance(value, str):
-        return value != ""
-    return not (value is None or value is pd.NA or value != value)
-
-
-def number(value: Any, digits: int = 4) -> str:
-    """Write a number for a reader: whole ones in full, others to a few digits, unknown ones as a dash."""
-    if not known(value):
-        return EN_DASH
-    value = float(value)
-    if not math.isfinite(value):
-        return "∞" if value > 0 else f"{MINUS}∞"
-    if value.is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}".replace("-", MINUS)
-    written = f"{value:.{digits}g}"
-    if "e" in written:
-        mantissa, exponent = written.split("e")
-        written = f"{mantissa}e{int(exponent)}"
-    return written.replace("-", MINUS)
-
-
-def text(value: Any) -> str:
-    """Write a name so that all of it is seen: control characters and direction marks as their escapes."""
-    if not known(value):
-        return ""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """Write a count and its noun."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
 def reading(row: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@
     DIR/features.parquet
     DIR/blocks.parquet
     DIR/pairs.parquet
-    DIR/summary.json         the verdicts by kind of layer
+    DIR/summary.json         the findings, and the verdicts by kind of layer
     DIR/report.html
 
 Tables are made from the parts alone, and hold no times, so a run that was stopped and resumed writes the same
@@ -177,7 +177,11 @@ class Store:
             with replacing(self.folder / f"{table}.parquet") as temporary, temporary.open("wb") as file:
                 frame.drop(columns="seconds", errors="ignore").to_parquet(file, index=False)
         with replacing(self.folder / _SUMMARY) as temporary:
-            summary = {"provenance": analysis.provenance, "layers": by_layers(analysis.matrices)}
+            summary = {
+                "provenance": analysis.provenance,
+                "findings": analysis.findings.records(),
+                "layers": by_layers(analysis.matrices),
+            }
             temporary.write_text(json.dumps(summary, indent=1), encoding="utf-8")
         for name, picture in analysis.pictures.items():
             for block in picture.blocks:

@@ -1,0 +1,7 @@
+"""Findings: what stands in the tables of an analysis, in sentences with their figures, strongest first."""
+
+from featuregeom.findings.collected import Findings, Tables, find
+from featuregeom.findings.record import Finding, Template
+
+__all__ = ["Finding", "Findings", "Tables", "Template", "find"]
+__dir__ = __all__.copy

@@ -1,0 +1,94 @@
+"""Families of features, and the shapes that they form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from featuregeom.findings.record import Finding, Template
+from featuregeom.findings.tables import Tables, joined, quoted
+from featuregeom.wording import known, number, text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TEMPLATES", "find"]
+
+FAMILIES = Template(
+    "families",
+    "{who} holds {families:family|families} of features, nearer to each other than to any other feature. The clearest: "
+    "{clearest}.",
+    lambda f: f["families"] > 0,
+)
+
+SHAPES = Template(
+    "shapes",
+    "in {who} features form {blocks:named shape|named shapes}, apart from all other features: {shapes}.",
+    lambda f: f["blocks"] > 0,
+)
+
+TEMPLATES = (FAMILIES, SHAPES)
+
+_SHOWN = 3
+"""Families, and kinds of shapes, that a sentence names."""
+
+_MEMBERS = 7
+"""Most members that are named of a family."""
+
+_RANK = {"geometry": 0, "simplex": 0, "circle": 0, "copies": 1, "antipodes": 1}
+"""Families that have a shape are named before those that only lie close together."""
+
+
+def find(tables: Tables) -> Iterator[Finding | None]:
+    """Give the families of each matrix, then the blocks whose geometry has a name."""
+    for matrix, frame in tables.of(tables.families):
+        rows = frame.to_dict("records")
+        rows.sort(key=lambda row: (_RANK.get(str(row.get("kind")), 2), _p(row), -int(row["size"])))
+        members = {int(i) for row in rows for i in row["members"]}
+        figures = {
+            "who": quoted(matrix),
+            "families": len(rows),
+            "members": len(members),
+            "clearest": "; ".join(_family(tables, matrix, row) for row in rows[:_SHOWN]),
+        }
+        yield FAMILIES.finding(
+            figures, strength=len(members) / tables.n_features, matrix=matrix, part="families"
+        )
+    for matrix, frame in tables.of(tables.blocks):
+        yield _shapes(tables, matrix, frame)
+
+
+def _p(row: dict[Any, Any]) -> float:
+    return float(row["p"]) if known(row.get("p")) else 1.0
+
+
+def _family(tables: Tables, matrix: str, row: dict[Any, Any]) -> str:
+    names = [tables.name(matrix, i) for i in row["members"]]
+    if all(name.startswith("feature ") for name in names):
+        names = [name.removeprefix("feature ") for name in names]
+        listed = f"features {joined(names, _MEMBERS)}"
+    else:
+        listed = joined(names, _MEMBERS)
+    kind, shape = str(row.get("kind") or ""), text(row.get("name"))
+    as_what = {
+        "circle": "on a circle, in this order",
+        "copies": "copies of each other",
+        "antipodes": "opposite to each other",
+        "simplex": "all at the same angle",
+    }.get(kind, f"as a {shape}" if shape else "close together")
+    if kind == "simplex" and shape:
+        as_what = f"as a {shape}"
+    chance = f", p = {number(row['p'], 2)}" if known(row.get("p")) and float(row["p"]) > 0 else ""
+    return f"{listed} ({as_what}{chance})"
+
+
+def _shapes(tables: Tables, matrix: str, blocks: pd.DataFrame) -> Finding | None:
+    named = blocks.loc[blocks["geometry"] != ""]
+    counts = named["geometry"].value_counts()
+    names = [
+        f"{counts[name]} × {text(name)}" if counts[name] > 1 else text(name)
+        for name in sorted(counts.index, key=lambda name: (-counts[name], name))
+    ]
+    figures = {"who": quoted(matrix), "blocks": len(named), "shapes": joined(names, _SHOWN) if names else ""}
+    share = int(named["n"].sum()) / tables.n_features
+    return SHAPES.finding(figures, strength=share, matrix=matrix, part="blocks")

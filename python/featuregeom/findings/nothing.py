@@ -1,0 +1,75 @@
+"""What was looked for and not found, and what was not looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from featuregeom.findings.record import Finding, Template
+from featuregeom.findings.tables import Tables, joined
+from featuregeom.wording import known
+
+__all__ = ["TEMPLATES", "find"]
+
+EMPTY = Template(
+    "nothing", "no weight matrix was read, so there is nothing to say.", lambda f: f["matrices"] == 0
+)
+
+ABSENT = Template("absent", "looked for and not found: {absent}.", lambda f: f["count"] > 0)
+
+LEFT_OUT = Template("left out", "not looked for: {left_out}.", lambda f: f["count"] > 0)
+
+TEMPLATES = (EMPTY, ABSENT, LEFT_OUT)
+
+_KINDS = {
+    "pairs": "pairs of features beyond chance",
+    "groups": "crowds of features in a few directions",
+    "families": "families of features",
+    "shapes": "regular shapes",
+    "copies": "copies",
+    "antipodes": "opposites",
+    "zero": "zero features",
+    "unused": "features that never fire",
+    "dimensions": "unused dimensions",
+    "outlier features": "features more than 10 times as long as the median",
+    "outlier dimensions": "dimensions more than 10 times as large as the median",
+}
+"""What each kind of finding is called where there is none."""
+
+
+_ON_DEMAND = ("pairs", "groups")
+"""Kinds that an analysis can leave out."""
+
+
+def find(tables: Tables, found: Sequence[Finding]) -> Iterator[Finding | None]:
+    """List the kinds without a finding, apart by whether the tables have what they are read from."""
+    yield EMPTY.finding({"matrices": len(tables.rows)})
+    if not tables.rows:
+        return
+    there = {finding.kind for finding in found}
+    looked = _looked(tables)
+    absent = [words for kind, words in _KINDS.items() if looked[kind] and kind not in there]
+    left_out = [_KINDS[kind] for kind in _ON_DEMAND if not looked[kind]]
+    if absent:
+        yield ABSENT.finding({"absent": joined(absent, len(absent)), "count": len(absent)})
+    if left_out:
+        yield LEFT_OUT.finding({"left_out": joined(left_out, len(left_out)), "count": len(left_out)})
+
+
+def _looked(tables: Tables) -> dict[str, bool]:
+    """Whether the tables tell of each kind."""
+    features = tables.features
+    judged = any(known(row.get("verdict")) for row in tables.rows)
+    per_feature = features is not None and len(features) > 0
+    return {
+        "pairs": judged,
+        "groups": judged,
+        "families": tables.families is not None and judged,
+        "shapes": tables.blocks is not None,
+        "copies": per_feature,
+        "antipodes": per_feature,
+        "zero": tables.has("zero_features"),
+        "unused": features is not None and "density" in features,
+        "dimensions": tables.has("rank"),
+        "outlier features": per_feature,
+        "outlier dimensions": tables.has("largest_dimension_ratio"),
+    }

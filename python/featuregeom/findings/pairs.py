@@ -1,0 +1,57 @@
+"""The clearest of the significant pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from featuregeom.findings.record import Finding, Template
+from featuregeom.findings.tables import Tables, joined, quoted, subject
+from featuregeom.wording import number
+
+__all__ = ["TEMPLATES", "find"]
+
+CLEAREST = Template(
+    "pairs",
+    "the clearest pairs in {who}: {pairs} (a cosine of 1 is the same direction, 0 a right angle, −1 the opposite).",
+    lambda f: f["count"] > 0 and f["strongest_z"] > 0,
+)
+
+TEMPLATES = (CLEAREST,)
+
+_SHOWN = 3
+"""Pairs that the sentence names."""
+
+
+def find(tables: Tables) -> Iterator[Finding | None]:
+    """Name the pairs with the largest |z| of each kind of layer; one pair of each matrix before its second."""
+    held = dict(tables.of(tables.pairs))
+    for layers, rows in tables.groups.items():
+        mine = {row["matrix"]: held[row["matrix"]] for row in rows if row["matrix"] in held}
+        best = []
+        for matrix, frame in mine.items():
+            order = frame["z"].abs().sort_values(ascending=False, kind="stable").index[:_SHOWN]
+            top = frame.loc[order, ["i", "j", "cosine", "z"]].itertuples(index=False, name=None)
+            best += [
+                (rank, -abs(z), matrix, int(i), int(j), cosine) for rank, (i, j, cosine, z) in enumerate(top)
+            ]
+        if not best:
+            continue
+        best = sorted(best)[:_SHOWN]
+        written = [_pair(tables, matrix, i, j, cosine, len(mine) > 1) for _, _, matrix, i, j, cosine in best]
+        in_pairs = sum(len(set(frame["i"]) | set(frame["j"])) for frame in mine.values())
+        figures = {
+            "who": subject(layers, [row for row in rows if row["matrix"] in mine], tables),
+            "pairs": joined(written),
+            "count": sum(map(len, mine.values())),
+            "strongest_z": -best[0][1],
+            "features": in_pairs,
+        }
+        yield CLEAREST.finding(
+            figures, strength=in_pairs / tables.n_features, matrix=str(best[0][2]), part="pairs"
+        )
+
+
+def _pair(tables: Tables, matrix: str, i: int, j: int, cosine: float, several: bool) -> str:
+    first, second = tables.name(matrix, i), tables.name(matrix, j)
+    where = f" of {quoted(matrix)}" if several else ""
+    return f"{first} and {second}{where} (cosine {number(cosine, 3)})"

@@ -1,0 +1,85 @@
+"""Features that have a copy, or an opposite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from featuregeom.findings.record import Finding, Template
+from featuregeom.findings.tables import Tables, quoted
+from featuregeom.wording import known
+
+__all__ = ["TEMPLATES", "find", "limit"]
+
+NEARLY = 0.999
+"""Least |cosine| of a copy or an opposite (within 2.6 degrees)."""
+
+CHANCE = 0.01
+"""Most pairs expected among random directions above the limit, so that the sentence says more than chance does."""
+
+COPIES = Template(
+    "copies",
+    "in {who} {features:feature has a copy|features have a copy}: another that points in the same direction "
+    "(cosine {least} or more).",
+    lambda f: f["features"] > 0 and f["least"] >= f["limit"],
+)
+
+OPPOSITES = Template(
+    "antipodes",
+    "in {who} {features:feature has an opposite|features have an opposite}: another that points exactly the other "
+    "way (cosine −{least} or less).",
+    lambda f: f["features"] > 0 and f["least"] >= f["limit"],
+)
+
+TEMPLATES = (COPIES, OPPOSITES)
+
+
+def find(tables: Tables) -> Iterator[Finding | None]:
+    """Count per matrix the features whose nearest other is a copy or an opposite, where chance makes none."""
+    dims = {row["matrix"]: _effective(row) for row in tables.rows}
+    for matrix, frame in tables.of(tables.features):
+        cosine = frame["cosine"].to_numpy(dtype=np.float64)
+        least = limit(int(np.isfinite(cosine).sum()), dims[matrix])
+        for template, sign in ((COPIES, 1), (OPPOSITES, -1)):
+            found = sign * cosine[sign * cosine >= least]
+            figures = {
+                "who": quoted(matrix),
+                "features": len(found),
+                "limit": least,
+                "least": float(found.min()) if len(found) else 0.0,
+            }
+            yield template.finding(figures, strength=len(found) / tables.n_features, matrix=matrix)
+
+
+def _effective(row: Mapping[str, Any]) -> float:
+    """Give the dimensions that count, (tr F)² / tr F²: where one holds nearly all length, many pairs are close."""
+    potential = row.get("frame_potential")
+    if not known(potential) or not potential:
+        return 0.0
+    return float(row["stable_rank"] * row["lambda_max"]) ** 2 / float(potential)
+
+
+def limit(n: int, dims: float) -> float:
+    """Give the |cosine| from which a pair counts, above which random directions have less than `CHANCE` pairs.
+
+    Parameters
+    ----------
+    n : int
+        Features.
+    dims : float
+        Dimensions that they use.
+
+    Returns
+    -------
+    float
+        At least `NEARLY`, and 1 less rounding where few dimensions count; infinity in one, where all are parallel.
+    """
+    from scipy.special import betaincinv
+
+    if dims < 1 + 1e-9 or n < 2:
+        return np.inf
+    # |cos| >= t has the probability I(1 - t²; (d - 1) / 2, 1 / 2).
+    share = min(CHANCE / (n * (n - 1) / 2), 1.0)
+    return max(NEARLY, float(np.sqrt(1 - betaincinv((dims - 1) / 2, 0.5, share))) - 1e-12)

@@ -1,0 +1,64 @@
+"""What takes no part: zero features, features that never fire, dimensions that no feature uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from featuregeom.findings.record import Finding, Template
+from featuregeom.findings.tables import Tables, joined, quoted
+from featuregeom.wording import known
+
+__all__ = ["TEMPLATES", "find"]
+
+ZERO = Template(
+    "zero", "{zero:feature is|features are} zero, all their weights 0, so they take no part: {where}.",
+    lambda f: f["zero"] > 0,
+)  # fmt: skip
+
+SILENT = Template(
+    "unused", "{silent:feature|features} of {who} never fired in the data that its file counted.",
+    lambda f: f["silent"] > 0,
+)  # fmt: skip
+
+DIMENSIONS = Template(
+    "dimensions",
+    "the {features:feature|features} of {who} leave {unused:dimension|dimensions} of {dimensions} unused.",
+    lambda f: f["unused"] > 0 and f["features"] >= f["dimensions"],
+)
+
+TEMPLATES = (ZERO, SILENT, DIMENSIONS)
+
+_SHOWN = 3
+"""Matrices that a sentence names."""
+
+
+def find(tables: Tables) -> Iterator[Finding | None]:
+    """Give zero features of all matrices, silent features, and dimensions that enough features leave unused."""
+    zero = [row for row in tables.rows if known(row.get("zero_features")) and row["zero_features"] > 0]
+    if zero:
+        zero.sort(key=lambda row: -int(row["zero_features"]))
+        total = sum(int(row["zero_features"]) for row in zero)
+        where = [f"{int(row['zero_features'])} of {int(row['n'])} in {quoted(row['matrix'])}" for row in zero]
+        figures: dict[str, Any] = {"zero": total, "matrices": len(zero), "where": joined(where, _SHOWN)}
+        yield ZERO.finding(figures, strength=total / tables.n_features, matrix=str(zero[0]["matrix"]))
+    if tables.features is not None and "density" in tables.features:
+        for matrix, frame in tables.of(tables.features):
+            silent = int(np.sum(frame["density"].to_numpy(dtype=np.float64) == 0))
+            figures = {"who": quoted(matrix), "silent": silent}
+            yield SILENT.finding(figures, strength=silent / tables.n_features, matrix=matrix)
+    for row in tables.rows:
+        if not known(row.get("rank")):
+            continue
+        alive = int(row["n"]) - int(row["zero_features"])
+        figures = {
+            "who": quoted(row["matrix"]),
+            "features": alive,
+            "unused": int(row["m"]) - int(row["rank"]),
+            "dimensions": int(row["m"]),
+        }
+        share = alive / tables.n_features * figures["unused"] / max(figures["dimensions"], 1)
+        if row["rank"]:
+            yield DIMENSIONS.finding(figures, strength=share, matrix=str(row["matrix"]))

@@ -1,0 +1,60 @@
+"""How numbers, names and counts are written for people, on pages and in terminals alike."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+__all__ = ["EN_DASH", "MINUS", "cut", "known", "number", "plural", "text"]
+
+EN_DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+
+_LONGEST = 60
+"""Most characters of a name inside a sentence."""
+
+
+def known(value: Any) -> bool:
+    """Whether a cell holds a value: neither None, NA or NaN nor an empty text."""
+    if isinstance(value, str):
+        return value != ""
+    missing = (
+        value is None or type(value).__name__ == "NAType"
+    )  # pandas' own, which is not worth loading pandas
+    return not (missing or value != value)
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Write a number for a reader: whole ones in full, others to a few digits, unknown ones as a dash."""
+    if not known(value):
+        return EN_DASH
+    value = float(value)
+    if not math.isfinite(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    if value.is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}".replace("-", MINUS)
+    written = f"{value:.{digits}g}"
+    if "e" in written:
+        mantissa, exponent = written.split("e")
+        written = f"{mantissa}e{int(exponent)}"
+    return written.replace("-", MINUS)
+
+
+def text(value: Any) -> str:
+    """Write a name so that all of it is seen: control characters and direction marks as their escapes."""
+    if not known(value):
+        return ""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+
+
+def cut(value: Any, most: int = _LONGEST) -> str:
+    """Write a name as `text` does, and only its two ends where it is long."""
+    whole = text(value)
+    if len(whole) <= most:
+        return whole
+    end = (most - 1) // 3
+    return f"{whole[: most - 1 - end]}…{whole[-end:]}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Write a count and its noun."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,356 @@
+"""Findings: every sentence on planted inputs, none on random ones, and no number that the tables do not carry."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+import featuregeom as fg
+from featuregeom.dictionaries import SENTENCES
+from featuregeom.findings import Tables, find
+from featuregeom.findings.collected import MORE, TEMPLATES
+from featuregeom.findings.outliers import TIMES
+from featuregeom.findings.parallel import NEARLY, limit
+from featuregeom.findings.tables import joined, natural
+from oracles.analysis import HOSTILE, make_analysis, polygon
+
+PLACE = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
+
+
+def gaussian(n, m, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, m))
+
+
+def findings_of(matrices, **more):
+    """Findings by kind, of tables that plain NumPy made."""
+    return by_kind(make_analysis(matrices), **more)
+
+
+def by_kind(analysis, **more):
+    tables = Tables(
+        analysis.matrices, analysis.features, analysis.blocks, more.get("pairs"), more.get("families")
+    )
+    kinds = {}
+    for finding in find(tables):
+        kinds.setdefault(finding.kind, []).append(finding)
+    return kinds
+
+
+def judged(analysis, verdicts, pairs, gathered):
+    """The tables with the columns of a verdict."""
+    from dataclasses import replace
+
+    columns = {"verdict": verdicts, "significant_pairs": pairs, "gathered_features": gathered}
+    return replace(analysis, matrices=analysis.matrices.assign(**columns))
+
+
+# --- the templates ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES, MORE], ids=lambda t: t.words[:30])
+def test_every_number_of_a_sentence_is_a_figure(template):
+    """What is written in the template itself are scales that never change: a cosine of 1, 0, -1; in 100."""
+    fixed = re.findall(r"\d+", PLACE.sub("", template.words))
+    assert set(fixed) <= {"0", "1", "100"}
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES, MORE], ids=lambda t: t.words[:30])
+def test_no_sentence_without_the_figures_that_carry_it(template):
+    names = {place[1] for place in PLACE.finditer(template.words)}
+    others = ["pairs", "gathered", "matrices", "count", "strongest_z", "least", "times"]
+    zero = dict.fromkeys([*names, *others], 0)
+    zero |= {"ratio": 0, "features": 0, "dimensions": 1, "limit": 0.999}
+    if template.kind != "nothing":
+        assert template.finding(zero) is None
+    if names:
+        assert template.finding(dict.fromkeys(names, float("nan")) | {"matrices": 0}) is None
+
+
+def test_counts_agree_with_their_nouns():
+    zero = next(t for t in TEMPLATES if t.kind == "zero")
+    assert zero.finding({"zero": 1, "where": "w"}).sentence.startswith("1 feature is zero")
+    assert zero.finding({"zero": 1200, "where": "w"}).sentence.startswith("1,200 features are zero")
+
+
+# --- nothing -----------------------------------------------------------------------------------------------
+
+
+@given(
+    n=st.integers(2, 60), m=st.integers(1, 40), seed=st.integers(0, 10**6),
+    kind=st.sampled_from(["gaussian", "uniform", "norms"]),
+)  # fmt: skip
+def test_nothing_is_claimed_of_random_features(n, m, seed, kind):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, m))
+    if kind == "uniform":
+        X = rng.uniform(-1, 1, (n, m))
+    if kind == "norms":
+        X *= rng.uniform(0.8, 1.25, (n, 1))
+    claimed = {finding.kind for finding in find(tables_of(X))}
+    # A shape may be chance where few features make one; unused dimensions are none where n >= m.
+    assert claimed <= {"absent", "left out", "outlier features", "outlier dimensions"}
+    for finding in find(tables_of(X)):
+        if finding.kind == "outlier features":
+            norms = np.linalg.norm(X, axis=1)
+            assert norms.max() > TIMES * np.median(norms)
+
+
+def tables_of(X):
+    """The tables without blocks, in plain NumPy."""
+    X = np.asarray(X, dtype=float)
+    norms = np.linalg.norm(X, axis=1)
+    unit = X / np.where(norms > 0, norms, 1)[:, None]
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, 0)
+    values = np.linalg.eigvalsh(X.T @ X)
+    sizes = np.linalg.norm(X, axis=0)
+    ratio = sizes / np.median(sizes[sizes > 0])
+    nearest = np.abs(cosine).argmax(axis=1)
+    return Tables(
+        pd.DataFrame([{
+            "matrix": "w", "n": X.shape[0], "m": X.shape[1], "rank": np.linalg.matrix_rank(X),
+            "zero_features": int(np.sum(norms == 0)), "frame_potential": float(values @ values),
+            "lambda_max": float(values[-1]), "stable_rank": float(values.sum() / values[-1]),
+            "outlier_dimensions": int(np.sum(ratio > TIMES)), "largest_dimension": int(ratio.argmax()),
+            "largest_dimension_ratio": float(ratio.max()),
+        }]),
+        pd.DataFrame({
+            "matrix": "w", "index": np.arange(len(X)), "norm": norms,
+            "cosine": cosine[np.arange(len(X)), nearest] if len(X) > 1 else np.nan,
+        }),
+    )  # fmt: skip
+
+
+def test_a_random_matrix_is_said_to_be_random_and_nothing_else():
+    found = fg.analyze({"w": gaussian(200, 40)}, pairs=True).findings
+    assert [finding.kind for finding in found if finding.strength] == ["verdict"]
+    assert str(found[0]) == (
+        "“w”: no different from random directions, like weights that were never trained."
+    )
+    assert "pairs of features beyond chance" in str(found[1])
+
+
+def test_without_a_matrix_there_is_nothing_to_say():
+    assert [str(finding) for finding in make_analysis({}).findings] == [
+        "No weight matrix was read, so there is nothing to say."
+    ]
+    assert len(find(Tables(pd.DataFrame()))) == 1
+
+
+def test_what_was_not_looked_for_is_not_said_to_be_absent():
+    kinds = findings_of({"w": gaussian(30, 10)})
+    assert "pairs of features" not in str(kinds["absent"][0])
+    assert str(kinds["left out"][0]).startswith("Not looked for: pairs of features beyond chance")
+    bare = find(Tables(pd.DataFrame([{"matrix": "w", "n": 3, "m": 2}])))
+    assert [finding.kind for finding in bare] == ["left out"]
+
+
+# --- planted ---------------------------------------------------------------------------------------------------
+
+
+def test_copies_and_opposites():
+    X = gaussian(60, 24)
+    X[[5, 6]], X[7], X[9] = X[4] * [[2], [0.5]], -3 * X[8], X[8] * 1.5
+    kinds = findings_of({"w": X})
+    (copies,), (opposites,) = kinds["copies"], kinds["antipodes"]
+    assert "3 features have a copy" in str(copies) or "4 features have a copy" in str(copies)
+    assert opposites.figures["features"] >= 1
+    assert (copies.matrix, copies.strength) == ("w", copies.figures["features"] / 60)
+    assert "copies" not in str(kinds["absent"][0])
+
+
+@pytest.mark.parametrize(("n", "d"), [(5, 2), (40, 3), (1000, 3), (30, 2.5), (1000, 400)])
+def test_fewer_than_a_hundredth_of_a_pair_is_above_the_limit_by_chance(n, d):
+    """The square of the cosine of a random pair is Beta(1/2, (d - 1)/2)."""
+    above = stats.beta(0.5, (d - 1) / 2).sf(limit(n, d) ** 2)
+    assert n * (n - 1) / 2 * above <= 0.0101
+    assert limit(n, d) >= NEARLY
+    assert limit(n, d) < 1 or d < 3
+
+
+def test_features_on_a_line_are_no_copies():
+    assert limit(10, 1) == np.inf
+    line = find(tables_of(np.arange(1.0, 9)[:, None]))
+    assert not {"copies", "antipodes"} & {finding.kind for finding in line}
+
+
+def test_close_pairs_of_a_plane_are_no_copies():
+    """Of a thousand features of a plane each has another within half a degree."""
+    angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 300)
+    found = find(tables_of(np.column_stack([np.cos(angle), np.sin(angle)])))
+    assert not {"copies", "antipodes"} & {finding.kind for finding in found}
+
+
+def test_zero_features_name_the_matrices_with_most():
+    X, Y = gaussian(50, 8), gaussian(50, 8, 1)
+    X[:3], Y[:7] = 0, 0
+    (zero,) = findings_of({"x": X, "y": Y, "z": gaussian(9, 8)})["zero"]
+    assert str(zero) == (
+        "10 features are zero, all their weights 0, so they take no part: 7 of 50 in “y” and 3 of 50 in “x”."
+    )
+    assert zero.matrix == "y"
+    assert zero.strength == pytest.approx(10 / 109)
+
+
+def test_unused_dimensions_only_where_there_are_features_enough():
+    low = gaussian(40, 5) @ gaussian(5, 20, 1)
+    (dims,) = findings_of({"w": low})["dimensions"]
+    assert str(dims) == "The 40 features of “w” leave 15 dimensions of 20 unused."
+    assert "dimensions" not in findings_of({"w": gaussian(10, 20)})
+
+
+def test_silent_features():
+    analysis = make_analysis({"w": gaussian(6, 4)})
+    analysis.features["density"] = [0, 0.1, 0, 0.2, np.nan, 0.3]
+    (silent,) = by_kind(analysis)["unused"]
+    assert str(silent) == "2 features of “w” never fired in the data that its file counted."
+
+
+def test_outliers_in_both_directions():
+    X = gaussian(100, 30)
+    X[17] *= 40
+    X[:, 4] *= 60
+    analysis = fg.analyze({"w": X})
+    row = analysis.matrices.iloc[0]
+    sizes = np.linalg.norm(X, axis=0)
+    assert row["largest_dimension"] == sizes.argmax() == 4
+    assert row["largest_dimension_ratio"] == pytest.approx(sizes.max() / np.median(sizes))
+    assert row["outlier_dimensions"] == 1
+    kinds = by_kind(analysis)
+    (dims,) = kinds["outlier dimensions"]
+    assert dims.figures["index"] == 4
+    assert dims.figures["ratio"] == pytest.approx(sizes.max() / np.median(sizes))
+    assert str(dims).startswith("In “w” 1 dimension is more than 10 times as large as the median")
+    X[:, 4] /= 60
+    (longest,) = by_kind(fg.analyze({"w": X}))["outlier features"]
+    norms = np.linalg.norm(X, axis=1)
+    assert longest.figures["longest"] == "feature 17"
+    assert longest.figures["ratio"] == pytest.approx(norms.max() / np.median(norms))
+
+
+def test_dimensions_of_zero_features_have_no_size():
+    row = fg.analyze({"w": np.zeros((3, 4))}).matrices.iloc[0]
+    assert (row["largest_dimension"], row["outlier_dimensions"]) == (-1, 0)
+    assert np.isnan(row["largest_dimension_ratio"])
+
+
+def test_verdicts_by_what_layers_are_for():
+    names = ["layer.10.query", "layer.2.query", "layer.2.key", "layer.2.mlp.c_proj"]
+    analysis = make_analysis({name: gaussian(20, 8, k) for k, name in enumerate(names)})
+    kinds = SENTENCES["spectrum"], SENTENCES["spectrum"], SENTENCES["random"], SENTENCES["structure"]
+    found = by_kind(judged(analysis, kinds, [0, 0, 0, 12], [0, 0, 0, 5]))
+    said = {str(finding).split(":")[0]: finding for finding in found["verdict"]}
+    assert set(said) == {"The queries (2 matrices)", "“layer.2.key”", "“layer.2.mlp.c_proj”"}
+    pairs = said["“layer.2.mlp.c_proj”"]
+    assert "not random. 12 pairs of features" in str(pairs)
+    assert (pairs.matrix, pairs.part, pairs.strength) == ("layer.2.mlp.c_proj", "pairs", 0.25)
+    assert "“layer.2.mlp.c_proj”: 5 features crowd" in str(found["groups"][0])
+    assert "never trained" in str(said["“layer.2.key”"])
+
+
+def test_a_verdict_that_its_counts_deny_is_not_printed():
+    analysis = make_analysis({"w": gaussian(20, 8)})
+    assert "verdict" not in by_kind(judged(analysis, [SENTENCES["random"]], [3], [0]))
+    assert "verdict" not in by_kind(judged(analysis, [SENTENCES["structure"]], [0], [0]))
+
+
+def test_planted_pairs_are_found_and_named():
+    X = gaussian(400, 200, 3)
+    X[11] = 0.9 * X[10] / np.linalg.norm(X[10]) + 0.3 * X[11] / np.linalg.norm(X[11])
+    analysis = fg.analyze({"w": X}, pairs=True)
+    kinds = by_kind(analysis, pairs=analysis.pairs)
+    (clearest,) = kinds["pairs"]
+    cosine = X[10] @ X[11] / np.linalg.norm(X[10]) / np.linalg.norm(X[11])
+    assert f"feature 10 and feature 11 (cosine {cosine:.3g})" in str(clearest)
+    assert clearest.figures["features"] >= 2
+
+
+def test_labels_name_features_and_hostile_ones_are_text():
+    analysis = make_analysis({"w": gaussian(4, 3)})
+    analysis.features["label"] = [HOSTILE, "march", pd.NA, "a\nb\u202e" + "x" * 10_000]
+    pairs = pd.DataFrame({"matrix": "w", "i": [0, 2], "j": [1, 3], "cosine": [0.9, -0.8], "z": [9.0, -8.0]})
+    (clearest,) = by_kind(analysis, pairs=pairs)["pairs"]
+    assert "and “march” (cosine 0.9)" in str(clearest)
+    assert "feature 2 and “a\\nb\\u202ex" in str(clearest)
+    assert len(str(clearest)) < 400
+    html = find(Tables(analysis.matrices, analysis.features, pairs=pairs))._repr_html_()
+    assert "<img" not in html
+    assert "&lt;/script&gt;" in html
+
+
+def test_families_with_a_shape_come_first():
+    families = pd.DataFrame({
+        "matrix": "w", "family": [0, 1, 2], "size": [3, 5, 2], "kind": ["cluster", "circle", "antipodes"],
+        "name": ["", "", ""], "p": [1e-9, 0.002, np.nan], "q": [0.1, 0.03, np.nan], "share": [0.1, 0.7, 1.0],
+        "parent": [-1, -1, -1], "members": [[0, 1, 2], [3, 4, 5, 6, 7], [8, 9]],
+    })  # fmt: skip
+    (found,) = findings_of({"w": gaussian(20, 8)}, families=families)["families"]
+    assert str(found) == (
+        "“w” holds 3 families of features, nearer to each other than to any other feature. The clearest: "
+        "features 3, 4, 5, 6 and 7 (on a circle, in this order, p = 0.002); features 8 and 9 (opposite to each other); "
+        "features 0, 1 and 2 (close together, p = 1e\N{MINUS SIGN}9)."
+    )
+    assert found.strength == 0.5
+
+
+def test_shapes_are_counted():
+    (shapes,) = findings_of({"w": np.kron(np.eye(3), polygon(5))})["shapes"]
+    assert str(shapes) == "In “w” features form 3 named shapes, apart from all other features: 3 × pentagon."
+    assert shapes.strength == 1
+
+
+# --- order and places -------------------------------------------------------------------------------------------
+
+
+def test_the_strongest_come_first_and_what_is_absent_last():
+    X = gaussian(100, 10)
+    X[:40] = 0
+    X[99] *= 1000
+    found = find(tables_of(X))
+    shares = [finding.strength for finding in found]
+    assert shares == sorted(shares, reverse=True)
+    assert [finding.kind for finding in found][-1] in ("absent", "left out")
+    assert found[0].kind == "zero"
+
+
+def test_a_kind_with_many_findings_is_cut_and_says_so():
+    matrices = {f"w{k}": polygon(5) for k in range(20)}
+    found = findings_of(matrices)
+    assert len(found["shapes"]) == 6
+    assert str(found["more"][0]) == "14 more findings of this kind (shapes)."
+
+
+def test_names_sort_as_people_count():
+    names = ["layer.10.w", "layer.2.w", "Layer.1.w", "7", "a"]
+    assert sorted(names, key=natural) == ["7", "a", "Layer.1.w", "layer.2.w", "layer.10.w"]
+    assert joined(["a"]) == "a"
+    assert joined(["a", "b", "c"]) == "a, b and c"
+    assert joined(list("abcdef"), 3) == "a, b, c and 3 more"
+
+
+def test_the_same_findings_everywhere(tmp_path):
+    from typer.testing import CliRunner
+
+    from featuregeom.cli import app
+
+    X = gaussian(60, 12)
+    X[3:9] = 0
+    np.save(tmp_path / "w.npy", X)
+    said = CliRunner().invoke(app, ["analyze", str(tmp_path / "w.npy"), "--out", str(tmp_path / "out")])
+    assert said.exit_code == 0, said.output
+    result = fg.load(tmp_path / "out")
+    sentences = [str(finding) for finding in result.findings]
+    assert any("6 features are zero" in sentence for sentence in sentences)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [finding["sentence"] for finding in summary["findings"]] == sentences
+    for sentence in sentences:
+        assert f"- {sentence}" in said.output
+        assert sentence in result._repr_html_()
+    assert repr(result.findings).splitlines() == [f"- {sentence}" for sentence in sentences]
