@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import featuregeom as fg
 from featuregeom import shapes
 from featuregeom.recognise.defect import defect, explained_variance, null_p_value
 from featuregeom.recognise.levels import candidates, clear_cuts, colour
@@ -114,6 +115,43 @@ def test_fusions_of_polygons(n, seed, data):
     np.testing.assert_array_equal(coherent_closure(finer, seed=seed + 1), finer)
     if slow_scheme(fused):
         assert finer.max() == fused.max()
+
+
+def test_limits_of_classes():
+    """Beyond 512 classes nothing is checked, and a closure ends where it has more classes than wanted."""
+    n = 1031
+    distance = np.abs(np.arange(n)[:, None] - np.arange(n))
+    polygon = np.minimum(distance, n - distance)
+    assert polygon.max() + 1 == 516
+    assert not is_scheme(polygon)
+    path = np.minimum(distance[:6, :6], 2)
+    closed = coherent_closure(path)
+    rank = int(closed.max()) + 1
+    np.testing.assert_array_equal(coherent_closure(path, most=rank), closed)
+    assert coherent_closure(path, most=rank - 1) is None
+
+
+def test_a_class_without_pairs_is_no_scheme():
+    relations = levels_of(shapes.polygon(5))
+    assert is_scheme(relations)
+    assert not is_scheme(np.where(relations == 2, 3, relations))
+
+
+@pytest.mark.parametrize("n", [5, 64, 65, 200])
+def test_progress_of_small_and_large_work(n):
+    """Up to 64 points no thread is started; progress is told all the same, and what it raises is raised."""
+    relations = 1 - np.eye(n, dtype=np.int64)
+    said: list[tuple[int, int]] = []
+    found = fg.schemes.check(relations, progress=lambda done, total: said.append((done, total)))
+    assert found.is_scheme
+    assert said
+    assert said[-1][0] == said[-1][1]
+
+    def refuse(done: int, total: int) -> None:
+        raise ValueError(f"{done} of {total}")
+
+    with pytest.raises(ValueError, match=" of "):
+        fg.schemes.check(relations, progress=refuse)
 
 
 @pytest.mark.parametrize("name", list(SHAPES))

@@ -36,6 +36,7 @@ __all__ = [
     "scheme_certify_features",
     "scheme_check",
     "scheme_closure",
+    "scheme_holds",
     "scheme_levels",
     "scheme_spread",
     "squared_norms",
@@ -145,9 +146,13 @@ def scheme_closure(
     relations: NDArray[np.uint32],
     *,
     seed: int = 0,
+    most: int | None = None,
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
-) -> tuple[NDArray[np.uint32], int, int, int]: ...
+) -> tuple[NDArray[np.uint32], int, int, int] | None: ...
+def scheme_holds(
+    relations: NDArray[np.uint8] | NDArray[np.uint16], *, seed: int = 0, num_threads: int | None = None
+) -> bool: ...
 def scheme_levels(
     values: NDArray[Any], *, max_levels: int = 24, num_threads: int | None = None
 ) -> list[NDArray[np.float64]]: ...

@@ -139,9 +139,9 @@ SEPARATE_LEVELS = 3.0
 LEAST_STEP = 1e-7
 """And by this at least, without noise: rounding of float32."""
 
-LEVELS_BY_GAPS, MOST_EXACT_LEVELS = 12, 600
-"""Noisy cosines are cut at their 1 to so many widest gaps; clear ones into at most so many levels. Choice: bounds of
-time."""
+LEVELS_BY_GAPS, MOST_EXACT_LEVELS = 12, 511
+"""Noisy cosines are cut at their 1 to so many widest gaps. Choice: a bound of time. Clear ones into at most so many
+levels: with the diagonal, as many classes as a check takes."""
 
 KMEANS_LEVELS, KMEANS_BINS = 10, 200
 """Levels that k-means on the line proposes, at most, and the bins that it runs on. Choice: bounds of time."""

@@ -16,6 +16,7 @@ from featuregeom.frames import Progress
 from featuregeom.relations.eigenmatrices import Eigenmatrices, Numbers, eigenmatrices, noncommuting
 from featuregeom.relations.order import canonical_order
 from featuregeom.relations.parameters import Parameters
+from featuregeom.relations.products import MOST_CLASSES
 from featuregeom.relations.relations import Labelled, as_labels
 from featuregeom.relations.structure import is_primitive
 from featuregeom.summary import summarised
@@ -28,9 +29,6 @@ __all__ = ["Check", "check", "check_circulant", "failure_text"]
 Ints = NDArray[np.int64]
 _Found = tuple[tuple[str, list[int]] | None, NDArray[np.uint16], Ints, Ints, Ints, float]
 """What the core gives: failure, fibre of each point, transposes, valencies, intersection numbers, error bound."""
-
-_MOST_CLASSES = 512
-"""Of the core: the intersection numbers of so many fill 1 GiB."""
 
 
 @summarised
@@ -237,9 +235,9 @@ def check(
 
 
 def _check_rank(rank: int) -> None:
-    if rank > _MOST_CLASSES:
+    if rank > MOST_CLASSES:
         raise ParameterError(
-            f"relations have {rank} classes, and at most {_MOST_CLASSES} can be checked; values that should be one "
+            f"relations have {rank} classes, and at most {MOST_CLASSES} can be checked; values that should be one "
             "relation must have one label"
         )
 

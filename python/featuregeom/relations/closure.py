@@ -89,7 +89,7 @@ def closure(
     """
     labels = as_labels(relations).labels
     seed = integer("seed", seed, 0, 2**64 - 1)
-    refined, rank, _, rounds = _core.scheme_closure(
-        labels, seed=seed, num_threads=num_threads, progress=progress
-    )
+    found = _core.scheme_closure(labels, seed=seed, num_threads=num_threads, progress=progress)
+    assert found is not None  # Only a limit of classes gives none.
+    refined, rank, _, rounds = found
     return Closure(refined, rank, refined.diagonal().astype(np.int64), rounds, seed)

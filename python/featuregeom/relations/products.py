@@ -1,7 +1,6 @@
-"""Products of the classes of a symmetric colour matrix: is it a scheme, and what is the coarsest one inside it.
+"""Symmetric colour matrices: are they a scheme, what is the coarsest one inside them, how large are their classes.
 
-All matrices here have symmetric colours with colour 0 on the diagonal and nowhere else. Products are taken of
-random integer combinations of classes, in float64, where they are exact.
+Colour 0 is on the diagonal and nowhere else. What takes more than looking at each pair once is done in the core.
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ from itertools import chain, groupby, islice, permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.interruptible import matmul
+from featuregeom import _core
 
 __all__ = [
+    "MOST_CLASSES",
     "canonical",
     "class_counts",
     "class_means",
@@ -26,8 +26,8 @@ __all__ = [
 
 Colours = NDArray[np.int64]
 
-_WEIGHTS = 2**19
-"""Random weights are below this: products of two, summed over 8192 points, are exact in float64."""
+MOST_CLASSES = 512
+"""Of the core: the intersection numbers of so many fill 1 GiB."""
 
 
 def class_counts(relations: Colours) -> NDArray[np.int64]:
@@ -57,39 +57,26 @@ def class_means(values: NDArray[np.float64], relations: Colours) -> NDArray[np.f
 
 
 def is_scheme(relations: Colours, seed: int = 0) -> bool:
-    r"""Decide whether a symmetric colour matrix is an association scheme.
+    """Decide whether labels are an association scheme, by one round of the core's certificate.
 
     Parameters
     ----------
     relations : ndarray of int64, shape (n, n)
-        Symmetric; colours 0..d, colour 0 on the diagonal only.
+        Labels of pairs, from 0.
     seed : int
-        Seed of the weights.
+        Seed of the certificate's words.
 
     Returns
     -------
     bool
-        A scheme is never refused. What is none is accepted with a probability below :math:`(2^{-18})^2`.
-
-    Notes
-    -----
-    :math:`A(s) A(t)`, for random integer weights of the classes, must be constant on each class: a polynomial of
-    degree 2 in the weights (Schwartz-Zippel). Two rounds; two matrix products of n x n.
+        A scheme is never refused, unless it has more than 512 classes. What is none is accepted with a probability
+        below 2^-43 (`check`).
     """
-    counts = class_counts(relations)
-    if (counts != counts[0]).any() or not counts[0].all():
+    most = int(relations.max())
+    if most >= MOST_CLASSES:
         return False
-    rank = counts.shape[1]
-    if rank <= 2:
-        return True
-    first = _representatives(relations, rank)
-    rng = np.random.default_rng(seed)
-    for _ in range(2):
-        weights = rng.integers(0, _WEIGHTS, size=(2, rank)).astype(np.float64)
-        both = matmul(weights[0][relations], weights[1][relations])
-        if (both != both.ravel()[first][relations]).any():
-            return False
-    return True
+    labels = relations.astype(np.uint8) if most < 2**8 else relations.astype(np.uint16)
+    return _core.scheme_holds(labels, seed=seed)
 
 
 def is_symmetric_scheme(colours: Colours, seed: int = 0) -> bool:
@@ -112,14 +99,14 @@ def intersection_numbers(relations: Colours) -> NDArray[np.int64]:
 
 
 def coherent_closure(relations: Colours, *, seed: int = 0, most: int | None = None) -> Colours | None:
-    """Refine colours to the coarsest coherent configuration inside them (Weisfeiler-Leman, dimension 2).
+    """Refine colours to the coarsest coherent configuration inside them (`closure`).
 
     Parameters
     ----------
     relations : ndarray of int64, shape (n, n)
-        Any colours; transposes are told apart.
+        Any colours, from 0; transposes are told apart.
     seed : int
-        Seed of the weights.
+        Seed of the random integers.
     most : int, optional
         Give up above this many colours.
 
@@ -127,29 +114,9 @@ def coherent_closure(relations: Colours, *, seed: int = 0, most: int | None = No
     -------
     ndarray of int64, shape (n, n), or None
         Colours 0..rank-1, the diagonal's first; None where there are more than `most`.
-
-    Notes
-    -----
-    A round is a matrix product and a sort. Equal hashes of different pairs only make the result coarser.
     """
-    n = len(relations)
-    rng = np.random.default_rng(seed)
-    colours = np.where(np.eye(n, dtype=bool), relations, relations + int(relations.max()) + 1)
-    _, flat = np.unique(colours, return_inverse=True)
-    colours, count = flat.reshape(n, n), int(flat.max()) + 1
-    while True:
-        if most is not None and count > most:
-            return None
-        weights = rng.integers(0, _WEIGHTS, size=(2, count)).astype(np.float64)
-        both = matmul(weights[0][colours], weights[1][colours])
-        keys = np.stack([colours.ravel().astype(np.float64), colours.T.ravel(), both.ravel()])
-        order = np.lexsort(keys[::-1])
-        change = (np.diff(keys[:, order], axis=1) != 0).any(axis=0)
-        flat = np.empty(n * n, dtype=np.int64)
-        flat[order] = np.concatenate([[0], np.cumsum(change)])
-        if int(flat.max()) + 1 == count:
-            return colours
-        colours, count = flat.reshape(n, n), int(flat.max()) + 1
+    found = _core.scheme_closure(relations.astype(np.uint32), seed=seed, most=most)
+    return None if found is None else found[0].astype(np.int64)
 
 
 def canonical(relations: Colours, values: NDArray[np.float64]) -> Colours:

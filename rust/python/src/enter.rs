@@ -4,6 +4,7 @@ use featuregeom_core::Error;
 use featuregeom_core::run::{Run, pool, refused_threads};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -20,6 +21,14 @@ mod exceptions {
 
 /// How often the waiting thread looks for signals and reports progress.
 const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Numbers that are read in less time than it takes to start a thread, which was 50 us: 64 x 64 labels, or 64 features of
+/// 64 dimensions.
+const SMALL: usize = 1 << 12;
+
+/// What is said after a panic.
+const STOPPED: &str =
+    "featuregeom's core stopped unexpectedly; this is a bug, please report it with the input";
 
 /// A number of threads that a caller asks for: any integer of Python, however large.
 #[derive(Clone, Copy)]
@@ -88,14 +97,34 @@ pub fn enter<T: Send>(
                     }
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => {
-                        return Err(PyRuntimeError::new_err(
-                            "featuregeom's core stopped unexpectedly; this is a bug, please report it with the input",
-                        ));
+                        return Err(PyRuntimeError::new_err(STOPPED));
                     }
                 }
             }
         })
     })
+}
+
+/// As [`enter`], on the calling thread where the work reads no more than [`SMALL`] numbers: starting a thread would take
+/// longer than the work, so signals are handled when it is done.
+pub fn enter_sized<T: Send>(
+    py: Python<'_>,
+    size: usize,
+    threads: Option<Threads>,
+    progress: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce(&Run) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    if size > SMALL {
+        return enter(py, threads, progress, work);
+    }
+    let run = Run::new(pool(threads.map(|Threads(count)| count)).map_err(raise)?, Arc::default());
+    let progress = progress.map(|callable| callable.clone().unbind());
+    let value = py
+        .detach(|| catch_unwind(AssertUnwindSafe(|| work(&run))))
+        .map_err(|_| PyRuntimeError::new_err(STOPPED))?
+        .map_err(raise)?;
+    report(&run, progress.as_ref())?;
+    Ok(value)
 }
 
 fn report(run: &Run, progress: Option<&Py<PyAny>>) -> PyResult<()> {

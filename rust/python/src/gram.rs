@@ -1,7 +1,7 @@
 //! `featuregeom_core::gram`.
 
 use crate::arrays::{Rows, to_array};
-use crate::enter::{Threads, enter, raise};
+use crate::enter::{Threads, enter, enter_sized, raise};
 use featuregeom_core::gram::{self, Kept, Measured, NullOptions, Precision, SweepOptions};
 use featuregeom_core::{Element, Error};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
@@ -47,7 +47,7 @@ pub fn squared_norms<'py>(
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let view = x.view()?;
     let form = if features { gram::squared_norms } else { gram::squared_lengths };
-    Ok(enter(py, num_threads, None, |run| form(&view, run))?.into_pyarray(py))
+    Ok(enter_sized(py, view.n() * view.m(), num_threads, None, |run| form(&view, run))?.into_pyarray(py))
 }
 
 /// Raise NonFiniteError at the first NaN or infinity.
@@ -55,7 +55,8 @@ pub fn squared_norms<'py>(
 #[pyo3(signature = (x, *, num_threads = None))]
 pub fn check_finite(py: Python<'_>, x: Rows<'_>, num_threads: Option<Threads>) -> PyResult<()> {
     let view = x.view()?;
-    enter(py, num_threads, None, |run| gram::first_nonfinite(&view, run)?.map_or(Ok(()), Err))
+    let size = view.n() * view.m();
+    enter_sized(py, size, num_threads, None, |run| gram::first_nonfinite(&view, run)?.map_or(Ok(()), Err))
 }
 
 /// Indices of the rows that hold NaN or infinity.

@@ -1,9 +1,10 @@
 //! `featuregeom_core::scheme`.
 
 use crate::arrays::{Rows, row_major};
-use crate::enter::{Threads, enter, raise};
+use crate::enter::{Threads, enter, enter_sized, raise};
+use featuregeom_core::run::Run;
 use featuregeom_core::scheme::{
-    self, CheckOptions, Checked, Circulant, CosineLevels, Dense, Failure, Relations,
+    self, CheckOptions, Checked, Circulant, CosineLevels, Dense, Failure, Proof, Relations,
 };
 use featuregeom_core::{Element, Error};
 use numpy::{
@@ -92,7 +93,8 @@ fn checked<'py>(py: Python<'py>, found: Checked) -> PyResult<CheckedArrays<'py>>
 
 /// The options that a caller names. Below zero is as wrong as zero, which the core refuses.
 fn options(exact: bool, rounds: i64, seed: u64) -> CheckOptions {
-    CheckOptions { exact, rounds: usize::try_from(rounds).unwrap_or(0), seed }
+    let proof = if exact { Proof::Exact } else { Proof::Usual };
+    CheckOptions { proof, rounds: usize::try_from(rounds).unwrap_or(0), seed }
 }
 
 /// Whether labels are a coherent configuration, and its numbers.
@@ -115,7 +117,8 @@ pub fn scheme_check<'py>(
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Checked> {
         let relations = relations.map_err(raise)?;
-        enter(py, num_threads, progress, |run| scheme::check(&relations, options, run))
+        let size = relations.n() * relations.n();
+        enter_sized(py, size, num_threads, progress, |run| scheme::check(&relations, options, run))
     }
     let options = options(exact, rounds, seed);
     let found = match &relations {
@@ -129,19 +132,53 @@ pub fn scheme_check<'py>(
     checked(py, found)
 }
 
-/// Labels of the coherent closure, their number, how many of them are fibres, rounds.
+/// Whether labels are an association scheme, by the certificate alone.
 #[pyfunction]
-#[pyo3(signature = (relations, *, seed = 0, num_threads = None, progress = None))]
+#[pyo3(signature = (relations, *, seed = 0, num_threads = None))]
+pub fn scheme_holds(
+    py: Python<'_>,
+    relations: Labels<'_>,
+    seed: u64,
+    num_threads: Option<Threads>,
+) -> PyResult<bool> {
+    fn go(
+        py: Python<'_>,
+        relations: Result<impl Relations + Send, Error>,
+        seed: u64,
+        num_threads: Option<Threads>,
+    ) -> PyResult<bool> {
+        let relations = relations.map_err(raise)?;
+        let size = relations.n() * relations.n();
+        enter_sized(py, size, num_threads, None, |run| scheme::is_scheme(&relations, seed, run))
+    }
+    match &relations {
+        Labels::U8(array) => go(py, Dense::new(row_major(array)?, array.shape()[0]), seed, num_threads),
+        Labels::U16(array) => go(py, Dense::new(row_major(array)?, array.shape()[0]), seed, num_threads),
+    }
+}
+
+/// Labels of a closure, their number, how many of them are fibres, rounds.
+type ClosureArrays<'py> = (Bound<'py, PyArray2<u32>>, usize, usize, usize);
+
+/// The coherent closure; None where it has more than `most` classes.
+#[pyfunction]
+#[pyo3(signature = (relations, *, seed = 0, most = None, num_threads = None, progress = None))]
 pub fn scheme_closure<'py>(
     py: Python<'py>,
     relations: PyReadonlyArray2<'py, u32>,
     seed: u64,
+    most: Option<usize>,
     num_threads: Option<Threads>,
     progress: Option<Bound<'py, PyAny>>,
-) -> PyResult<(Bound<'py, PyArray2<u32>>, usize, usize, usize)> {
+) -> PyResult<Option<ClosureArrays<'py>>> {
     let (labels, n) = (row_major(&relations)?, relations.shape()[0]);
-    let found = enter(py, num_threads, progress.as_ref(), |run| scheme::closure(labels, n, seed, run))?;
-    Ok((found.labels.into_pyarray(py).reshape([n, n])?, found.rank, found.fibres, found.rounds))
+    let most = most.unwrap_or(usize::MAX);
+    let work = |run: &Run| scheme::closure(labels, n, seed, most, run);
+    let Some(found) = enter_sized(py, labels.len(), num_threads, progress.as_ref(), work)? else {
+        return Ok(None);
+    };
+    let relations = found.labels.into_pyarray(py).reshape([n, n])?;
+    Ok(Some((relations, found.rank, found.fibres, found.rounds)))
 }
 
 /// Thresholds of candidate partitions of the entries of a matrix.

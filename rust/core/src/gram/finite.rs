@@ -15,16 +15,19 @@ const ROWS: usize = 256;
 /// # Errors
 /// [`Error::Interrupted`].
 pub fn first_nonfinite(x: &FeatureMatrix<'_>, run: &Run) -> Result<Option<Error>> {
-    let found = run.pool().install(|| {
-        (0..x.n()).into_par_iter().step_by(ROWS).find_map_first(|first| {
-            if run.control().is_cancelled() {
-                return None;
-            }
-            let (row, tile) = rows(x, first).find(|(_, values)| !values.iter().all(|v| v.is_finite()))?;
-            let (column, &value) = tile.iter().enumerate().find(|(_, v)| !v.is_finite())?;
-            Some(Error::NonFinite { row, column, value })
-        })
-    });
+    let look = |first: usize| {
+        if run.control().is_cancelled() {
+            return None;
+        }
+        let (row, tile) = rows(x, first).find(|(_, values)| !values.iter().all(|v| v.is_finite()))?;
+        let (column, &value) = tile.iter().enumerate().find(|(_, v)| !v.is_finite())?;
+        Some(Error::NonFinite { row, column, value })
+    };
+    let found = if x.n() <= ROWS {
+        look(0)
+    } else {
+        run.pool().install(|| (0..x.n()).into_par_iter().step_by(ROWS).find_map_first(look))
+    };
     run.control().check()?;
     Ok(found)
 }

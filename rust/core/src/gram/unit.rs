@@ -57,20 +57,23 @@ pub fn squared_lengths(x: &FeatureMatrix<'_>, run: &Run) -> Result<Vec<f64>> {
     let m = x.m();
     fits(&[[x.n(), 1, 16], [run.pool().current_num_threads(), ROWS * m, 8]])?;
     let mut norms = vec![0.0; x.n()];
-    run.pool().install(|| {
-        norms.par_chunks_mut(ROWS).enumerate().try_for_each_init(
-            || vec![0.0_f64; ROWS * m],
-            |tile, (chunk, norms)| {
-                run.control().check()?;
-                let tile = &mut tile[..norms.len() * m];
-                x.read(chunk * ROWS..chunk * ROWS + norms.len(), tile);
-                for (norm, row) in norms.iter_mut().zip(tile.chunks_exact(m)) {
-                    *norm = dot(row, row);
-                }
-                Ok(())
-            },
-        )
-    })?;
+    let some = |tile: &mut Vec<f64>, (chunk, norms): (usize, &mut [f64])| {
+        run.control().check()?;
+        let tile = &mut tile[..norms.len() * m];
+        x.read(chunk * ROWS..chunk * ROWS + norms.len(), tile);
+        for (norm, row) in norms.iter_mut().zip(tile.chunks_exact(m)) {
+            *norm = dot(row, row);
+        }
+        Ok(())
+    };
+    if x.n() <= ROWS {
+        some(&mut vec![0.0_f64; x.n() * m], (0, &mut norms))?;
+    } else {
+        run.pool().install(|| {
+            let tiles = norms.par_chunks_mut(ROWS).enumerate();
+            tiles.try_for_each_init(|| vec![0.0_f64; ROWS * m], some)
+        })?;
+    }
     check_squares(x, norms.iter().copied(), run)?;
     Ok(norms)
 }

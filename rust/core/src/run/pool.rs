@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fmt::Display;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 
 /// A shared pool of threads.
@@ -116,8 +116,10 @@ pub fn refused_threads(count: impl Display) -> Error {
     ))
 }
 
+/// Cores that this process may use, as asked the first time: it takes 20 us, longer than much of the work.
 fn cores() -> usize {
-    available_parallelism().map_or(1, usize::from)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| available_parallelism().map_or(1, usize::from))
 }
 
 fn default_threads() -> usize {

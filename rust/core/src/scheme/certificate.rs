@@ -52,13 +52,16 @@ pub(super) fn certify<R: Relations + ?Sized>(
                     .fold(0_u64, |sum, j| sum.wrapping_add(t[j].wrapping_mul(numbers.at(i, j, k) as u64)))
             })
             .collect();
-        run.pool().install(|| {
-            sums.par_chunks_mut(ROWS * rank).enumerate().try_for_each(|(job, sums)| {
-                let rows = job * ROWS..n.min((job + 1) * ROWS);
-                class_sums(relations, rows.clone(), &v, sums);
-                run.control().advance(rows.len() as u64)
-            })
-        })?;
+        let some = |(job, sums): (usize, &mut [u64])| {
+            let rows = job * ROWS..n.min((job + 1) * ROWS);
+            class_sums(relations, rows.clone(), &v, sums);
+            run.control().advance(rows.len() as u64)
+        };
+        if n <= ROWS {
+            some((0, &mut sums))?;
+        } else {
+            run.pool().install(|| sums.par_chunks_mut(ROWS * rank).enumerate().try_for_each(some))?;
+        }
         let w: Vec<u64> = sums.chunks_exact(rank).map(|sums| inner(sums, &t)).collect();
         let found = first_failure(n, run, |rows| {
             let mut second = vec![0; rows.len() * rank];

@@ -11,11 +11,22 @@ use crate::run::Run;
 /// Two points, in order.
 pub type Pair = (usize, usize);
 
+/// How the products of classes are verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Every entry of every product up to 64 points, the randomised certificate above.
+    Usual,
+    /// Every entry of every product.
+    Exact,
+    /// The randomised certificate alone.
+    Certificate,
+}
+
 /// How labels are checked.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckOptions {
-    /// Verify every entry of every product; up to 64 points that is done anyway.
-    pub exact: bool,
+    /// How their products are verified.
+    pub proof: Proof,
     /// Rounds of the randomised certificate.
     pub rounds: usize,
     /// Seed of its words.
@@ -89,7 +100,7 @@ pub struct Checked {
     pub error_bound: f64,
 }
 
-/// Check labels: exactly up to 64 points or on demand, else by the randomised certificate.
+/// Check labels, as `options` say: exactly, or by the randomised certificate.
 ///
 /// Costs `2 n^2` additions a round, `O(n^2)` for the exact pass before it, and `O(n r + r^3)` memory. Coherent
 /// labels are never refused, and every failure is exact.
@@ -101,7 +112,7 @@ pub fn check<R: Relations + ?Sized>(relations: &R, options: &CheckOptions, run: 
         return Err(Error::Parameter("rounds must be at least 1, not 0".into()));
     }
     let n = relations.n();
-    let exact = options.exact || n <= FEW;
+    let exact = options.proof == Proof::Exact || (options.proof == Proof::Usual && n <= FEW);
     let passes = 2 + if exact { 1 } else { 2 * options.rounds };
     run.control().expect((passes * n) as u64);
     let failed = |failure| Checked {
@@ -135,15 +146,51 @@ pub fn check<R: Relations + ?Sized>(relations: &R, options: &CheckOptions, run: 
     })
 }
 
+/// Whether labels are an association scheme: coherent, with a diagonal of one class.
+///
+/// By one round of the certificate: a scheme is never refused, and other labels are accepted with a probability below
+/// 2^-43. Every class is met by every point of a scheme, so that labels with a hole are none.
+///
+/// # Errors
+/// [`Error::Interrupted`].
+pub fn is_scheme<R: Relations + ?Sized>(relations: &R, seed: u64, run: &Run) -> Result<bool> {
+    let (n, rank) = (relations.n(), relations.rank());
+    let (mut row, mut met) = (vec![0_u16; n], vec![false; rank]);
+    relations.fill(0..1, 0..n, &mut row);
+    row.iter().for_each(|&label| met[usize::from(label)] = true);
+    if !met.into_iter().all(|met| met) {
+        return Ok(false);
+    }
+    let options = CheckOptions { proof: Proof::Certificate, rounds: 1, seed };
+    let found = check(relations, &options, run)?;
+    Ok(found.failure.is_none() && found.diagonal.iter().all(|&fibre| fibre == found.diagonal[0]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scheme::{Circulant, Dense, Label};
     use proptest::prelude::*;
 
+    fn one<L: Label>(labels: &[L], n: usize) -> bool {
+        is_scheme(&Dense::new(labels, n).expect("labels"), 3, &Run::quiet(2).expect("threads"))
+            .expect("labels")
+    }
+
+    #[test]
+    fn several_fibres_and_holes_are_no_scheme() {
+        assert!(one(&[0_u8], 1) && one(&[0_u8, 1, 1, 0], 2));
+        // Coherent, with two fibres.
+        assert!(!one(&[0_u8, 1, 1, 2], 2) && judge(&[0_u8, 1, 1, 2], 2, true).failure.is_some());
+        assert!(!one(&[0_u8, 2, 3, 1], 2) && judge(&[0_u8, 2, 3, 1], 2, true).failure.is_none());
+        // No pair is in class 1.
+        assert!(!one(&[0_u8, 2, 2, 0], 2));
+    }
+
     fn judge<L: Label>(labels: &[L], n: usize, exact: bool) -> Checked {
         let relations = Dense::new(labels, n).expect("labels");
-        let options = CheckOptions { exact, rounds: 1, seed: 3 };
+        let options =
+            CheckOptions { proof: if exact { Proof::Exact } else { Proof::Usual }, rounds: 1, seed: 3 };
         check(&relations, &options, &Run::quiet(2).expect("threads")).expect("no hole")
     }
 
@@ -216,7 +263,9 @@ mod tests {
                 }
             }
             prop_assume!((0..*labels.iter().max().expect("a point")).all(|label| labels.contains(&label)));
-            prop_assert_eq!(certified(&labels, n), judge(&labels, n, true).failure.is_none());
+            let exact = judge(&labels, n, true).failure.is_none();
+            prop_assert_eq!(certified(&labels, n), exact);
+            prop_assert_eq!(one(&labels, n), exact);
         }
 
         #[test]
@@ -233,7 +282,7 @@ mod tests {
             let most = *row.iter().max().expect("a point");
             prop_assume!((0..most).all(|label| row.contains(&label)));
             let labels: Vec<u16> = (0..n * n).map(|place| row[(place % n + n - place / n) % n]).collect();
-            let options = CheckOptions { exact: false, rounds: 1, seed: 3 };
+            let options = CheckOptions { proof: Proof::Usual, rounds: 1, seed: 3 };
             let run = Run::quiet(2).expect("threads");
             let found = check(&Circulant::new(&row).expect("labels"), &options, &run).expect("no hole");
             prop_assert_eq!(found, judge(&labels, n, false));
@@ -245,7 +294,7 @@ mod tests {
         let (labels, n) = hamming(4, 3);
         let run = Run::quiet(1).expect("threads");
         run.control().cancel();
-        let options = CheckOptions { exact: false, rounds: 1, seed: 0 };
+        let options = CheckOptions { proof: Proof::Usual, rounds: 1, seed: 0 };
         let relations = Dense::new(&labels, n).expect("labels");
         assert_eq!(check(&relations, &options, &run), Err(Error::Interrupted));
     }
@@ -253,7 +302,7 @@ mod tests {
     #[test]
     fn a_hole_in_the_labels_is_refused() {
         let relations = Dense::new(&[0_u8, 2, 2, 0], 2).expect("labels");
-        let options = CheckOptions { exact: false, rounds: 1, seed: 0 };
+        let options = CheckOptions { proof: Proof::Usual, rounds: 1, seed: 0 };
         let found = check(&relations, &options, &Run::quiet(1).expect("threads"));
         assert!(matches!(found, Err(Error::Parameter(text)) if text.contains("none is 1")));
     }

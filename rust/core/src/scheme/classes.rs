@@ -70,18 +70,21 @@ pub(super) fn first_failure<T: Send>(
     run: &Run,
     look: impl Fn(Range<usize>) -> Option<T> + Sync,
 ) -> Result<Option<T>> {
-    let found = run.pool().install(|| {
-        jobs(n).with_max_len(1).find_map_first(|rows| {
-            if run.control().is_cancelled() {
-                return None;
-            }
-            let work = rows.len() as u64;
-            let found = look(rows);
-            // Cancelling is noticed above and below.
-            let _ = run.control().advance(work);
-            found
-        })
-    });
+    let look = |rows: Range<usize>| {
+        if run.control().is_cancelled() {
+            return None;
+        }
+        let work = rows.len() as u64;
+        let found = look(rows);
+        // Cancelling is noticed above and below.
+        let _ = run.control().advance(work);
+        found
+    };
+    let found = if n <= ROWS {
+        look(0..n)
+    } else {
+        run.pool().install(|| jobs(n).with_max_len(1).find_map_first(look))
+    };
     run.control().check()?;
     Ok(found)
 }
@@ -154,43 +157,42 @@ fn histograms<R: Relations + ?Sized>(relations: &R, diagonal: &[u16], run: &Run)
             expected[usize::from(fibre)] = histogram(x..x + 1);
         }
     }
-    let parts = run.pool().install(|| {
-        jobs(n)
-            .with_max_len(1)
-            .map(|rows| {
-                let mut part = Histograms { rows: vec![None; rank], ..Histograms::default() };
-                for (x, counts) in rows.clone().zip(histogram(rows.clone()).chunks_exact(rank)) {
-                    let own = usize::from(diagonal[x]);
-                    for (class, (&count, &expected)) in counts.iter().zip(&expected[own]).enumerate() {
-                        if count > 0 {
-                            part.rows[class].get_or_insert(x);
-                        }
-                        let points = u64::from(class == own);
-                        if let (Some(point), None, true) = (point_of[class], &part.mixed, count != points) {
-                            let pair = (x, place(relations, x, class, x));
-                            part.mixed = Some(Failure::Diagonal { class, point, pair });
-                        }
-                        if count != expected && part.uneven.is_none() {
-                            let rows = [point_of[own].unwrap_or(x), x];
-                            part.uneven = Some(Failure::Valencies { class, rows, counts: [expected, count] });
-                        }
-                    }
+    let some = |rows: Range<usize>| -> Result<Histograms> {
+        let mut part = Histograms { rows: vec![None; rank], ..Histograms::default() };
+        for (x, counts) in rows.clone().zip(histogram(rows.clone()).chunks_exact(rank)) {
+            let own = usize::from(diagonal[x]);
+            for (class, (&count, &expected)) in counts.iter().zip(&expected[own]).enumerate() {
+                if count > 0 {
+                    part.rows[class].get_or_insert(x);
                 }
-                run.control().advance(rows.len() as u64)?;
-                Ok(part)
-            })
-            .try_reduce(
-                || Histograms { rows: vec![None; rank], ..Histograms::default() },
-                |a, b| {
-                    Ok(Histograms {
-                        rows: a.rows.into_iter().zip(b.rows).map(|(a, b)| a.or(b)).collect(),
-                        mixed: a.mixed.or(b.mixed),
-                        uneven: a.uneven.or(b.uneven),
-                        counts: HashMap::new(),
-                    })
-                },
-            )
-    })?;
+                let points = u64::from(class == own);
+                if let (Some(point), None, true) = (point_of[class], &part.mixed, count != points) {
+                    let pair = (x, place(relations, x, class, x));
+                    part.mixed = Some(Failure::Diagonal { class, point, pair });
+                }
+                if count != expected && part.uneven.is_none() {
+                    let rows = [point_of[own].unwrap_or(x), x];
+                    part.uneven = Some(Failure::Valencies { class, rows, counts: [expected, count] });
+                }
+            }
+        }
+        run.control().advance(rows.len() as u64)?;
+        Ok(part)
+    };
+    let joined = |a: Histograms, b: Histograms| {
+        Ok(Histograms {
+            rows: a.rows.into_iter().zip(b.rows).map(|(a, b)| a.or(b)).collect(),
+            mixed: a.mixed.or(b.mixed),
+            uneven: a.uneven.or(b.uneven),
+            counts: HashMap::new(),
+        })
+    };
+    let none = || Histograms { rows: vec![None; rank], ..Histograms::default() };
+    let parts = if n <= ROWS {
+        some(0..n)?
+    } else {
+        run.pool().install(|| jobs(n).with_max_len(1).map(some).try_reduce(none, joined))?
+    };
     let counts = expected
         .into_iter()
         .zip(0_u16..)

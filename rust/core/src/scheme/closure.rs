@@ -22,7 +22,7 @@ const CONFIRMATIONS: usize = 3;
 /// Most points: three matrices of 8 bytes an entry, and two of labels.
 const MOST_POINTS: usize = 1 << 13;
 
-/// Rows that one product or one job has.
+/// Rows that one product or one job has. Up to so many points are a single job, done on the thread that asks.
 const ROWS: usize = 128;
 
 /// A coherent configuration.
@@ -44,12 +44,12 @@ type Key = (u32, u32, u64);
 /// The closure of `n x n` labels, the same for any order of the points.
 ///
 /// Each round costs a product of `n x n` matrices and `n^2` look-ups, and there are few; memory is about `32 n^2`
-/// bytes.
+/// bytes. Where there are more than `most` classes it ends early, with none.
 ///
 /// # Errors
 /// [`Error::Shape`] for another number of labels or no points, [`Error::Parameter`] for more than 8 192 points,
 /// [`Error::Interrupted`].
-pub fn closure(labels: &[u32], n: usize, seed: u64, run: &Run) -> Result<Closure> {
+pub fn closure(labels: &[u32], n: usize, seed: u64, most: usize, run: &Run) -> Result<Option<Closure>> {
     if n == 0 || n.checked_mul(n) != Some(labels.len()) {
         return Err(Error::Shape(format!("{} labels are not those of {n} x {n} pairs", labels.len())));
     }
@@ -57,33 +57,38 @@ pub fn closure(labels: &[u32], n: usize, seed: u64, run: &Run) -> Result<Closure
         return Err(Error::Parameter(format!("the closure takes at most {MOST_POINTS} points, not {n}")));
     }
     fits(&[[n, n, 48]])?;
-    run.pool().install(|| {
-        // Points are fibres of their own kind, whatever they are labelled, and come first.
-        let mut now: Vec<u32> = labels.to_vec();
-        let mut rank = relabel(&mut now, n, |x, y, label| (u32::from(x != y), label, 0), run)?;
-        let (mut still, mut rounds) = (0, 0);
-        let mut words = Words::new(seed);
-        let mut products = vec![0.0; n * n];
-        while still < CONFIRMATIONS && rank < n * n {
-            run.control().expect(n as u64);
-            multiply(&now, rank, &mut products, n, &mut words, run)?;
-            let old = now.clone();
-            let at = |x: usize, y: usize| x * n + y;
-            let refined = relabel(
-                &mut now,
-                n,
-                |x, y, label| (label, old[at(y, x)], products[at(x, y)].to_bits()),
-                run,
-            )?;
-            still = if refined == rank { still + 1 } else { 0 };
-            rank = refined;
-            rounds += 1;
+    let refine = || refined(labels, n, seed, most, run);
+    if n <= ROWS { refine() } else { run.pool().install(refine) }
+}
+
+fn refined(labels: &[u32], n: usize, seed: u64, most: usize, run: &Run) -> Result<Option<Closure>> {
+    // Points are fibres of their own kind, whatever they are labelled, and come first.
+    let mut now: Vec<u32> = labels.to_vec();
+    let mut rank = relabel(&mut now, n, |x, y, label| (u32::from(x != y), label, 0), run)?;
+    let (mut still, mut rounds) = (0, 0);
+    let mut words = Words::new(seed);
+    let mut products = vec![0.0; n * n];
+    while still < CONFIRMATIONS && rank < n * n {
+        if rank > most {
+            return Ok(None);
         }
-        let mut fibres: Vec<u32> = (0..n).map(|x| now[x * n + x]).collect();
-        fibres.sort_unstable();
-        fibres.dedup();
-        Ok(Closure { labels: now, rank, fibres: fibres.len(), rounds })
-    })
+        run.control().expect(n as u64);
+        multiply(&now, rank, &mut products, n, &mut words, run)?;
+        let old = now.clone();
+        let at = |x: usize, y: usize| x * n + y;
+        let refined =
+            relabel(&mut now, n, |x, y, label| (label, old[at(y, x)], products[at(x, y)].to_bits()), run)?;
+        still = if refined == rank { still + 1 } else { 0 };
+        rank = refined;
+        rounds += 1;
+    }
+    if rank > most {
+        return Ok(None);
+    }
+    let mut fibres: Vec<u32> = (0..n).map(|x| now[x * n + x]).collect();
+    fibres.sort_unstable();
+    fibres.dedup();
+    Ok(Some(Closure { labels: now, rank, fibres: fibres.len(), rounds }))
 }
 
 /// `H(x, y) = sum_z a(C(x, z)) b(C(z, y))` with random integers a and b, exactly.
@@ -99,8 +104,8 @@ fn multiply(
     let bits = (53 - n.next_power_of_two().ilog2()) / 2;
     let mut weights = || -> Vec<f64> { words.take(rank).iter().map(|w| (w >> (64 - bits)) as f64).collect() };
     let (a, b) = (weights(), weights());
-    let right: Vec<f64> = labels.par_iter().map(|&label| b[label as usize]).collect();
-    products.par_chunks_mut(ROWS * n).zip(labels.par_chunks(ROWS * n)).try_for_each(|(out, labels)| {
+    let right: Vec<f64> = labels.iter().map(|&label| b[label as usize]).collect();
+    let some = |(out, labels): (&mut [f64], &[u32])| {
         let left: Vec<f64> = labels.iter().map(|&label| a[label as usize]).collect();
         let rows = left.len() / n;
         // Row-major matrices are the transposes of column-major ones.
@@ -113,7 +118,11 @@ fn multiply(
             Par::Seq,
         );
         run.control().advance(rows as u64)
-    })
+    };
+    if n <= ROWS {
+        return some((products, labels));
+    }
+    products.par_chunks_mut(ROWS * n).zip(labels.par_chunks(ROWS * n)).try_for_each(some)
 }
 
 /// Number pairs by the order of their keys; gives how many keys there are.
@@ -123,34 +132,43 @@ fn relabel(
     key: impl Fn(usize, usize, u32) -> Key + Sync,
     run: &Run,
 ) -> Result<usize> {
-    let tables = labels
-        .par_chunks(ROWS * n)
-        .enumerate()
-        .map(|(job, labels)| {
-            run.control().check()?;
-            let mut seen: HashMap<Key, (), BuildHasherDefault<Mixing>> = HashMap::default();
-            let mut last = None;
-            for (place, &label) in labels.iter().enumerate() {
-                let key = key(job * ROWS + place / n, place % n, label);
-                if last != Some(key) {
-                    seen.insert(key, ());
-                    last = Some(key);
-                }
+    let met = |(job, labels): (usize, &[u32])| {
+        run.control().check()?;
+        let mut seen: HashMap<Key, (), BuildHasherDefault<Mixing>> = HashMap::default();
+        let mut last = None;
+        for (place, &label) in labels.iter().enumerate() {
+            let key = key(job * ROWS + place / n, place % n, label);
+            if last != Some(key) {
+                seen.insert(key, ());
+                last = Some(key);
             }
-            Ok(seen.into_keys().collect::<Vec<_>>())
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let mut keys = tables.concat();
-    keys.par_sort_unstable();
+        }
+        Ok(seen.into_keys().collect::<Vec<_>>())
+    };
+    let mut keys = if n <= ROWS {
+        met((0, labels))?
+    } else {
+        labels.par_chunks(ROWS * n).enumerate().map(met).collect::<Result<Vec<_>>>()?.concat()
+    };
+    if n <= ROWS {
+        keys.sort_unstable();
+    } else {
+        keys.par_sort_unstable();
+    }
     keys.dedup();
     let number: HashMap<Key, u32, BuildHasherDefault<Mixing>> = keys.iter().copied().zip(0_u32..).collect();
-    labels.par_chunks_mut(ROWS * n).enumerate().try_for_each(|(job, labels)| {
+    let renumber = |(job, labels): (usize, &mut [u32])| {
         for (place, label) in labels.iter_mut().enumerate() {
             // Every key is in the table.
             *label = number.get(&key(job * ROWS + place / n, place % n, *label)).copied().unwrap_or(u32::MAX);
         }
         run.control().check()
-    })?;
+    };
+    if n <= ROWS {
+        renumber((0, labels))?;
+    } else {
+        labels.par_chunks_mut(ROWS * n).enumerate().try_for_each(renumber)?;
+    }
     Ok(keys.len())
 }
 
@@ -186,7 +204,9 @@ mod tests {
     fn a_path_has_fibres() {
         // The path 0-1-2: fibres {0, 2} and {1}; the orbits of pairs of its group are 5.
         let labels = [0, 1, 2, 1, 0, 1, 2, 1, 0];
-        let found = closure(&labels, 3, 0, &Run::quiet(1).expect("threads")).expect("labels");
+        let run = Run::quiet(1).expect("threads");
+        assert_eq!(closure(&labels, 3, 0, 4, &run), Ok(None));
+        let found = closure(&labels, 3, 0, 5, &run).expect("labels").expect("at most 5 classes");
         assert_eq!((found.rank, found.fibres), (5, 2));
         assert_eq!(found.labels[0], found.labels[8]);
         assert_ne!(found.labels[0], found.labels[4]);

@@ -26,7 +26,7 @@ mod spread;
 mod sums;
 
 pub use blocks::{BlockSchemes, MOST_FEATURES, blocks};
-pub use check::{CheckOptions, Checked, Failure, Pair, check};
+pub use check::{CheckOptions, Checked, Failure, Pair, Proof, check, is_scheme};
 pub use circulant::Circulant;
 pub use closure::{Closure, closure};
 pub use cosines::CosineLevels;
