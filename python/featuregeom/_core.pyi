@@ -25,6 +25,7 @@ __all__ = [
     "hamming_vote",
     "k_majority",
     "kappas",
+    "match_features",
     "measures",
     "network_cells",
     "nonfinite_rows",
@@ -87,6 +88,17 @@ def sweep(
     bool | None,
     list[tuple[float, int]],
     str,
+]: ...
+def match_features(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    *,
+    neighbours: int = 64,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[
+    list[tuple[NDArray[np.int64], float]],
+    list[list[tuple[NDArray[np.int64], NDArray[np.float64]]]],
 ]: ...
 def null_sweep(
     x: NDArray[Any],

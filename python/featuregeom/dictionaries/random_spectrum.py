@@ -20,11 +20,14 @@ _POINTS = 20_001
 """Points of the integral over cosines: the expected maximum is then right to 1e-6."""
 
 
-def expected_max_cosine(n: int, m: int) -> float:
+def expected_max_cosine(n: int, m: int, *, signed: bool = False) -> float:
     r"""Mean over features of the largest absolute cosine with another, for n random directions in m dimensions.
 
     .. math:: \int_0^1 1 - B(t^2)^{n-1} \, dt, \qquad c^2 \sim \mathrm{Beta}(\tfrac12, \tfrac{m-1}2) \text{ with
         distribution function } B
+
+    The largest signed cosine has the mean :math:`1 - \int_{-1}^1 A(t)^{n-1} dt` with
+    :math:`A(t) = \frac12 (1 + \operatorname{sign}(t) B(t^2))`.
 
     Parameters
     ----------
@@ -32,11 +35,14 @@ def expected_max_cosine(n: int, m: int) -> float:
         Features, at least 1.
     m : int
         Dimensions, at least 1.
+    signed : bool
+        The largest cosine instead of the largest absolute one.
 
     Returns
     -------
     float
-        NaN for one feature, 1 in one dimension. The n - 1 cosines of one feature are independent, so this is exact.
+        NaN for one feature, 1 in one dimension (signed: 1 - 2^(2-n)). The n - 1 cosines of one feature are
+        independent, so this is exact.
 
     Raises
     ------
@@ -59,10 +65,14 @@ def expected_max_cosine(n: int, m: int) -> float:
     if n == 1:
         return math.nan
     if m == 1:
-        return 1.0
+        return 1.0 - 2.0 ** (2 - n) if signed else 1.0
     # Dense near 0 and 1: the integrand may fall within a small part of the range.
     t = np.sin(np.linspace(0, np.pi / 2, _POINTS)) ** 2
-    return float(np.trapezoid(1 - betainc(0.5, (m - 1) / 2, t * t) ** (n - 1), t))
+    below = betainc(0.5, (m - 1) / 2, t * t)
+    if not signed:
+        return float(np.trapezoid(1 - below ** (n - 1), t))
+    both = ((1 + below) / 2) ** (n - 1) + ((1 - below) / 2) ** (n - 1)
+    return float(1 - np.trapezoid(both, t))
 
 
 def frame_potential_p(eigenvalues: ArrayLike, norms: ArrayLike, m: int) -> float:

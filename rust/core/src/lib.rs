@@ -14,6 +14,7 @@
 //! |---|---|
 //! | [`matrix`] | a feature matrix, read in place and widened tile by tile; everything below reads it so |
 //! | [`gram`] | `F`; one sweep over all pairs (neighbours, coherence, histogram); single linkage; pairs beside a null |
+//! | [`matching`] | two sets of features matched one to one, with a bound of what the best matching has |
 //! | [`spectrum`] | eigenvalues of `F`, their grouping into eigenspaces, each feature's spectral measure and capacity |
 //! | [`scheme`] | relations between points: levels of cosines, coherent closure, intersection numbers |
 //! | [`pattern`] | codes of networks, packed to bits: counts, fingerprints, Hamming distances, sketches |
@@ -31,6 +32,7 @@ pub mod cells;
 pub mod error;
 pub mod gram;
 pub mod header;
+pub mod matching;
 pub mod matrix;
 pub mod pattern;
 pub mod run;

@@ -17,6 +17,7 @@ mod cells;
 mod enter;
 mod gram;
 mod header;
+mod matching;
 mod pattern;
 mod scheme;
 mod spectrum;
@@ -34,6 +35,8 @@ mod _core {
     use crate::gram::{check_finite, frame_operator, nonfinite_rows, null_sweep, squared_norms, sweep};
     #[pymodule_export]
     use crate::header::safetensors_header;
+    #[pymodule_export]
+    use crate::matching::match_features;
     #[pymodule_export]
     use crate::pattern::{
         PatternCounter, PatternSketch, code_fingerprints, hamming_distances, hamming_knn,

@@ -27,8 +27,9 @@ impl<T: Real> Lists<T> {
             entry.0 > candidate.0 || (entry.0 == candidate.0 && entry.1 > candidate.1)
         });
         if place < self.keep {
+            // The last goes first, so that a list never has room for more than it keeps.
+            entries.truncate(self.keep - 1);
             entries.insert(place, candidate);
-            entries.truncate(self.keep);
             if entries.len() == self.keep {
                 self.least[feature] = entries[self.keep - 1].0;
             }

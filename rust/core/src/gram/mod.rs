@@ -1,6 +1,7 @@
 //! Products of a feature matrix with itself: the frame operator, and what can be said of the Gram matrix
 //! without ever storing it.
 
+mod cross;
 mod finite;
 mod frame;
 mod histogram;
@@ -11,6 +12,7 @@ mod sweep;
 mod tiles;
 mod unit;
 
+pub use cross::{Cross, Nearest, cross_sweep};
 pub use finite::{check_squares, first_nonfinite, nonfinite_rows};
 pub use frame::{Precision, frame_operator};
 pub use linkage::{Blocks, Linkage};
