@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-import featuregeom as fg
 from featuregeom.dictionaries import expected_max_cosine, match
 from featuregeom.dictionaries.random_dictionary import random_like
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
