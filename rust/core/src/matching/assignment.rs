@@ -244,7 +244,7 @@ impl State<'_> {
             let Some(owner) = self.owners[column] else { break Some((distance, column)) };
             search.done[column] = true;
             search.settled.push(column);
-            if search.settled.len() % CHECK == 0 {
+            if search.settled.len().is_multiple_of(CHECK) {
                 run.control().check()?;
             }
             (row, base, profit) = (owner, distance, self.values[owner] - self.prices[column]);
