@@ -1,0 +1,58 @@
+"""How representations form: representations, weights and gradients aligned in training, beside what chance gives."""
+
+from __future__ import annotations
+
+from featuregeom.formation.alignment import KINDS, Alignment, alignment
+from featuregeom.formation.ansatz import VARIANTS, Fact, Nfa, Variant, fact, nfa
+from featuregeom.formation.balance import Balance, balancedness
+from featuregeom.formation.canonical import RELATIONS, Crh, TiedNull, crh, stationarity
+from featuregeom.formation.collapse import NeuralCollapse, neural_collapse
+from featuregeom.formation.entropy import (
+    effective_rank,
+    entropy_gradient,
+    entropy_null,
+    renyi_entropy,
+    von_neumann_entropy,
+)
+from featuregeom.formation.moments import LayerMoments, Moments
+from featuregeom.formation.powers import PHASES, PowerLaw, PowerPhase, power_law, power_phase
+from featuregeom.formation.regulariser import entropy_regulariser
+from featuregeom.formation.sides import STATISTICS, Sides, sides
+
+__all__ = [
+    "KINDS",
+    "PHASES",
+    "RELATIONS",
+    "STATISTICS",
+    "VARIANTS",
+    "Alignment",
+    "Balance",
+    "Crh",
+    "Fact",
+    "LayerMoments",
+    "Moments",
+    "NeuralCollapse",
+    "Nfa",
+    "PowerLaw",
+    "PowerPhase",
+    "Sides",
+    "TiedNull",
+    "Variant",
+    "alignment",
+    "balancedness",
+    "crh",
+    "effective_rank",
+    "entropy_gradient",
+    "entropy_null",
+    "entropy_regulariser",
+    "fact",
+    "neural_collapse",
+    "nfa",
+    "power_law",
+    "power_phase",
+    "renyi_entropy",
+    "sides",
+    "stationarity",
+    "von_neumann_entropy",
+]
+__dir__ = __all__.copy
