@@ -61,7 +61,9 @@ class Page(HTMLParser):
 
     def packed(self):
         """What the page unpacks when a section is opened."""
-        return [unpacked(data) for attrs, data in self.scripts if attrs.get("id", "").startswith("packed-")]
+        return [
+            unpacked(data) for attrs, data in self.scripts if attrs.get("id", "").startswith("packed-matrix-")
+        ]
 
     def figures(self):
         return [each["figures"] for each in self.packed()]
@@ -363,7 +365,7 @@ def test_page_is_whole_and_self_contained(html, analysis):
 
 def test_hostile_names_stay_text(html):
     page = Page(html)
-    assert len([t for t, _ in page.tags if t == "script"]) == 2 + len(page.packed())
+    assert len([t for t, _ in page.tags if t == "script"]) == 3 + len(page.packed())
     for part in (page, *page.bodies()):
         assert part.count("img") == 0
     assert sum(body.count("script") for body in page.bodies()) == 0

@@ -14,11 +14,11 @@ from selenium.webdriver.support.ui import WebDriverWait as Wait
 
 from featuregeom.measures import MATRICES
 from featuregeom.report.page import write_page
-from oracles.analysis import HOSTILE, make_analysis
+from oracles.analysis import HOSTILE, make_analysis, polygon
 
 pytestmark = pytest.mark.browser
 
-NAMES = ["zoo.weight", "pentagon", "random 64 x 16", HOSTILE, "skewed", "all zero"]
+NAMES = [HOSTILE, "all zero", "pentagon", "random 64 x 16", "skewed", "zoo.weight"]
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,9 @@ def asked(browser):
     return {u for u in urls if not u.startswith(("data:", "blob:", "about:"))}
 
 
+IN_VIEW = "const box = arguments[0].getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight"
+
+
 def texts(page, css):
     return [element.text for element in page.find_elements(By.CSS_SELECTOR, css)]
 
@@ -71,6 +74,7 @@ def column(page, key):
 def draw_all(page, section):
     """Scroll to each plot of a section; give the kinds of figures, and how each was drawn."""
     found = []
+    page.execute_script("document.getElementById(arguments[0]).open = true", f"matrix-{section}")
     Wait(page, 20).until(lambda _: page.find_elements(By.CSS_SELECTOR, f"#matrix-{section} .body > *"))
     for plot in page.find_elements(By.CSS_SELECTOR, f"#matrix-{section} .plot"):
         page.execute_script("arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", plot)
@@ -86,22 +90,22 @@ def draw_all(page, section):
     return found
 
 
-def test_the_first_section_is_open_and_draws_everything(page):
-    section = page.find_element(By.ID, "matrix-0")
-    assert section.get_attribute("open") is not None
+def test_the_first_section_is_open_and_all_draw_everything(page):
+    opened = "return [...document.querySelectorAll('details.matrix')].map((section) => section.open)"
+    assert page.execute_script(opened) == [True] + [False] * 5
     kinds = ["eigenvalues", "measure", "capacity", "capacities", "cosines"] + ["gram", "vectors"] * 5
-    found = draw_all(page, 0)
+    found = draw_all(page, 5)
     assert [kind for kind, _ in found] == kinds
     assert [how for kind, how in found if kind == "vectors"] == ["flat", "space", "space", "flat", "flat"]
     shapes = ["pentagon", "tetrahedron", "square antiprism", "triangle", "digon"]
-    assert [t.split(" block")[0] for t in texts(page, "#matrix-0 .block h3")] == shapes
+    assert [t.split(" block")[0] for t in texts(page, "#matrix-5 .block h3")] == shapes
     keep_screenshot(page, "vectors")
 
 
 def test_marks_are_on_the_paper(page):
-    draw_all(page, 0)
+    draw_all(page, 5)
     count = (
-        "return [...document.querySelectorAll(`#matrix-0 [data-kind='${arguments[0]}'] ${arguments[1]}`)]"
+        "return [...document.querySelectorAll(`#matrix-5 [data-kind='${arguments[0]}'] ${arguments[1]}`)]"
         ".reduce((sum, mark) => sum + Number(mark.dataset.count ?? 1), 0)"
     )
     assert page.execute_script(count, "eigenvalues", ".points") == 11
@@ -111,8 +115,8 @@ def test_marks_are_on_the_paper(page):
 
 
 def test_a_point_says_what_it_is_under_the_pointer_and_under_the_keys(page):
-    draw_all(page, 0)
-    plot = page.find_element(By.CSS_SELECTOR, "#matrix-0 [data-kind='eigenvalues'] .plot")
+    draw_all(page, 5)
+    plot = page.find_element(By.CSS_SELECTOR, "#matrix-5 [data-kind='eigenvalues'] .plot")
     page.execute_script("arguments[0].focus({preventScroll: true})", plot)
     plot.send_keys(Keys.ARROW_RIGHT)
     tip = plot.find_element(By.CSS_SELECTOR, ".tip")
@@ -145,8 +149,8 @@ def test_other_sections_are_drawn_when_opened_and_given_up_when_closed(page):
 
 
 def test_a_figure_in_space_turns_with_the_arrow_keys(page):
-    draw_all(page, 0)
-    plot = page.find_element(By.CSS_SELECTOR, "#matrix-0 [data-drawn='space']")
+    draw_all(page, 5)
+    plot = page.find_element(By.CSS_SELECTOR, "#matrix-5 [data-drawn='space']")
     ends = (
         "return [...arguments[0].querySelectorAll('circle.points')]"
         ".map((c) => [Number(c.getAttribute('cx')), Number(c.getAttribute('cy'))])"
@@ -160,9 +164,19 @@ def test_a_figure_in_space_turns_with_the_arrow_keys(page):
 
 
 def test_a_link_opens_its_section(page):
-    page.find_element(By.LINK_TEXT, "pentagon").click()
-    assert page.find_element(By.ID, "matrix-1").get_attribute("open") is not None
-    assert [kind for kind, _ in draw_all(page, 1)][-1] == "vectors"
+    link = page.find_element(By.LINK_TEXT, "pentagon")
+    page.execute_script("arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", link)
+    link.click()
+    Wait(page, 10).until(lambda _: page.find_element(By.ID, "matrix-2").get_attribute("open") is not None)
+    assert [kind for kind, _ in draw_all(page, 2)][-1] == "vectors"
+
+
+def test_evidence_leads_to_the_part_that_bears_it_out(page):
+    link = page.find_element(By.CSS_SELECTOR, "#findings li a")
+    assert link.get_attribute("hash") == "#matrix-5-blocks"
+    link.click()
+    heading = Wait(page, 10).until(lambda _: page.find_element(By.ID, "matrix-5-blocks"))
+    Wait(page, 10).until(lambda _: page.execute_script(IN_VIEW, heading))
 
 
 def test_numbers_sort_as_numbers_both_ways(page):
@@ -199,10 +213,10 @@ def test_the_filter_leaves_what_matches(page):
     shown = [row for row in page.find_elements(By.CSS_SELECTOR, "#matrices tbody tr") if row.is_displayed()]
     assert [row.find_element(By.TAG_NAME, "a").text for row in shown] == ["random 64 x 16"]
     assert texts(page, "#shown") == ["1 of 6"]
-    assert not page.find_element(By.ID, "matrix-0").is_displayed()
+    assert not page.find_element(By.ID, "matrix-5").is_displayed()
     box.send_keys("\b" * 6)
     assert texts(page, "#shown") == [""]
-    assert page.find_element(By.ID, "matrix-0").is_displayed()
+    assert page.find_element(By.ID, "matrix-5").is_displayed()
 
 
 def test_all_columns_can_be_shown(page):
@@ -215,13 +229,13 @@ def test_all_columns_can_be_shown(page):
 
 def test_hostile_names_show_as_text(page):
     assert [a.text for a in page.find_elements(By.CSS_SELECTOR, "#matrices tbody a")] == NAMES
-    assert HOSTILE in page.find_element(By.CSS_SELECTOR, "#matrix-3 summary").text
+    assert HOSTILE in page.find_element(By.CSS_SELECTOR, "#matrix-0 summary").text
     assert page.find_elements(By.TAG_NAME, "img") == []
 
 
 def test_the_dark_scheme_redraws(page):
-    draw_all(page, 0)
-    colour = "return getComputedStyle(document.querySelector('#matrix-0 .plot .xtick')).fill"
+    draw_all(page, 5)
+    colour = "return getComputedStyle(document.querySelector('#matrix-5 .plot .xtick')).fill"
     light = page.execute_script(colour)
     media = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
@@ -232,17 +246,49 @@ def test_the_dark_scheme_redraws(page):
 
 
 def test_paper_shows_every_figure_of_the_open_section(page):
-    draw_all(page, 0)
-    drawn = "return document.querySelectorAll('#matrix-0 .plot[data-drawn]').length"
+    draw_all(page, 5)
+    drawn = "return document.querySelectorAll('#matrix-5 .plot[data-drawn]').length"
     page.execute_script("dispatchEvent(new Event('beforeprint'))")
     assert page.execute_script(drawn) == 15
     page.execute_script("dispatchEvent(new Event('afterprint'))")
     assert len(page.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 50_000
 
 
-def test_the_top_is_drawn_without_scrolling(page):
-    Wait(page, 20).until(lambda _: page.find_elements(By.CSS_SELECTOR, "#matrix-0 .plot[data-drawn]"))
+def test_the_answer_is_on_the_first_screen(page):
+    found = page.find_elements(By.CSS_SELECTOR, "#findings li")
+    assert len(found) >= 6
+    assert all(page.execute_script(IN_VIEW, each) for each in found)
     keep_screenshot(page, "top")
+
+
+def test_the_heading_of_the_overview_stays_when_it_is_scrolled(page):
+    page.execute_script("document.querySelector('.tall').style.maxHeight = '6rem'")
+    page.execute_script("document.querySelector('.tall').scrollTo({top: 80, behavior: 'instant'})")
+    place = page.execute_script(
+        "const box = document.querySelector('.tall').getBoundingClientRect();"
+        "return document.querySelector('#matrices thead th').getBoundingClientRect().top - box.top"
+    )
+    assert abs(place) < 2
+
+
+def test_names_are_grouped_by_what_layers_are_for(browser, tmp_path):
+    names = ["h.10.mlp.c_fc.weight", "h.2.mlp.c_fc.weight", "h.0.attn.q_proj.weight", "wte.weight", "x"]
+    path = write_page(make_analysis({name: polygon(5) for name in names}), tmp_path / "page.html")
+    browser.get(path.as_uri())
+    shown = (
+        "return [...document.querySelectorAll('#matrices tbody tr')]"
+        ".filter((row) => !row.hidden).map((row) => row.innerText)"
+    )
+    rows = [row.split("\t")[0] for row in browser.execute_script(shown)]
+    assert rows == [
+        "embeddings", "wte.weight", "queries", "h.0.attn.q_proj.weight",
+        "MLP inputs", "h.2.mlp.c_fc.weight", "h.10.mlp.c_fc.weight", "others", "x",
+    ]  # fmt: skip
+    browser.find_element(By.ID, "filter").send_keys("c_fc")
+    assert len(browser.execute_script(shown)) == 3
+    same = browser.find_element(By.CSS_SELECTOR, ".same").text
+    assert "n 5" in same
+    assert "rank 2" in same
 
 
 def keep_screenshot(page, name):

@@ -41,7 +41,7 @@ _RANK = {"geometry": 0, "simplex": 0, "circle": 0, "copies": 1, "antipodes": 1}
 
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Give the families of each matrix, then the blocks whose geometry has a name."""
-    for matrix, frame in tables.of(tables.families):
+    for matrix, frame in tables.of(tables.families, "members"):
         rows = frame.to_dict("records")
         rows.sort(key=lambda row: (_RANK.get(str(row.get("kind")), 2), _p(row), -int(row["size"])))
         members = {int(i) for row in rows for i in row["members"]}
@@ -54,7 +54,7 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         yield FAMILIES.finding(
             figures, strength=len(members) / tables.n_features, matrix=matrix, part="families"
         )
-    for matrix, frame in tables.of(tables.blocks):
+    for matrix, frame in tables.of(tables.blocks, "geometry"):
         yield _shapes(tables, matrix, frame)
 
 

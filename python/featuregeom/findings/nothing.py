@@ -36,7 +36,7 @@ _KINDS = {
 """What each kind of finding is called where there is none."""
 
 
-_ON_DEMAND = ("pairs", "groups")
+_ON_DEMAND = ("pairs", "groups", "shapes", "copies", "antipodes")
 """Kinds that an analysis can leave out."""
 
 
@@ -59,17 +59,17 @@ def _looked(tables: Tables) -> dict[str, bool]:
     """Whether the tables tell of each kind."""
     features = tables.features
     judged = any(known(row.get("verdict")) for row in tables.rows)
-    per_feature = features is not None and len(features) > 0
+    swept = features is not None and "cosine" in features and bool(features["cosine"].notna().any())
     return {
         "pairs": judged,
         "groups": judged,
         "families": tables.families is not None and judged,
-        "shapes": tables.blocks is not None,
-        "copies": per_feature,
-        "antipodes": per_feature,
+        "shapes": tables.has("blocks"),
+        "copies": swept,
+        "antipodes": swept,
         "zero": tables.has("zero_features"),
         "unused": features is not None and "density" in features,
         "dimensions": tables.has("rank"),
-        "outlier features": per_feature,
+        "outlier features": features is not None and "norm" in features,
         "outlier dimensions": tables.has("largest_dimension_ratio"),
     }

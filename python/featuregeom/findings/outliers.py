@@ -36,7 +36,7 @@ TEMPLATES = (FEATURES, DIMENSIONS)
 
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Compare each feature's length, and each dimension's, with the median of its matrix."""
-    for matrix, frame in tables.of(tables.features):
+    for matrix, frame in tables.of(tables.features, "norm"):
         norm = frame["norm"].to_numpy(dtype=np.float64)
         alive = norm > 0
         if not alive.any():

@@ -24,7 +24,7 @@ _SHOWN = 3
 
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Name the pairs with the largest |z| of each kind of layer; one pair of each matrix before its second."""
-    held = dict(tables.of(tables.pairs))
+    held = dict(tables.of(tables.pairs, "z"))
     for layers, rows in tables.groups.items():
         mine = {row["matrix"]: held[row["matrix"]] for row in rows if row["matrix"] in held}
         best = []

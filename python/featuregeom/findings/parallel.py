@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,15 +22,15 @@ CHANCE = 0.01
 
 COPIES = Template(
     "copies",
-    "in {who} {features:feature has a copy|features have a copy}: another that points in the same direction "
-    "(cosine {least} or more).",
+    "in {who} {features:feature has a copy|features have a copy}: another that points in the same direction, "
+    "to within {angle:degree|degrees}.",
     lambda f: f["features"] > 0 and f["least"] >= f["limit"],
 )
 
 OPPOSITES = Template(
     "antipodes",
-    "in {who} {features:feature has an opposite|features have an opposite}: another that points exactly the other "
-    "way (cosine −{least} or less).",
+    "in {who} {features:feature has an opposite|features have an opposite}: another that points the other way, "
+    "to within {angle:degree|degrees}.",
     lambda f: f["features"] > 0 and f["least"] >= f["limit"],
 )
 
@@ -39,7 +40,7 @@ TEMPLATES = (COPIES, OPPOSITES)
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Count per matrix the features whose nearest other is a copy or an opposite, where chance makes none."""
     dims = {row["matrix"]: _effective(row) for row in tables.rows}
-    for matrix, frame in tables.of(tables.features):
+    for matrix, frame in tables.of(tables.features, "cosine"):
         cosine = frame["cosine"].to_numpy(dtype=np.float64)
         least = limit(int(np.isfinite(cosine).sum()), dims[matrix])
         for template, sign in ((COPIES, 1), (OPPOSITES, -1)):
@@ -49,8 +50,14 @@ def find(tables: Tables) -> Iterator[Finding | None]:
                 "features": len(found),
                 "limit": least,
                 "least": float(found.min()) if len(found) else 0.0,
+                "angle": _degrees(float(found.min())) if len(found) else 180,
             }
             yield template.finding(figures, strength=len(found) / tables.n_features, matrix=matrix)
+
+
+def _degrees(cosine: float) -> int:
+    """Round an angle up to whole degrees."""
+    return max(1, math.ceil(math.degrees(math.acos(min(cosine, 1.0)))))
 
 
 def _effective(row: Mapping[str, Any]) -> float:

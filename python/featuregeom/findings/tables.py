@@ -63,11 +63,11 @@ class Tables:
         """Whether the matrices table knows a column of at least one matrix."""
         return any(known(row.get(column)) for row in self.rows)
 
-    def of(self, table: pd.DataFrame | None, column: str = "matrix") -> Iterator[tuple[str, pd.DataFrame]]:
-        """Give a table matrix by matrix; nothing where there is none."""
-        if table is None or not len(table):
+    def of(self, table: pd.DataFrame | None, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+        """Give a table matrix by matrix; nothing where there is none, or it lacks the column that is asked for."""
+        if table is None or not len(table) or column not in table:
             return
-        places = table.groupby(column, observed=True, sort=False).indices
+        places = table.groupby("matrix", observed=True, sort=False).indices
         for row in self.rows:
             if (found := places.get(row["matrix"])) is not None:
                 yield str(row["matrix"]), table.iloc[np.sort(found)]

@@ -44,11 +44,10 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         where = [f"{int(row['zero_features'])} of {int(row['n'])} in {quoted(row['matrix'])}" for row in zero]
         figures: dict[str, Any] = {"zero": total, "matrices": len(zero), "where": joined(where, _SHOWN)}
         yield ZERO.finding(figures, strength=total / tables.n_features, matrix=str(zero[0]["matrix"]))
-    if tables.features is not None and "density" in tables.features:
-        for matrix, frame in tables.of(tables.features):
-            silent = int(np.sum(frame["density"].to_numpy(dtype=np.float64) == 0))
-            figures = {"who": quoted(matrix), "silent": silent}
-            yield SILENT.finding(figures, strength=silent / tables.n_features, matrix=matrix)
+    for matrix, frame in tables.of(tables.features, "density"):
+        silent = int(np.sum(frame["density"].to_numpy(dtype=np.float64) == 0))
+        figures = {"who": quoted(matrix), "silent": silent}
+        yield SILENT.finding(figures, strength=silent / tables.n_features, matrix=matrix)
     for row in tables.rows:
         if not known(row.get("rank")):
             continue

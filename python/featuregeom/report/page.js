@@ -1,74 +1,28 @@
 (() => {
   "use strict";
 
-  // --- the overview: sort by a heading, filter by name --------------------------------------------------
-
-  const table = document.getElementById("matrices");
-
-  function keyOf(row, column, text) {
-    const cell = row.cells[column];
-    if (text) return cell.textContent.trim();
-    return "value" in cell.dataset ? Number(cell.dataset.value) : NaN;
-  }
-
-  function sortBy(header) {
-    const down = header.getAttribute("aria-sort") === "ascending";
-    for (const other of header.parentNode.cells) other.setAttribute("aria-sort", "none");
-    header.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const text = header.classList.contains("text");
-    const order = new Intl.Collator("en", { numeric: true });
-    const missing = (key) => (text ? key === "" : Number.isNaN(key));
-    const rows = [...table.tBodies[0].rows].map((row) => ({ row, key: keyOf(row, header.cellIndex, text) }));
-    rows.sort((a, b) => {
-      if (missing(a.key) || missing(b.key)) return missing(a.key) - missing(b.key); // last, both ways
-      const difference = text ? order.compare(a.key, b.key) : a.key === b.key ? 0 : a.key < b.key ? -1 : 1;
-      return down ? -difference : difference;
-    });
-    table.tBodies[0].append(...rows.map((item) => item.row));
-  }
-
-  if (table) {
-    const rows = [...table.tBodies[0].rows];
-    const filter = document.getElementById("filter");
-    const all = document.getElementById("all-columns");
-    const apply = () => {
-      const wanted = filter.value.trim().toLowerCase();
-      let shown = 0;
-      rows.forEach((row, section) => {
-        const keep = row.cells[0].textContent.toLowerCase().includes(wanted);
-        row.hidden = !keep;
-        document.getElementById(`matrix-${section}`).hidden = !keep;
-        shown += keep;
-      });
-      document.getElementById("shown").textContent = wanted ? `${shown} of ${rows.length}` : "";
-    };
-    const widen = () => table.classList.toggle("all", all.checked);
-    table.tHead.addEventListener("click", (event) => {
-      const header = event.target.closest("th");
-      if (header) sortBy(header);
-    });
-    filter.addEventListener("input", apply);
-    all.addEventListener("change", widen);
-    apply(); // a reload keeps what was typed
-    widen();
-  }
-
   // --- sections: unpacked when they are opened -----------------------------------------------------------
 
   const specs = new Map();
+  const filling = new Map();
 
   async function unpacked(id) {
     const packed = document.getElementById(id);
-    if (!packed) return null;
     const bytes = Uint8Array.from(atob(packed.textContent), (letter) => letter.charCodeAt(0));
     packed.remove();
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
     return JSON.parse(await new Response(stream).text());
   }
 
-  async function fill(section) {
+  function fill(section) {
+    if (filling.has(section.id)) return filling.get(section.id);
+    const filled = fillAnew(section);
+    filling.set(section.id, filled);
+    return filled;
+  }
+
+  async function fillAnew(section) {
     const held = await unpacked(`packed-${section.id}`);
-    if (!held) return;
     specs.set(section.id, held.figures);
     if ("html" in held) section.querySelector(".body").innerHTML = held.html;
     watch(section);
@@ -123,18 +77,122 @@
     plots("[data-drawn]").forEach(draw);
   });
 
-  // --- a link to a section opens it ---------------------------------------------------------------------
+  // --- the overview: sort by a heading, search names, show all columns ------------------------------------
 
-  function follow() {
-    const section = /^#matrix-\d+$/.test(location.hash) && document.querySelector(location.hash);
+  const table = document.getElementById("matrices");
+
+  function keyOf(row, column, text) {
+    const cell = row.cells[column];
+    if (text) return cell.textContent.trim();
+    return "value" in cell.dataset ? Number(cell.dataset.value) : NaN;
+  }
+
+  function sortBy(header) {
+    const down = header.getAttribute("aria-sort") === "ascending";
+    for (const other of header.parentNode.cells) other.setAttribute("aria-sort", "none");
+    header.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const text = header.classList.contains("text");
+    const order = new Intl.Collator("en", { numeric: true });
+    const missing = (key) => (text ? key === "" : Number.isNaN(key));
+    table.querySelectorAll("tr.group").forEach((row) => row.remove()); // the order is another one now
+    const rows = [...table.tBodies[0].rows].map((row) => ({ row, key: keyOf(row, header.cellIndex, text) }));
+    rows.sort((a, b) => {
+      if (missing(a.key) || missing(b.key)) return missing(a.key) - missing(b.key); // last, both ways
+      const difference = text ? order.compare(a.key, b.key) : a.key === b.key ? 0 : a.key < b.key ? -1 : 1;
+      return down ? -difference : difference;
+    });
+    table.tBodies[0].append(...rows.map((item) => item.row));
+  }
+
+  function searching() {
+    const rows = [...table.querySelectorAll("tr[data-section]")];
+    const names = new Map(rows.map((row) => [row, row.querySelector("th").textContent.toLowerCase()]));
+    const search = document.getElementById("filter");
+    const apply = () => {
+      const wanted = search.value.trim().toLowerCase();
+      let shown = 0, group = null;
+      for (const row of table.tBodies[0].rows) {
+        if (row.className === "group") {
+          group = row;
+          row.hidden = wanted !== "";
+          continue;
+        }
+        const keep = names.get(row).includes(wanted);
+        row.hidden = !keep;
+        document.getElementById(`matrix-${row.dataset.section}`).hidden = !keep;
+        shown += keep;
+        if (keep && group) group.hidden = false;
+      }
+      document.getElementById("shown").textContent = wanted ? `${shown} of ${rows.length}` : "";
+    };
+    search.addEventListener("input", apply);
+    apply(); // a reload keeps what was typed
+  }
+
+  // The columns that the page was written with, and all of them, which are made when they are first asked for.
+  function widening() {
+    const box = document.getElementById("all-columns");
+    const head = table.tHead.rows[0];
+    const rows = [...table.querySelectorAll("tr[data-section]")];
+    const few = new Map([head, ...rows].map((row) => [row, [...row.cells]]));
+    let every = null;
+    function cell(tag, column, name) {
+      const made = document.createElement(tag);
+      made.className = column.text ? "text" : "number";
+      if (tag === "th") Object.assign(made, { scope: "col", ariaSort: "none" });
+      made.append(name);
+      return made;
+    }
+    async function make() {
+      const { heads, cells } = await unpacked("packed-overview");
+      every = new Map([[head, heads.map((column) => {
+        const button = document.createElement("button");
+        Object.assign(button, { type: "button", title: column.about, textContent: column.label });
+        button.dataset.key = column.key;
+        return cell("th", column, button);
+      })]]);
+      for (const row of rows) every.set(row, heads.map((column, c) => {
+        if (column.key === "matrix") return few.get(row)[0];
+        const [written, value] = cells[row.dataset.section][c];
+        const made = cell("td", column, written);
+        if (value !== undefined) Object.assign(made.dataset, { value }), made.title = value;
+        return made;
+      }));
+    }
+    async function widen() {
+      if (box.checked && !every) await make();
+      if (!every) return;
+      for (const [row, cells] of box.checked ? every : few) row.replaceChildren(...cells);
+      table.querySelectorAll("tr.group > th").forEach((group) => { group.colSpan = head.cells.length; });
+    }
+    box.addEventListener("change", widen);
+    widen();
+  }
+
+  if (table) {
+    table.tHead.addEventListener("click", (event) => {
+      const header = event.target.closest("th");
+      if (header) sortBy(header);
+    });
+    searching();
+    widening();
+  }
+
+  // --- a link to a section opens it, and goes to its part once that is there ------------------------------------
+
+  async function follow() {
+    const place = /^#(matrix-\d+)(-[a-z]+)?$/.exec(location.hash);
+    const section = place && document.getElementById(place[1]);
     if (!section) return;
     section.hidden = false;
     section.open = true;
-    section.scrollIntoView();
+    await fill(section);
+    (document.getElementById(place[0].slice(1)) ?? section).scrollIntoView();
   }
   addEventListener("hashchange", follow);
-  table?.addEventListener("click", (event) => {
-    if (event.target.closest("a")?.hash === location.hash) follow();
+  addEventListener("click", (event) => {
+    const link = event.target.closest?.("a");
+    if (link && link.hash && link.hash === location.hash) follow();
   });
   follow();
 })();

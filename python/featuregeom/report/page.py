@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from featuregeom.analysis import Analysis
-from featuregeom.measures import BLOCKS, MATRICES, Column, Measured
+from featuregeom.measures import BLOCKS, MATRICES
 from featuregeom.report.drawings import block_drawings, block_groups
 from featuregeom.report.figures import matrix_figures
+from featuregeom.report.first import evidence, what_was_read
 from featuregeom.report.html import pack, part, render, write
+from featuregeom.report.overview import in_order, overview
 from featuregeom.report.words import reading
-from featuregeom.wording import number, plural, text
-
-if TYPE_CHECKING:
-    import pandas as pd
+from featuregeom.wording import number, text
 
 __all__ = ["render_page", "write_page"]
 
@@ -59,15 +58,16 @@ def render_page(analysis: Analysis) -> str:
     str
         A whole HTML document. The same analysis gives the same page.
     """
-    matrices = analysis.matrices.to_dict("records")
-    columns = _columns(analysis.matrices)
+    rows = in_order(analysis.matrices.to_dict("records"))
     return render(
         "analysis.html.j2",
         provenance={key: value for key, value in analysis.provenance.items() if key != "source"},
         totals=_totals(analysis),
         source=text(analysis.provenance.get("source")),
-        columns=columns,
-        sections=list(_sections(analysis, matrices, columns)),
+        read=what_was_read(analysis, rows),
+        findings=evidence(analysis, rows),
+        overview=overview(rows),
+        sections=list(_sections(analysis, rows)),
         skipped=analysis.skipped.to_dict("records"),
     )
 
@@ -77,23 +77,11 @@ def _totals(analysis: Analysis) -> list[str]:
     seconds = analysis.provenance.get("seconds")
     if seconds is None:
         seconds = float(matrices["seconds"].sum()) if "seconds" in matrices else 0.0
-    return [
-        plural(len(matrices), "matrix", "matrices"),
-        plural(len(analysis.features), "feature"),
-        plural(len(analysis.blocks), "block"),
-        f"{number(seconds, 3)} s",
-    ]
+    return [f"measured in {number(seconds, 3)} s"]
 
 
-def _columns(matrices: pd.DataFrame) -> list[Column[Measured]]:
-    """Headings of the overview: words first, so that a name stands beside its geometry."""
-    present = [column for column in MATRICES.columns if column.key in matrices or matrices.empty]
-    return sorted(present, key=lambda column: not (column.text and column.shown))
-
-
-def _sections(
-    analysis: Analysis, matrices: list[dict[Any, Any]], columns: list[Column[Measured]]
-) -> Iterator[dict[str, Any]]:
+def _sections(analysis: Analysis, matrices: list[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
+    columns = [column for column in MATRICES.columns if any(column.key in row for row in matrices)]
     places = analysis.features.groupby("matrix", observed=True, sort=False).indices if matrices else {}
     held = {key: analysis.features[key].to_numpy() for key in USED} if matrices else {}
     heads = {column.key: column for column in BLOCKS.columns}
