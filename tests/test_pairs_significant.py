@@ -14,7 +14,7 @@ from featuregeom.errors import NonFiniteError, ParameterError
 from featuregeom.features import as_features
 from featuregeom.null_model import measure_draws, spectrum_draws
 from featuregeom.pairs import significant
-from featuregeom.pairs.cross_fit import all_scores, coordinates_of, default_parts
+from featuregeom.pairs.cross_fit import all_scores, coordinates_of, default_parts, left_out
 from featuregeom.pairs.rejections import bound, harmonic, inflation_of, reject
 
 sys.path.insert(0, str(Path(__file__).parent / "golden"))
@@ -77,16 +77,16 @@ def scores(X: np.ndarray, n_parts: int, seed: int = 0, k: int = 30) -> fg.pairs.
 
 
 @pytest.mark.parametrize("shape", [(40, 12), (30, 30), (25, 60)], ids=["tall", "square", "wide"])
-@pytest.mark.parametrize("n_parts", [1, 3])
+@pytest.mark.parametrize("n_parts", [1, 3, 4, 9, 16])
 def test_scores_are_those_of_a_dense_computation(shape: tuple[int, int], n_parts: int) -> None:
     X = gaussian(*shape, 1) * np.random.default_rng(2).lognormal(size=(shape[0], 1))
     found = scores(X, n_parts)
     parts = np.array_split(np.random.default_rng(0).permutation(len(X)), n_parts)
     z = np.full((len(X), len(X)), np.nan)
-    for a in range(n_parts):
-        for b in range(n_parts):
-            others = np.concatenate([p for c, p in enumerate(parts) if c not in (a, b) or n_parts == 1])
-            z[np.ix_(parts[a], parts[b])] = dense_z(X, X[others], shape[1])[np.ix_(parts[a], parts[b])]
+    for line in reversed([()] if n_parts == 1 else left_out(n_parts)):  # own pairs: of the first set of a part
+        others = np.concatenate([part for number, part in enumerate(parts) if number not in line])
+        inside = np.concatenate([part for number, part in enumerate(parts) if number in line or n_parts == 1])
+        z[np.ix_(inside, inside)] = dense_z(X, X[others], shape[1])[np.ix_(inside, inside)]
     rows, slots = np.nonzero(found.neighbours[:, :60] >= 0)
     others = found.neighbours[rows, slots]
     assert len(rows) == len(X) * (len(X) - 1) - 2 * np.count_nonzero(np.triu(np.abs(z) < 1e-9, 1))
@@ -97,6 +97,17 @@ def test_scores_are_those_of_a_dense_computation(shape: tuple[int, int], n_parts
         at_least = counts[::-1].cumsum()[::-1][:50]
         exact = [np.count_nonzero(upper & sign & (squares >= edge)) for edge in edges]
         assert np.abs(at_least - exact).max() <= 1  # a square on an edge falls to either side
+
+
+@pytest.mark.parametrize("n_parts", range(1, 18))
+def test_any_two_parts_are_left_out_together_once(n_parts: int) -> None:
+    sets = left_out(n_parts)
+    together = np.zeros((n_parts, n_parts), int)
+    for each in sets:
+        together[np.ix_(each, each)] += 1
+    assert (together[~np.eye(n_parts, dtype=bool)] == 1).all()
+    assert (together.diagonal() >= 1).all()
+    assert len(sets) == {4: 6, 9: 12, 16: 20}.get(n_parts, max(n_parts * (n_parts - 1) // 2, 1))
 
 
 def test_neighbours_by_cosine_are_the_nearest() -> None:
@@ -330,7 +341,8 @@ def test_progress_counts_the_pairs_of_draws_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "m", "parts"), [(3, 384, 3), (384, 384, 8), (4096, 384, 4), (384, 1536, 4), (30522, 384, 1)]
+    ("n", "m", "parts"),
+    [(3, 384, 3), (12, 384, 9), (384, 384, 16), (4096, 384, 9), (384, 1536, 9), (30522, 384, 1), (5000, 4096, 4)],
 )
 def test_parts_by_default(n: int, m: int, parts: int) -> None:
     assert default_parts(n, m) == parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -106,6 +107,10 @@ class MatrixResult:
         What the page draws.
     seconds : float
         Time that it took.
+    labels : tuple of str or None
+        A name for each feature along the stored axis, those that were left out too; None where they have none.
+    link : str
+        Address of their descriptions, to which ``/`` and a feature's index are added; empty where there is none.
     """
 
     row: dict[str, Any]
@@ -114,6 +119,8 @@ class MatrixResult:
     pairs: dict[str, NDArray[Any]]
     picture: Picture
     seconds: float
+    labels: tuple[str | None, ...] | None = None
+    link: str = ""
 
 
 @summarised
@@ -139,6 +146,13 @@ class Analysis:
         Folder that the tables were written to.
     pairs : DataFrame or None
         One row per significant pair of features; none where they were not looked for.
+    labels : dict of str to tuple, or None
+        By matrix, a name (or None) for each feature along the stored axis, so that ``labels[matrix][index]`` is that of
+        a row of the features table; None for a matrix whose features have none. They are as they were given: escape
+        them where they are shown.
+    links : dict of str to str
+        By matrix, the address of the features' descriptions, to which ``/`` and an index are added; only of sparse
+        dictionaries that have one.
     """
 
     matrices: pd.DataFrame
@@ -149,6 +163,8 @@ class Analysis:
     provenance: dict[str, Any]
     out: Path | None = field(default=None)
     pairs: pd.DataFrame | None = None
+    labels: dict[str, Sequence[str | None] | None] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def findings(self) -> Findings:

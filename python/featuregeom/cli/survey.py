@@ -66,6 +66,25 @@ def _check_heads(given: str | None) -> str | None:
     return given
 
 
+def _labels(given: list[str] | None, column: str | None) -> dict[str, Any] | tuple[str | None, ...] | None:
+    """Read the files of labels: of all matrices, or by pattern."""
+    from featuregeom.labels import read_labels
+
+    if not given:
+        if column is not None:
+            raise ParameterError("--labels-column is the column of a file of labels: give --labels")
+        return None
+    alone = [text for text in given if "=" not in text or Path(text).is_file()]
+    if alone and len(given) > 1:
+        raise ParameterError(
+            f"--labels {alone[0]} is for all matrices: give PATTERN=FILE where there are several"
+        )
+    if alone:
+        return read_labels(alone[0], column)
+    pairs = (text.partition("=") for text in given)
+    return {pattern: read_labels(file, column) for pattern, _, file in pairs}
+
+
 def _heads(given: str | None) -> int | Literal["auto"] | None:
     return None if given is None else "auto" if given == "auto" else int(given)
 
@@ -103,6 +122,14 @@ Heads = Annotated[
     ),
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", help="Read the folders in a folder too.")]
+Pairs = Annotated[
+    bool,
+    typer.Option(
+        "--pairs/--no-pairs",
+        help="Look at all pairs of features: cosines, blocks and their names, significant pairs, verdicts. Without, an "
+        "analysis takes O(n m^2).",
+    ),
+]
 Mmap = Annotated[bool, typer.Option(help="Map files into memory; switch off on network disks.")]
 
 
@@ -115,6 +142,7 @@ def describe(
     slices: Slices = None,
     heads: Heads = None,
     recursive: Recursive = False,
+    pairs: Pairs = True,
     mmap: Mmap = True,
     as_json: Json = False,
 ) -> None:
@@ -134,7 +162,7 @@ def describe(
             mmap=mmap,
         ) as reader:
             found = survey.describe(reader)
-            cost = survey.estimate(reader, include=include, exclude=exclude)
+            cost = survey.estimate(reader, include=include, exclude=exclude, pairs=pairs)
         if as_json:
             print_json(
                 {
@@ -207,9 +235,17 @@ def analyze(
     nan: Annotated[
         NonFinite, typer.Option(help="NaN and infinity: stop, or drop those features and report them.")
     ] = NonFinite.error,
-    pairs: Annotated[
-        bool, typer.Option("--pairs/--no-pairs", help="Look for significant pairs and give a verdict.")
-    ] = False,
+    pairs: Pairs = True,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A file with a name for each feature (one per line; CSV; Parquet), for all matrices, or PATTERN=FILE for "
+            "those whose name matches. Repeatable. Without, tokens beside a model name its embeddings."
+        ),
+    ] = None,
+    labels_column: Annotated[
+        str | None, typer.Option(help="The column of a table of labels; by default the only one, or label.")
+    ] = None,
     mmap: Mmap = True,
     num_threads: Threads = None,
     seed: Annotated[
@@ -221,7 +257,7 @@ def analyze(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Measure every weight matrix of a source: three tables and one page."""
+    """Measure every weight matrix of a source: tables and one page."""
     from featuregeom import survey
 
     with reporting():
@@ -241,6 +277,7 @@ def analyze(
                 block_threshold=block_threshold,
                 nan=nan.value,
                 pairs=pairs,
+                labels=_labels(labels, labels_column),
                 mmap=mmap,
                 num_threads=num_threads,
                 seed=seed,

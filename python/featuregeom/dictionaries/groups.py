@@ -30,6 +30,12 @@ _CHECKED = 2
 _CHECKS = 2e9
 """Cubed dimensions that these eigendecompositions may cost: 35 of them in 384 dimensions, about a second."""
 
+_FIRST = 20_000
+"""Random features that are drawn at first; more where a feature may still turn out to be localised."""
+
+_SURE = 1e-6
+"""Chance at which a count of draws is taken for smaller than it would be in the long run."""
+
 _CHUNK = 1 << 22
 """Numbers that are drawn at a time: 32 MiB."""
 
@@ -131,8 +137,9 @@ def spectral_groups(
     least : int
         Members of the smallest group that is listed.
     n_draws : int, optional
-        Random features to draw; the smallest p-value is 1 / (n_draws + 1). By default 10 n / q, which finds a single
-        feature, but from 20 000 to 200 000, which finds 15 of 30 000.
+        Random features to draw; the smallest p-value is 1 / (n_draws + 1). By default 20 000, and where these leave it
+        open whether a feature is localised, 10 n / q, which finds a single one, but at most 200 000, which finds 15
+        of 30 000.
     seed : int
         Seed of the draws.
     spectrum, measured : Spectrum, Measures, optional
@@ -170,7 +177,7 @@ def spectral_groups(
     features = as_features(X)
     q, least = number_between("q", q, 0, 1), integer("least", least, 1)
     seed = integer("seed", seed, 0)
-    n_draws = integer("n_draws", n_draws if n_draws is not None else _draws(features.n, q), 1)
+    stages = [integer("n_draws", n_draws, 1)] if n_draws is not None else [_FIRST, most_draws(features.n, q)]
     if spectrum is None:
         spectrum = spectrum_of(features, tolerance=tolerance, num_threads=num_threads)
     if measured is None:
@@ -180,10 +187,10 @@ def spectral_groups(
     p, rates = np.full(features.n, np.nan), np.full(features.n, np.nan)
     null_mean = saturation = float("nan")
     if known.size:
-        null, saturation = _null(spectrum, len(known), n_draws, seed)
+        masses = measured.max_mass[known]
+        null, saturation = _null_in_stages(spectrum, masses, stages, q, seed)
         null_mean = float(null.mean())
-        below = np.searchsorted(null, measured.max_mass[known] * (1 - _ROUNDING))
-        p[known] = (1 + len(null) - below) / (1 + len(null))
+        p[known] = (1 + _at_least(null, masses)) / (1 + len(null))
         rates[known] = _benjamini_hochberg(p[known])
     localised = np.nan_to_num(rates, nan=1.0) <= q
     return SpectralGroups(
@@ -199,10 +206,35 @@ def spectral_groups(
     )
 
 
-def _null(spectrum: Spectrum, n: int, n_draws: int, seed: int) -> tuple[NDArray[np.float64], float]:
+def _null_in_stages(
+    spectrum: Spectrum, masses: NDArray[np.float64], stages: list[int], q: float, seed: int
+) -> tuple[NDArray[np.float64], float]:
+    """Draw the null, and stop after a stage that leaves no feature that more draws might call localised."""
+    from scipy.stats import chi2
+
+    random = np.random.default_rng(seed)
+    null, saturation = _null(spectrum, len(masses), stages[0], random)
+    for stage in stages[1:]:
+        counts = _at_least(null, masses)
+        least = np.where(counts > 0, chi2.ppf(_SURE, 2 * np.maximum(counts, 1)) / 2, 0.0) / len(null)
+        if len(null) >= stage or (_benjamini_hochberg(least) > q).all():
+            break
+        more, further = _null(spectrum, len(masses), stage - len(null), random)
+        share = len(null) / stage
+        null, saturation = np.sort(np.append(null, more)), share * saturation + (1 - share) * further
+    return null, saturation
+
+
+def _at_least(null: NDArray[np.float64], masses: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Count the draws, ascending, with a mass as large as each."""
+    return len(null) - np.searchsorted(null, masses * (1 - _ROUNDING))
+
+
+def _null(
+    spectrum: Spectrum, n: int, n_draws: int, random: np.random.Generator
+) -> tuple[NDArray[np.float64], float]:
     """Largest masses of random features, ascending, and the saturation of n of them."""
     values = spectrum.retained / spectrum.retained[0]
-    random = np.random.default_rng(seed)
     found = []
     capacity = 0.0
     for count in _chunks(n_draws, max(_CHUNK // spectrum.rank, 1)):
@@ -217,8 +249,9 @@ def _null(spectrum: Spectrum, n: int, n_draws: int, seed: int) -> tuple[NDArray[
     return np.sort(np.concatenate(found)), n * capacity / n_draws / spectrum.rank
 
 
-def _draws(n: int, q: float) -> int:
-    return int(min(max(10 * n / q, 20_000), 200_000))
+def most_draws(n: int, q: float) -> int:
+    """Give the most random features that are drawn for n features."""
+    return int(min(max(10 * n / q, _FIRST), 200_000))
 
 
 def _chunks(total: int, size: int) -> list[int]:
@@ -242,6 +275,11 @@ def _groups(measured: Measures, localised: NDArray[np.bool_], least: int) -> tup
     groups = np.split(index, np.flatnonzero(np.diff(spaces)) + 1) if index.size else []
     kept = [group for group in groups if len(group) >= least]
     return tuple(sorted(kept, key=lambda group: (-len(group), measured.eigenspace[group[0]])))
+
+
+def most_tries(m: int) -> int:
+    """Give the most eigendecompositions in m dimensions that `without_themselves` makes."""
+    return max(8, int(_CHECKS / m**3))
 
 
 def without_themselves(
@@ -278,7 +316,7 @@ def without_themselves(
     F = _core.frame_operator(own.features.values, num_threads=num_threads)
     place = np.full(features.n, -1)
     place[own.index] = np.arange(len(own.index))
-    tries = max(8, int(_CHECKS / own.features.m**3)) // _CHECKED
+    tries = most_tries(own.features.m) // _CHECKED
     random = np.random.default_rng(seed)
     kept = []
     for members in groups.members[:tries]:
@@ -313,5 +351,5 @@ def _localised_elsewhere(
     masses = measures(one, others, num_threads=num_threads).masses
     assert masses is not None
     draws = int(20 / q)
-    null, _ = _null(others, max(own.features.n - 1, others.rank), draws, seed)
+    null, _ = _null(others, max(own.features.n - 1, others.rank), draws, np.random.default_rng(seed))
     return bool(np.count_nonzero(null >= masses.max() * (1 - _ROUNDING)) < q * draws)

@@ -16,6 +16,7 @@ FEATURES: Table[Measured] = Table("features")
 
 _MEASURES = "measures: 2 n m s operations, s = min(n, m)"
 _SWEEP = "sweep: n (n − 1) m operations"
+_VERDICT = "verdict: 2 n² m operations twice or more, and 20 eigendecompositions each where n < 8 m"
 
 Values = NDArray[Any]
 
@@ -27,6 +28,9 @@ FEATURES.joined("matrix", "matrix", "Name of the tensor.", dtype="category")
 def index(of: Measured) -> Values:
     """Position along the tensor's feature axis."""
     return of.kept
+
+
+FEATURES.joined("label", "label", "Name of the feature, where it has one: given, or a token.", dtype="str")
 
 
 @FEATURES.column("norm", formula="‖w‖", cost=_MEASURES)
@@ -97,7 +101,9 @@ def eigenspace(of: Measured) -> Values:
 
 @FEATURES.column("neighbour", dtype="int64", cost=_SWEEP)
 def neighbour(of: Measured) -> Values:
-    """The other feature with the largest |cosine|; −1 for zero features and where there is no other."""
+    """The other feature with the largest |cosine|; −1 for zero features, where there is no other, and without pairs."""
+    if of.pairs is None:
+        return np.full(len(of.kept), -1)
     nearest = of.pairs.neighbours[:, 0]
     return np.where(nearest >= 0, of.kept[nearest], -1)
 
@@ -105,10 +111,26 @@ def neighbour(of: Measured) -> Values:
 @FEATURES.column("cosine", formula="⟨w, w'⟩ / (‖w‖ ‖w'‖)", cost=_SWEEP)
 def cosine(of: Measured) -> Values:
     """Cosine with that neighbour, with its sign; missing where there is none."""
+    if of.pairs is None:
+        return np.full(len(of.kept), np.nan)
     return of.pairs.cosines[:, 0]
 
 
 @FEATURES.column("block", dtype="int64", cost=_SWEEP)
 def block(of: Measured) -> Values:
-    """Block that the feature belongs to; −1 for zero features."""
-    return of.pairs.blocks
+    """Block that the feature belongs to; −1 for zero features, and without pairs."""
+    return np.full(len(of.kept), -1) if of.pairs is None else of.pairs.blocks
+
+
+@FEATURES.column("group", dtype="int64", cost=_VERDICT)
+def group(of: Measured) -> Values:
+    """Spectral group that gathers the feature, 0 for the largest; −1 where none does, and without pairs."""
+    found = np.full(len(of.kept), -1)
+    for number, members in enumerate(of.verdict.gathered if of.verdict else ()):
+        found[members] = number
+    return found
+
+
+FEATURES.joined(
+    "link", "link", "Address of its description, for a sparse dictionary that has one.", dtype="str"
+)

@@ -37,12 +37,12 @@ class Measured:
         Eigenvalues and eigenspaces of their frame operator.
     measures : Measures
         Their spectral measures.
-    pairs : Pairs
-        What the sweep over all pairs gave.
+    pairs : Pairs or None
+        What the sweep over all pairs gave; None where pairs were not to be looked at.
     blocks : tuple of Block
-        The blocks that they fall into.
+        The blocks that they fall into; none without pairs.
     verdict : Verdict or None
-        Whether they differ from random directions; None where that was not asked for.
+        Whether they differ from random directions; None without pairs.
     """
 
     features: Features
@@ -50,7 +50,7 @@ class Measured:
     dropped: int
     spectrum: spectra.Spectrum
     measures: spectra.Measures
-    pairs: pairs.Pairs
+    pairs: pairs.Pairs | None
     blocks: tuple[Block, ...]
     verdict: Verdict | None = None
 

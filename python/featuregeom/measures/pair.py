@@ -14,7 +14,7 @@ __all__ = ["PAIRS"]
 
 PAIRS: Table[Measured] = Table("pairs")
 
-_COST = "verdict: five times 2 n² m operations, and 36 eigendecompositions each where n < 8 m"
+_COST = "verdict: 2 n² m operations twice or more, and 20 eigendecompositions each where n < 8 m"
 
 Values = NDArray[Any]
 
@@ -32,6 +32,10 @@ def i(of: Measured) -> Values:
 def j(of: Measured) -> Values:
     """Position of the second feature."""
     return of.kept[of.verdict.pairs.j] if of.verdict else np.empty(0, np.int64)
+
+
+PAIRS.joined("label_i", "label of i", "Name of the first feature, where it has one.", dtype="str")
+PAIRS.joined("label_j", "label of j", "Name of the second feature.", dtype="str")
 
 
 @PAIRS.column("cosine", cost=_COST)

@@ -1,13 +1,18 @@
 """Pairs of features held against eigenspaces that the pair has not made.
 
 Two copies are an eigenvector of the frame operator that they are in, and would explain themselves. So the features are
-split at random, and a pair from parts a and b is held against the eigenspaces of all the other parts.
+split at random, and every pair is held against the eigenspaces of parts that neither of the two is in.
+
+One eigendecomposition serves all pairs within the parts that it leaves out. Parts that are the points of an affine
+plane are left out line by line: any two points are on exactly one line, so 20 eigendecompositions, each without a
+quarter of the features, serve all pairs of 16 parts; taken two by two, eight parts need 36.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,11 +25,18 @@ from featuregeom.random_directions import null_dimensions
 from featuregeom.spectra import Spectrum, measures, of_operator
 from featuregeom.summary import summarised
 
-__all__ = ["Coordinates", "Scores", "all_scores", "coordinates_of", "default_parts"]
+__all__ = ["Coordinates", "Scores", "all_scores", "coordinates_of", "default_parts", "left_out"]
 
 _MANY = 64
 """Where n is at least this many times m, one pair moves no eigenspace by more than the other features do: all features
 are in one part. 30 522 words in 384 dimensions: the same pairs either way."""
+
+_LARGE, _LARGEST = 1024, 2048
+"""Dimensions above which there are 9 parts with 12 eigendecompositions, and 4 with 6: one takes .1 s at 1024, 1 s at
+2048."""
+
+_TIMES = ((0, 0, 0, 0), (0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2))
+"""Products in the field of four elements, where sums are those of bits."""
 
 _SHARES = 1 << 28
 """Bytes of spectral measures (float64) that are held at a time, for each of the two parts that meet."""
@@ -82,10 +94,43 @@ class Scores:
 
 
 def default_parts(n: int, m: int) -> int:
-    """Give the number of parts: as many as the eigendecompositions of all pairs of them stay affordable for."""
+    """Give the number of parts: a quarter of the features left out at a time, a third or half where that costs more."""
     if n >= _MANY * m:
         return 1
-    return min(n, 4 if m > 1024 or n >= 8 * m else 8)
+    parts = 4 if m > _LARGEST else 9 if m > _LARGE or n >= 8 * m else 16
+    return next((each for each in (16, 9) if each <= min(n, parts)), min(n, parts))
+
+
+def left_out(n_parts: int) -> list[tuple[int, ...]]:
+    """Give sets of parts to leave out together, so that any two parts are together in exactly one set.
+
+    Parameters
+    ----------
+    n_parts : int
+        Parts. For 4, 9 and 16 the sets are the lines of the affine plane of order q = 2, 3, 4: q (q + 1) sets of q
+        parts. For other numbers they are all pairs of parts.
+
+    Returns
+    -------
+    list of tuple of int
+
+    Examples
+    --------
+    >>> left_out(3), len(left_out(16))
+    ([(0, 1), (0, 2), (1, 2)], 20)
+    """
+    order = {4: 2, 9: 3, 16: 4}.get(n_parts)
+    if order is None:
+        return list(combinations(range(n_parts), 2)) or [(0,)]
+    field = range(order)
+
+    def height(slope: int, x: int, start: int) -> int:
+        """Slope times x plus start, in the field of that order."""
+        return _TIMES[slope][x] ^ start if order == 4 else (slope * x + start) % order
+
+    upright = [tuple(x * order + y for y in field) for x in field]
+    others = [tuple(x * order + height(slope, x, y) for x in field) for slope in field for y in field]
+    return upright + others
 
 
 def coordinates_of(features: Features, spectrum: Spectrum, squares: NDArray[np.float64]) -> Coordinates:
@@ -140,24 +185,35 @@ def all_scores(
     histogram: Any = 0
     steps = 1
     norms = _core.squared_norms(features.values, num_threads=num_threads)
-    for a, left in enumerate(parts):
-        for b in range(a, len(parts)):
-            right = parts[b]
-            if operators is None:
-                spectrum = coordinates.spectrum
-            else:
-                spectrum = _others(coordinates, norms, parts, operators, {a, b}, num_threads)
-            pair = [left] if a == b else [left, right]
-            tables = [features.take(part) for part in pair]
-            shares = [_shares(table, spectrum, coordinates.ambient, num_threads) for table in tables]
-            arguments = [item for two in zip(tables, shares, strict=True) for item in (two[0].values, two[1])]
+    alone = set(range(len(parts)))  # parts whose own pairs are still to be done
+    lines = left_out(len(parts)) if operators else list(combinations(range(len(parts)), 2)) or [(0,)]
+    for line in lines:
+        if operators is None:
+            spectrum = coordinates.spectrum
+        else:
+            spectrum = _others(coordinates, norms, parts, operators, set(line), num_threads)
+        held = [
+            (
+                parts[part],
+                table := features.take(parts[part]),
+                _shares(table, spectrum, coordinates.ambient, num_threads),
+            )
+            for part in line
+        ]
+        tasks = [(each,) for part, each in zip(line, held, strict=True) if part in alone]
+        tasks += [(each, other) for each, other in combinations(held, 2)]
+        alone -= set(line)
+        for task in tasks:
+            arguments = [item for _, table, shares in task for item in (table.values, shares)]
             counts, steps, _, found = _core.null_sweep(
                 *arguments, by_score=by_score, by_cosine=by_cosine, least=least, num_threads=num_threads
             )
             histogram = histogram + counts.astype(np.int64)
-            for part, other, table in zip(pair, reversed(pair), found, strict=True):
+            indices = [index for index, _, _ in task]
+            for part, other, table in zip(indices, reversed(indices), found, strict=True):
                 kept.merge(part, other, table)
-            advance(len(left) * (len(left) - 1) // 2 if a == b else len(left) * len(right))
+            left, right = len(indices[0]), len(indices[-1])
+            advance(left * right if len(task) > 1 else left * (left - 1) // 2)
     middle = len(histogram) // 2
     return Scores(histogram[middle:], histogram[:middle][::-1], steps, *kept.tables)
 

@@ -22,10 +22,10 @@ from featuregeom.spectra import spectrum as spectrum_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SignificantPairs", "significant"]
+__all__ = ["SignificantPairs", "default_draws", "significant"]
 
-_MANY = 100_000
-"""Features above which one draw is enough: their pairs reach tails of 1e-9."""
+_PAIRS = 1 << 19
+"""Pairs that all draws together should have, in 1 to 4 draws: what `inflation` rests on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +54,13 @@ class SignificantPairs:
         Every pair with abs(z) of at least this is found; infinity where none is.
     inflation : float
         How much larger z^2 is in features without structure than the formula says, as the eigenspaces are estimated;
-        p-values are those of z over its root.
+        p-values are those of z over its root. 1 where no draw was made.
     n_features : int
         Nonzero features.
-    n_parts, n_draws, seed : int
+    n_parts, seed : int
         As they were given or chosen.
+    n_draws : int
+        Draws that were made: none where nothing would be found without them.
     """
 
     i: NDArray[np.int64]
@@ -126,11 +128,13 @@ def significant(
     k : int
         Pairs of either sign to list of each feature.
     n_parts : int, optional
-        The features are split into so many parts at random, and a pair is held against the eigenspaces of the parts
-        that it is not in. By default 8; 4 where m > 1024 or n >= 8 m; 1, all features, where n >= 64 m.
+        The features are split into so many parts at random, and a pair is held against the eigenspaces of parts that
+        it is not in. By default 16, of which 4 are left out at a time; 9, of which 3 are, where m > 1024 or n >= 8 m;
+        4, of which 2 are, where m > 2048; 1, all features, where n >= 64 m.
     n_draws : int, optional
-        Draws without structure (`null_model.spectrum_draws`) that go through the same steps; 4 by default, 1 above
-        100 000 features. With 0 nothing corrects for the estimated eigenspaces.
+        Draws without structure (`null_model.spectrum_draws`) that go through the same steps, if anything is found
+        without them. By default 4, fewer where fewer have 2^19 pairs: 1 above 1024 features. With 0 nothing corrects
+        for the estimated eigenspaces.
     seed : int
         Of the split and the draws.
     spectrum : Spectrum, optional
@@ -138,7 +142,7 @@ def significant(
     num_threads : int, optional
         Threads to use, by default ``RAYON_NUM_THREADS`` or all. The result does not depend on it.
     progress : callable, optional
-        Called with pairs done and pairs in all, those of the draws too.
+        Called with pairs done and pairs in all, those of the draws too; where these are not needed they count as done.
 
     Returns
     -------
@@ -153,8 +157,9 @@ def significant(
 
     Notes
     -----
-    Costs 2 n^2 m operations for the features and for each draw, B (B + 1) / 2 eigendecompositions and 2 (B + 1) n m^2
-    operations for B parts, which is most of the time where n is below some thousand; memory O(n k + n m / B).
+    Costs 2 n^2 m operations for the features and, where anything is found, for each draw; and each time for 16, 9 or 4
+    parts 20, 12 or 6 eigendecompositions and 10, 8 or 6 n m^2 operations, most of the time where n is below some
+    thousand; memory O(n k + n m). Draws only ever take pairs away: none is made where no pair would be found anyway.
 
     What it does not find: a group of copies large enough to be an eigenspace of its own (`dictionaries.spectral_groups`
     does), and structure of more than two features that leaves every pair alone within its spread.
@@ -183,7 +188,7 @@ def significant(
     n = int(np.count_nonzero(squares))
     dims = min(features.m, spectrum.rank) if spectrum.side == "gram" else features.m
     parts = default_parts(n, max(dims, 1)) if n_parts is None else integer("n_parts", n_parts, 1, max(n, 1))
-    draws = (4 if n <= _MANY else 1) if n_draws is None else integer("n_draws", n_draws, 0)
+    draws = default_draws(n) if n_draws is None else integer("n_draws", n_draws, 0)
     if n < 2 or not spectrum.rank:
         return _nothing(n, parts, draws, seed)
     own = coordinates_of(features, spectrum, squares)
@@ -193,6 +198,20 @@ def significant(
     least = _least_square(q / harmonic(total))
     streams = np.random.SeedSequence(seed).spawn(draws + 1)
     splits = [int(stream.generate_state(1)[0]) for stream in streams]
+    scores = all_scores(
+        own,
+        n_parts=parts,
+        seed=splits[0],
+        by_score=min(k, n - 1),
+        by_cosine=0,
+        least=least,
+        num_threads=num_threads,
+        advance=advance,
+    )
+    found = _judge(scores, [], q, own.index, parts, seed)
+    if not draws or not found.n_total:
+        advance(total * draws)
+        return found
     null = [
         all_scores(
             drawn,
@@ -206,17 +225,12 @@ def significant(
         )
         for drawn, split in zip(_draws(own, draws, seed), splits[1:], strict=True)
     ]
-    scores = all_scores(
-        own,
-        n_parts=parts,
-        seed=splits[0],
-        by_score=min(k, n - 1),
-        by_cosine=0,
-        least=least,
-        num_threads=num_threads,
-        advance=advance,
-    )
     return _judge(scores, null, q, own.index, parts, seed)
+
+
+def default_draws(n: int) -> int:
+    """Give the number of draws for n features."""
+    return min(max(-(-_PAIRS // max(n * (n - 1) // 2, 1)), 1), 4)
 
 
 def _draws(own: Coordinates, n_draws: int, seed: int) -> Iterator[Coordinates]:

@@ -14,6 +14,7 @@ from featuregeom.errors import MissingExtraError, SourceError
 from featuregeom.sources.folders import choose
 from featuregeom.sources.sidecar import CONFIGURATIONS
 from featuregeom.sources.suffixes import SUFFIXES
+from featuregeom.sources.vocabulary import VOCABULARIES
 
 __all__ = ["Chosen", "HubId", "choose_files", "download", "parse"]
 
@@ -59,12 +60,15 @@ class Chosen:
         Weight files and indices, by their paths in the repository, without the shards of an index.
     others : sequence of str
         Configurations beside them.
+    vocabularies : sequence of str
+        Files of tokens beside them.
     """
 
     place: HubId
     commit: str
     files: Sequence[str]
     others: Sequence[str]
+    vocabularies: Sequence[str] = ()
 
     @property
     def source(self) -> str:
@@ -127,7 +131,7 @@ def choose_files(place: HubId, *, recursive: bool = False) -> Chosen:
     if not found:
         raise SourceError(f"{place.repo}: {_empty(place, names, [*beside])}")
     others = [beside[name] for name in CONFIGURATIONS if name in beside]
-    return Chosen(place, commit, found, others)
+    return Chosen(place, commit, found, others, [beside[name] for name in VOCABULARIES if name in beside])
 
 
 def _held(place: HubId) -> tuple[str, list[str]]:
@@ -147,7 +151,7 @@ def _held(place: HubId) -> tuple[str, list[str]]:
 
 
 def download(chosen: Chosen) -> Path:
-    """Fetch the weights of a place, of an index the shards that it names, and no other file.
+    """Fetch the weights of a place, of an index the shards that it names, configurations and tokens; no other file.
 
     Parameters
     ----------
@@ -167,7 +171,10 @@ def download(chosen: Chosen) -> Path:
     place = chosen.place
     # The first by the name of its revision, so that the cache knows which commit that is; the others by the commit.
     local = {chosen.files[0]: _fetch(chosen, chosen.files[0], place.revision)}
-    local |= {name: _fetch(chosen, name, chosen.commit) for name in (*chosen.files[1:], *chosen.others)}
+    local |= {
+        name: _fetch(chosen, name, chosen.commit)
+        for name in (*chosen.files[1:], *chosen.others, *chosen.vocabularies)
+    }
     for name in chosen.files:
         if name.endswith(".index.json"):
             for shard in _shards(local[name]):

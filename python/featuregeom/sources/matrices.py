@@ -129,7 +129,9 @@ def matrices(
             info = replace(info, dtype="float32", n_bytes=4 * math.prod(info.shape))
         parts = _of_heads(info, lines[info.name], heads, source) if heads else []
         for part, view in parts or _parts(info, lines[info.name], reading):
-            listed.append(_with_axis(part, lines[info.name], reading))
+            listed.append(
+                replace(_with_axis(part, lines[info.name], reading), of_dictionary=info.name in found)
+            )
             if part.skip is None:
                 views[part.name] = replace(view, scales=scales.get(info.name))
     for part, (outer, inner) in lora_products([info for info in infos if info.name not in skipped]):

@@ -157,6 +157,8 @@ class TensorInfo:
         The stored tensor that holds it; empty where that is `name`.
     same_as : str
         For tied weights, the name under which the same numbers in memory came first.
+    of_dictionary : bool
+        Whether it is an encoder or decoder of a sparse dictionary.
     """
 
     name: str
@@ -169,6 +171,7 @@ class TensorInfo:
     stack: str = ""
     tensor: str = ""
     same_as: str = ""
+    of_dictionary: bool = field(default=False, compare=False)
 
     @property
     def n(self) -> int:

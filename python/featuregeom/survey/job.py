@@ -17,6 +17,7 @@ from featuregeom.folders import locked, origin
 from featuregeom.report.page import write_page
 from featuregeom.sources import AxisGiven, Reader, TensorInfo, open_source
 from featuregeom.survey.fingerprint import Watch
+from featuregeom.survey.labelling import Given, digest, name_features
 from featuregeom.survey.measure import Options, measure
 from featuregeom.survey.plan import Patterns, cost, select
 from featuregeom.survey.progress import Listener, Meter
@@ -43,7 +44,8 @@ def analyze(
     tolerance: float | None = None,
     block_threshold: float | None = None,
     nan: NonFinite = "error",
-    pairs: bool = False,
+    pairs: bool = True,
+    labels: Given = None,
     mmap: bool = True,
     num_threads: int | None = None,
     seed: int = 0,
@@ -82,9 +84,15 @@ def analyze(
         Whether NaN and infinity stop the analysis or drop the features that hold them, which the column
         ``dropped_rows`` then counts. A matrix of which nothing is left is listed in ``skipped``.
     pairs : bool
-        Whether to look for significant pairs and give a verdict (`dictionaries.verdict`), which takes most of the
-        time: five times two sweeps, and 180 eigendecompositions where n < 8 m. `estimate` counts neither that nor the
-        n m doubles that it holds.
+        Whether to look at all pairs of features. Without, an analysis takes O(n m^2) operations, and everything that
+        needs them is missing: coherence and cosines, blocks and the names of geometries, significant pairs, spectral
+        groups and verdicts (`dictionaries.verdict`); the page and the terminal say so.
+    labels : str, Path, sequence, mapping, optional
+        Names of features, which the tables list beside their indices: texts (None for a feature without one), or a file
+        of them (`labels.read_labels`), as many as each matrix has features; or a mapping of names or shell-style
+        patterns of matrices to such. Without, embeddings and projections to tokens take the tokens of a
+        ``tokenizer.json``, ``vocab.json`` or ``vocab.txt`` beside the model where it has as many, and the features of a
+        sparse dictionary their indices.
     mmap : bool
         Whether to map files into memory; switch it off for network disks.
     num_threads : int, optional
@@ -131,8 +139,9 @@ def analyze(
     Notes
     -----
     With s = min(n, m), a matrix costs s^2 max(n, m) + 9 s^3 operations for its spectrum, 2 n m s for the
-    measures and n (n - 1) m for the sweep over all pairs, and O(s^2 + n) memory beyond the mapped file.
-    `estimate` counts them beforehand.
+    measures and n (n - 1) m for the sweep over all pairs, and O(s^2 + n) memory beyond the mapped file. The verdict
+    takes most of the time: two sweeps and, where n < 8 m, 20 eigendecompositions, once or, where anything is found,
+    for one to four random sets beside; and O(n m) memory. `estimate` counts all of it beforehand.
 
     Examples
     --------
@@ -152,6 +161,10 @@ def analyze(
         raise ParameterError(f"progress must be a function of a Progress, or None, got {progress!r}")
     if isinstance(seed, bool):
         raise ParameterError(f"seed must be an integer, got {seed}")
+    if not pairs and block_threshold is not None:
+        raise ParameterError(
+            "block_threshold is for blocks, which need all pairs: leave it out, or do not switch pairs off (--no-pairs)"
+        )
     options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0, 2**64 - 1), bool(pairs))
     _rehearse(options, num_threads)
     with open_source(
@@ -161,9 +174,10 @@ def analyze(
         if not chosen and all(reason != "excluded" for _, reason in skipped):
             raise _nothing(reader.source, [_skipped(info, reason) for info, reason in skipped])
         _check_dtypes(chosen, reader.source)
-        plan = _plan(reader, chosen, skipped, options)
+        named = name_features(reader, chosen, labels)
+        plan = _plan(reader, chosen, skipped, options, digest(named))
         watch = Watch(reader.files, chosen, partial(_matrix, reader))
-        meter = Meter(progress, {info.name: cost(info) for info in chosen})
+        meter = Meter(progress, {info.name: cost(info, pairs=options.pairs) for info in chosen})
         with nullcontext() if out is None else locked(Path(out)):
             store = None
             if out is not None:
@@ -174,7 +188,7 @@ def analyze(
                 result = store.finished(info.name) if store else None
                 if result is None:
                     with _matrix(reader, info) as features:
-                        result = measure(features, options, num_threads, meter)
+                        result = measure(features, options, num_threads, meter, named[info.name])
                     _check_unchanged(watch, info, reader.source, store)
                     _keep(plan, info, result, store)
                 else:
@@ -219,9 +233,8 @@ def _rehearse(options: Options, num_threads: int | None) -> None:
     """Measure a 1 x 1 matrix, so that options out of range are refused before an older analysis is removed."""
     number = as_features([[1.0]])
     name = number.provenance.tensor
-    measure(
-        number, options, num_threads, Meter(None, {name: cost(TensorInfo(name, (1, 1), number.dtype, 8))})
-    )
+    costs = {name: cost(TensorInfo(name, (1, 1), number.dtype, 8), pairs=options.pairs)}
+    measure(number, options, num_threads, Meter(None, costs))
 
 
 def _check_dtypes(chosen: list[TensorInfo], source: str) -> None:
@@ -263,7 +276,11 @@ def _matrix(reader: Reader, info: TensorInfo) -> Iterator[Features]:
 
 
 def _plan(
-    reader: Reader, chosen: list[TensorInfo], skipped: list[tuple[TensorInfo, str]], options: Options
+    reader: Reader,
+    chosen: list[TensorInfo],
+    skipped: list[tuple[TensorInfo, str]],
+    options: Options,
+    labels: str,
 ) -> Plan:
     return {
         "provenance": {
@@ -271,6 +288,7 @@ def _plan(
             "format": reader.format,
             "version": _core.__version__,
             **vars(options),
+            "labels": labels,
         },
         "matrices": [info.name for info in chosen],
         "axes": {info.name: [info.axis, *info.shape] for info in chosen},

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from featuregeom import _core, pairs, spectra
 from featuregeom.analysis import DRAWN_DIMENSIONS, BlockPicture, MatrixResult, Picture
-from featuregeom.blocks import describe_blocks, groups
+from featuregeom.blocks import Block, describe_blocks, groups
 from featuregeom.certificates import certify
-from featuregeom.dictionaries import verdict
+from featuregeom.dictionaries import Verdict, verdict
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import Features
 from featuregeom.measures import BLOCKS, FEATURES, MATRICES, PAIRS, Measured
+from featuregeom.survey.labelling import UNNAMED, Naming
 from featuregeom.survey.progress import Meter
 
 __all__ = ["Options", "measure"]
@@ -44,18 +45,22 @@ class Options:
     seed : int
         Seed of the sample of features that the heat map shows, and of the verdict's splits and draws.
     pairs : bool
-        Whether significant pairs are looked for, and a verdict is given.
+        Whether all pairs are looked at: for cosines, blocks, names, significant pairs and the verdict.
     """
 
     tolerance: float | None = None
     block_threshold: float | None = None
     nan: Literal["error", "skip"] = "error"
     seed: int = 0
-    pairs: bool = False
+    pairs: bool = True
 
 
 def measure(
-    features: Features, options: Options, num_threads: int | None, meter: Meter
+    features: Features,
+    options: Options,
+    num_threads: int | None,
+    meter: Meter,
+    naming: Naming = UNNAMED,
 ) -> MatrixResult | None:
     """Measure one matrix.
 
@@ -69,6 +74,8 @@ def measure(
         Threads to use.
     meter : Meter
         Told of the progress.
+    naming : Naming
+        What the features are called.
 
     Returns
     -------
@@ -96,27 +103,7 @@ def measure(
     measured = spectra.measures(
         features, spectrum, masses=False, num_threads=num_threads, progress=meter.step(name, "measures")
     )
-    swept = pairs.sweep(
-        features,
-        threshold=options.block_threshold,
-        num_threads=num_threads,
-        progress=meter.step(name, "sweep"),
-    )
-    whole = spectrum if swept.n_blocks == 1 else None
-    members = groups(swept.blocks, swept.n_blocks)
-    blocks = describe_blocks(features, members, whole=whole, num_threads=num_threads)
-    judged = (
-        verdict(
-            features,
-            seed=options.seed,
-            spectrum=spectrum,
-            measured=measured,
-            swept=swept,
-            num_threads=num_threads,
-        )
-        if options.pairs
-        else None
-    )
+    swept, blocks, judged = _pairs(features, options, spectrum, measured, num_threads, meter)
     found = Measured(features, kept, dropped, spectrum, measured, swept, blocks, judged)
     picture = _picture(found, options.seed)
     meter.finish(name)
@@ -127,7 +114,42 @@ def measure(
         pairs=PAIRS.row(found),
         picture=picture,
         seconds=time.perf_counter() - begin,
+        labels=naming.labels,
+        link=naming.link,
     )
+
+
+def _pairs(
+    features: Features,
+    options: Options,
+    spectrum: spectra.Spectrum,
+    measured: spectra.Measures,
+    num_threads: int | None,
+    meter: Meter,
+) -> tuple[pairs.Pairs | None, tuple[Block, ...], Verdict | None]:
+    """Everything that looks at all pairs of features; nothing where pairs were not to be looked at."""
+    if not options.pairs:
+        return None, (), None
+    name = features.provenance.tensor
+    swept = pairs.sweep(
+        features,
+        threshold=options.block_threshold,
+        num_threads=num_threads,
+        progress=meter.step(name, "sweep"),
+    )
+    whole = spectrum if swept.n_blocks == 1 else None
+    members = groups(swept.blocks, swept.n_blocks)
+    blocks = describe_blocks(features, members, whole=whole, num_threads=num_threads)
+    judged = verdict(
+        features,
+        seed=options.seed,
+        spectrum=spectrum,
+        measured=measured,
+        swept=swept,
+        num_threads=num_threads,
+        progress=meter.step(name, "pairs"),
+    )
+    return swept, blocks, judged
 
 
 def _finite(features: Features, options: Options, num_threads: int | None) -> NDArray[np.int64]:
@@ -166,8 +188,8 @@ def _picture(of: Measured, seed: int) -> Picture:
         heat=_heat(features, spectrum, shown, borders),
         heat_index=of.kept[shown],
         heat_spaces=borders,
-        cosine_edges=swept.edges,
-        cosine_counts=swept.counts.astype(np.int64),
+        cosine_edges=np.array([-1.0, 1.0]) if swept is None else swept.edges,
+        cosine_counts=np.zeros(1, np.int64) if swept is None else swept.counts.astype(np.int64),
         blocks=_block_pictures(of),
     )
 

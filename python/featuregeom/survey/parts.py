@@ -98,6 +98,8 @@ def _pack(result: MatrixResult) -> dict[str, Any]:
         "row": json.dumps(result.row),
         "blocks": json.dumps(result.blocks),
         "seconds": result.seconds,
+        # As bytes: an array of texts takes four bytes for each sign of the longest.
+        "labels": np.frombuffer(json.dumps([result.labels, result.link]).encode(), dtype=np.uint8),
     }
     packed |= {f"feature/{name}": column for name, column in result.features.items()}
     packed |= {f"pair/{name}": column for name, column in result.pairs.items()}
@@ -127,6 +129,7 @@ def _unpack(arrays: Mapping[str, NDArray[Any]]) -> MatrixResult:
         )
         for block in arrays["drawn"].tolist()
     )
+    labels, link = json.loads(arrays["labels"].tobytes())
     return MatrixResult(
         row=json.loads(str(arrays["row"])),
         features=below("feature/"),
@@ -134,4 +137,6 @@ def _unpack(arrays: Mapping[str, NDArray[Any]]) -> MatrixResult:
         pairs=below("pair/"),
         picture=Picture(**below("picture/"), blocks=drawn),
         seconds=float(arrays["seconds"]),
+        labels=None if labels is None else tuple(labels),
+        link=link,
     )

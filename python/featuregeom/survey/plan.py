@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
+from featuregeom.dictionaries.cost import verdict_memory, verdict_operations
 from featuregeom.errors import ParameterError
 from featuregeom.features import refusal
 from featuregeom.sources import AxisGiven, TensorInfo, open_source
@@ -84,6 +85,9 @@ class Cost:
     ----------
     frame, eigen, measures, sweep : int
         Operations of forming the operator, its eigenvectors, the spectral measures, the Gram sweep.
+    pairs : int
+        Most operations of the verdict; where nothing is found without random sets to compare with, none of these is
+        drawn, and it takes less than half.
     read : int
         Bytes of the tensor.
     memory : int
@@ -94,13 +98,14 @@ class Cost:
     eigen: int
     measures: int
     sweep: int
+    pairs: int
     read: int
     memory: int
 
     @property
     def operations(self) -> int:
         """Operations of all steps."""
-        return self.frame + self.eigen + self.measures + self.sweep
+        return self.frame + self.eigen + self.measures + self.sweep + self.pairs
 
 
 @summarised
@@ -145,7 +150,7 @@ class Estimate:
         return pd.DataFrame(rows, columns=["matrix", *Cost.__annotations__, "operations"])
 
 
-def cost(info: TensorInfo, held: int = 0) -> Cost:
+def cost(info: TensorInfo, held: int = 0, *, pairs: bool = True) -> Cost:
     """Count what one matrix costs.
 
     Parameters
@@ -154,6 +159,8 @@ def cost(info: TensorInfo, held: int = 0) -> Cost:
         A matrix.
     held : int
         Bytes that it takes itself, where it is not read in place: members of an archive, files that are not mapped.
+    pairs : bool
+        Whether all pairs are looked at.
 
     Returns
     -------
@@ -168,9 +175,10 @@ def cost(info: TensorInfo, held: int = 0) -> Cost:
         frame=long * short * (short + 1),
         eigen=_EIGEN * short**3,
         measures=2 * n * m * short if n >= m else n * n,
-        sweep=n * (n - 1) * m,
+        sweep=n * (n - 1) * m if pairs else 0,
+        pairs=verdict_operations(n, m) if pairs else 0,
         read=info.n_bytes,
-        memory=memory + held,
+        memory=memory + held + (verdict_memory(n, m) if pairs else 0),
     )
 
 
@@ -277,6 +285,7 @@ def estimate(
     slices: Sequence[int] | None = None,
     heads: int | Literal["auto"] | None = None,
     recursive: bool = False,
+    pairs: bool = True,
     mmap: bool = True,
 ) -> Estimate:
     """Count the operations and bytes of an analysis before running it, from headers alone.
@@ -285,7 +294,7 @@ def estimate(
     ----------
     source, axis, stacks, slices, heads, recursive, mmap
         As in `describe`.
-    include, exclude : str, sequence of str, or None
+    include, exclude, pairs
         As in :func:`featuregeom.analyze`.
 
     Returns
@@ -313,7 +322,11 @@ def estimate(
         held = {info.name: reader.held(info.name) for info in chosen}
     reasons = {info.name: refusal(info.dtype) for info in chosen}
     return Estimate(
-        {info.name: cost(info, held[info.name]) for info in chosen if reasons[info.name] is None},
+        {
+            info.name: cost(info, held[info.name], pairs=pairs)
+            for info in chosen
+            if reasons[info.name] is None
+        },
         {name: reason for name, reason in reasons.items() if reason is not None},
     )
 

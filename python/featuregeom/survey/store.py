@@ -228,6 +228,8 @@ def assemble(plan: Plan, results: Sequence[MatrixResult], out: Path | None) -> A
         pictures={result.row["matrix"]: result.picture for result in results},
         provenance=plan["provenance"],
         out=out,
+        labels={result.row["matrix"]: result.labels for result in results},
+        links={result.row["matrix"]: result.link for result in results if result.link},
     )
     for table in _TABLES:
         getattr(analysis, table).attrs["provenance"] = plan["provenance"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,36 @@ def matrices(results: Sequence[MatrixResult]) -> pd.DataFrame:
 
 def features(results: Sequence[MatrixResult]) -> pd.DataFrame:
     """One row per feature."""
-    return _long(results, FEATURES, [result.features for result in results], "index")
+    parts = [
+        result.features
+        | {
+            "label": _labels(result, result.features["index"]),
+            "link": _links(result, result.features["index"]),
+        }
+        for result in results
+    ]
+    return _long(results, FEATURES, parts, "index")
 
 
 def pairs(results: Sequence[MatrixResult]) -> pd.DataFrame:
     """One row per significant pair of features."""
-    return _long(results, PAIRS, [result.pairs for result in results], "i")
+    parts = [
+        result.pairs | {f"label_{end}": _labels(result, result.pairs[end]) for end in ("i", "j")}
+        for result in results
+    ]
+    return _long(results, PAIRS, parts, "i")
+
+
+def _labels(result: MatrixResult, index: np.ndarray) -> np.ndarray:
+    """Names of features by their index; None for those that have none."""
+    labels = result.labels
+    return np.array([labels[place] if labels else None for place in index.tolist()], dtype=object)
+
+
+def _links(result: MatrixResult, index: np.ndarray) -> np.ndarray:
+    return np.array(
+        [f"{result.link}/{place}" if result.link else None for place in index.tolist()], dtype=object
+    )
 
 
 def _long(
@@ -38,10 +63,19 @@ def _long(
     columns = {
         name: pd.Categorical.from_codes(codes, categories=pd.Index(names, dtype="str"))
         if name == "matrix"
-        else (np.concatenate([part[name] for part in parts]) if parts else np.zeros(0)).astype(dtype)
+        else _column([part[name] for part in parts], dtype)
         for name, dtype in table.dtypes.items()
     }
     return pd.DataFrame(columns)
+
+
+def _column(parts: list[np.ndarray], dtype: str) -> Any:
+    values = np.concatenate(parts) if parts else np.zeros(0, dtype=object if dtype == "str" else np.float64)
+    if dtype != "str":
+        return values.astype(dtype)
+    # Before pandas 3 its "str" spells a missing text out.
+    missing_stays = pd.Series([None], dtype="str").isna().all()
+    return pd.Series(values, dtype="str" if missing_stays else object)
 
 
 def blocks(results: Sequence[MatrixResult]) -> pd.DataFrame:

@@ -1,0 +1,82 @@
+"""What a verdict costs, from the shape of a matrix alone."""
+
+from __future__ import annotations
+
+from featuregeom.dictionaries.groups import most_draws, most_tries
+from featuregeom.pairs.cross_fit import default_parts, left_out
+from featuregeom.pairs.significant import default_draws
+
+__all__ = ["pair_operations", "verdict_memory", "verdict_operations"]
+
+_EIGEN = 9
+"""Floating point operations of an eigendecomposition with vectors, in units of the cubed dimension."""
+
+_DRAWN = 6
+"""Operations for each normal number of a random spectral measure: squared, weighted, and summed four times."""
+
+
+def pair_operations(n: int, m: int, n_draws: int | None = None) -> int:
+    """Count the operations of `pairs.significant` on features of full rank.
+
+    Parameters
+    ----------
+    n, m : int
+        Shape.
+    n_draws : int, optional
+        Random sets that are drawn; by default the most.
+
+    Returns
+    -------
+    int
+        For the features and for each draw: eigendecompositions, rotations of the features into each eigenbasis, and two
+        products for each pair.
+    """
+    r = min(n, m)
+    parts = default_parts(n, r)
+    draws = default_draws(n) if n_draws is None else n_draws
+    sets = left_out(parts)
+    rotated = n * sum(map(len, sets)) // parts
+    spectra = 0 if parts == 1 else n * r * (r + 1) + _EIGEN * len(sets) * r**3
+    once = spectra + 2 * rotated * r * r + 2 * n * (n - 1) * r
+    return (1 + draws) * once + draws * 4 * n * r * r
+
+
+def verdict_operations(n: int, m: int, q: float = 0.01) -> int:
+    """Count the most operations of `dictionaries.verdict`, beside the spectrum, measures and sweep that it is given.
+
+    Parameters
+    ----------
+    n, m : int
+        Shape.
+    q : float
+        Level.
+
+    Returns
+    -------
+    int
+        Where nothing is found without random sets, none is drawn, and where no group is found, no eigendecomposition
+        holds it against the other features: it is then less than half.
+    """
+    r = min(n, m)
+    return pair_operations(n, m) + _DRAWN * most_draws(n, q) * r + _EIGEN * most_tries(r) * r**3
+
+
+def verdict_memory(n: int, m: int) -> int:
+    """Bytes that `dictionaries.verdict` holds at once, beside the spectrum and the features.
+
+    Parameters
+    ----------
+    n, m : int
+        Shape.
+
+    Returns
+    -------
+    int
+        Operators of the parts; a random set while it is made orthonormal, or the features of one set of parts with
+        their spectral measures; lists of neighbours; chunks of random numbers.
+    """
+    r = min(n, m)
+    parts = default_parts(n, r)
+    held = n * max(map(len, left_out(parts))) // parts
+    operators = parts * r * r if parts > 1 else 0
+    return 8 * (operators + max(4 * n * r, n * r + 6 * held * (r + 1)) + 160 * n + 4 * 4_200_000)
