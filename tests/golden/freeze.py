@@ -136,7 +136,7 @@ def main() -> int:
     for name, (meaning, make) in sources().items():
         if names and name not in names:
             continue
-        analysis = fg.analyze(make(), pairs=name != "minilm")  # its pairs have a test of their own
+        analysis = fg.analyze(make())
         if "--write" in sys.argv:
             write(name, meaning, analysis)
             continue

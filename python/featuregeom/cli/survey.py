@@ -239,8 +239,8 @@ def analyze(
     labels: Annotated[
         list[str] | None,
         typer.Option(
-            help="A file with a name for each feature (one per line; CSV; Parquet), for all matrices, or PATTERN=FILE for "
-            "those whose name matches. Repeatable. Without, tokens beside a model name its embeddings."
+            help="A file with a name for each feature (one per line, CSV, Parquet), for all matrices, or "
+            "PATTERN=FILE for those whose name matches. Repeatable. Without, tokens beside a model name its embeddings."
         ),
     ] = None,
     labels_column: Annotated[
@@ -405,6 +405,13 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
     output.print(table)
     for finding in analysis.findings:
         output.print(plain(f"- {finding}"), soft_wrap=True)
+    if not analysis.provenance["pairs"]:
+        output.print(
+            "pairs were not looked at: no coherence, blocks, names of geometries, significant pairs or verdicts "
+            "(--no-pairs)",
+            soft_wrap=True,
+            style="dim",
+        )
     if loose := sum(row.get("block_gap") == "none" and not row["geometry"] for row in rows):
         output.print(
             f"blocks of {loose} of {len(rows)} matrices: {NO_GAP} (--block-threshold)",

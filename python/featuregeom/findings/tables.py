@@ -83,7 +83,8 @@ class Tables:
     def name(self, matrix: str, index: int) -> str:
         """Call a feature by its label, or by its position where it has none."""
         label = self._labels.get((matrix, int(index)))
-        return f"“{cut(label, 24)}”" if label is not None else f"feature {int(index)}"
+        named = label is not None and label != str(int(index))
+        return f"“{cut(str(label), 24)}”" if named else f"feature {int(index)}"
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:

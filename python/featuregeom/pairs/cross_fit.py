@@ -121,7 +121,7 @@ def left_out(n_parts: int) -> list[tuple[int, ...]]:
     """
     order = {4: 2, 9: 3, 16: 4}.get(n_parts)
     if order is None:
-        return list(combinations(range(n_parts), 2)) or [(0,)]
+        return _two_by_two(n_parts)
     field = range(order)
 
     def height(slope: int, x: int, start: int) -> int:
@@ -131,6 +131,10 @@ def left_out(n_parts: int) -> list[tuple[int, ...]]:
     upright = [tuple(x * order + y for y in field) for x in field]
     others = [tuple(x * order + height(slope, x, y) for x in field) for slope in field for y in field]
     return upright + others
+
+
+def _two_by_two(n_parts: int) -> list[tuple[int, ...]]:
+    return [*combinations(range(n_parts), 2)] if n_parts > 1 else [(0,)]
 
 
 def coordinates_of(features: Features, spectrum: Spectrum, squares: NDArray[np.float64]) -> Coordinates:
@@ -186,32 +190,30 @@ def all_scores(
     steps = 1
     norms = _core.squared_norms(features.values, num_threads=num_threads)
     alone = set(range(len(parts)))  # parts whose own pairs are still to be done
-    lines = left_out(len(parts)) if operators else list(combinations(range(len(parts)), 2)) or [(0,)]
-    for line in lines:
-        if operators is None:
-            spectrum = coordinates.spectrum
-        else:
+    for line in left_out(len(parts)) if operators else _two_by_two(len(parts)):
+        spectrum = coordinates.spectrum
+        if operators is not None:
             spectrum = _others(coordinates, norms, parts, operators, set(line), num_threads)
-        held = [
-            (
-                parts[part],
-                table := features.take(parts[part]),
-                _shares(table, spectrum, coordinates.ambient, num_threads),
+        held: list[tuple[NDArray[np.int64], Any, Any]] = []
+        for part in line:
+            table = features.take(parts[part])
+            held.append(
+                (parts[part], table.values, _shares(table, spectrum, coordinates.ambient, num_threads))
             )
-            for part in line
+        tasks: list[tuple[Any, ...]] = [
+            (held[line.index(part)],) for part in sorted(alone.intersection(line))
         ]
-        tasks = [(each,) for part, each in zip(line, held, strict=True) if part in alone]
-        tasks += [(each, other) for each, other in combinations(held, 2)]
+        tasks += combinations(held, 2)
         alone -= set(line)
         for task in tasks:
-            arguments = [item for _, table, shares in task for item in (table.values, shares)]
+            arguments = [item for _, values, shares in task for item in (values, shares)]
             counts, steps, _, found = _core.null_sweep(
                 *arguments, by_score=by_score, by_cosine=by_cosine, least=least, num_threads=num_threads
             )
             histogram = histogram + counts.astype(np.int64)
             indices = [index for index, _, _ in task]
-            for part, other, table in zip(indices, reversed(indices), found, strict=True):
-                kept.merge(part, other, table)
+            for own, other, lists in zip(indices, reversed(indices), found, strict=True):
+                kept.merge(own, other, lists)
             left, right = len(indices[0]), len(indices[-1])
             advance(left * right if len(task) > 1 else left * (left - 1) // 2)
     middle = len(histogram) // 2

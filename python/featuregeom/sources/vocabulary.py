@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +90,9 @@ def parse_vocabulary(name: str, content: bytes) -> tuple[str, ...]:
     tuple of str
         Empty where it does not give one token for every number from 0.
     """
-    parse: Callable[[Any], Mapping[Any, Any]] = {
-        "tokenizer.json": _of_tokenizer,
-        "vocab.json": dict,
-        "vocab.txt": _of_lines,
-    }[name]
     try:
         text = content.decode("utf-8")
-        numbers = parse(text if name.endswith(".txt") else json.loads(text))
+        numbers = _PARSERS[name](text)
     # What is no tokenizer's file can hold anything.
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return ()
@@ -109,8 +104,9 @@ def parse_vocabulary(name: str, content: bytes) -> tuple[str, ...]:
     return tuple(tokens[number] for number in range(len(tokens)))
 
 
-def _of_tokenizer(held: Any) -> dict[str, int]:
+def _of_tokenizer(text: str) -> dict[str, int]:
     """Read what the package tokenizers writes: the model's tokens, and those that were added."""
+    held = json.loads(text)
     tokens = held["model"]["vocab"]
     if isinstance(tokens, list):  # pairs of token and logarithm of its frequency, in their order
         tokens = {token: number for number, (token, _) in enumerate(tokens)}
@@ -122,3 +118,10 @@ def _of_lines(text: str) -> dict[str, int]:
     if lines[-1] == "":
         lines.pop()
     return {line.removesuffix("\r"): number for number, line in enumerate(lines)}
+
+
+_PARSERS: dict[str, Callable[[str], dict[Any, Any]]] = {
+    "tokenizer.json": _of_tokenizer,
+    "vocab.json": lambda text: dict(json.loads(text)),
+    "vocab.txt": _of_lines,
+}

@@ -76,7 +76,7 @@ def name_features(reader: Reader, chosen: Sequence[TensorInfo], given: Given) ->
     named = _given(chosen, given)
     folders = list(dict.fromkeys(file.parent for file in reader.files))
     link = _link(folders)
-    vocabularies: list[tuple[str, ...]] | None = None
+    vocabularies: list[tuple[Path, tuple[str, ...]]] | None = None
     for info in chosen:
         if info.name in named:
             continue
@@ -84,10 +84,14 @@ def name_features(reader: Reader, chosen: Sequence[TensorInfo], given: Given) ->
             named[info.name] = Naming(tuple(map(str, range(info.n))), link)
         elif lists_tokens(info.tensor or info.name):
             if vocabularies is None:
-                vocabularies = list(dict.fromkeys(tokens for _, tokens in read_vocabularies(folders)))
-            fitting = [tokens for tokens in vocabularies if len(tokens) == info.n]
+                vocabularies = read_vocabularies(folders)
+            fitting = {
+                path.parent: tokens for path, tokens in reversed(vocabularies) if len(tokens) == info.n
+            }
             # Two models that differ in their tokens and agree in their number do not tell which is meant.
-            named[info.name] = Naming(fitting[0] if len(fitting) == 1 else None)
+            named[info.name] = Naming(
+                next(iter(fitting.values())) if len(set(fitting.values())) == 1 else None
+            )
         else:
             named[info.name] = UNNAMED
     return named
