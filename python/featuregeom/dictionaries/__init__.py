@@ -1,24 +1,45 @@
 """Trained dictionaries: whether a matrix differs from random, and what it holds beyond its spectrum."""
 
+from featuregeom.dictionaries.density import WeightedCapacity, read_density, weighted_capacity
 from featuregeom.dictionaries.groups import SpectralGroups, spectral_groups
+from featuregeom.dictionaries.interference import Interference, interference
 from featuregeom.dictionaries.layers import by_layers, layers_of
 from featuregeom.dictionaries.matching import Matching, Scores, match
 from featuregeom.dictionaries.random_spectrum import expected_max_cosine, frame_potential_p, spectrum_edges
+from featuregeom.dictionaries.readout import (
+    Antipodes,
+    Readout,
+    RelatedLatents,
+    antipodes,
+    readout,
+    related_latents,
+)
 from featuregeom.dictionaries.sentence import SENTENCES, Verdict, verdict
 
 __all__ = [
     "SENTENCES",
+    "Antipodes",
+    "Interference",
     "Matching",
+    "Readout",
+    "RelatedLatents",
     "Scores",
     "SpectralGroups",
     "Verdict",
+    "WeightedCapacity",
+    "antipodes",
     "by_layers",
     "expected_max_cosine",
     "frame_potential_p",
+    "interference",
     "layers_of",
     "match",
+    "read_density",
+    "readout",
+    "related_latents",
     "spectral_groups",
     "spectrum_edges",
     "verdict",
+    "weighted_capacity",
 ]
 __dir__ = __all__.copy
