@@ -337,3 +337,18 @@ def network_cells(
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Cells: ...
+def order_tests(
+    sets: list[tuple[NDArray[np.float64], NDArray[np.float64], float, float]],
+    *,
+    variants: int,
+    draws: int,
+    hits: int,
+    ball_below: float,
+    ball_draws: int,
+    strict_draws: int,
+    guard: bool,
+    line: bool,
+    seed: int,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[tuple[list[float], NDArray[np.int64], NDArray[np.int64], list[float]]]: ...

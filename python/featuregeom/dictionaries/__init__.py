@@ -1,5 +1,6 @@
 """Trained dictionaries: whether a matrix differs from random, and what it holds beyond its spectrum."""
 
+from featuregeom.dictionaries.circle import Shape, shape
 from featuregeom.dictionaries.density import WeightedCapacity, read_density, weighted_capacity
 from featuregeom.dictionaries.groups import SpectralGroups, spectral_groups
 from featuregeom.dictionaries.interference import Interference, interference
@@ -24,6 +25,7 @@ __all__ = [
     "Readout",
     "RelatedLatents",
     "Scores",
+    "Shape",
     "SpectralGroups",
     "Verdict",
     "WeightedCapacity",
@@ -37,6 +39,7 @@ __all__ = [
     "read_density",
     "readout",
     "related_latents",
+    "shape",
     "spectral_groups",
     "spectrum_edges",
     "verdict",

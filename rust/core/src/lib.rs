@@ -17,6 +17,7 @@
 //! | [`matching`] | two sets of features matched one to one, with a bound of what the best matching has |
 //! | [`spectrum`] | eigenvalues of `F`, their grouping into eigenspaces, each feature's spectral measure and capacity |
 //! | [`scheme`] | relations between points: levels of cosines, coherent closure, intersection numbers |
+//! | [`orders`] | the cyclic order, path or partition of a few points, and p-values of it from random sets |
 //! | [`pattern`] | codes of networks, packed to bits: counts, fingerprints, Hamming distances, sketches |
 //! | [`cells`] | the linear regions of a network on a plane |
 //! | [`header`] | the header of a safetensors file, checked |
@@ -34,6 +35,7 @@ pub mod gram;
 pub mod header;
 pub mod matching;
 pub mod matrix;
+pub mod orders;
 pub mod pattern;
 pub mod run;
 pub mod scheme;

@@ -18,6 +18,7 @@ mod enter;
 mod gram;
 mod header;
 mod matching;
+mod orders;
 mod pattern;
 mod scheme;
 mod spectrum;
@@ -37,6 +38,8 @@ mod _core {
     use crate::header::safetensors_header;
     #[pymodule_export]
     use crate::matching::match_features;
+    #[pymodule_export]
+    use crate::orders::order_tests;
     #[pymodule_export]
     use crate::pattern::{
         PatternCounter, PatternSketch, code_fingerprints, hamming_distances, hamming_knn,

@@ -20,7 +20,7 @@ mod cosines;
 mod exact;
 mod levels;
 mod numbers;
-mod random;
+pub(crate) mod random;
 mod relations;
 mod spread;
 mod sums;

@@ -1,7 +1,7 @@
 //! Reproducible random words: splitmix64 (Steele, Lea & Flood 2014), which has a stream for every seed.
 
 /// A stream of random words.
-pub(super) struct Words(u64);
+pub(crate) struct Words(u64);
 
 impl Words {
     pub fn new(seed: u64) -> Self {
@@ -19,7 +19,7 @@ impl Words {
 }
 
 /// Every bit of the result depends on every bit of `word`; no two words give the same.
-pub(super) fn mix(word: u64) -> u64 {
+pub(crate) fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)

@@ -1,0 +1,110 @@
+"""Circles and lines of sets of rows: against slow orders, their null, and what is known of words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import featuregeom as fg
+from featuregeom.dictionaries import shape
+from featuregeom.dictionaries.circle import circle_tests
+from oracles import circles
+
+
+def circle(s, rng, share=1.0, dim=16, mean=1.0):
+    """A circle in random order that has `share` of the variance, the rest noise; and the order."""
+    turn = 2 * np.pi * np.arange(s) / s
+    order = rng.permutation(s)
+    exact = (
+        np.column_stack([np.cos(turn), np.sin(turn)])[order]
+        @ np.linalg.qr(rng.standard_normal((dim, 2)))[0].T
+    )
+    noise = rng.standard_normal((s, dim)) * np.sqrt((1 - share) / share / dim)
+    return exact + noise + mean * rng.standard_normal(dim) / np.sqrt(dim), np.argsort(order)
+
+
+def same_cycle(found, wanted):
+    s = len(wanted)
+    place = np.argsort(wanted)
+    steps = np.diff(place[np.append(found, found[0])]) % s
+    return bool((steps == 1).all() or (steps == s - 1).all())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_order_search_is_that_of_the_oracle(seed):
+    rng = np.random.default_rng(seed)
+    s = int(rng.integers(5, 14))
+    A = rng.standard_normal((s, int(rng.integers(2, 20)))) + rng.standard_normal()
+    unit = A / np.linalg.norm(A, axis=1, keepdims=True)
+    found = circle_tests([A], draws=99, strict=False)[0]
+    c, line, parts, order = circles.statistics(circles.principal(unit))
+    raw = circles.statistics(circles.principal(A))
+    assert found.fit == pytest.approx(c, abs=1e-9)
+    assert found.line_fit == pytest.approx(line, abs=1e-9)
+    assert found.passes_guard == (c > max(line, parts) and raw[0] > max(raw[1:3]))
+    assert same_cycle(found.order, order)
+
+
+def test_the_search_comes_near_the_best_of_all_orders():
+    for seed in range(5):
+        A = np.random.default_rng(seed).standard_normal((7, 6))
+        found = shape(A, draws=99)
+        unit = A / np.linalg.norm(A, axis=1, keepdims=True)
+        G = circles.normalised(circles.principal(unit) @ circles.principal(unit).T)
+        best = circles.best_of_all(G, circles.kernel(7, "circle"))
+        tested = circle_tests([A], draws=99, strict=False)[0]
+        assert best - 0.1 <= tested.fit <= best + 1e-9
+        assert 0 < found.share <= 1
+
+
+def test_threads_do_not_matter():
+    rng = np.random.default_rng(1)
+    sets = [circle(int(rng.integers(5, 16)), rng, share)[0] for share in (0.3, 0.6, 0.9) for _ in range(4)]
+    runs = [circle_tests(sets, seed=3, draws=199, line=True, guard=False, num_threads=n) for n in (1, 2)]
+    for one, two in zip(*runs, strict=True):
+        assert (one.circle_p, one.strict_p, one.line_p) == (two.circle_p, two.strict_p, two.line_p)
+
+
+def test_a_circle_is_found_in_its_order():
+    for seed in range(5):
+        A, wanted = circle(12, np.random.default_rng(seed), share=0.9)
+        found = circle_tests([A], draws=999)[0]
+        assert found.passes_guard
+        assert found.circle_p <= 0.01
+        assert same_cycle(found.order, wanted)
+
+
+def test_a_line_is_a_line():
+    rng = np.random.default_rng(0)
+    steps = np.cumsum(rng.standard_normal((20, 40)), axis=0)
+    found = shape(steps[rng.permutation(20)], draws=999)
+    assert (found.kind, found.line_p) == ("line", 0.001)
+    assert "line" in str(found)
+
+
+def test_p_values_are_uniform_under_the_null():
+    """A Gaussian cloud is a random set of its own spectrum: raw rows are exact, the larger of two p-values is above."""
+    rng = np.random.default_rng(0)
+    sets = [rng.standard_normal((9, 5)) * [3, 2, 1, 1, 0.5] + 20 for _ in range(300)]
+    p = np.array([one.circle_p for one in circle_tests(sets, guard=False, draws=199, strict=False)])
+    for level in (0.05, 0.2, 0.5):
+        # Four standard deviations of a binomial count above its mean.
+        assert (p <= level).sum() <= 300 * level + 4 * np.sqrt(300 * level)
+
+
+@pytest.mark.parametrize(
+    ("A", "error"),
+    [
+        (np.ones((4, 3)), fg.errors.ShapeError),
+        (np.ones((300, 3)), fg.errors.ShapeError),
+        (np.ones(5), fg.errors.ShapeError),
+        (np.full((6, 3), np.nan), fg.errors.NonFiniteError),
+    ],
+)
+def test_wrong_sets_are_refused(A, error):
+    with pytest.raises(error):
+        shape(A)
+
+
+def test_equal_rows_are_no_circle():
+    assert shape(np.ones((6, 3)), draws=99).circle_p == 1
