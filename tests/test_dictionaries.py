@@ -327,3 +327,14 @@ def test_an_analysis_gives_verdicts_and_pairs(tmp_path: Path) -> None:
 )
 def test_layers_by_their_names(name: str, layers: str) -> None:
     assert fg.dictionaries.layers_of(name) == layers
+
+
+def test_beside_a_named_geometry_the_sentence_says_why_both_are_true() -> None:
+    from featuregeom.dictionaries import NAMED
+
+    pentagon = fg.shapes.polygon(5)
+    row = fg.analyze({"toy": pentagon, "random": gaussian(60, 40, 3)}, num_threads=1).matrices.set_index("matrix")
+    assert row.loc["toy", ["geometry", "verdict"]].tolist() == ["1 × pentagon", NAMED["spectrum"]]
+    assert row.loc["random", ["geometry", "verdict"]].tolist() == ["", SENTENCES[0]]
+    assert all(NAMED[kind].startswith(sentence) for kind, sentence in fg.dictionaries.SENTENCES.items())
+    assert fg.dictionaries.verdict(pentagon).kind == "spectrum"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
 import featuregeom as fg
+from featuregeom.dictionaries.cost import pair_operations
 from featuregeom.errors import NonFiniteError, ParameterError
 from featuregeom.features import as_features
 from featuregeom.null_model import measure_draws, spectrum_draws
@@ -364,6 +366,46 @@ def test_two_copies_do_not_explain_themselves() -> None:
     apart = scores(X, 8, k=1).scores[0, 0]
     assert alone < 6
     assert apart > 12
+
+
+@pytest.mark.parametrize("shape", [(90, 90), (300, 30), (40, 60), (2000, 30), (12, 20)], ids=str)
+@pytest.mark.parametrize("n_draws", [0, 2])
+def test_operations_are_counted_beforehand(
+    shape: tuple[int, int], n_draws: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from featuregeom import _core
+
+    X = gaussian(*shape, 1)
+    X[1] = X[0] + 0.001 * X[1]  # found, so that draws are made
+    done = 0
+
+    def counting(module: object, name: str, count: Any) -> None:
+        real = getattr(module, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal done
+            done += count(*(each.shape for each in arguments if hasattr(each, "shape")))
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(module, name, counted)
+
+    own = fg.spectra.spectrum(X)
+    q = 0.999  # in few dimensions nothing is significant below
+    counting(_core, "eigh", lambda F: 9 * F[0] ** 3)
+    counting(_core, "frame_operator", lambda X: X[0] * X[1] * (X[1] + 1))
+    counting(_core, "measures", lambda X, *_: 2 * X[0] * X[1] ** 2)
+    counting(
+        _core,
+        "null_sweep",
+        lambda X, _, Y=None, *__: 4 * X[1] * (X[0] * Y[0] if Y else X[0] * (X[0] - 1) // 2),
+    )
+    counting(np.linalg, "qr", lambda X: 4 * X[0] * X[1] ** 2)
+    found = significant(X, q, n_draws=n_draws, spectrum=own, **QUIET)
+    if found.n_draws == n_draws:
+        assert done == pair_operations(*shape, n_draws)
+    else:
+        assert done == pair_operations(*shape, 0)
+    assert found.n_draws == n_draws or found.n_total == 0
 
 
 @pytest.mark.slow

@@ -15,9 +15,10 @@ from featuregeom.dictionaries.readout import (
     readout,
     related_latents,
 )
-from featuregeom.dictionaries.sentence import SENTENCES, Verdict, verdict
+from featuregeom.dictionaries.sentence import NAMED, SENTENCES, Verdict, verdict
 
 __all__ = [
+    "NAMED",
     "SENTENCES",
     "Antipodes",
     "Interference",

@@ -20,7 +20,7 @@ from featuregeom.pairs import Pairs, SignificantPairs, significant, sweep
 from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
 
-__all__ = ["SENTENCES", "Verdict", "verdict"]
+__all__ = ["NAMED", "SENTENCES", "Verdict", "verdict"]
 
 Kind = Literal["random", "spectrum", "structure"]
 
@@ -30,6 +30,13 @@ SENTENCES: dict[Kind, str] = {
     "structure": "holds structure beyond its spectrum",
 }
 """What each kind of verdict says."""
+
+NAMED: dict[Kind, str] = {
+    "random": f"{SENTENCES['random']} by its pairs and its spectrum: its named geometry shows in its cosines alone",
+    "spectrum": f"{SENTENCES['spectrum']}: its named geometry is in that spectrum, which explains every pair",
+    "structure": SENTENCES["structure"],
+}
+"""The same beside the name of a geometry: exact shapes are eigenspaces, and few features make no significant pair."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import frames, random_directions
-from featuregeom.dictionaries import SENTENCES
+from featuregeom.dictionaries import NAMED, SENTENCES
 from featuregeom.findings.outliers import TIMES
 from featuregeom.measures.column import Table
 from featuregeom.measures.measured import Measured
@@ -271,8 +271,12 @@ def geometry(of: Measured) -> str:
 
 @MATRICES.column("verdict", dtype="str", cost=_VERDICT, shown=True)
 def verdict(of: Measured) -> str:
-    """Whether the features differ from random directions, in one of three sentences; empty where not asked for."""
-    return SENTENCES[of.verdict.kind] if of.verdict else ""
+    """Whether the features differ from random directions, in one of three sentences; empty without pairs.
+
+    Beside a named geometry it goes on to say why the name and a verdict without structure are both right.
+    """
+    said = NAMED if any(block.geometry for block in of.blocks) else SENTENCES
+    return said[of.verdict.kind] if of.verdict else ""
 
 
 @MATRICES.column("pairs", dtype="Int64", cost=_VERDICT, shown=True)
