@@ -333,7 +333,9 @@ def test_beside_a_named_geometry_the_sentence_says_why_both_are_true() -> None:
     from featuregeom.dictionaries import NAMED
 
     pentagon = fg.shapes.polygon(5)
-    row = fg.analyze({"toy": pentagon, "random": gaussian(60, 60, 1)}, num_threads=1).matrices.set_index("matrix")
+    row = fg.analyze({"toy": pentagon, "random": gaussian(60, 60, 1)}, num_threads=1).matrices.set_index(
+        "matrix"
+    )
     assert row.loc["toy", ["geometry", "verdict"]].tolist() == ["1 × pentagon", NAMED["spectrum"]]
     assert row.loc["random", ["geometry", "verdict"]].tolist() == ["", SENTENCES[0]]
     assert all(NAMED[kind].startswith(sentence) for kind, sentence in fg.dictionaries.SENTENCES.items())
