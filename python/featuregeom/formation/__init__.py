@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from featuregeom.formation.agop import agop
 from featuregeom.formation.alignment import KINDS, Alignment, alignment
 from featuregeom.formation.ansatz import VARIANTS, Fact, Nfa, Variant, fact, nfa
 from featuregeom.formation.balance import Balance, balancedness
 from featuregeom.formation.canonical import RELATIONS, Crh, TiedNull, crh, stationarity
 from featuregeom.formation.collapse import NeuralCollapse, neural_collapse
+from featuregeom.formation.collect import collect
+from featuregeom.formation.covariance_folder import SavedMoments, collect_folder
 from featuregeom.formation.entropy import (
     effective_rank,
     entropy_gradient,
@@ -14,12 +17,14 @@ from featuregeom.formation.entropy import (
     renyi_entropy,
     von_neumann_entropy,
 )
+from featuregeom.formation.losses import GRADIENTS
 from featuregeom.formation.moments import LayerMoments, Moments
 from featuregeom.formation.powers import PHASES, PowerLaw, PowerPhase, power_law, power_phase
 from featuregeom.formation.regulariser import entropy_regulariser
 from featuregeom.formation.sides import STATISTICS, Sides, sides
 
 __all__ = [
+    "GRADIENTS",
     "KINDS",
     "PHASES",
     "RELATIONS",
@@ -35,11 +40,15 @@ __all__ = [
     "Nfa",
     "PowerLaw",
     "PowerPhase",
+    "SavedMoments",
     "Sides",
     "TiedNull",
     "Variant",
+    "agop",
     "alignment",
     "balancedness",
+    "collect",
+    "collect_folder",
     "crh",
     "effective_rank",
     "entropy_gradient",
