@@ -15,6 +15,7 @@ __all__ = [
     "check_finite",
     "code_fingerprints",
     "coordinates",
+    "dendrogram",
     "eigenspaces",
     "eigh",
     "eigvalsh",
@@ -257,6 +258,22 @@ def hamming_range_counts(
     *,
     num_threads: int | None = None,
 ) -> NDArray[np.uint64]: ...
+def dendrogram(
+    neighbours: NDArray[np.int64],
+    strengths: NDArray[np.float64],
+    *,
+    least: int,
+    most: int,
+    ratio: float,
+    num_threads: int | None = None,
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.int64],
+]: ...
 def hamming_distances(
     train: NDArray[np.uint64], queries: NDArray[np.uint64], n_bits: int, *, num_threads: int | None = None
 ) -> NDArray[np.uint32]: ...

@@ -2,6 +2,7 @@
 
 from featuregeom.dictionaries.circle import Shape, shape
 from featuregeom.dictionaries.density import WeightedCapacity, read_density, weighted_capacity
+from featuregeom.dictionaries.families import Families, families
 from featuregeom.dictionaries.groups import SpectralGroups, spectral_groups
 from featuregeom.dictionaries.interference import Interference, interference
 from featuregeom.dictionaries.layers import by_layers, layers_of
@@ -21,6 +22,7 @@ __all__ = [
     "NAMED",
     "SENTENCES",
     "Antipodes",
+    "Families",
     "Interference",
     "Matching",
     "Readout",
@@ -33,6 +35,7 @@ __all__ = [
     "antipodes",
     "by_layers",
     "expected_max_cosine",
+    "families",
     "frame_potential_p",
     "interference",
     "layers_of",

@@ -19,7 +19,7 @@ from featuregeom.summary import summarised
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SpectralGroups", "spectral_groups"]
+__all__ = ["SpectralGroups", "benjamini_hochberg", "spectral_groups"]
 
 _ROUNDING = 1e-9
 """Masses that differ by less are equal: features of one eigenspace have mass 1 up to this."""
@@ -191,7 +191,7 @@ def spectral_groups(
         null, saturation = _null_in_stages(spectrum, masses, stages, q, seed)
         null_mean = float(null.mean())
         p[known] = (1 + _at_least(null, masses)) / (1 + len(null))
-        rates[known] = _benjamini_hochberg(p[known])
+        rates[known] = benjamini_hochberg(p[known])
     localised = np.nan_to_num(rates, nan=1.0) <= q
     return SpectralGroups(
         eigenspace=measured.eigenspace,
@@ -217,7 +217,7 @@ def _null_in_stages(
     for stage in stages[1:]:
         counts = _at_least(null, masses)
         least = np.where(counts > 0, chi2.ppf(_SURE, 2 * np.maximum(counts, 1)) / 2, 0.0) / len(null)
-        if len(null) >= stage or (_benjamini_hochberg(least) > q).all():
+        if len(null) >= stage or (benjamini_hochberg(least) > q).all():
             break
         more, further = _null(spectrum, len(masses), stage - len(null), random)
         share = len(null) / stage
@@ -258,7 +258,7 @@ def _chunks(total: int, size: int) -> list[int]:
     return [size] * (total // size) + ([total % size] if total % size else [])
 
 
-def _benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Smallest false discovery rate at which each is found."""
     order = np.argsort(p, kind="stable")
     rates = p[order] * len(p) / np.arange(1, len(p) + 1)

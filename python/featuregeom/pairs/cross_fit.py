@@ -25,7 +25,16 @@ from featuregeom.random_directions import null_dimensions
 from featuregeom.spectra import Spectrum, measures, of_operator
 from featuregeom.summary import summarised
 
-__all__ = ["Coordinates", "Scores", "all_scores", "coordinates_of", "default_parts", "left_out"]
+__all__ = [
+    "Coordinates",
+    "Scores",
+    "all_scores",
+    "coordinates_of",
+    "default_parts",
+    "left_out",
+    "shares",
+    "split_seed",
+]
 
 _MANY = 64
 """Where n is at least this many times m, one pair moves no eigenspace by more than the other features do: all features
@@ -137,6 +146,11 @@ def _two_by_two(n_parts: int) -> list[tuple[int, ...]]:
     return [*combinations(range(n_parts), 2)] if n_parts > 1 else [(0,)]
 
 
+def split_seed(seed: int) -> int:
+    """Give the seed of the split that `significant` uses for the features themselves."""
+    return int(np.random.SeedSequence(seed).spawn(1)[0].generate_state(1)[0])
+
+
 def coordinates_of(features: Features, spectrum: Spectrum, squares: NDArray[np.float64]) -> Coordinates:
     """Drop zero features, by their squared norms; take fewer features than dimensions along their eigenvectors."""
     index = np.flatnonzero(squares > 0)
@@ -198,7 +212,7 @@ def all_scores(
         for part in line:
             table = features.take(parts[part])
             held.append(
-                (parts[part], table.values, _shares(table, spectrum, coordinates.ambient, num_threads))
+                (parts[part], table.values, shares(table, spectrum, coordinates.ambient, num_threads))
             )
         tasks: list[tuple[Any, ...]] = [
             (held[line.index(part)],) for part in sorted(alone.intersection(line))
@@ -206,7 +220,7 @@ def all_scores(
         tasks += combinations(held, 2)
         alone -= set(line)
         for task in tasks:
-            arguments = [item for _, values, shares in task for item in (values, shares)]
+            arguments = [item for _, values, mass in task for item in (values, mass)]
             counts, steps, _, found = _core.null_sweep(
                 *arguments, by_score=by_score, by_cosine=by_cosine, least=least, num_threads=num_threads
             )
@@ -260,10 +274,27 @@ def _others(
     )
 
 
-def _shares(
+def shares(
     features: Features, spectrum: Spectrum, ambient: int, num_threads: int | None
 ) -> NDArray[np.float64]:
-    """Spectral measures over the roots of dimensions, the null space being one eigenspace among the others."""
+    """Give spectral measures over the roots of dimensions, the null space being one eigenspace among the others.
+
+    Parameters
+    ----------
+    features : Features
+        Some of the features.
+    spectrum : Spectrum
+        Whose eigenspaces.
+    ambient : int
+        Dimensions, as in `Coordinates`.
+    num_threads : int or None
+        Threads to use.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n_eigenspaces) or one more
+        The variance of the cosine of two features under the measure null is the inner product of their rows.
+    """
     masses = measures(features, spectrum, num_threads=num_threads).masses
     assert masses is not None
     masses = np.nan_to_num(masses)

@@ -18,6 +18,7 @@
 //! | [`spectrum`] | eigenvalues of `F`, their grouping into eigenspaces, each feature's spectral measure and capacity |
 //! | [`scheme`] | relations between points: levels of cosines, coherent closure, intersection numbers |
 //! | [`orders`] | the cyclic order, path or partition of a few points, and p-values of it from random sets |
+//! | [`families`] | single linkage of kept neighbours: which features belong together, at any strength |
 //! | [`pattern`] | codes of networks, packed to bits: counts, fingerprints, Hamming distances, sketches |
 //! | [`cells`] | the linear regions of a network on a plane |
 //! | [`header`] | the header of a safetensors file, checked |
@@ -31,6 +32,7 @@
 
 pub mod cells;
 pub mod error;
+pub mod families;
 pub mod gram;
 pub mod header;
 pub mod matching;

@@ -15,6 +15,7 @@
 mod arrays;
 mod cells;
 mod enter;
+mod families;
 mod gram;
 mod header;
 mod matching;
@@ -32,6 +33,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::cells::{Cells, network_cells};
+    #[pymodule_export]
+    use crate::families::dendrogram;
     #[pymodule_export]
     use crate::gram::{check_finite, frame_operator, nonfinite_rows, null_sweep, squared_norms, sweep};
     #[pymodule_export]

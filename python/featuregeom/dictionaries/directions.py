@@ -1,0 +1,130 @@
+"""Families of one direction: copies and antipodes, and how likely chance would bring them together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.summary import summarised
+
+__all__ = ["OneDirection", "chance_of_cosine", "chance_of_tree", "exact", "one_direction"]
+
+_SAME = 0.9
+"""Least absolute cosine of copies: versions of one direction, each with noise of a third of its norm. Choice."""
+
+_ROUNDINGS = 64.0
+"""Cosines of equal directions are 1 up to so many roundings: a float32 row of 4096 entries stays within ten."""
+
+
+@summarised
+@dataclass(frozen=True)
+class OneDirection:
+    """Features along one line.
+
+    Attributes
+    ----------
+    kind : {"copies", "antipodes"}
+        Copies where all cosines are positive.
+    cosine : float
+        Smallest absolute cosine of two of them.
+    share : float
+        Share of their directions' squared norm along the line.
+    """
+
+    kind: Literal["copies", "antipodes"]
+    cosine: float
+    share: float
+
+
+def one_direction(rows: NDArray[np.float64]) -> OneDirection | None:
+    """Say whether features lie along one line, up to an angle of 26 degrees between any two.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (s, m)
+        Nonzero features.
+
+    Returns
+    -------
+    OneDirection or None
+    """
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    least = float(np.abs(cosines).min())
+    if least < _SAME:
+        return None
+    signs = np.sign(cosines[0])
+    if (cosines * np.outer(signs, signs)).min() < 0:
+        return None
+    share = float(np.linalg.eigvalsh(cosines)[-1]) / len(rows)
+    return OneDirection("copies" if cosines.min() > 0 else "antipodes", min(least, 1.0), min(share, 1.0))
+
+
+def exact(line: OneDirection, epsilon: float) -> bool:
+    """Say whether the features lie along one line up to the rounding of an element type."""
+    return 1 - line.cosine <= _ROUNDINGS * epsilon
+
+
+def chance_of_cosine(cosine: float, n: int, dims: float) -> float:
+    r"""Bound the chance that any two of n random directions have an absolute cosine this large.
+
+    .. math:: \binom n2 P(|c| \ge \text{cosine}), \qquad c^2 \sim \mathrm{Beta}(\tfrac12, \tfrac{d-1}2)
+
+    Parameters
+    ----------
+    cosine : float
+        From 0 to 1.
+    n : int
+        Directions.
+    dims : float
+        Dimensions d; those that an uneven spectrum is worth, :math:`(\sum \lambda)^2 / \sum \lambda^2`.
+
+    Returns
+    -------
+    float
+        At most 1, which it is in one dimension.
+    """
+    from scipy.special import betainc
+
+    if dims <= 1:
+        return 1.0
+    tail = float(betainc((dims - 1) / 2, 0.5, max(1 - cosine * cosine, 0.0)))
+    return min(1.0, n * (n - 1) / 2 * tail)
+
+
+def chance_of_tree(cosine: float, size: int, n: int, dims: float) -> float:
+    r"""Bound the chance that so many of n random directions hang together by absolute cosines this large.
+
+    The expected number of trees of s - 1 such links; along a tree the cosines of random directions are independent:
+
+    .. math:: \frac{n^s s^{s-2}}{s!} \, P(|c| \ge \text{cosine})^{s-1}
+
+    Parameters
+    ----------
+    cosine : float
+        The weakest link, from 0 to 1.
+    size : int
+        Directions s that hang together, at least 2.
+    n : int
+        Directions in all.
+    dims : float
+        As in `chance_of_cosine`.
+
+    Returns
+    -------
+    float
+        At most 1.
+
+    References
+    ----------
+    Cayley's formula for the number of trees.
+    """
+    pair = chance_of_cosine(cosine, 2, dims)
+    if pair <= 0:
+        return 0.0
+    trees = size * math.log(n) + (size - 2) * math.log(size) - math.lgamma(size + 1)
+    return math.exp(min(trees + (size - 1) * math.log(pair), 0.0))

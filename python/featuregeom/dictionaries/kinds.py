@@ -1,0 +1,278 @@
+"""What a set of features is: copies, antipodes, a named geometry, a circle, or a cluster; in this order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featuregeom.dictionaries.candidates import circle_candidates, weakest_link
+from featuregeom.dictionaries.circle import circle_tests
+from featuregeom.dictionaries.directions import chance_of_cosine, chance_of_tree, exact, one_direction
+from featuregeom.dictionaries.groups import benjamini_hochberg
+from featuregeom.dictionaries.links import Links, Node
+from featuregeom.frames import Progress
+from featuregeom.pairs import SignificantPairs
+from featuregeom.pairs.rejections import bound
+from featuregeom.recognise.detect import detect_cosines
+from featuregeom.recognise.inputs import cosines_of
+from featuregeom.recognise.through_noise import MOST_POINTS, name_through_noise
+
+__all__ = ["KINDS", "Called", "Kind", "call_circles", "call_nodes"]
+
+Kind = Literal["copies", "antipodes", "geometry", "simplex", "circle", "cluster"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The order in which kinds are tried, and listed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Called:
+    """A family.
+
+    Attributes
+    ----------
+    node : Node
+        Members and links.
+    kind : Kind
+        What it is.
+    name : str
+        Of the geometry; empty for other kinds.
+    p, q, fit : float
+        See `Families`.
+    share : float
+        See `Families`.
+    order : ndarray of int64
+        Members, around the circle where it is one.
+    """
+
+    node: Node
+    kind: Kind
+    name: str = ""
+    p: float = math.nan
+    q: float = math.nan
+    fit: float = math.nan
+    share: float = math.nan
+    order: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def call_nodes(
+    links: Links,
+    nodes: Sequence[Node],
+    pairs: SignificantPairs,
+    q: float,
+    seed: int,
+    progress: Progress | None,
+) -> list[Called]:
+    """Say of each set whether it is copies, antipodes, a named geometry, a simplex or a cluster; or leave it out.
+
+    Parameters
+    ----------
+    links : Links
+        Of the features.
+    nodes : sequence of Node
+        Candidates; a set may come by several kinds of link.
+    pairs : SignificantPairs
+        Of the same features.
+    q : float
+        Level of the chance that two features point one way.
+    seed : int
+        Of the draws for names.
+    progress : callable or None
+        Called with candidates done and candidates in all.
+
+    Returns
+    -------
+    list of Called
+        Each set at most once.
+    """
+    sets: dict[bytes, list[Node]] = {}
+    for node in nodes:
+        sets.setdefault(node.members.tobytes(), []).append(node)
+    tested = sum(len(same[0].members) > 2 for same in sets.values())
+    found = []
+    for done, same in enumerate(sets.values()):
+        if progress is not None:
+            progress(done, len(sets))
+        called = (
+            _directions(links, same, pairs, q) or _name(links, same, tested, q, seed) or _cluster(same, pairs)
+        )
+        if called is not None:
+            found.append(called)
+    return found
+
+
+def _views(links: Links, same: Sequence[Node]) -> list[Node]:
+    """Give the nodes of one set whose vectors differ: as they are, and beside the dominant eigenspaces."""
+    first = same[0]
+    raw = [node for node in same if node.link != "projected"][:1]
+    beside = [node for node in same if node.link == "projected"][:1]
+    if not beside and first.link == "z" and links.space.dominant:
+        beside = [replace(first, link="projected")]
+    return raw + beside
+
+
+def _directions(links: Links, same: Sequence[Node], pairs: SignificantPairs, q: float) -> Called | None:
+    space = links.space
+    linked = [node for node in same if node.link == "z" and node.birth >= pairs.threshold]
+    for node in _views(links, same):
+        line = one_direction(space.vectors(node.members, node.link))
+        if line is None:
+            continue
+        # What dominates the spectrum brings all features near to one direction.
+        if linked and (node.link == "projected" or not space.dominant):
+            p, rate = _of_link(linked[0].birth, pairs)
+        else:
+            # Equal directions are so in all dimensions that they are given in, whatever the others span.
+            same_line = exact(line, space.own.epsilon) and node.link != "projected"
+            dims = float(space.features.m) if same_line else space.effective_dimensions(node.link)
+            p = rate = chance_of_cosine(line.cosine, space.features.n, dims)
+        if rate <= q:
+            return Called(node, line.kind, p=p, q=rate, share=line.share, order=node.members)
+    return None
+
+
+def _name(links: Links, same: Sequence[Node], tested: int, q: float, seed: int) -> Called | None:
+    """Name what hangs together by cosines; links by z take some vertices of a geometry for nearer than others."""
+    if not 3 <= len(same[0].members) <= MOST_POINTS:
+        return None
+    for node in same:
+        if node.link == "z":
+            continue
+        rows = links.space.vectors(node.members, node.link)
+        called = None
+        if node.link == "projected" or np.linalg.matrix_rank(rows) == rows.shape[1]:
+            called = _by_tolerance(links, node, rows, q, seed)
+        called = called or _through_noise(links, node, rows, tested, seed)
+        if called is not None:
+            return called
+    return None
+
+
+def _through_noise(
+    links: Links, node: Node, rows: NDArray[np.float64], tested: int, seed: int
+) -> Called | None:
+    found = name_through_noise(rows, seed=seed, span=links.space.effective_dimensions(node.link))
+    if found is None:
+        return None
+    return Called(
+        node,
+        "simplex" if found.kind == "simplex" else "geometry",
+        found.name,
+        p=found.chance,
+        q=min(1.0, found.chance * tested),
+        fit=found.p,
+        share=found.share,
+        order=node.members[found.order],
+    )
+
+
+def _by_tolerance(links: Links, node: Node, rows: NDArray[np.float64], q: float, seed: int) -> Called | None:
+    """Name by the tolerances of `schemes.detect`, where what lies outside a geometry is no measure of noise.
+
+    There is nothing outside in as many dimensions as the geometry has. Projecting squeezes it, by 1 / m for each of the
+    dominant dimensions, and leaves the n-th part of a common mean: both have a direction, and noise has none.
+    """
+    space = links.space
+    full = node.link != "projected"
+    dims = space.effective_dimensions(node.link)
+    p = math.nan if full else chance_of_tree(node.birth, len(rows), space.features.n, dims)
+    if p > q:
+        return None
+    found = detect_cosines(*cosines_of(rows @ rows.T), seed=seed)
+    if not found.name:
+        return None
+    equal = len(np.unique(found.relations)) == 2
+    return Called(node, "simplex" if equal else "geometry", found.name, p=p, q=p, order=node.members)
+
+
+def _cluster(same: Sequence[Node], pairs: SignificantPairs) -> Called | None:
+    for node in same:
+        if node.link == "z" and node.birth >= pairs.threshold:
+            p, q = _of_link(node.birth, pairs)
+            return Called(node, "cluster", p=p, q=q, order=node.members)
+    return None
+
+
+def _of_link(z: float, pairs: SignificantPairs) -> tuple[float, float]:
+    """p-value and false discovery rate of a link that is significant."""
+    p = float(bound(np.array([z**2]), pairs.inflation)[0])
+    weaker = np.flatnonzero(np.abs(pairs.z) <= z)
+    listed = pairs.q[weaker[0]] if weaker.size else pairs.q.max(initial=0.0)
+    return p, float(listed)
+
+
+def call_circles(
+    links: Links,
+    called: Sequence[Called],
+    threshold: float,
+    shape_q: float,
+    *,
+    seed: int,
+    draws: int,
+    progress: Progress | None,
+) -> list[Called]:
+    """Find the circles among what is not called yet.
+
+    Parameters
+    ----------
+    links : Links
+        Of the features.
+    called : sequence of Called
+        What `call_nodes` found; its clusters may be circles, the rest may not.
+    threshold : float
+        Least abs(z) of a significant pair.
+    shape_q : float
+        False discovery rate over the sets that pass the guard.
+    seed, draws
+        Of the test.
+    progress : callable or None
+        As in `circle.circle_tests`.
+
+    Returns
+    -------
+    list of Called
+    """
+    shaped = [each.node.members for each in called if each.kind != "cluster"]
+    candidates = [
+        node
+        for node in circle_candidates(links, threshold)
+        # Part of a geometry or of copies is explained by them.
+        if not any(np.isin(node.members, members, assume_unique=True).all() for members in shaped)
+    ]
+    if not candidates:
+        return []
+    space = links.space
+    sets = [space.vectors(node.members, "z") for node in candidates]
+    tests = circle_tests(
+        sets,
+        [_asked(rows) for rows in sets],
+        seed=seed,
+        draws=draws,
+        num_threads=space.num_threads,
+        progress=progress,
+    )
+    passing = [place for place, test in enumerate(tests) if test.passes_guard]
+    rates = benjamini_hochberg(np.array([tests[place].circle_p for place in passing]))
+    return [
+        Called(
+            candidates[place],
+            "circle",
+            p=tests[place].circle_p,
+            q=float(rate),
+            share=tests[place].share,
+            order=candidates[place].members[tests[place].order],
+        )
+        for place, rate in zip(passing, rates, strict=True)
+        if rate <= shape_q
+    ]
+
+
+def _asked(rows: NDArray[np.float64]) -> float:
+    """Give the cosine that linkage asks of every member's nearest: the weakest link that holds them together."""
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return weakest_link(unit @ unit.T)
