@@ -18,6 +18,7 @@ from featuregeom.comparison import (
     on_frame_side,
     principal_angles,
     rays,
+    top_subspaces,
 )
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.operators import measures_against
@@ -106,8 +107,10 @@ def test_matches_of_a_turned_sum():
     c, s = math.cos(0.2), math.sin(0.2)
     turn[np.ix_([1, 5], [1, 5])] = [[c, s], [-s, c]]
     first, second = fg.spectra.spectrum(SHAPES), fg.spectra.spectrum(SHAPES @ turn)
-    found = match_eigenspaces(first, second)
+    found = match_eigenspaces(first, second, simple=True)
     assert [(match.first, match.second) for match in found] == [(2, 2), (0, 0), (1, 1)]
+    assert [match.simple for match in found] == [False, False, True]
+    assert [match.first for match in match_eigenspaces(first, second)] == [2, 0]
     np.testing.assert_allclose([match.overlap for match in found], [3, 1 + c**2, c**2], rtol=1e-9)
     np.testing.assert_allclose(found[1].angles, [0, 0.2], atol=1e-9)
     np.testing.assert_allclose(found[2].angles, [0.2], rtol=1e-9)
@@ -118,8 +121,55 @@ def test_matches_of_a_turned_sum():
 def test_matches_leave_out_what_is_orthogonal():
     first = fg.spectra.spectrum([[2.0, 0, 0], [0, 1, 0], [0, 0, 0]])
     second = fg.spectra.spectrum([[0, 0, 2.0], [0, 1, 0], [0, 0, 0]])
-    assert [(match.first, match.second) for match in match_eigenspaces(first, second)] == [(1, 1)]
+    assert [(match.first, match.second) for match in match_eigenspaces(first, second, simple=True)] == [
+        (1, 1)
+    ]
+    assert match_eigenspaces(first, second) == ()
     assert match_eigenspaces(first, fg.spectra.spectrum(np.zeros((3, 3)))) == ()
+
+
+def test_a_generic_spectrum_has_no_matches_of_spaces_but_subspaces():
+    """1 % of noise turns single eigenvectors anywhere, while the leading ones together stay what they are."""
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((300, 60)) * np.linspace(3, 1, 60)
+    Y = X + 0.01 * rng.standard_normal(X.shape)
+    first, second = fg.spectra.spectrum(X), fg.spectra.spectrum(Y)
+    assert match_eigenspaces(first, second) == ()
+    assert all(match.simple for match in match_eigenspaces(first, second, simple=True))
+    found = top_subspaces(first, second)
+    assert found.k.tolist() == [1, 2, 4, 8, 16]
+    np.testing.assert_allclose(found.null, found.k / 60)
+    assert (found.captured > 0.999).all()
+    other = top_subspaces(first, fg.spectra.spectrum(rng.standard_normal((300, 60))), [20])
+    assert other.overlap[0] == pytest.approx(20 / 60, abs=0.1)
+    assert other.captured[0] < 0.8
+
+
+def test_subspaces_are_those_of_their_definition():
+    rng = np.random.default_rng(4)
+    spectra = [
+        on_frame_side(X, fg.spectra.spectrum(X))
+        for X in (rng.standard_normal((5, 9)), rng.standard_normal((30, 9)))
+    ]
+    found = top_subspaces(*spectra, [1, 3, 5])
+    for row, k in enumerate(found.k):
+        U, V = (spectrum.vectors[:, :k] for spectrum in spectra)
+        angles = principal_angles(U.T, V.T)
+        assert found.largest_angle[row] == pytest.approx(angles.max(), abs=1e-9)
+        assert found.overlap[row] == pytest.approx(np.mean(np.cos(angles) ** 2), rel=1e-9)
+        F = spectra[1].vectors @ np.diag(spectra[1].retained) @ spectra[1].vectors.T
+        assert found.captured[row] == pytest.approx(
+            np.trace(U.T @ F @ U) / spectra[1].retained[:k].sum(), rel=1e-9
+        )
+    same = top_subspaces(spectra[1], spectra[1])
+    np.testing.assert_allclose([same.overlap, same.captured], 1, rtol=1e-9)
+    nothing = fg.spectra.spectrum(np.zeros((9, 9)))
+    assert len(top_subspaces(spectra[1], nothing).k) == 0
+    for wrong in ([0], [6], [1.5]):
+        with pytest.raises(ParameterError, match="k must be an integer"):
+            top_subspaces(*spectra, wrong)
+    with pytest.raises(ParameterError, match="on_frame_side"):
+        top_subspaces(fg.spectra.spectrum(rng.standard_normal((5, 9))), spectra[1])
 
 
 @given(arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(0, 9)))

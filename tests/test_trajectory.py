@@ -44,7 +44,9 @@ def test_every_number_is_that_of_one_matrix(n, m):
             np.testing.assert_allclose(found.js[t - 1], js_distance(*masses), atol=1e-6)
     assert found.steps.tolist() == [0, 1, 2, 3, 4, 5]
     assert len(found.matches) == 5
-    assert all(match.overlap > 0.9 for match in found.matches[0])
+    assert all(match.overlap > 0.9 and not match.simple for match in found.matches[0])
+    assert len(found.subspaces) == 5
+    assert all(step.captured.min() > 0.9 for step in found.subspaces)
 
 
 def test_standing_still_and_rotation():
@@ -65,8 +67,11 @@ def test_a_plane_that_turns_has_its_angle_and_its_distance():
     X, c = np.diag([3.0, 2.0, 1.0]), math.sqrt(0.5)
     turn = np.array([[c, c, 0], [-c, c, 0], [0, 0, 1]])
     found = Trajectory([X @ turn, X])
-    assert found.matches[0][0].angles == pytest.approx([0], abs=1e-12)
-    assert [match.angles[0] for match in found.matches[0][1:]] == pytest.approx([math.pi / 4] * 2)
+    assert found.matches[0] == ()  # single axes are no spaces
+    (subspaces,) = found.subspaces
+    assert subspaces.k.tolist() == [1]
+    assert subspaces.largest_angle == pytest.approx([math.pi / 4])
+    assert subspaces.overlap == pytest.approx([0.5])
     half = js_distance([0.5, 0.5], [1.0, 0.0])
     np.testing.assert_allclose(found.js, [[half, half, 0]], atol=1e-7)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom import _core
-from featuregeom.arguments import number_between
+from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features, off_graph
 from featuregeom.frames.null import noise
@@ -25,11 +25,13 @@ from featuregeom.summary import summarised
 __all__ = [
     "Match",
     "Rays",
+    "TopSubspaces",
     "js_distance",
     "match_eigenspaces",
     "on_frame_side",
     "principal_angles",
     "rays",
+    "top_subspaces",
 ]
 __dir__ = __all__.copy
 
@@ -52,6 +54,9 @@ class Match:
         :math:`\operatorname{tr}(P_a P_b) = \sum \cos^2 \theta`, at most the smaller dimension.
     angles : ndarray of float64
         Principal angles in radians, increasing, as many as the smaller dimension.
+    simple : bool
+        Whether either is a single eigenvector. Among the crowded eigenvalues of a generic spectrum those turn at the
+        least change of the features, so this is no match of spaces.
 
     References
     ----------
@@ -63,6 +68,35 @@ class Match:
     second: int
     overlap: float
     angles: Floats
+    simple: bool
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class TopSubspaces:
+    r"""The spans of the k leading eigenvectors of two spectra against each other, for several k; one row each.
+
+    Attributes
+    ----------
+    k : ndarray of int64, shape (K,)
+        Leading eigenvectors on either side.
+    largest_angle : ndarray of float64, shape (K,)
+        Largest principal angle in radians. Where no gap follows the k-th eigenvalue the last directions of the spans
+        are arbitrary, and so is this.
+    overlap : ndarray of float64, shape (K,)
+        Mean squared cosine of the principal angles.
+    null : ndarray of float64, shape (K,)
+        Its mean for a random subspace: k / m.
+    captured : ndarray of float64, shape (K,)
+        What the k leading eigenvectors of the first hold of the trace of the second operator, over what its own hold:
+        at most 1, and near it whenever the operators are, gaps or none.
+    """
+
+    k: NDArray[np.int64]
+    largest_angle: Floats
+    overlap: Floats
+    null: Floats
+    captured: Floats
 
 
 @summarised
@@ -189,7 +223,9 @@ def on_frame_side(X: Any, spectrum: Spectrum) -> Spectrum:
     return replace(spectrum, vectors=np.linalg.qr(vectors).Q, side="frame", along=None)
 
 
-def match_eigenspaces(spectrum_a: Spectrum, spectrum_b: Spectrum) -> tuple[Match, ...]:
+def match_eigenspaces(
+    spectrum_a: Spectrum, spectrum_b: Spectrum, *, simple: bool = False
+) -> tuple[Match, ...]:
     r"""Pair the eigenspaces of two spectra by overlap, and give the principal angles of each pair.
 
     The pair of largest :math:`\operatorname{tr}(P_a P_b)` is matched first, then the largest among the rest, and
@@ -200,6 +236,9 @@ def match_eigenspaces(spectrum_a: Spectrum, spectrum_b: Spectrum) -> tuple[Match
     ----------
     spectrum_a, spectrum_b : Spectrum
         Of side "frame", in the same number of dimensions; see `on_frame_side`.
+    simple : bool
+        Whether pairs in which either is a single eigenvector are listed, too. They are no match of spaces; what a
+        generic spectrum has in common with another, `top_subspaces` says.
 
     Returns
     -------
@@ -225,17 +264,12 @@ def match_eigenspaces(spectrum_a: Spectrum, spectrum_b: Spectrum) -> tuple[Match
     >>> from featuregeom.comparison import match_eigenspaces
     >>> first = fg.spectra.spectrum([[2.0, 0.0], [0.0, 1.0]])
     >>> second = fg.spectra.spectrum([[1.0, 0.0], [0.0, 2.0]])
-    >>> [(match.first, match.second, match.overlap) for match in match_eigenspaces(first, second)]
+    >>> [(match.first, match.second, match.overlap) for match in match_eigenspaces(first, second, simple=True)]
     [(0, 1, 1.0), (1, 0, 1.0)]
+    >>> match_eigenspaces(first, second)
+    ()
     """
-    for spectrum in (spectrum_a, spectrum_b):
-        if spectrum.side != "frame":
-            raise ParameterError(
-                f"a spectrum of shape {spectrum.shape} has the eigenvectors of its Gram matrix, which compare "
-                "with nothing else: pass comparison.on_frame_side(X, spectrum)"
-            )
-    if spectrum_a.shape[1] != spectrum_b.shape[1]:
-        raise ShapeError(f"spectra in {spectrum_a.shape[1]} and {spectrum_b.shape[1]} dimensions")
+    _check_comparable(spectrum_a, spectrum_b)
     U, V = spectrum_a.vectors, spectrum_b.vectors
     if not (spectrum_a.rank and spectrum_b.rank):
         return ()
@@ -244,9 +278,76 @@ def match_eigenspaces(spectrum_a: Spectrum, spectrum_b: Spectrum) -> tuple[Match
     found = []
     for a, b in _greedy(overlaps):
         space_a, space_b = spectrum_a.eigenspaces[a], spectrum_b.eigenspaces[b]
+        single = min(space_a.dim, space_b.dim) == 1
+        if single and not simple:
+            continue
         angles = _angles(U[:, space_a.start : space_a.stop], V[:, space_b.start : space_b.stop])
-        found.append(Match(a, b, float(overlaps[a, b]), angles))
+        found.append(Match(a, b, float(overlaps[a, b]), angles, single))
     return tuple(found)
+
+
+def top_subspaces(spectrum_a: Spectrum, spectrum_b: Spectrum, k: ArrayLike | None = None) -> TopSubspaces:
+    r"""Compare the spans of the leading eigenvectors of two spectra: what they have in common without single vectors.
+
+    Parameters
+    ----------
+    spectrum_a, spectrum_b : Spectrum
+        Of side "frame", in the same number of dimensions; see `on_frame_side`.
+    k : array_like of int, optional
+        How many leading eigenvectors; by default the powers of 2 up to half of the smaller rank, at least 1.
+
+    Returns
+    -------
+    TopSubspaces
+        Empty where either has rank zero.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        As in `match_eigenspaces`; if a k is not from 1 to the smaller rank.
+
+    Notes
+    -----
+    Costs 2 m r_a r_b operations and a singular value decomposition for each k.
+
+    References
+    ----------
+    Björck & Golub, Math. Comp. 27 (1973), for the angles; Davis & Kahan, SIAM J. Numer. Anal. 7 (1970), for what gaps
+    have to do with them.
+
+    Examples
+    --------
+    >>> import featuregeom as fg
+    >>> from featuregeom.comparison import top_subspaces
+    >>> first = fg.spectra.spectrum([[2.0, 0.0], [0.0, 1.0]])
+    >>> second = fg.spectra.spectrum([[1.0, 0.0], [0.0, 2.0]])
+    >>> found = top_subspaces(first, second, [1])
+    >>> found.overlap.tolist(), found.null.tolist(), found.captured.tolist()
+    ([0.0], [0.5], [0.25])
+    """
+    _check_comparable(spectrum_a, spectrum_b)
+    rank, m = min(spectrum_a.rank, spectrum_b.rank), spectrum_a.shape[1]
+    if k is None:
+        chosen = [2**power for power in range(max(rank // 2, 1).bit_length())] if rank else []
+    else:
+        chosen = [integer("k", each, 1, rank) for each in np.ravel(np.asarray(k)).tolist()]
+    U, V = spectrum_a.vectors, spectrum_b.vectors
+    values = spectrum_b.retained
+    squares = (U.T @ V) ** 2
+    held = np.cumsum(squares @ values) if chosen else np.zeros(0)
+    own = np.cumsum(values)
+    rows = [
+        (
+            count,
+            float(_angles(U[:, :count], V[:, :count]).max()),
+            float(squares[:count, :count].sum() / count),
+            count / m,
+            min(float(held[count - 1] / own[count - 1]), 1.0),
+        )
+        for count in chosen
+    ]
+    table = np.array(rows, dtype=np.float64).reshape(-1, 5)
+    return TopSubspaces(table[:, 0].astype(np.int64), *table[:, 1:].T)
 
 
 def js_distance(mu: ArrayLike, nu: ArrayLike) -> Floats:
@@ -353,6 +454,18 @@ def rays(X: Any, spectrum: Spectrum | None = None, *, tolerance: float = 1e-2) -
     on = np.bincount(ray[known & (np.abs(distance) <= tolerance)], minlength=K)
     residual = np.sqrt(np.divide(squares, nearest, out=np.full(K, np.nan), where=nearest > 0))
     return Rays(1 / values, nearest, on, residual, ray, distance)
+
+
+def _check_comparable(spectrum_a: Spectrum, spectrum_b: Spectrum) -> None:
+    """Refuse spectra whose eigenvectors do not lie in one space."""
+    for spectrum in (spectrum_a, spectrum_b):
+        if spectrum.side != "frame":
+            raise ParameterError(
+                f"a spectrum of shape {spectrum.shape} has the eigenvectors of its Gram matrix, which compare "
+                "with nothing else: pass comparison.on_frame_side(X, spectrum)"
+            )
+    if spectrum_a.shape[1] != spectrum_b.shape[1]:
+        raise ShapeError(f"spectra in {spectrum_a.shape[1]} and {spectrum_b.shape[1]} dimensions")
 
 
 def _basis(features: Features) -> Floats:

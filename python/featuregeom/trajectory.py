@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import number_between
-from featuregeom.comparison import Match, js_distance, match_eigenspaces, on_frame_side
+from featuregeom.comparison import (
+    Match,
+    TopSubspaces,
+    js_distance,
+    match_eigenspaces,
+    on_frame_side,
+    top_subspaces,
+)
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import Features, as_features, off_graph
 from featuregeom.jumps import held_levels, outlying
@@ -103,7 +110,10 @@ class Trajectory:
         eigenspaces of the last checkpoint's frame operator (its null space is one more); NaN where the feature
         is zero in either.
     matches : tuple of tuple of Match, of length T - 1
-        Eigenspaces of checkpoints t and t + 1 that go together, with their principal angles.
+        Eigenspaces of checkpoints t and t + 1 that go together, with their principal angles: those of two and more
+        dimensions on both sides. Single eigenvectors of a generic spectrum turn at the least change.
+    subspaces : tuple of TopSubspaces, of length T - 1
+        The spans of the leading eigenvectors of checkpoints t and t + 1 against each other.
 
     Raises
     ------
@@ -147,6 +157,7 @@ class Trajectory:
     saturation: Floats
     js: Floats
     matches: tuple[tuple[Match, ...], ...]
+    subspaces: tuple[TopSubspaces, ...]
 
     def __init__(
         self,
@@ -170,7 +181,7 @@ class Trajectory:
         reference = on_frame_side(last, found)
         eigenvalues, rank = np.empty((T, min(n, m))), np.empty(T, dtype=np.int64)
         norms, kappa, capacity, level, level_mass = np.empty((5, T, n))
-        js, matches = np.empty((T - 1, n)), []
+        js, matches, subspaces = np.empty((T - 1, n)), [], []
         before, masses_before = reference, np.empty((n, 0))
         for t in range(T):
             features = last if t == T - 1 else _read(checkpoints, t, (n, m))
@@ -192,11 +203,13 @@ class Trajectory:
                 present = (norms[t - 1] > 0) & (norms[t] > 0)
                 js[t - 1] = np.where(present, js_distance(masses_before, masses), np.nan)
                 matches.append(match_eigenspaces(before, now))
+                subspaces.append(top_subspaces(before, now))
             before, masses_before = now, masses
         total = capacity.sum(axis=1)
         saturation = np.divide(total, rank, out=np.full(T, np.nan), where=rank > 0)
         fields = (
-            at, eigenvalues, rank, norms, kappa, capacity, level, level_mass, saturation, js, tuple(matches)
+            at, eigenvalues, rank, norms, kappa, capacity, level, level_mass, saturation, js, tuple(matches),
+            tuple(subspaces),
         )  # fmt: skip
         for name, value in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, value)

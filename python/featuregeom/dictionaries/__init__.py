@@ -1,6 +1,7 @@
 """Trained dictionaries: whether a matrix differs from random, and what it holds beyond its spectrum."""
 
 from featuregeom.dictionaries.circle import Shape, shape
+from featuregeom.dictionaries.comparing import Comparison, compare
 from featuregeom.dictionaries.density import WeightedCapacity, read_density, weighted_capacity
 from featuregeom.dictionaries.families import Families, families
 from featuregeom.dictionaries.groups import SpectralGroups, spectral_groups
@@ -22,6 +23,7 @@ __all__ = [
     "NAMED",
     "SENTENCES",
     "Antipodes",
+    "Comparison",
     "Families",
     "Interference",
     "Matching",
@@ -34,6 +36,7 @@ __all__ = [
     "WeightedCapacity",
     "antipodes",
     "by_layers",
+    "compare",
     "expected_max_cosine",
     "families",
     "frame_potential_p",

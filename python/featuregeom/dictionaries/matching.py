@@ -52,6 +52,8 @@ class Matching:
         The same of the matching whose mean absolute cosine is the largest; cosines are signed.
     scores, null_scores : Scores
         The numbers, and their means over `n_draws` random dictionaries in the place of B.
+    null_cosine : ndarray of float64
+        Cosines of the pairs of all draws.
     threshold : float
         Cosine from which on a pair counts as shared.
     rotation : ndarray of float64, shape (m_a, m_b), or None
@@ -69,6 +71,7 @@ class Matching:
     absolute_gap: float
     scores: Scores
     null_scores: Scores
+    null_cosine: NDArray[np.float64]
     threshold: float
     rotation: NDArray[np.float64] | None
     n_draws: int
@@ -208,7 +211,7 @@ def match(
     draws = [
         _matched(
             first, random_like(second, seed + draw, num_threads), align, k, threshold, num_threads, None
-        )[0].scores
+        )[0]
         for draw in range(n_draws)
     ]
     return Matching(
@@ -220,7 +223,8 @@ def match(
         absolute_cosine=found.absolute_cosine,
         absolute_gap=found.absolute_gap,
         scores=found.scores,
-        null_scores=_mean(draws),
+        null_scores=_mean([draw.scores for draw in draws]),
+        null_cosine=np.concatenate([draw.cosine for draw in draws]) if draws else np.zeros(0),
         threshold=threshold,
         rotation=rotation,
         n_draws=n_draws,
