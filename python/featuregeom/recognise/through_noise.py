@@ -55,8 +55,11 @@ MOST_POINTS = 64
 ROUNDS = 8
 """Rounds of isometry and assignment after the beam search. They end when the assignment stays; 3 were the most seen."""
 
-LEADING_DRAWS = 999
-"""Normal matrices whose longest axes what lies outside is compared with: it refuses one true name in a thousand."""
+SPHERICAL_DRAWS = 999
+"""Normal matrices whose axes those of what lies outside are compared with: that refuses one true name in a thousand."""
+
+LEAST_SHARE = 0.5
+"""A geometry explains at least this share of the vectors. Choice: one that explains less names the smaller part."""
 
 FITTED_DRAWS = 199
 """Random sets that a geometry is laid over to fit the beta distribution, where their leading components do not do."""
@@ -89,8 +92,8 @@ class Fit:
         p-value of the F test; 1 where both residuals are rounding.
     inside, outside : float
         The two residuals, sums of squares.
-    leading : float
-        Share of `outside` along its longest axis.
+    unevenness : float
+        Sum of the squared shares of `outside` along its axes: one over how many there are, if all are alike.
     bic : float
         Bayesian information criterion; the lower the better.
     height : float or None
@@ -106,7 +109,7 @@ class Fit:
     p: float
     inside: float
     outside: float
-    leading: float
+    unevenness: float
     bic: float
     height: float | None = None
 
@@ -209,7 +212,9 @@ def name_through_noise(
     integer("draws", draws, 99)
     integer("seed", seed, 0)
     Y = np.asarray(as_features(vectors).values, dtype=np.float64)
-    passed = [one for one in fits(Y) if one.p > LEVEL and _isotropic(one, Y.shape)]
+    passed = [
+        one for one in fits(Y) if one.p > LEVEL and one.share >= LEAST_SHARE and _isotropic(one, Y.shape)
+    ]
     if not passed:
         return None
     # A free height follows the noise of a fixed geometry, and so fits better.
@@ -354,7 +359,7 @@ def _fit(Y: Vectors, order: NDArray[np.int64], ideal: _Ideal) -> Fit:
     inside = float(((within - scale * points) ** 2).sum())
     rest = placed - within @ turn
     outside = float((rest**2).sum())
-    leading = float(np.linalg.norm(rest, 2)) ** 2 / outside if outside > 0 else 1.0
+    unevenness = _unevenness(rest)
     norms = np.linalg.norm(Y, axis=1)
     unit = bool(np.ptp(norms) <= EQUAL_NORMS * norms.max())
     free = 0 if ideal.height is None else 1
@@ -371,7 +376,7 @@ def _fit(Y: Vectors, order: NDArray[np.int64], ideal: _Ideal) -> Fit:
     vertices[order] = points
     share = 1 - (inside + outside) / total
     return Fit(
-        ideal.name, ideal.kind, d, order, vertices, share, p, inside, outside, leading, bic, ideal.height
+        ideal.name, ideal.kind, d, order, vertices, share, p, inside, outside, unevenness, bic, ideal.height
     )
 
 
@@ -412,20 +417,23 @@ def _isotropic(one: Fit, shape: tuple[int, int]) -> bool:
     s, m = shape
     if one.outside <= ROUNDING**2 * (one.outside + one.inside) / max(1 - one.share, ROUNDING**2):
         return True
-    return one.leading <= _largest_leading(*sorted((s - one.dim, m - one.dim)))
+    return one.unevenness <= _largest_unevenness(*sorted((s - one.dim, m - one.dim)))
+
+
+def _unevenness(rest: Vectors) -> float:
+    """Give the sum of squared shares of the principal axes, John's statistic of sphericity (1971)."""
+    square = rest @ rest.T if len(rest) <= rest.shape[1] else rest.T @ rest
+    total = float(np.trace(square))
+    return float((square**2).sum()) / total**2 if total > 0 else 1.0
 
 
 @lru_cache(maxsize=512)
-def _largest_leading(rows: int, columns: int) -> float:
-    """Give the largest share of the longest axis in 999 normal matrices."""
+def _largest_unevenness(rows: int, columns: int) -> float:
+    """Give the largest value in 999 normal matrices."""
     if rows == 1:
         return math.inf
     rng = np.random.default_rng([rows, columns])
-    shares = []
-    for _ in range(LEADING_DRAWS):
-        values = np.linalg.svd(rng.standard_normal((rows, columns)), compute_uv=False) ** 2
-        shares.append(float(values[0] / values.sum()))
-    return max(shares)
+    return max(_unevenness(rng.standard_normal((rows, columns))) for _ in range(SPHERICAL_DRAWS))
 
 
 def _null_dimension(Y: Vectors, span: float | None) -> int:
