@@ -401,3 +401,38 @@ PROOF_BOUND = 2.0**-43
 
 LEAST_TOLERANCE_ROOM = 1e-6
 """A tolerance that is to give a name back is above the residual by this share: rounding."""
+
+# A name through noise where the vectors are given (`through_noise`, `isometry`).
+
+NOISE_LEVEL = 0.01
+"""True names are refused at this rate: the F test's level."""
+
+CHANCE_SHARE_P = 1e-5
+"""Largest p-value, of a beta distribution with the mean and variance of the draws, at which random directions would be
+explained as well. A dictionary has up to some thousand families, each of which is laid over with up to ten
+geometries; above all of 999 draws alone would name one of a thousand random ones."""
+
+ROUNDING_RESIDUAL = 1e-6
+"""A residual of less than this share of the vectors' norm is rounding, and says nothing about noise."""
+
+EQUAL_NORMS = 1e-5
+"""Norms that differ by less than this share were made equal: noise has no part along such vectors."""
+
+ISOMETRY_POINTS = 64
+"""Larger sets are not laid over: the beam search costs the cube of the points."""
+
+ISOMETRY_ROUNDS = 8
+"""Rounds of isometry and assignment after the beam search. They end when the assignment stays; 3 were the most seen."""
+
+SPHERICAL_DRAWS = 999
+"""Normal matrices whose axes those of what lies outside are compared with: that refuses one true name in a thousand."""
+
+LEAST_SHARE = 0.5
+"""A geometry explains at least this share of the vectors. Choice: one that explains less names the smaller part."""
+
+FITTED_DRAWS = 199
+"""Random sets that a geometry is laid over to fit the beta distribution, where their leading components do not do."""
+
+RING_HEIGHTS = (0.02, 0.98)
+"""Squared heights of prisms and antiprisms that are looked for. Choice: flatter ones are polygons, steeper ones two
+points."""
