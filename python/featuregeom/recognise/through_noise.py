@@ -29,7 +29,10 @@ from featuregeom.recognise import policy
 from featuregeom.recognise.isometry import Figure, Fit, figures, fits, laid, unevenness
 from featuregeom.summary import summarised
 
-__all__ = ["NoisyName", "name_through_noise"]
+__all__ = ["MOST_POINTS", "NoisyName", "name_through_noise"]
+
+MOST_POINTS = policy.ISOMETRY_POINTS
+"""Larger sets have no name through noise."""
 
 Vectors = NDArray[np.float64]
 
