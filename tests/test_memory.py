@@ -74,6 +74,28 @@ _WORK = {
         "R = np.ones((2500, 2500), dtype=np.uint32) - np.eye(2500, dtype=np.uint32)",
         "_core.scheme_closure(R)",
     ),
+    "coordinates": ("G = np.eye(2000)", "_core.coordinates(G, G)"),
+    "levels of cosines": (
+        "",
+        "_core.scheme_levels(np.broadcast_to(rng.standard_normal((1, 4)), (100_000, 4)))",
+    ),
+    "small blocks": (
+        "members, offsets = np.arange(2_000_000) % len(X), np.arange(2_000_001)",
+        "_core.scheme_blocks(X, members, offsets)",
+    ),
+    "features that are alike": (
+        "alike = np.ones((100_000, 2))",
+        "_core.scheme_spread(alike, np.array([0.5]), alike=0.9)",
+    ),
+    "cells of a plane": (
+        "layer = (rng.standard_normal((400, 2)), 0.3 * rng.standard_normal(400))",
+        "_core.network_cells([layer], (-1, 1, -1, 1), tolerance=1e-12, max_regions=10**8)",
+    ),
+    "a second layer": (
+        "layer = (rng.standard_normal((150, 2)), 0.3 * rng.standard_normal(150)); "
+        "second = (rng.standard_normal((900, 150)), np.zeros(900))",
+        "_core.network_cells([layer, second], (-1, 1, -1, 1), tolerance=1e-12, max_regions=10**8)",
+    ),
 }
 
 

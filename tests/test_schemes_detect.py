@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 import featuregeom as fg
 from featuregeom import demo, shapes
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.shapes.names import polygon_name
 from oracles.geometries import ROWS, disguised
 
 # Schemes that several geometries share are called by the one of least dimension.
@@ -425,9 +426,16 @@ def test_one_direction_however_many_features(n):
 
 
 @pytest.mark.parametrize(
-    ("high", "low"), [(-0.0275, -0.0725), (-0.025, -0.075), (-0.04, -0.06), (-0.0499, -0.0501)]
+    ("high", "low", "noise"),
+    [
+        *(
+            (*levels, noise)
+            for levels in [(-0.0275, -0.0725), (-0.025, -0.075), (-0.04, -0.06), (-0.0499, -0.0501)]
+            for noise in (0, 1e-6)
+        ),
+        *((-0.05 + half, -0.05 - half, 0) for half in (5e-6, 3.5e-7, 1e-8, 1e-10)),
+    ],
 )
-@pytest.mark.parametrize("noise", [0, 1e-6])
 def test_two_exact_levels_near_that_of_a_simplex(high, low, noise):
     """J(7,2) in both of its eigenspaces at once: 21 points with 10 others at each level, in 20 dimensions."""
     pairs = list(itertools.combinations(range(7), 2))
@@ -442,7 +450,30 @@ def test_two_exact_levels_near_that_of_a_simplex(high, low, noise):
         assert found.name == ""
         assert found.is_scheme
         assert found.valencies.tolist() == [1, 10, 10]
-        np.testing.assert_allclose(found.levels, [1, high, low], atol=10 * noise + 1e-10)
+        np.testing.assert_allclose(
+            np.sort(found.levels), [low, high, 1], rtol=0, atol=10 * noise + (high - low) / 100
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [9, 12, 16, 24, 40])
+def test_rounding_makes_no_levels(n, dtype):
+    """Coordinates that are rounded alike make cosines that are exactly alike, and other ones a digit apart."""
+    angles = 2 * np.pi * np.arange(n)[:, None] * np.arange(1, n // 2 + 1) / n
+    harmonic = np.hstack([np.cos(angles), np.sin(angles[:, : (n - 1) // 2])])
+    if n % 2 == 0:
+        harmonic[:, n // 2 - 1] /= np.sqrt(2)
+    for X, name in (
+        (shapes.simplex(n), f"simplex of {n} vertices"),
+        (harmonic, f"simplex of {n} vertices"),
+        (np.eye(n) - 1 / n, f"simplex of {n} vertices"),
+        (shapes.polygon(n), polygon_name(n)),
+        (
+            np.vstack([np.eye(n), -np.eye(n)]) @ np.linalg.qr(harmonic @ harmonic.T + np.eye(n))[0],
+            f"cross-polytope of {2 * n} vertices",
+        ),
+    ):
+        assert fg.schemes.detect(X.astype(dtype)).name == name
 
 
 def test_nearly_orthogonal_levels_are_no_cross_polytope():

@@ -31,6 +31,9 @@ __all__ = ["KLRadius", "kl_radius"]
 
 Floats = NDArray[np.float64]
 
+_FAR = 1e300
+"""Largest change of a logit, and start of the search, that is told from infinity: products with it stay finite."""
+
 _DOUBLINGS = 200
 """Factors of two above the closed form within which the exact radius is looked for."""
 
@@ -131,16 +134,21 @@ def kl_radius(
     log_p = logits - _logsumexp(logits)[:, None]
     p = np.exp(log_p)
     centred = slope - (p * slope).sum(axis=1)[:, None]
-    variance = (p * centred**2).sum(axis=1)
+    # As a logarithm: next to a logit that leads by 740, the others have no probability in float64.
+    log_variance = _logsumexp(log_p + 2 * _log(np.abs(centred)))
     # Rounding of the products above leaves this much where all logits move alike.
     noise = (W.shape[1] + 8) * np.finfo(np.float64).eps * np.abs(W).max() * np.sqrt(W.shape[1])
-    still = (np.abs(slope).max(axis=1) <= noise) | (variance == 0)
+    still = (np.abs(slope).max(axis=1) <= noise) | (log_variance == -np.inf)
     closed, exact = np.full((2, len(p)), np.inf)
     moving = ~still
-    closed[moving] = np.sqrt(eps) * np.sqrt(2 / variance[moving])
-    exact[moving] = np.sqrt(eps) * _bisected(
-        log_p[moving], centred[moving], np.sqrt(2 / variance[moving]), eps
-    )
+    with np.errstate(over="ignore"):
+        closed[moving] = np.exp((np.log(2 * eps) - log_variance[moving]) / 2)
+    # Where the first token that gains alone has gained eps, or nearly: no more than that, if closed is far beyond it.
+    gains = np.where(centred > 0, centred, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alone = np.nan_to_num((2 + eps - log_p) / gains, nan=np.inf).min(axis=1)
+    guess = np.minimum(np.minimum(closed, alone)[moving] / np.sqrt(eps), _FAR)
+    exact[moving] = np.sqrt(eps) * _bisected(log_p[moving], centred[moving], guess, eps)
     error = np.full(len(p), np.nan)
     both = np.isfinite(closed) & np.isfinite(exact)
     error[both] = closed[both] / exact[both] - 1
@@ -152,19 +160,20 @@ def _bisected(log_p: Floats, centred: Floats, guess: Floats, eps: float) -> Floa
 
     In these units all numbers are of moderate size, however small `eps` is.
     """
-    p, root, target = np.exp(log_p), np.sqrt(eps), np.expm1(eps) / eps if eps < 1 else np.inf
+    root, target = np.sqrt(eps), np.expm1(eps) / eps if eps < 1 else np.inf
+    sizes = _log(np.abs(centred))
 
     def short(t: Floats) -> NDArray[np.bool_]:
         with np.errstate(over="ignore"):
-            x = root * t[:, None] * centred
+            x = np.clip(root * t[:, None] * centred, -_FAR, _FAR)
             if eps >= 1:
                 return np.asarray(_logsumexp(log_p + x) < eps)
-            # exp(log p + x), where p alone would underflow and exp(x) overflow.
-            large = (np.exp(log_p + x) - p * (1 + x)) / eps
-            small = p * (t[:, None] * centred) ** 2 * _second_order(np.minimum(x, 1))
-        return np.asarray(np.where(x > 1, large, small).sum(axis=1) < target)
+            # p (exp(x) - 1 - x) / eps as a sum of logarithms: p alone would underflow, and exp(x) overflow.
+            large = log_p + x - np.log(eps) + np.log1p(-(1 + np.maximum(x, 1)) * np.exp(-np.maximum(x, 1)))
+            small = log_p + 2 * (np.log(t)[:, None] + sizes) + np.log(_second_order(np.minimum(x, 1)))
+            return np.asarray(np.exp(np.where(x > 1, large, small)).sum(axis=1) < target)
 
-    low, high = np.zeros(len(p)), guess
+    low, high = np.zeros(len(log_p)), guess
     for _ in range(_DOUBLINGS):
         below = short(high)
         if not below.any():
@@ -187,12 +196,17 @@ def _second_order(x: Floats) -> Floats:
     for k in range(20, 1, -1):  # The next term is below 1e-19.
         series = (series * inner + 1) if k == 20 else series * inner / (k + 1) + 1
     far = np.minimum(x, -1)
-    return np.where(x < -1, (np.expm1(far) - far) / far**2, series / 2)
+    return np.where(x < -1, (np.expm1(far) / far - 1) / far, series / 2)
+
+
+def _log(values: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(values))
 
 
 def _logsumexp(values: Floats) -> Floats:
-    top = values.max(axis=1)
-    return np.asarray(top + np.log(np.exp(values - top[:, None]).sum(axis=1)))
+    top = np.maximum(values.max(axis=1), -_FAR)
+    return np.asarray(top + _log(np.exp(values - top[:, None]).sum(axis=1)))
 
 
 def _finite(name: str, value: ArrayLike) -> Floats:

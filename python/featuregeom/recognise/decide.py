@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featuregeom.interruptible import eigh
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import defect, null_p_value
-from featuregeom.recognise.levels import clear_cuts, colour, distinct_values
+from featuregeom.recognise.levels import clear_cuts, colour, distinct_values, exact_cuts
 from featuregeom.recognise.names import (
     Classical,
     Match,
@@ -154,13 +154,17 @@ def through_noise(reason: str, residual: float, tolerance: float) -> str:
 def _finer(cosines: NDArray[np.float64], one: Classical, seed: int) -> bool:
     """Say whether clear levels are another scheme than this geometry's, however near to it.
 
-    Up to 8 features, where chance makes schemes, they must be exact. J(7,2) in two eigenspaces at once has levels on
-    both sides of that of the simplex, and equiangular lines in many dimensions are nearly orthogonal.
+    Up to 8 features, where chance makes schemes, they must be exact, and further from it than rounding of float32.
+    J(7,2) in two eigenspaces at once has levels on both sides of that of the simplex, and equiangular lines in many
+    dimensions are nearly orthogonal.
     """
-    if one.residual <= policy.EXACT_COSINE:
+    if one.residual <= policy.EXACT_COSINE and _few(cosines):
         return False
-    cuts = clear_cuts(np.sort(cosines[np.triu_indices(len(cosines), 1)]))
+    values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
+    cuts = clear_cuts(values)
     if cuts is None or not len(cuts):
+        cuts = exact_cuts(values)
+    if not len(cuts):
         return False
     levels = colour(cosines, cuts)
     if np.array_equal(levels, one.relations) or not is_scheme(levels, seed):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from featuregeom.recognise import policy
 
-__all__ = ["candidates", "clear_cuts", "colour", "distinct_values"]
+__all__ = ["candidates", "clear_cuts", "colour", "distinct_values", "exact_cuts"]
 
 Values = NDArray[np.float64]
 
@@ -84,6 +84,32 @@ def clear_cuts(values: Values, ratio: float = policy.CLEAR_RATIO) -> Values | No
     if widest > (padded[best] / policy.CLEAR_WIDTH if best else policy.EXACT_LEVEL):
         return None
     return np.asarray((values[places - 1] + values[places]) / 2)
+
+
+def exact_cuts(values: Values) -> Values:
+    """Cut between levels that are exact, however near to each other; empty where they are not.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N,)
+        Increasing.
+
+    Returns
+    -------
+    ndarray
+        The cuts.
+    """
+    gaps = np.diff(values)
+    ordered = np.maximum(np.sort(gaps)[::-1], policy.EQUAL_COSINES)
+    steps = (ordered[:-1] / ordered[1:])[: policy.MOST_EXACT_LEVELS]
+    if not len(steps) or steps.max() < policy.EXACT_RATIO:
+        return np.zeros(0)
+    narrowest = ordered[int(steps.argmax())]
+    places = 1 + np.flatnonzero(gaps >= narrowest)
+    edges = np.concatenate([[0], places, [len(values)]])
+    widest = float((values[edges[1:] - 1] - values[edges[:-1]]).max())
+    exact = widest * policy.EXACT_RATIO <= narrowest
+    return (values[places - 1] + values[places]) / 2 if exact else np.zeros(0)
 
 
 def distinct_values(cosines: Values) -> Values | None:

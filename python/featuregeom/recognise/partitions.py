@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_variance
-from featuregeom.recognise.levels import candidates, clear_cuts, colour
+from featuregeom.recognise.levels import candidates, clear_cuts, colour, exact_cuts
 from featuregeom.recognise.names.catalogue import catalogue
 from featuregeom.recognise.names.rings import heights, rings
 from featuregeom.recognise.refinement import refine, tight_dimensions, tighten
@@ -115,6 +115,9 @@ def search(
     """
     values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
     cuts = clear_cuts(values) if clear else None
+    if cuts is not None and not len(cuts) and len(cosines) > policy.NULL_LIMIT:
+        exact = exact_cuts(values)  # of one level to the eye, of more to the last digit
+        cuts = exact if len(exact) and is_scheme(colour(cosines, exact), seed) else cuts
     found: dict[bytes, Partition] = {}
     closure = None
     if cuts is not None and len(cuts) < max(len(cosines) - 1, 1) + 1:

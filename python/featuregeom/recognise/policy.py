@@ -122,6 +122,10 @@ Choice; continua of random features have no count with it (`test_random_features
 EQUAL_COSINES = 1e-14
 """Sorted cosines that differ by no more are equal: never cut apart. Rounding of float64."""
 
+EXACT_RATIO = 1000.0
+"""Levels that are nearer than `EXACT_LEVEL` are two where the gap is so many times as wide as either: rounding of the
+features, in whatever type, spreads levels as it spreads what is one. Choice."""
+
 EXACT_COSINE = 1e-6
 """Deviations of cosines up to this are rounding, of float32. An eigenvalue above it counts for the
 dimensions of noise."""

@@ -1,7 +1,8 @@
 //! `featuregeom_core::cells`.
 
-use crate::enter::{Threads, enter};
+use crate::enter::{Threads, enter, raise};
 use featuregeom_core::cells::{self, Cut, Layer};
+use featuregeom_core::run::fits;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
@@ -34,6 +35,7 @@ impl Cells {
         num_threads: Option<Threads>,
     ) -> PyResult<Self> {
         let width = values.as_array().ncols();
+        fits(&[[values.as_array().len(), 1, 8]]).map_err(raise)?;
         let values: Vec<f64> = values.as_array().iter().copied().collect();
         let cut = Cut { tolerance, most: max_regions };
         Ok(Self(enter(py, num_threads, None, |run| Ok(self.0.split(&values, width, &cut, run)?.0))?))
@@ -41,17 +43,24 @@ impl Cells {
 
     /// Vertices (v, 2).
     fn points<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        fits(&[[self.0.points.len(), 2, 32]]).map_err(raise)?;
         pairs(py, self.0.points.clone())
     }
 
     /// Vertices of all polygons, and where each begins.
-    fn polygons<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>) {
+    #[expect(clippy::type_complexity, reason = "two arrays")]
+    fn polygons<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>)> {
+        fits(&[[self.0.corners.len() + self.0.starts.len(), 1, 8]]).map_err(raise)?;
         let corners = PyArray1::from_iter(py, self.0.corners.iter().map(|&id| i64::from(id)));
-        (corners, PyArray1::from_iter(py, self.0.starts.iter().map(|&start| start as i64)))
+        Ok((corners, PyArray1::from_iter(py, self.0.starts.iter().map(|&start| start as i64))))
     }
 
     /// Codes (cells, words).
     fn codes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u64>>> {
+        fits(&[[self.0.codes.len(), 1, 8]]).map_err(raise)?;
         self.0.codes.clone().into_pyarray(py).reshape([self.0.len(), self.0.words()])
     }
 
@@ -62,6 +71,8 @@ impl Cells {
 
     /// Edges as pairs of vertices (e, 2).
     fn edges<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<i64>>> {
+        // Each side of a polygon, sorted, and the edges as they are given back.
+        fits(&[[self.0.corners.len(), 72, 1]]).map_err(raise)?;
         let edges = enter(py, Threads::ONE, None, |_| Ok(self.0.edges()))?;
         pairs(py, edges.into_iter().map(|(a, b)| [i64::from(a), i64::from(b)]).collect())
     }
@@ -72,6 +83,7 @@ impl Cells {
         &self,
         py: Python<'py>,
     ) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<i64>>)> {
+        fits(&[[self.0.corners.len(), 128, 1]]).map_err(raise)?;
         let borders = enter(py, Threads::ONE, None, |_| Ok(self.0.borders()))?;
         let neighbours = borders.iter().map(|border| border.cells.map(|cell| cell as i64)).collect();
         let ends = borders.iter().map(|border| border.ends.map(i64::from)).collect();

@@ -3,7 +3,7 @@
 use super::{Cells, Cut};
 use crate::error::{Error, Result};
 use crate::matrix::dot;
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 
 /// Vertices whose values are computed between two checks for cancelling.
@@ -55,6 +55,7 @@ pub fn network(layers: &[Layer], bounds: [f64; 4], cut: &Cut, run: &Run) -> Resu
 
 fn apply(layer: &Layer, activations: &[f64], run: &Run) -> Result<Vec<f64>> {
     let (inputs, outputs) = (layer.inputs, layer.biases.len());
+    fits(&[[activations.len() / inputs, outputs, 8]])?;
     let mut values = vec![0.0; activations.len() / inputs * outputs];
     if outputs == 0 {
         return Ok(values);

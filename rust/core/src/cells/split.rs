@@ -5,10 +5,13 @@
 
 use super::Cells;
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Cells, or pieces of one, between two questions for memory and for cancelling.
+const ASKED: usize = 1024;
 
 /// When a value counts as zero, and how many cells are too many.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +103,12 @@ impl Cells {
         if width == 0 {
             return Ok((self.clone(), Vec::new()));
         }
+        // Values and signs at the vertices, and again where new ones join them; each polygon's sides, and the edges.
+        fits(&[
+            [self.points.len(), 2 * (9 * width + 16), 1],
+            [self.corners.len(), 40, 1],
+            [self.len(), self.words(), 8],
+        ])?;
         let mut limits = vec![0.0_f64; width];
         for (row, of_vertex) in values.chunks(width).enumerate() {
             for (column, (&value, limit)) in of_vertex.iter().zip(&mut limits).enumerate() {
@@ -121,6 +130,8 @@ impl Cells {
         let cuts = run.pool().install(|| {
             edges.par_iter().map(|&edge| cut_edge(&layer, &table, edge, run)).collect::<Result<Vec<_>>>()
         })?;
+        let new: usize = cuts.iter().map(|(found, _)| found.points.len()).sum();
+        fits(&[[table.points.len() + new, 9 * width + 16, 1], [edges.len(), 4, 1]])?;
         let mut degenerate = self.degenerate;
         let mut on_edge = Vec::with_capacity(edges.len() + 1);
         for (found, coincident) in cuts {
@@ -146,6 +157,15 @@ impl Cells {
         width: usize,
         degenerate: u64,
     ) -> Result<(Self, Vec<f64>)> {
+        let sum = |of: &dyn Fn(&Pieces) -> usize| pieces.iter().map(of).sum::<usize>();
+        let (polygons, new) = (sum(&|piece| piece.polygons.len()), sum(&|piece| piece.inside.points.len()));
+        let corners = sum(&|piece| piece.polygons.iter().map(Vec::len).sum());
+        let words = (self.bits + width).div_ceil(64);
+        fits(&[
+            [table.points.len() + new, 9 * width + 16, 2],
+            [polygons, 8 + 8 * words, 2],
+            [corners, 4, 2],
+        ])?;
         let mut cells = Self {
             points: Vec::new(),
             starts: vec![0],
@@ -227,6 +247,10 @@ impl Whole<'_> {
             }
         }
         let mut cutting = Vec::new();
+        if cell.is_multiple_of(ASKED) {
+            // About what the next cells take: each a polygon or two, a code and a vertex inside.
+            fits(&[[ASKED, 18 * width + 16 * words + 256, 1]])?;
+        }
         for neuron in 0..width {
             if some_above[neuron] && some_below[neuron] {
                 cutting.push(neuron);
@@ -241,8 +265,10 @@ impl Whole<'_> {
             cache.clear();
             let before = pieces.polygons.len();
             for index in 0..before {
-                if index % 1024 == 0 {
+                if index % ASKED == 0 {
                     run.control().check()?;
+                    // All pieces may be cut, each with a vertex or two.
+                    fits(&[[before, 18 * width + 8 * words + 128, 1]])?;
                 }
                 let code = index * words..(index + 1) * words;
                 let found = self.halve(&pieces.polygons[index], neuron, base, &mut pieces.inside, &mut cache);

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::gram::{first_nonfinite, normalise};
 use crate::matrix::{FeatureMatrix, dot};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -88,11 +88,18 @@ pub fn blocks(
         return Err(Error::Parameter(format!("feature {member} is not among the {} features", x.n())));
     }
     run.control().expect(stretches.len() as u64);
+    // Numbers of a block, once where they are found and once in the result.
+    fits(&[[stretches.len(), 2 * size_of::<Block>() + 64, 1], [members.len(), 32, 1]])?;
     let found: Option<Vec<Vec<Block>>> = run.pool().install(|| {
         stretches
             .par_chunks(TOGETHER)
             .map_init(Scratch::default, |scratch, stretches| {
                 run.control().advance(stretches.len() as u64)?;
+                // Each may have as many levels as pairs, or a scheme with the numbers of as many classes as features;
+                // few have so many, so what counts is asked for again with each chunk.
+                let most = stretches.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+                let pairs: usize = stretches.iter().map(|stretch| stretch.len() * stretch.len()).sum();
+                fits(&[[pairs, 12, 1], [most, x.m(), 8], [most * most, 2 * most + 24, 1]])?;
                 Ok(stretches
                     .iter()
                     .map(|stretch| one(x, &members[stretch.clone()], tolerance, scratch))

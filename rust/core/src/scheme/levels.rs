@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::matrix::FeatureMatrix;
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -62,6 +62,9 @@ pub fn levels(values: &FeatureMatrix<'_>, most: usize, run: &Run) -> Result<Vec<
     }
     let bins = histogram(values, least, width, run)?;
     let full: Vec<(usize, Bin)> = bins.iter().copied().enumerate().filter(|(_, bin)| bin.count > 0).collect();
+    // The largest 1, 2, 3 ... gaps are lists of as many cuts, and k-means has a table of costs and of ways back.
+    let deep = most.min(full.len());
+    fits(&[[deep, deep, 16], [most, GROUPS, 24], [GROUPS, GROUPS, 8], [BANDWIDTHS + 4, BINS, 24]])?;
     let mut cuts: BTreeSet<(usize, Vec<usize>)> = BTreeSet::from([(0, vec![])]);
     let mut offer = |found: Vec<usize>| {
         if found.len() < most {
@@ -82,6 +85,7 @@ pub fn levels(values: &FeatureMatrix<'_>, most: usize, run: &Run) -> Result<Vec<
 
 /// Smallest entry, and how far the largest is from it.
 fn range(values: &FeatureMatrix<'_>, run: &Run) -> Result<(f64, f64)> {
+    fits(&[[run.pool().current_num_threads(), values.m(), 8]])?;
     let whole = run.pool().install(|| {
         (0..values.n())
             .into_par_iter()
@@ -104,6 +108,10 @@ fn range(values: &FeatureMatrix<'_>, run: &Run) -> Result<(f64, f64)> {
 
 fn histogram(values: &FeatureMatrix<'_>, least: f64, width: f64, run: &Run) -> Result<Vec<Bin>> {
     const ROWS: usize = 256;
+    fits(&[
+        [values.n().div_ceil(ROWS) + 1, BINS, size_of::<Bin>()],
+        [run.pool().current_num_threads(), values.m(), 8],
+    ])?;
     let scale = (BINS - 1) as f64 / width;
     let parts = run.pool().install(|| {
         (0..values.n().div_ceil(ROWS))

@@ -2,8 +2,8 @@
 
 use super::cosines::{CosineLevels, Scratch};
 use super::relations::Relations;
-use crate::error::Result;
-use crate::run::Run;
+use crate::error::{Error, Result};
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 
 /// Features in a block of rows or columns.
@@ -48,12 +48,18 @@ type Part = (Vec<Sums>, Vec<(usize, usize)>);
 
 const NONE: Sums = Sums { count: 0, first: 0.0, second: 0.0, least: f64::INFINITY, most: f64::NEG_INFINITY };
 
+/// Make room for more pairs: how many features are alike is not known before.
+/// `bytes` are what all take where every feature is like every other.
+fn room(pairs: &mut Vec<(usize, usize)>, more: usize, bytes: u128) -> Result<()> {
+    pairs.try_reserve(more).map_err(|_| Error::Memory { bytes })
+}
+
 /// Measure the levels that `relations` cuts, and find pairs of features whose cosine is at least `alike`.
 ///
 /// Costs `n (n - 1) m` operations and `O(tile)` memory beyond the features. The same for any number of threads.
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`].
+/// [`Error::Interrupted`], [`Error::Memory`].
 pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) -> Result<Spread> {
     let n = relations.n();
     let thresholds: Vec<f64> = relations.thresholds().iter().rev().map(|&value| value.into()).collect();
@@ -63,6 +69,12 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
     let blocks = n.div_ceil(BLOCK);
     let block = |b: usize| b * BLOCK..n.min((b + 1) * BLOCK);
     run.control().expect((blocks * (blocks + 1) / 2) as u64);
+    let (threads, most) = (run.pool().current_num_threads(), blocks as u128 * n as u128 * 8);
+    fits(&[
+        [blocks + 1, d, size_of::<Sums>()],
+        [threads, BLOCK * BLOCK, size_of::<T>()],
+        [threads, BLOCK, 2],
+    ])?;
     let parts: Vec<Part> = run.pool().install(|| {
         (0..blocks)
             .into_par_iter()
@@ -97,6 +109,7 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
                                 most: sum.most.max(value),
                             };
                             if value >= alike {
+                                room(&mut pairs, 1, most)?;
                                 pairs.push((x, y));
                             }
                         }
@@ -122,6 +135,7 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
                 most: total.most.max(sum.most),
             };
         }
+        room(&mut pairs, found.len(), most)?;
         pairs.extend(found);
     }
     pairs.sort_unstable_by_key(|&(x, y)| (y, x));

@@ -13,7 +13,7 @@
 
 use super::eigen::parts;
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::run::{Run, fits};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt_pivoting::factor::{cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::householder::{
@@ -48,6 +48,8 @@ pub fn coordinates(gram: MatRef<'_, f64>, vectors: MatRef<'_, f64>, run: &Run) -
         return Ok(found);
     }
     run.control().check()?;
+    // The cosines, their factor's copy and a panel of the solver; eigenvectors, their image, bases and coordinates.
+    fits(&[[active.len(), active.len(), 24], [n, r, 56]])?;
     run.pool().install(|| {
         let y = rows(gram, &active)?;
         run.control().check()?;
