@@ -227,6 +227,15 @@ def test_all_columns_can_be_shown(page):
     assert len(few) < len(every) == len(MATRICES.columns)
 
 
+def test_all_numbers_of_a_matrix_are_listed_when_asked_for(page):
+    draw_all(page, 5)
+    facts = page.find_element(By.CSS_SELECTOR, "#matrix-5 .facts")
+    page.execute_script("arguments[0].open = true", facts)
+    Wait(page, 10).until(lambda _: len(facts.find_elements(By.TAG_NAME, "dt")) == len(MATRICES.columns) - 1)
+    said = dict(zip(texts(page, "#matrix-5 .facts dt"), texts(page, "#matrix-5 .facts dd"), strict=True))
+    assert (said["n"], said["m"], said["Σ D"]) == ("23", "11", "11")
+
+
 def test_hostile_names_show_as_text(page):
     assert [a.text for a in page.find_elements(By.CSS_SELECTOR, "#matrices tbody a")] == NAMES
     assert HOSTILE in page.find_element(By.CSS_SELECTOR, "#matrix-0 summary").text

@@ -25,7 +25,28 @@
     const held = await unpacked(`packed-${section.id}`);
     specs.set(section.id, held.figures);
     if ("html" in held) section.querySelector(".body").innerHTML = held.html;
+    const facts = section.querySelector("dl[data-row]");
+    facts?.parentNode.addEventListener("toggle", () => listFacts(facts), { once: true });
     watch(section);
+  }
+
+  // All columns of all matrices are held once, for the overview and for the lists of one matrix's numbers.
+  let unpackedColumns = null;
+  const allColumns = () => (unpackedColumns ??= unpacked("packed-overview"));
+
+  async function listFacts(list) {
+    const { heads, cells } = await allColumns();
+    heads.forEach((column, c) => {
+      if (column.key === "matrix") return;
+      const item = document.createElement("div"), term = document.createElement("dt"), value = document.createElement("dd");
+      const [written, exact] = cells[list.dataset.row][c];
+      item.title = column.about;
+      term.textContent = column.label;
+      value.textContent = written;
+      value.title = exact ?? written;
+      item.append(term, value);
+      list.append(item);
+    });
   }
 
   // --- figures: drawn when they come near the window ----------------------------------------------------
@@ -144,7 +165,7 @@
       return made;
     }
     async function make() {
-      const { heads, cells } = await unpacked("packed-overview");
+      const { heads, cells } = await allColumns();
       every = new Map([[head, heads.map((column) => {
         const button = document.createElement("button");
         Object.assign(button, { type: "button", title: column.about, textContent: column.label });

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from featuregeom.analysis import Analysis
-from featuregeom.measures import BLOCKS, MATRICES
+from featuregeom.measures import BLOCKS
 from featuregeom.report.drawings import block_drawings, block_groups
 from featuregeom.report.figures import matrix_figures
 from featuregeom.report.first import evidence, what_was_read
@@ -81,7 +81,6 @@ def _totals(analysis: Analysis) -> list[str]:
 
 
 def _sections(analysis: Analysis, matrices: list[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
-    columns = [column for column in MATRICES.columns if any(column.key in row for row in matrices)]
     places = analysis.features.groupby("matrix", observed=True, sort=False).indices if matrices else {}
     held = {key: analysis.features[key].to_numpy() for key in USED} if matrices else {}
     heads = {column.key: column for column in BLOCKS.columns}
@@ -101,7 +100,6 @@ def _sections(analysis: Analysis, matrices: list[Mapping[Any, Any]]) -> Iterator
             "matrix.html.j2",
             id=number_of_section,
             row=row,
-            columns=columns,
             heads=heads,
             reading=reading(row),
             figures=figures,
