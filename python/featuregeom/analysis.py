@@ -16,7 +16,15 @@ from featuregeom.summary import summarised
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DRAWN_DIMENSIONS", "Analysis", "BlockPicture", "MatrixResult", "Picture"]
+__all__ = [
+    "DRAWN_DIMENSIONS",
+    "Analysis",
+    "BlockPicture",
+    "FamilyPicture",
+    "GroupPicture",
+    "MatrixResult",
+    "Picture",
+]
 
 DRAWN_DIMENSIONS = 8
 """Most dimensions that the page turns through, with four and more of them slowly."""
@@ -51,6 +59,55 @@ class BlockPicture:
 
 @summarised
 @dataclass(frozen=True, eq=False)
+class FamilyPicture:
+    """A family that is small enough to draw.
+
+    Attributes
+    ----------
+    family : int
+        Its number in the families table.
+    index : ndarray of int64, shape (n,)
+        Its features, in the order of the table.
+    coordinates : ndarray of float64, shape (n, dim)
+        The features along their leading dimensions, `DRAWN_DIMENSIONS` at most; of a circle or a cluster, around their
+        mean, and two.
+    share : float
+        Share of their squared length (around the mean, where that was taken off) that these dimensions hold.
+    """
+
+    family: int
+    index: NDArray[Any]
+    coordinates: NDArray[Any]
+    share: float
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class GroupPicture:
+    """Features that the spectrum gathers in one eigenspace.
+
+    Attributes
+    ----------
+    eigenspace, dim, size : int
+        Which eigenspace, its dimension, and how many features.
+    share : float
+        Mean share of their squared length that lies in it.
+    q : float
+        False discovery rate at which all of them count.
+    index : ndarray of int64
+        Those of the features that are listed, by decreasing share.
+    """
+
+    eigenspace: int
+    dim: int
+    size: int
+    share: float
+    q: float
+    index: NDArray[Any]
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
 class Picture:
     """The arrays behind one matrix's figures, bounded in size whatever the size of the matrix.
 
@@ -74,6 +131,10 @@ class Picture:
         Pairs i < j of nonzero features in each bin.
     blocks : tuple of BlockPicture
         The blocks that are drawn.
+    families : tuple of FamilyPicture
+        The families that are drawn.
+    groups : tuple of GroupPicture
+        Features that the spectrum gathers, largest groups first.
     """
 
     eigenvalues: NDArray[Any]
@@ -86,6 +147,8 @@ class Picture:
     cosine_edges: NDArray[Any]
     cosine_counts: NDArray[Any]
     blocks: tuple[BlockPicture, ...] = ()
+    families: tuple[FamilyPicture, ...] = ()
+    groups: tuple[GroupPicture, ...] = ()
 
 
 @summarised

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,7 +135,7 @@ def block_groups(rows: Iterable[Mapping[str, Any]]) -> tuple[list[BlockGroup], i
 
 
 def block_drawings(
-    rows: Iterable[Mapping[str, Any]], pictures: Iterable[BlockPicture]
+    rows: Iterable[Mapping[str, Any]], pictures: Iterable[BlockPicture], name: Callable[[int], str] = str
 ) -> tuple[list[BlockDrawing], str]:
     """Draw the blocks of one matrix.
 
@@ -145,6 +145,8 @@ def block_drawings(
         Its rows of the blocks table.
     pictures : iterable of BlockPicture
         Its blocks that are small enough to draw.
+    name : callable
+        Names a feature, by its label or its position.
 
     Returns
     -------
@@ -163,7 +165,7 @@ def block_drawings(
         most, most_cells = (NAMED_BLOCKS, NAMED_CELLS) if name else (BLOCKS, GRAM_CELLS)
         if drawings and (len(drawings) >= most or cells > most_cells):
             break
-        drawings.append(_drawing(table.get(picture.block, {}), picture))
+        drawings.append(_drawing(table.get(picture.block, {}), picture, name))
     left = len(table) - len(drawings)
     note = f"{plural(left, 'block is', 'blocks are')} not drawn." if left > 0 else ""
     return drawings, note
@@ -200,15 +202,15 @@ def neighbours(gram: NDArray[Any], slack: float = 0.05) -> list[tuple[int, int]]
     return list(zip(i.tolist(), j.tolist(), strict=True)) if len(i) <= 3 * n else []
 
 
-def _drawing(row: Mapping[str, Any], picture: BlockPicture) -> BlockDrawing:
+def _drawing(row: Mapping[str, Any], picture: BlockPicture, name: Callable[[int], str]) -> BlockDrawing:
     geometry = text(row.get("geometry"))
     dim = int(row.get("dim", picture.coordinates.shape[1]))
     size = f"block {picture.block}: {plural(len(picture.index), 'feature')} in {plural(dim, 'dimension')}"
     if not geometry and known(row.get("reason")):
         size += f"; no name: {text(row['reason'])}"
-    figures = [gram_figure(row, picture)]
+    figures = [gram_figure(row, picture, name)]
     if len(picture.index) and picture.coordinates.shape[1]:
-        figures.append(vectors_figure(picture, dim))
+        figures.append(vectors_figure(picture, dim, name))
     scheme = _facts(picture.certificate) if picture.certificate else None
     return BlockDrawing(geometry or "unnamed geometry", size, figures, scheme)
 
@@ -223,7 +225,7 @@ def _facts(certificate: str) -> SchemeFacts:
     )
 
 
-def gram_figure(row: Mapping[str, Any], picture: BlockPicture) -> Figure:
+def gram_figure(row: Mapping[str, Any], picture: BlockPicture, name: Callable[[int], str] = str) -> Figure:
     """Draw a block's Gram matrix.
 
     Parameters
@@ -232,6 +234,8 @@ def gram_figure(row: Mapping[str, Any], picture: BlockPicture) -> Figure:
         Its row of the blocks table; only ``gram_values`` is used.
     picture : BlockPicture
         The block.
+    name : callable
+        Names a feature, by its label or its position.
 
     Returns
     -------
@@ -239,7 +243,7 @@ def gram_figure(row: Mapping[str, Any], picture: BlockPicture) -> Figure:
     """
     shown = subsample(len(picture.gram), GRAM_ROWS)
     gram = picture.gram[np.ix_(shown, shown)]
-    labels = [str(int(i)) for i in picture.index[shown]]
+    labels = [name(int(i)) for i in picture.index[shown]]
     top = float(np.abs(gram).max(initial=0)) or 1.0
     n = len(shown)
     gram[np.abs(gram) < 1e-9 * top] = 0
@@ -257,7 +261,7 @@ def gram_figure(row: Mapping[str, Any], picture: BlockPicture) -> Figure:
     return Figure("gram", "Gram matrix", caption, [trace], layout)
 
 
-def vectors_figure(picture: BlockPicture, dim: int) -> Figure:
+def vectors_figure(picture: BlockPicture, dim: int, name: Callable[[int], str] = str) -> Figure:
     """Draw a block's vectors.
 
     Parameters
@@ -266,12 +270,15 @@ def vectors_figure(picture: BlockPicture, dim: int) -> Figure:
         The block, with coordinates in at least one dimension.
     dim : int
         Dimensions of the block. Where there are more than coordinates, these are along the leading eigenvectors.
+    name : callable
+        Names a feature, by its label or its position.
 
     Returns
     -------
     Figure
     """
-    return _space(picture, dim) if picture.coordinates.shape[1] >= 3 else _plane(picture, dim)
+    draw = _space if picture.coordinates.shape[1] >= 3 else _plane
+    return draw(picture, dim, name)
 
 
 def _caption(edges: list[tuple[int, int]], where: str, shown: int, dim: int) -> str:
@@ -282,7 +289,7 @@ def _caption(edges: list[tuple[int, int]], where: str, shown: int, dim: int) -> 
     return said + ("; thin lines join neighbours." if edges else ".")
 
 
-def _plane(picture: BlockPicture, dim: int) -> Figure:
+def _plane(picture: BlockPicture, dim: int, name: Callable[[int], str]) -> Figure:
     places = np.asarray(picture.coordinates, dtype=np.float64)
     flat = places.shape[1] == 1
     points = np.column_stack([places, np.zeros(len(places))]) if flat else places
@@ -298,7 +305,7 @@ def _plane(picture: BlockPicture, dim: int) -> Figure:
     traces.append(line(shafts[:, 0], shafts[:, 1], "--c0", "features", width=2) | {
         "mode": "lines+markers", "hoverinfo": "text",
         "text": [label for i, r in zip(picture.index, norms, strict=True)
-                 for label in ("", f"feature {int(i)}, length {number(r)}", "")],
+                 for label in ("", f"feature {name(int(i))}, length {number(r)}", "")],
         "marker": {
             "symbol": "arrow", "angleref": "previous", "color": "--c0", "size": [0, head, 0] * len(points),
         },
@@ -306,7 +313,7 @@ def _plane(picture: BlockPicture, dim: int) -> Figure:
     if len(points) <= 24:
         named: dict[tuple[float, ...], list[str]] = {}
         for point, i in zip(points.round(6).tolist(), picture.index, strict=True):
-            named.setdefault(tuple(point), []).append(str(int(i)))
+            named.setdefault(tuple(point), []).append(name(int(i)))
         places = np.array(list(named))
         tips = places + 0.1 * reach * places / np.maximum(np.linalg.norm(places, axis=1), 1e-300)[:, None]
         traces.append({
@@ -330,14 +337,14 @@ def _plane(picture: BlockPicture, dim: int) -> Figure:
     )
 
 
-def _space(picture: BlockPicture, dim: int) -> Figure:
+def _space(picture: BlockPicture, dim: int, name: Callable[[int], str]) -> Figure:
     points = np.asarray(picture.coordinates, dtype=np.float64)
     edges = neighbours(picture.gram)
     trace = {
         "type": "space",
         "points": [numbers(point) for point in points],
         "edges": [list(edge) for edge in edges],
-        "names": [str(int(i)) for i in picture.index],
+        "names": [name(int(i)) for i in picture.index],
         "lengths": numbers(np.linalg.norm(points, axis=1)),
     }
     shown = points.shape[1]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.analysis import Picture
+from featuregeom.dictionaries import spectrum_edges
 from featuregeom.random_directions import null_capacity
 from featuregeom.report.random_frame import cosine_probabilities
 from featuregeom.wording import number, plural
@@ -104,7 +105,7 @@ def matrix_figures(
         return []
     figures = []
     if picture is not None:
-        figures += [_eigenvalues(picture, int(row["m"]))]
+        figures += [_eigenvalues(picture, int(row["m"]), features["norm"], int(row["null_dimensions"]))]
         figures += [_measure(picture, features["eigenspace"])] if picture.heat.size else []
     figures += [_capacity(features, picture), _capacities(features, int(row["null_dimensions"]))]
     if picture is not None and picture.cosine_counts.sum():
@@ -159,7 +160,7 @@ def _sampled(drawn: int, of: int, what: str, how: str) -> str:
     return "" if drawn >= of else f" {drawn:,} of {of:,} {what} are drawn, evenly spaced {how}."
 
 
-def _eigenvalues(picture: Picture, m: int) -> Figure:
+def _eigenvalues(picture: Picture, m: int, norms: NDArray[Any], dims_at_random: int) -> Figure:
     values, space = picture.eigenvalues, picture.eigenspace_of
     means, dims = picture.eigenspace_values, picture.eigenspace_dims
     colours = space_colours(len(means))
@@ -202,6 +203,19 @@ def _eigenvalues(picture: Picture, m: int) -> Figure:
     if unused := m - int(dims.sum()):
         caption += f" {plural(unused, 'null direction')} that no feature uses"
         caption += f"; {number(n_null)} of them in grey at the foot." if n_null else "."
+    lower, upper = spectrum_edges(norms, dims_at_random)
+    for edge in (lower, upper):
+        if foot < edge:
+            sides = [-0.5, len(values) - 0.5]
+            traces.append(
+                line(sides, [edge] * 2, "--c1", "edge", width=1)
+                | {"line": {"color": "--c1", "dash": "dot", "width": 1}}
+            )
+    beyond = int(np.sum(values > upper)), int(np.sum((values < lower) & (space >= 0)))
+    caption += (
+        f" Dotted: between these values (Marchenko-Pastur edges) lie the eigenvalues of random directions of the same "
+        f"lengths; here {number(beyond[0])} are above and {number(beyond[1])} below."
+    )
     caption += _sampled(len(shown), len(values), "eigenvalues", "by index")
     upright = axis("eigenvalue λ", type="log", **_decades(float(np.log10(values[0] / foot))))
     if not null.size and values[0] < NARROW * values[kept[-1]]:

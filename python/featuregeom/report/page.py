@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from featuregeom.analysis import Analysis
+import numpy as np
+
+from featuregeom.analysis import Analysis, Picture
 from featuregeom.measures import BLOCKS
+from featuregeom.report.beyond import close_pairs, family_cards, gathered, namer
 from featuregeom.report.drawings import block_drawings, block_groups
-from featuregeom.report.figures import matrix_figures
+from featuregeom.report.figures import Figure, matrix_figures
 from featuregeom.report.first import evidence, what_was_read
 from featuregeom.report.html import pack, part, render, write
 from featuregeom.report.overview import in_order, overview
 from featuregeom.report.words import reading
-from featuregeom.wording import number, text
+from featuregeom.wording import known, number, text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["render_page", "write_page"]
 
-USED = ("index", "norm", "capacity", "eigenspace")
+USED = ("index", "norm", "capacity", "eigenspace", "label")
 """Columns of the features table that the figures draw from."""
 
 
@@ -80,33 +86,62 @@ def _totals(analysis: Analysis) -> list[str]:
     return [f"measured in {number(seconds, 3)} s"]
 
 
+def _by_matrix(table: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    if table is None or not len(table):
+        return {}
+    places = table.groupby("matrix", observed=True, sort=False).indices
+    return {str(name): table.iloc[place] for name, place in places.items()}
+
+
 def _sections(analysis: Analysis, matrices: list[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
-    places = analysis.features.groupby("matrix", observed=True, sort=False).indices if matrices else {}
-    held = {key: analysis.features[key].to_numpy() for key in USED} if matrices else {}
-    heads = {column.key: column for column in BLOCKS.columns}
-    blocks: dict[Any, list[dict[Any, Any]]] = {}
-    for block in analysis.blocks.to_dict("records"):
-        blocks.setdefault(block["matrix"], []).append(block)
-    for number_of_section, row in enumerate(matrices):
-        name = row["matrix"]
-        picture = analysis.pictures.get(name)
-        features = {key: column[places.get(name, slice(0))] for key, column in held.items()}
-        mine = blocks.get(name, [])
-        groups, left = block_groups(mine)
-        drawings, note = block_drawings(mine, picture.blocks if picture is not None else ())
-        figures = matrix_figures(row, features, picture)
-        drawn = figures + [figure for drawing in drawings for figure in drawing.figures]
-        html = part(
-            "matrix.html.j2",
-            id=number_of_section,
-            row=row,
-            heads=heads,
-            reading=reading(row),
-            figures=figures,
-            groups=groups,
-            groups_left=left,
-            drawings=drawings,
-            note=note,
-        )
-        specs = [{"data": figure.data, "layout": figure.layout} for figure in drawn]
+    tables = {
+        name: _by_matrix(getattr(analysis, name, None))
+        for name in ("features", "blocks", "pairs", "families")
+    }
+    for position, row in enumerate(matrices):
+        mine = {name: held.get(str(row["matrix"])) for name, held in tables.items()}
+        picture = analysis.pictures.get(row["matrix"])
+        html, figures = _section(position, row, mine, picture)
+        specs = [{"data": figure.data, "layout": figure.layout} for figure in figures]
         yield {"row": row, "packed": pack({"html": html, "figures": specs})}
+
+
+def _section(
+    position: int, row: Mapping[Any, Any], mine: Mapping[str, pd.DataFrame | None], picture: Picture | None
+) -> tuple[str, list[Figure]]:
+    """Give the section of one matrix, and its figures in the order in which it shows them."""
+    held = mine["features"]
+    features = {
+        key: held[key].to_numpy() if held is not None and key in held else np.zeros(0) for key in USED
+    }
+    name = namer(features)
+    cards, families_note = family_cards(
+        _records(mine["families"]), picture.families if picture is not None else (), name
+    )
+    figures = matrix_figures(row, features, picture)
+    blocks = _records(mine["blocks"])
+    groups, groups_left = block_groups(blocks)
+    drawings, note = block_drawings(blocks, picture.blocks if picture is not None else (), name)
+    html = part(
+        "matrix.html.j2",
+        id=position,
+        row=row,
+        heads={column.key: column for column in BLOCKS.columns},
+        reading=reading(row),
+        cards=cards,
+        families_note=families_note,
+        pairs=close_pairs(mine["pairs"], name),
+        gathered=gathered(picture.groups if picture is not None else (), name),
+        looked=known(row.get("verdict")),
+        figures=figures,
+        groups=groups,
+        groups_left=groups_left,
+        drawings=drawings,
+        note=note,
+    )
+    of_families = [card.figure for card in cards if card.figure is not None]
+    return html, [*of_families, *figures, *(figure for drawing in drawings for figure in drawing.figures)]
+
+
+def _records(table: pd.DataFrame | None) -> list[dict[Any, Any]]:
+    return [] if table is None else table.to_dict("records")

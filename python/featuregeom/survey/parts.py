@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.analysis import BlockPicture, MatrixResult, Picture
+from featuregeom.analysis import BlockPicture, FamilyPicture, GroupPicture, MatrixResult, Picture
 from featuregeom.atomic import replacing
 from featuregeom.errors import SourceError
 from featuregeom.memory import check_memory
@@ -20,6 +20,9 @@ from featuregeom.memory import check_memory
 __all__ = ["read_part", "write_part"]
 
 _DIGEST = "digest"
+
+_DRAWN = ("blocks", "families", "groups")
+"""Fields of a picture that are lists of pictures, not arrays."""
 
 
 def write_part(path: Path, plan: str, result: MatrixResult) -> None:
@@ -106,12 +109,17 @@ def _pack(result: MatrixResult) -> dict[str, Any]:
     packed |= {
         f"picture/{field.name}": getattr(result.picture, field.name)
         for field in fields(Picture)
-        if field.name != "blocks"
+        if field.name not in _DRAWN
     }
     packed["drawn"] = np.array([block.block for block in result.picture.blocks], dtype=np.int64)
     for block in result.picture.blocks:
         for name in ("index", "gram", "coordinates", "certificate"):
             packed[f"block/{block.block}/{name}"] = getattr(block, name)
+    for kind in ("families", "groups"):
+        drawn = getattr(result.picture, kind)
+        packed[f"n_{kind}"] = len(drawn)
+        for position, each in enumerate(drawn):
+            packed |= {f"{kind}/{position}/{name}": value for name, value in vars(each).items()}
     return packed
 
 
@@ -130,12 +138,23 @@ def _unpack(arrays: Mapping[str, NDArray[Any]]) -> MatrixResult:
         for block in arrays["drawn"].tolist()
     )
     labels, link = json.loads(arrays["labels"].tobytes())
+
+    def each(kind: str) -> Iterator[dict[str, Any]]:
+        for position in range(int(arrays[f"n_{kind}"])):
+            held = below(f"{kind}/{position}/")
+            yield {name: array if array.ndim else array.item() for name, array in held.items()}
+
     return MatrixResult(
         row=json.loads(str(arrays["row"])),
         features=below("feature/"),
         blocks=json.loads(str(arrays["blocks"])),
         pairs=below("pair/"),
-        picture=Picture(**below("picture/"), blocks=drawn),
+        picture=Picture(
+            **below("picture/"),
+            blocks=drawn,
+            families=tuple(FamilyPicture(**held) for held in each("families")),
+            groups=tuple(GroupPicture(**held) for held in each("groups")),
+        ),
         seconds=float(arrays["seconds"]),
         labels=None if labels is None else tuple(labels),
         link=link,
