@@ -160,9 +160,9 @@ def block_drawings(
     drawings: list[BlockDrawing] = []
     cells = 0
     for picture in ranked:
-        name = known(table.get(picture.block, {}).get("geometry"))
+        has_name = known(table.get(picture.block, {}).get("geometry"))
         cells += min(len(picture.index), GRAM_ROWS) ** 2
-        most, most_cells = (NAMED_BLOCKS, NAMED_CELLS) if name else (BLOCKS, GRAM_CELLS)
+        most, most_cells = (NAMED_BLOCKS, NAMED_CELLS) if has_name else (BLOCKS, GRAM_CELLS)
         if drawings and (len(drawings) >= most or cells > most_cells):
             break
         drawings.append(_drawing(table.get(picture.block, {}), picture, name))
