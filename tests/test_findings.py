@@ -132,7 +132,7 @@ def test_a_random_matrix_is_said_to_be_random_and_nothing_else():
     found = fg.analyze({"w": gaussian(200, 40)}, pairs=True).findings
     assert [finding.kind for finding in found if finding.strength] == ["verdict"]
     assert str(found[0]) == (
-        "“w”: no different from random directions, like weights that were never trained."
+        "1 matrix is no different from random directions, like weights that were never trained: “w”."
     )
     assert "pairs of features beyond chance" in str(found[1])
 
@@ -246,13 +246,33 @@ def test_verdicts_by_what_layers_are_for():
     analysis = make_analysis({name: gaussian(20, 8, k) for k, name in enumerate(names)})
     kinds = SENTENCES["spectrum"], SENTENCES["spectrum"], SENTENCES["random"], SENTENCES["structure"]
     found = by_kind(judged(analysis, kinds, [0, 0, 0, 12], [0, 0, 0, 5]))
-    said = {str(finding).split(":")[0]: finding for finding in found["verdict"]}
-    assert set(said) == {"The queries (2 matrices)", "“layer.2.key”", "“layer.2.mlp.c_proj”"}
-    pairs = said["“layer.2.mlp.c_proj”"]
-    assert "not random. 12 pairs of features" in str(pairs)
+    said = [str(finding) for finding in found["verdict"]]
+    assert sum("2 matrices use some directions more than others" in each for each in said) == 1
+    assert sum(each.endswith("“layer.2.query” and “layer.10.query”.") for each in said) == 1
+    assert (
+        "1 matrix is no different from random directions, like weights that were never trained: “layer.2.key”."
+        in said
+    )
+    pairs = next(f for f in found["verdict"] if "not random" in str(f))
+    assert str(pairs).startswith(
+        "“layer.2.mlp.c_proj”: not random. 12 pairs of features point in more similar"
+    )
     assert (pairs.matrix, pairs.part, pairs.strength) == ("layer.2.mlp.c_proj", "pairs", 0.25)
-    assert "“layer.2.mlp.c_proj”: 5 features crowd" in str(found["groups"][0])
-    assert "never trained" in str(said["“layer.2.key”"])
+    assert str(found["groups"][0]).startswith("“layer.2.mlp.c_proj”: 5 features crowd")
+
+
+def test_verdicts_of_a_part_of_the_layers_say_which_part():
+    names = [f"layer.{k}.mlp.c_fc" for k in range(6)]
+    analysis = make_analysis({name: gaussian(20, 8, k) for k, name in enumerate(names)})
+    kinds = [SENTENCES["structure"]] * 2 + [SENTENCES["spectrum"]] * 4
+    found = by_kind(judged(analysis, kinds, [1, 3, 0, 0, 0, 0], [0] * 6))["verdict"]
+    said = sorted(str(finding) for finding in found)
+    assert said[0].startswith("2 of the 6 MLP inputs: not random. 4 pairs of features point")
+    assert said[1].startswith("4 matrices use some directions")
+    kinds = [SENTENCES["random"]] * 6
+    (random,) = by_kind(judged(analysis, kinds, [0] * 6, [0] * 6))["verdict"]
+    assert str(random).endswith("never trained: 6 of 6 MLP inputs.")
+    assert (random.strength, random.matrix) == (1, "")
 
 
 def test_a_verdict_that_its_counts_deny_is_not_printed():

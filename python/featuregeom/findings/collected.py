@@ -22,6 +22,9 @@ TEMPLATES: tuple[Template, ...] = tuple(
 MOST = 6
 """Most findings of one kind that are listed; how many more there are is said after them."""
 
+FEW = 3
+"""Most lists of the clearest pairs, which only exemplify what the verdicts count."""
+
 MORE = Template("more", "{count:more finding|more findings} of this kind ({kind}).", lambda f: f["count"] > 0)
 
 
@@ -103,9 +106,10 @@ def _shortened(kind: str, found: list[Finding]) -> Iterator[Finding]:
     if kind in ("verdict", "groups"):
         yield from found
         return
-    yield from found[:MOST]
+    most = FEW if kind == "pairs" else MOST
+    yield from found[:most]
     more = MORE.finding(
-        {"count": len(found) - MOST, "kind": kind}, strength=found[min(MOST, len(found)) - 1].strength
+        {"count": len(found) - most, "kind": kind}, strength=found[min(most, len(found)) - 1].strength
     )
     if more is not None:
         yield more

@@ -12,7 +12,7 @@ __all__ = ["TEMPLATES", "find"]
 
 CLEAREST = Template(
     "pairs",
-    "the clearest pairs in {who}: {pairs} (a cosine of 1 is the same direction, 0 a right angle, −1 the opposite).",
+    "the clearest pairs in {who}: {pairs}.",
     lambda f: f["count"] > 0 and f["strongest_z"] > 0,
 )
 
