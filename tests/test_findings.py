@@ -267,8 +267,8 @@ def test_verdicts_of_a_part_of_the_layers_say_which_part():
     kinds = [SENTENCES["structure"]] * 2 + [SENTENCES["spectrum"]] * 4
     found = by_kind(judged(analysis, kinds, [1, 3, 0, 0, 0, 0], [0] * 6))["verdict"]
     said = sorted(str(finding) for finding in found)
-    assert said[0].startswith("2 of the 6 MLP inputs: not random. 4 pairs of features point")
-    assert said[1].startswith("4 matrices use some directions")
+    assert said[1].startswith("The MLP inputs (2 of 6 matrices): not random. 4 pairs of features point")
+    assert said[0].startswith("4 matrices use some directions")
     kinds = [SENTENCES["random"]] * 6
     (random,) = by_kind(judged(analysis, kinds, [0] * 6, [0] * 6))["verdict"]
     assert str(random).endswith("never trained: 6 of 6 MLP inputs.")

@@ -112,7 +112,7 @@ def _part_of(layers: str, part: list[dict[str, Any]], rows: list[dict[str, Any]]
     """Call those matrices of a kind of layer that a sentence is about."""
     if len(part) in (0, 1, len(rows)):
         return subject(layers, part or rows, tables)
-    return f"{len(part)} of the {len(rows)} {layers}"
+    return f"the {layers} ({len(part)} of {len(rows)} matrices)"
 
 
 def _sum(rows: list[dict[str, Any]], column: str) -> int:

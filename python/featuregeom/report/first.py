@@ -7,12 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from featuregeom.dictionaries import layers_of
+from featuregeom.findings import group_order, joined
 from featuregeom.wording import known, number, plural, text
 
 if TYPE_CHECKING:
     from featuregeom.analysis import Analysis
 
 __all__ = ["Evidence", "evidence", "what_was_read"]
+
+LEAST = 1e-3
+"""Smallest share that is written as a number."""
 
 _SHOWN = 6
 """Most kinds of evidence, and of number types, that are told apart in the sentences."""
@@ -66,12 +71,16 @@ def what_was_read(analysis: Analysis, rows: Sequence[Mapping[Any, Any]]) -> list
         f"{plural(len(rows), 'weight matrix', 'weight matrices')} with {plural(features, 'feature')} "
         + ("was" if len(rows) == 1 else "were") + " read" + (f" ({stored})." if stored else ".")
     ]  # fmt: skip
+    kinds = Counter(layers_of(str(row["matrix"])) for row in rows)
+    if len(kinds) > 1:
+        parts = [f"{kinds[layers]} {layers}" for layers in sorted(kinds, key=group_order)]
+        said.append(f"Judged by their names, they are {joined(parts, len(parts))}.")
     axes = Counter(
         (text(row.get("axis")), text(row.get("axis_reason"))) for row in rows if known(row.get("axis_reason"))
     )
     for (axis, reason), count in axes.most_common(_SHOWN):
         where = "" if count == len(rows) == 1 else f" of {count if count < len(rows) else 'all'} matrices"
-        said.append(f"Features are the {axis}{where}; evidence: {reason}.")
+        said.append(f"Features are the {axis}{where}; evidence: {reason.partition(';')[0]}.")
     if len(axes) > _SHOWN:
         said.append(f"{len(axes) - _SHOWN} more kinds of evidence are in the column “evidence for the axis”.")
     return said
@@ -96,10 +105,14 @@ def evidence(analysis: Analysis, rows: Sequence[Mapping[Any, Any]]) -> list[Evid
     for finding in analysis.findings:
         place = places.get(finding.matrix)
         link = "" if place is None else f"matrix-{place}" + (f"-{finding.part}" if finding.part else "")
-        share = f"{number(100 * finding.strength, 2)} %" if finding.strength else ""
+        share = _percent(finding.strength) if finding.strength and finding.kind != "more" else ""
         about = f"{finding.part or 'figures'} of {text(finding.matrix)}"
         shown.append(Evidence(finding.sentence, finding.kind, share, link, about))
     return shown
+
+
+def _percent(share: float) -> str:
+    return f"{number(100 * share, 2)} %" if share >= LEAST else f"less than {number(100 * LEAST)} %"
 
 
 def _listed(counts: Counter[str]) -> str:

@@ -57,7 +57,8 @@ def overview(rows: Sequence[Row]) -> Overview:
     Overview
     """
     present = [column for column in MATRICES.columns if any(column.key in row for row in rows)]
-    present.sort(key=lambda column: not (column.text and column.shown))
+    # Words first, and the number of pairs beside the verdict that it is the reason for.
+    present.sort(key=lambda column: (not (column.text and column.shown), column.key != "significant_pairs"))
     shown = [column for column in present if column.shown]
     columns, same = [], []
     for column in shown:
