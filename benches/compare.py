@@ -19,7 +19,9 @@ PATIENCE = {"smoke": 0.0, "iterate": 20.0, "full": 60.0}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--rows", default="a1,a2,a3,b1,b2,d1,d2,d3,e1,e3,f1,g1,s1,s2", help="rows to run, with commas between"
+        "--rows",
+        default="a1,a2,a3,b1,b2,d1,d2,d3,e1,e3,f1,g1,p1,p2,s1,s2",
+        help="rows to run, with commas between",
     )
     parser.add_argument("--scale", choices=ROUNDS, default="iterate", help="size of the workloads")
     parser.add_argument("--threads", type=int, default=2, help="threads of ours and of every peer")
@@ -44,11 +46,12 @@ def main() -> None:
 
     import harness
     from codes import ROWS as CODES
+    from dictionaries import ROWS as DICTIONARIES
     from regions import ROWS as REGIONS
     from rows import ROWS as MATRICES
     from schemes import ROWS as SCHEMES
 
-    ROWS = {**MATRICES, **CODES, **REGIONS, **SCHEMES}
+    ROWS = {**MATRICES, **CODES, **DICTIONARIES, **REGIONS, **SCHEMES}
 
     if options.worker:
         import numpy as np

@@ -140,7 +140,7 @@ def deviation(found: Arrays, expected: Arrays) -> float:
             return float("inf")
         return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-300))
 
-    return max(of(name) for name in found.keys() & expected.keys())
+    return max((of(name) for name in found.keys() & expected.keys()), default=float("nan"))
 
 
 def measure(case: Case, worker: Sequence[str], rounds: int, patience: float) -> list[Timing]:
