@@ -140,6 +140,7 @@ def test_an_archive_is_refused_under_a_limit_of_the_process(tmp_path: Path) -> N
 import resource
 from pathlib import Path
 import featuregeom as fg
+import scipy.special  # which every analysis imports, with 100 MiB of address space for its BLAS
 held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (held + (200 << 20), resource.getrlimit(resource.RLIMIT_AS)[1]))
 try:

@@ -168,3 +168,15 @@ def test_bad_arguments_are_refused() -> None:
         spectrum_null(np.zeros((3, 2)))
     with pytest.raises(ShapeError):
         next(measure_draws(np.ones((3, 4)), spectrum))
+
+
+@pytest.mark.parametrize("n", [24, 47, 48, 200])
+def test_draws_are_those_of_the_qr_decomposition(n: int) -> None:
+    spectrum = fg.spectra.spectrum(
+        np.random.default_rng(0).standard_normal((n, 24)) * np.geomspace(1, 0.01, 24)
+    )
+    stream = np.random.SeedSequence(5).spawn(1)[0]
+    Q, R = np.linalg.qr(np.random.default_rng(stream).standard_normal((n, 24)))
+    expected = Q * np.sign(np.diag(R)) * np.sqrt(spectrum.retained)
+    draw = next(spectrum_draws(spectrum, n, n_draws=1, seed=5))
+    np.testing.assert_allclose(draw, expected, rtol=0, atol=1e-13 * np.sqrt(spectrum.retained[0]))

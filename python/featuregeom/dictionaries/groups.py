@@ -210,13 +210,13 @@ def _null_in_stages(
     spectrum: Spectrum, masses: NDArray[np.float64], stages: list[int], q: float, seed: int
 ) -> tuple[NDArray[np.float64], float]:
     """Draw the null, and stop after a stage that leaves no feature that more draws might call localised."""
-    from scipy.stats import chi2
+    from scipy.special import gammaincinv
 
     random = np.random.default_rng(seed)
     null, saturation = _null(spectrum, len(masses), stages[0], random)
     for stage in stages[1:]:
         counts = _at_least(null, masses)
-        least = np.where(counts > 0, chi2.ppf(_SURE, 2 * np.maximum(counts, 1)) / 2, 0.0) / len(null)
+        least = np.where(counts > 0, gammaincinv(np.maximum(counts, 1), _SURE), 0.0) / len(null)
         if len(null) >= stage or (benjamini_hochberg(least) > q).all():
             break
         more, further = _null(spectrum, len(masses), stage - len(null), random)

