@@ -36,7 +36,7 @@ def test_the_readme_s_example_gives_what_it_says(tmp_path, monkeypatch, capsys):
     exec(compile(code, "README.md", "exec"), {})  # the reader's own first steps
     promised = re.findall(r"print\(.*\)  # (.*)", code)
     assert capsys.readouterr().out.splitlines() == promised
-    assert (tmp_path / "pentagon.html").exists()
+    assert (tmp_path / "words.html").exists()
 
 
 def test_every_public_name_has_a_sentence():

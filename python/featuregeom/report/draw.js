@@ -199,7 +199,7 @@ const Draw = (() => {
       ({ heatmap, bar, scatter })[trace.type](group, trace, to, area, marks, scales, svg);
     }
     for (const note of notes) write(svg, area.right + 4, to.y(note.y), note.text, { "dominant-baseline": "middle" }, { fontSize: "10px" });
-    if (heat) colourBar(svg, heat, area, width - scale + 12);
+    if (heat) colourBar(svg, heat, area, area.right + 12);
     return marks;
   }
 

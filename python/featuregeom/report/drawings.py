@@ -253,7 +253,9 @@ def gram_figure(row: Mapping[str, Any], picture: BlockPicture, name: Callable[[i
         "hovertemplate": "features %{y}, %{x}: %{z}",
     }  # fmt: skip
     caption = "Inner products between the features, alike relations side by side"
-    caption += f": {number(row['gram_values'])} distinct values." if known(row.get("gram_values")) else "."
+    caption += (
+        f": {plural(int(row['gram_values']), 'distinct value')}." if known(row.get("gram_values")) else "."
+    )
     if n < len(picture.gram):
         caption += f" {n} of {len(picture.gram)} features are drawn, evenly spaced in this order."
     side = axis("", type="category", showgrid=False, showticklabels=n <= 24, nticks=24, constrain="domain")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["render_page", "write_page"]
 
+_NOT_SHOWN = ("source", "labels")
+"""Provenance that the page does not list: its heading is the source, and of the labels there is only a digest."""
+
 USED = ("index", "norm", "capacity", "eigenspace", "label")
 """Columns of the features table that the figures draw from."""
 
@@ -67,15 +70,21 @@ def render_page(analysis: Analysis) -> str:
     rows = in_order(analysis.matrices.to_dict("records"))
     return render(
         "analysis.html.j2",
-        provenance={key: value for key, value in analysis.provenance.items() if key != "source"},
+        provenance={key: value for key, value in analysis.provenance.items() if key not in _NOT_SHOWN},
         totals=_totals(analysis),
-        source=text(analysis.provenance.get("source")),
+        source=_source(analysis),
         read=what_was_read(analysis, rows),
         findings=evidence(analysis, rows),
         overview=overview(rows),
         sections=list(_sections(analysis, rows)),
         skipped=analysis.skipped.to_dict("records"),
     )
+
+
+def _source(analysis: Analysis) -> str:
+    """Call what was read by its path or id; what lay in memory has none."""
+    source = text(analysis.provenance.get("source"))
+    return "weights in memory" if source and source == analysis.provenance.get("format") else source
 
 
 def _totals(analysis: Analysis) -> list[str]:
