@@ -166,7 +166,7 @@ def main() -> None:
         X = fg.shapes.leech().astype(np.float32)
         print(f"{len(X)} x {X.shape[1]} made in {time.perf_counter() - begin:.1f} s", flush=True)
         begin = time.perf_counter()
-        found = fg.schemes.detect_large(X, num_threads=THREADS)
+        found = fg.schemes.detect(X, num_threads=THREADS)
         print(f"{found.name}: levels {found.levels.round(6).tolist()}, valencies {found.valencies.tolist()}")
         print(
             f"multiplicities {found.multiplicities.tolist()}, error bound {found.error_bound:.1e}, {found.reason}"

@@ -74,7 +74,7 @@ def test_blocks_of_any_size(scale):
 def test_what_was_certified_of_a_block_that_shares_its_name_holds():
     features, members = planted(40, KINDS[:7], dtype="float32", seed=3)
     for block, index in zip(describe_blocks(features, members), members, strict=True):
-        claim = fg.schemes.certify(block.scheme, features=index, n_features=features.n)
+        claim = fg.schemes.certify(block.scheme, rows=index, n_features=features.n)
         assert fg.schemes.verify(claim, features.values).holds
 
 

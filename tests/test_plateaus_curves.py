@@ -59,7 +59,7 @@ def test_a_linear_suffix_is_a_straight_line(refine, tau):
 def test_tanh_has_its_slope_and_widths(k, n):
     """On [-1, 1]: r = (1 + tanh(k (2 a - 1)) / tanh k) / 2, so dr/da is k / tanh k at most."""
     tau, tol = 0.1, 1e-4
-    curves = response_curves(lambda h: torch.tanh(k * h), LEFT, RIGHT, n=n, refine=tol, levels=(tau,))
+    curves = response_curves(lambda h: torch.tanh(k * h), LEFT, RIGHT, n_alphas=n, refine=tol, levels=(tau,))
     assert curves.max_slope[0] == pytest.approx(k / math.tanh(k), rel=tol)
     assert curves.max_slope[0] <= k / math.tanh(k) * (1 + 1e-9)
     width = (1 + math.atanh((2 * tau - 1) * math.tanh(k)) / k) / 2
@@ -73,7 +73,7 @@ def test_tanh_has_its_slope_and_widths(k, n):
 
 def test_an_even_grid_caps_the_slope():
     """What the refinement is for: 49 is all that 50 points can say."""
-    even = response_curves(lambda h: torch.tanh(500 * h), LEFT, RIGHT, n=50, refine=None)
+    even = response_curves(lambda h: torch.tanh(500 * h), LEFT, RIGHT, n_alphas=50, refine=None)
     assert even.max_slope[0] == pytest.approx(49, rel=1e-8)
     assert even.limited[0]
     assert even.resolution[0] == pytest.approx(1 / 49)
@@ -89,7 +89,7 @@ def test_a_step_ends_at_the_limit_and_says_so(dtype):
     assert least <= curves.resolution[0] < 4 * least
     assert curves.max_slope[0] == pytest.approx(1 / curves.resolution[0])
     assert curves.alpha_at_max[0] == pytest.approx(0.3, abs=4 * least)
-    few = response_curves(lambda h: (h > 0.3).to(h), base, target, n=5, max_points=8, levels=())
+    few = response_curves(lambda h: (h > 0.3).to(h), base, target, n_alphas=5, max_points=8, levels=())
     assert few.limited.tolist() == [True]
     assert np.sum(~np.isnan(few.alphas)) == 8
 
@@ -98,9 +98,9 @@ def test_a_symmetric_path_is_half_way_in_the_middle():
     rng = np.random.default_rng(3)
     W = torch.from_numpy(rng.standard_normal((4, 6)))
     A = rng.standard_normal((3, 4))
-    curves = response_curves(lambda h: torch.tanh(h @ W), A, -A, n=51)
+    curves = response_curves(lambda h: torch.tanh(h @ W), A, -A, n_alphas=51)
     np.testing.assert_allclose(curves.on_grid([0.5], "rho"), 0.5, atol=1e-12)
-    ratio = response_curves(lambda h: torch.tanh(h @ W), A, -A, n=51, out="ab_ratio", refine=None)
+    ratio = response_curves(lambda h: torch.tanh(h @ W), A, -A, n_alphas=51, out="ab_ratio", refine=None)
     np.testing.assert_allclose(ratio.d, curves.on_grid(np.linspace(0, 1, 51), "rho"), atol=1e-12)
     np.testing.assert_allclose(ratio.r, ratio.d)
 
@@ -115,19 +115,19 @@ def test_curves_do_not_see_rotations_or_scales(seed, scale):
     def g(h: torch.Tensor) -> torch.Tensor:
         return torch.tanh(2 * h @ W)
 
-    plain = response_curves(g, A, B, n=12, refine=None)
+    plain = response_curves(g, A, B, n_alphas=12, refine=None)
     turned = response_curves(
         lambda h: scale * g((h @ Q.T) / scale) @ R + 1.0,
         scale * A @ Q.numpy(),
         scale * B @ Q.numpy(),
-        n=12,
+        n_alphas=12,
         refine=None,
     )
     np.testing.assert_allclose(turned.r, plain.r, atol=1e-9)
     np.testing.assert_allclose(turned.d, scale * plain.d, rtol=1e-7, atol=1e-9 * scale)
     order = rng.permutation(2)
     np.testing.assert_allclose(
-        response_curves(g, A[order], B[order], n=12, refine=None).r, plain.r[order], atol=1e-12
+        response_curves(g, A[order], B[order], n_alphas=12, refine=None).r, plain.r[order], atol=1e-12
     )
 
 
@@ -201,7 +201,7 @@ def test_a_path_back_to_the_output_it_came_from_has_no_relative_curve(out, refin
 
 def test_cuts_show_that_the_output_came_back():
     """A grid of both ends alone does not see how far a sine goes."""
-    curves = response_curves(lambda h: torch.sin(2 * torch.pi * h), [[0.0]], [[1.0]], n=2)
+    curves = response_curves(lambda h: torch.sin(2 * torch.pi * h), [[0.0]], [[1.0]], n_alphas=2)
     assert "up to rounding" in curves.reason[0]
     assert np.isnan(curves.max_slope[0])
 
@@ -212,12 +212,12 @@ def test_nl_step_by_hand():
     def bent(h: torch.Tensor) -> torch.Tensor:
         return torch.where(h < 0.5, h, 0.5 + 10 * (h - 0.5))
 
-    curves = response_curves(bent, [[0.0]], [[1.0]], n=51, refine=None)
+    curves = response_curves(bent, [[0.0]], [[1.0]], n_alphas=51, refine=None)
     line = 0.02 * np.arange(51)
     expected = next(i for i in range(10, 51) if abs(curves.d[0, i] - line[i]) > 0.1 * line[i])
     assert curves.nl_step[0] == expected == 26
     assert curves.max_slope[0] == pytest.approx(10 / 5.5)
-    assert response_curves(bent, [[0.0]], [[1.0]], n=8, refine=None).nl_step[0] == -1
+    assert response_curves(bent, [[0.0]], [[1.0]], n_alphas=8, refine=None).nl_step[0] == -1
 
 
 def test_plateau_widths_of_a_curve_that_comes_back():
@@ -303,7 +303,7 @@ def test_bad_arguments():
         response_curves(g, [[0.0, math.nan]], B)
     assert (caught.value.row, caught.value.column) == (0, 1)
     with pytest.raises(NonFiniteError, match=r"pair 0 at alpha 0.5"):
-        response_curves(lambda h: torch.where((h[:, :1] - 0.5).abs() < 1e-9, torch.inf, h), A, B, n=3)
+        response_curves(lambda h: torch.where((h[:, :1] - 0.5).abs() < 1e-9, torch.inf, h), A, B, n_alphas=3)
     with pytest.raises(ParameterError, match="not finite for pair 0"):
         response_curves(g, [[0.0, 0.0]], B, out="rel_l2")
 
@@ -314,7 +314,7 @@ def test_crossings_of_one_layer_are_exact(seed):
     rng = np.random.default_rng(seed)
     W, b = rng.standard_normal((6, 40)), rng.standard_normal(40)
     A, B = rng.standard_normal((2, 3, 6))
-    found = crossings(lambda h: h @ torch.from_numpy(W) + torch.from_numpy(b), A, B, n=9, batch_size=4)
+    found = crossings(lambda h: h @ torch.from_numpy(W) + torch.from_numpy(b), A, B, n_alphas=9, batch_size=4)
     z0, z1 = A @ W + b, B @ W + b
     t = z0 / (z0 - z1)
     expected = np.sum((t > 0) & (t < 1), axis=1)
@@ -332,7 +332,7 @@ def test_crossings_of_two_layers_keep_parity():
         first = h @ W1
         return torch.cat([first, first.relu() @ W2], dim=1)
 
-    few, many = (crossings(gates, A, B, n=n) for n in (11, 501))
+    few, many = (crossings(gates, A, B, n_alphas=n) for n in (11, 501))
     assert (few.along >= few.endpoint).all()
     assert (many.along >= few.along).all(), "501 points hold the 11"
     assert (many.along > many.endpoint).any()
@@ -345,7 +345,7 @@ def test_the_slice_of_a_linear_suffix():
     """Distances in the plane are Euclidean after the map; with an orthogonal map, those of the plane itself."""
     A, B, C = np.array([0.0, 0, 0]), np.array([2.0, 0, 0]), np.array([0.5, 3.0, 0])
     Q = orthogonal(3, 1)
-    found = stable_slice2d(lambda h: h @ Q, A, B, C, n=5, bounds=(0, 1, 0, 1), batch_size=4)
+    found = stable_slice2d(lambda h: h @ Q, A, B, C, n_points=5, bounds=(0, 1, 0, 1), batch_size=4)
     np.testing.assert_allclose(found.points, [[0, 0], [1, 0], [0.25, 1]])
     x, y = np.meshgrid(2 * found.a, 3 * found.b)
     for k, corner in enumerate([(0, 0), (2, 0), (0.5, 3)]):
@@ -407,16 +407,16 @@ def test_directions_are_taken_as_they_are_drawn():
         for d in (drawn, drawn.vectors)
     )
     np.testing.assert_array_equal(one.d, two.d)
-    flips = crossings(lambda h: h, A, direction=drawn, n=3)
+    flips = crossings(lambda h: h, A, direction=drawn, n_alphas=3)
     np.testing.assert_array_equal(flips.endpoint, ((A > 0) != (A + drawn.vectors > 0)).sum(axis=1))
 
 
 def test_distances_that_do_not_exist_on_a_plane():
     A, B, C = np.array([0.0, 0, 0]), np.array([2.0, 0, 0]), np.array([0.5, 3.0, 0])
     with pytest.raises(ParameterError, match="not finite from corner A: a zero"):
-        stable_slice2d(lambda h: h, A, B, C, out="rel_l2", n=3)
+        stable_slice2d(lambda h: h, A, B, C, out="rel_l2", n_points=3)
     with pytest.raises(ParameterError, match=r"ab_ratio compares .* response_curves alone"):
-        stable_slice2d(lambda h: h, A, B, C, out="ab_ratio", n=3)
+        stable_slice2d(lambda h: h, A, B, C, out="ab_ratio", n_points=3)
 
 
 def mlp(seed: int = 0) -> torch.nn.Sequential:
@@ -437,7 +437,7 @@ def test_linear_regions_on_the_paths_of_a_relu_suffix():
         way = along(model[2:], g.base[k], target[k])
         assert (found.pieces[k], found.crossings[k]) == (way.n_pieces, way.crossings.sum())
     gates = suffix_from(model, "1", x, output=["2", "4"])
-    few = crossings(gates, g.base, target, n=5)
+    few = crossings(gates, g.base, target, n_alphas=5)
     assert (few.endpoint <= few.along).all()
     assert (few.along <= found.crossings).all()
     assert (found.crossings > few.along).any(), "a grid of 5 misses some"

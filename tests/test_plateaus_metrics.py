@@ -152,8 +152,8 @@ def test_kl_radius_where_nothing_moves():
         kl_radius([[1.0]], [0.0], [0.0])
     with pytest.raises(ShapeError, match="do not fit"):
         kl_radius([[1.0]], [0.0, 1.0], [0.0, 1.0])
-    with pytest.raises(ParameterError, match="eps"):
-        kl_radius([[1.0]], [0.0], [1.0], eps=0)
+    with pytest.raises(ParameterError, match="threshold"):
+        kl_radius([[1.0]], [0.0], [1.0], threshold=0)
     with pytest.raises(NonFiniteError, match="W_U"):
         kl_radius([[math.nan]], [0.0], [1.0])
 
@@ -162,7 +162,7 @@ def test_kl_radius_where_nothing_moves():
 def test_median_interval_of_an_odd_number(n):
     """The resampled median is at most the j-th value if more than half of n draws are: a binomial tail."""
     values = np.sort(np.random.default_rng(n).standard_normal(n))
-    found = median(values, confidence=0.9, n_resamples=20_000, seed=3)
+    found = median(values, confidence=0.9, n_draws=20_000, seed=3)
     tail = np.array([stats.binom.sf((n - 1) // 2, n, j / n) for j in range(1, n + 1)])
     # Up to the sampling error of 20000 resamples.
     low = {values[np.searchsorted(tail, level)] for level in (0.04, 0.05, 0.06)}

@@ -124,17 +124,19 @@ def test_padding_is_not_a_position(model):
 
 def test_curves_keep_every_pair_in_its_own_context(model):
     g = suffix_from(model, "blocks.0", {"input_ids": IDS})
-    curves = response_curves(g, g.base, g.base[[1, 2, 0]], n=5, refine=None, batch_size=4)
+    curves = response_curves(g, g.base, g.base[[1, 2, 0]], n_alphas=5, refine=None, batch_size=4)
     for k in range(3):
         alone = suffix_from(model, "blocks.0", IDS[k : k + 1])
         torch.testing.assert_close(alone.base[0], g.base[k])
-        single = response_curves(alone, g.base[k], g.base[(k + 1) % 3], n=5, refine=None)
+        single = response_curves(alone, g.base[k], g.base[(k + 1) % 3], n_alphas=5, refine=None)
         np.testing.assert_allclose(curves.d[k], single.d[0], rtol=1e-10)
-        other = response_curves(g, g.base[k], g.base[(k + 1) % 3], n=5, refine=None, contexts=[(k + 1) % 3])
+        other = response_curves(
+            g, g.base[k], g.base[(k + 1) % 3], n_alphas=5, refine=None, contexts=[(k + 1) % 3]
+        )
         assert not np.allclose(other.d, single.d, rtol=1e-3)
-    plane = stable_slice2d(g, *g.base, n=4)
+    plane = stable_slice2d(g, *g.base, n_points=4)
     assert plane.n_forward == 3 + 3 * 16
-    contextless = stable_slice2d(suffix_from(model, "blocks.0", IDS[:1]), *g.base, n=4)
+    contextless = stable_slice2d(suffix_from(model, "blocks.0", IDS[:1]), *g.base, n_points=4)
     np.testing.assert_allclose(plane.distances[0], contextless.distances[0], rtol=1e-10)
 
 
@@ -218,7 +220,7 @@ def test_isotropic_directions_are_the_least_sensitive_at_words(minilm):
 def test_gates_of_a_transformer(minilm):
     net, inputs = minilm
     gates = suffix_from(net, "encoder.layer.0", inputs, -3, output=["encoder.layer.1.intermediate.dense"])
-    found = crossings(gates, gates.base[:4], gates.base[4:8], n=9, contexts=range(4))
+    found = crossings(gates, gates.base[:4], gates.base[4:8], n_alphas=9, contexts=range(4))
     assert found.n_gates == 1536
     assert (found.endpoint > 0).all()
     assert (found.along >= found.endpoint).all()
@@ -241,7 +243,7 @@ def test_a_linear_suffix_of_a_transformer_has_slope_one(minilm):
         np.testing.assert_allclose(curves.width_left(0.1) / end, 0.1, atol=1e-3)
         assert not curves.limited.any()
     step = (g.base.roll(1, 0) - g.base) @ W.T
-    first = response_curves(g, g.base, g.base.roll(1, 0), n=3, refine=None)
+    first = response_curves(g, g.base, g.base.roll(1, 0), n_alphas=3, refine=None)
     np.testing.assert_allclose(first.d[:, -1], step.norm(dim=1).numpy(), rtol=1e-3)
 
 
@@ -270,7 +272,7 @@ def test_activations_that_work_in_place(tokens):
         assert torch.equal(h, kept), "the caller's array is as it was"
         assert torch.equal(given, x)
         assert torch.equal(both(h, torch.arange(5))[:, :6], h), "what is read is read before it is changed"
-        curves = response_curves(g, g.base, g.base.flip(0), n=5, refine=None)
+        curves = response_curves(g, g.base, g.base.flip(0), n_alphas=5, refine=None)
         found.append((*outputs, torch.from_numpy(curves.d)))
     assert (found[0][2] < 0).any(), "the base is what the module puts out, not what ReLU makes of it"
     for one, other in zip(*found, strict=True):
@@ -302,7 +304,7 @@ def test_convolutions_are_moved_whole():
         torch.testing.assert_close(g(h, torch.tensor([2, 0])), expected)
     whole = suffix_from(model, "conv", x, output="act")
     assert whole(g.base, torch.arange(3)).shape == (3, 32)
-    curves = response_curves(g, g.base, g.base.roll(1, 0), n=5, refine=None)
+    curves = response_curves(g, g.base, g.base.roll(1, 0), n_alphas=5, refine=None)
     assert curves.reason == ("",) * 3
     with pytest.raises(ParameterError, match=r"\(3, 2, 4, 4\), no tokens with positions: position=None"):
         suffix_from(model, "conv", x, -1)
@@ -383,7 +385,7 @@ def test_functions_that_mix_rows_are_refused_everywhere(g, pairs):
     for run in (
         lambda: plateaus.response_curves(g, base, target),
         lambda: plateaus.crossings(g, base, target),
-        lambda: plateaus.stable_slice2d(g, base[0], target[0], [0.0, 1.0, 0.0, 2.0], n=5),
+        lambda: plateaus.stable_slice2d(g, base[0], target[0], [0.0, 1.0, 0.0, 2.0], n_points=5),
         lambda: plateaus.count_linear_regions(g, base, target),
     ):
         with pytest.raises(ParameterError, match=r"else is in its batch|not known to be"):

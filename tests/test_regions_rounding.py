@@ -42,9 +42,9 @@ def test_tenths_that_cancel(form, layers, x):
     """The only boundary is at 0."""
     net = form(layers)
     assert ball_radius(net, [x]) == pytest.approx(x, rel=1e-14)
-    assert ray_exit(net, [x], [-1.0], limit=1e12) == pytest.approx(x, rel=1e-14)
-    assert ray_exit(net, [x], [1.0], limit=1e12) == math.inf
-    assert region_diameter(net, [x], [1.0], limit=1e12) == math.inf
+    assert ray_exit(net, [x], [-1.0], max_distance=1e12) == pytest.approx(x, rel=1e-14)
+    assert ray_exit(net, [x], [1.0], max_distance=1e12) == math.inf
+    assert region_diameter(net, [x], [1.0], max_distance=1e12) == math.inf
     for form_of_near in ("ball", "hull"):
         assert not local_complexity(net, [[x]], 0.9 * x, form=form_of_near).any()
         # Of the deeper neurons, only the one that is .1 x.

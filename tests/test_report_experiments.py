@@ -43,7 +43,7 @@ def test_curves_and_slopes(kinds):
 
 
 def test_the_slice_shows_its_labels():
-    found = stable_slice2d(lambda h: h, [0.0, 0], [1.0, 0], [0, 1.0], n=7)
+    found = stable_slice2d(lambda h: h, [0.0, 0], [1.0, 0], [0, 1.0], n_points=7)
     figure = slice_figure(found)
     assert figure.data[0]["z"] == found.label.tolist()
     assert figure.data[1]["x"] == [0, 1, 0]

@@ -20,7 +20,8 @@ from featuregeom.certificates import certify, load_certificate, save_certificate
 from featuregeom.certificates.format import nearest_relations
 from featuregeom.errors import FeatureGeometryError, OutputError, ParameterError, ShapeError, SourceError
 from featuregeom.recognise.detect import detect_cosines
-from featuregeom.schemes import detect, detect_large
+from featuregeom.recognise.streamed import detect_streamed
+from featuregeom.schemes import detect
 
 SHAPES = {
     "square antiprism": lambda: fg.shapes.antiprism(4, 0.29),
@@ -356,7 +357,7 @@ def test_some_rows_of_a_larger_matrix():
     X = rng.standard_normal((30, 3))
     rows = np.sort(rng.choice(30, 12, replace=False))
     X[rows] = fg.shapes.icosahedron()
-    found = certify(detect(X[rows]), features=rows, n_features=30)
+    found = certify(detect(X[rows]), rows=rows, n_features=30)
     assert verify(found, X).holds
     found["features"][3] = int(np.setdiff1d(np.arange(30), rows)[0])
     assert not verify(found, X).holds
@@ -469,8 +470,8 @@ def test_certificates_of_the_second_format_are_read_and_verified(name, tmp_path)
 def test_the_method_is_recorded():
     X = fg.shapes.johnson(6, 3)
     assert certify(detect(X))["method"] == "direct"
-    assert certify(detect_large(X))["method"] == "streamed"
-    assert verify(certify(detect_large(X)), X).holds
+    assert certify(detect_streamed(X))["method"] == "streamed"
+    assert verify(certify(detect_streamed(X)), X).holds
     block = describe_block(fg.shapes.icosahedron(), np.arange(12)).scheme
     assert certify(block)["method"] == "block, 1 proposals"
     assert certify(describe_block(fg.shapes.cube(4), np.arange(16)).scheme)["method"] == "block, 4 proposals"
@@ -482,13 +483,13 @@ def test_the_method_recorded_is_the_one_that_is_run(method):
     X = fg.shapes.cube(4)
     made = {
         "direct": lambda: detect(X),
-        "streamed": lambda: detect_large(X),
+        "streamed": lambda: detect_streamed(X),
         "block, 4 proposals": lambda: describe_block(X, np.arange(16)).scheme,
     }
     claim = certify(made[method]())
     with (
         mock.patch("featuregeom.certificates.verification.detect", wraps=detect) as direct,
-        mock.patch("featuregeom.certificates.verification.detect_large", wraps=detect_large) as large,
+        mock.patch("featuregeom.certificates.verification.detect_streamed", wraps=detect_streamed) as large,
         mock.patch("featuregeom.certificates.verification.detect_cosines", wraps=detect_cosines) as block,
     ):
         assert verify(claim, X).holds

@@ -201,7 +201,7 @@ def test_norms_that_differ_refuse_a_name():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({}, ParameterError, "give one of features, gram and relations, got 0"),
+        ({}, ParameterError, "give one of X, gram and relations, got 0"),
         ({"features": np.eye(2), "gram": np.eye(2)}, ParameterError, "got 2"),
         ({"features": np.eye(2), "mode": "both"}, ParameterError, "mode must be"),
         ({"features": np.eye(2), "tolerance": 0}, ParameterError, "tolerance must be above 0"),

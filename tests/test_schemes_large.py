@@ -11,7 +11,8 @@ import pytest
 import featuregeom as fg
 from featuregeom.errors import NonFiniteError, ParameterError
 from featuregeom.recognise.names.parametric import eberlein, krawtchouk
-from featuregeom.schemes import certify, detect, detect_large, verify
+from featuregeom.recognise.streamed import detect_streamed
+from featuregeom.schemes import certify, detect, verify
 
 shapes = fg.shapes
 
@@ -56,7 +57,7 @@ NAMED = {"simplex", "cross-polytope", "tesseract", "H(2,3)", "H(2,4)", "H(4,3)",
 @pytest.mark.parametrize("name", SMALL)
 def test_it_agrees_with_detect(name, dtype):
     X = placed(SMALL[name]).astype(dtype)
-    large, small = detect_large(X), detect(X)
+    large, small = detect_streamed(X), detect(X)
     assert large.is_scheme
     assert small.is_scheme
     assert large.name == (small.name if name in NAMED else "")
@@ -72,8 +73,8 @@ def test_it_agrees_with_detect(name, dtype):
 
 def test_the_numbers_do_not_depend_on_threads_or_order():
     X = placed(SMALL["600-cell"])
-    one, two = (detect_large(X, num_threads=threads) for threads in (1, 2))
-    other = detect_large(X[np.random.default_rng(5).permutation(len(X))])
+    one, two = (detect_streamed(X, num_threads=threads) for threads in (1, 2))
+    other = detect_streamed(X[np.random.default_rng(5).permutation(len(X))])
     np.testing.assert_array_equal(one.levels, two.levels)
     np.testing.assert_array_equal(one.intersection_numbers, other.intersection_numbers)
     np.testing.assert_allclose(one.levels, other.levels, atol=1e-14)
@@ -114,7 +115,7 @@ def test_the_parameters_of_h74_are_not_its_name():
 
 
 def test_h24_is_told_from_the_shrikhande_graph_by_neighbours():
-    h24, shrikhande = (detect_large(SMALL[name]) for name in ("H(2,4)", "Shrikhande"))
+    h24, shrikhande = (detect_streamed(SMALL[name]) for name in ("H(2,4)", "Shrikhande"))
     np.testing.assert_array_equal(h24.intersection_numbers, shrikhande.intersection_numbers)
     assert (h24.name, shrikhande.name) == ("H(2,4)", "")
 
@@ -122,7 +123,7 @@ def test_h24_is_told_from_the_shrikhande_graph_by_neighbours():
 def test_one_moved_feature_is_no_scheme():
     X = placed(SMALL["600-cell"])
     X[17] = X[17] + 0.3 * X[40]
-    found = detect_large(X)
+    found = detect_streamed(X)
     assert not found.is_scheme
     assert found.intersection_numbers is None
     assert "no" in found.reason
@@ -130,13 +131,13 @@ def test_one_moved_feature_is_no_scheme():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_random_features_are_no_scheme(seed):
-    found = detect_large(np.random.default_rng(seed).standard_normal((300, 5)))
+    found = detect_streamed(np.random.default_rng(seed).standard_normal((300, 5)))
     assert (found.is_scheme, found.name) == (False, "")
     assert found.defect > 0.5
 
 
 def test_levels_that_are_no_scheme():
-    found = detect_large(placed(shapes.root_system("D5")))
+    found = detect_streamed(placed(shapes.root_system("D5")))
     assert not found.is_scheme
     assert "levels are not a scheme" in found.reason or found.defect > 0
 
@@ -144,7 +145,7 @@ def test_levels_that_are_no_scheme():
 def test_duplicates_are_merged_and_reported():
     X = placed(SMALL["H(4,3)"])
     Y = np.concatenate([X, 3 * X[[4, 4, 9]], X[:1] * (1 + 1e-12)])
-    found = detect_large(Y)
+    found = detect_streamed(Y)
     assert found.n == 81
     assert found.duplicates == ((0, 84), (4, 81, 82), (9, 83))
     assert found.reason.startswith("85 features in 81 directions")
@@ -154,7 +155,7 @@ def test_duplicates_are_merged_and_reported():
 def test_lines():
     X = placed(shapes.root_system("E7")).astype(np.float64)
     half = np.array([i for i in range(len(X)) if not any(np.allclose(X[i], -X[j]) for j in range(i))])
-    found = detect_large(X[half], mode="line")
+    found = detect_streamed(X[half], mode="line")
     assert found.is_scheme
     assert found.n == 126
     assert found.signs.tolist() == [1] * 63 + [-1] * 63
@@ -164,7 +165,7 @@ def test_lines():
 def test_unequal_norms_have_no_name():
     X = placed(SMALL["H(4,3)"])
     X[3] *= 1.5
-    found = detect_large(X)
+    found = detect_streamed(X)
     assert (found.is_scheme, found.name) == (True, "")
     assert "norms differ by 50%" in found.reason
 
@@ -173,15 +174,15 @@ def test_bad_input():
     X = np.eye(4)
     X[2] = 0
     with pytest.raises(ParameterError, match="feature 2 is zero"):
-        detect_large(X)
+        detect_streamed(X)
     X[2, 1] = np.inf
     with pytest.raises(NonFiniteError, match="row 2, column 1"):
-        detect_large(X)
+        detect_streamed(X)
 
 
 @pytest.mark.parametrize("scale", [1e-60, 1e60])
 def test_any_scale(scale):
-    assert detect_large(scale * SMALL["H(4,3)"]).name == "H(4,3)"
+    assert detect_streamed(scale * SMALL["H(4,3)"]).name == "H(4,3)"
 
 
 def test_certificates_of_many_features():

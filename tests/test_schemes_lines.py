@@ -10,6 +10,7 @@ import pytest
 import featuregeom as fg
 from featuregeom import shapes
 from featuregeom.recognise.names.two_graphs import equiangular_name, two_graph_eigenvalues
+from featuregeom.recognise.streamed import detect_streamed
 
 
 def complement(X):
@@ -107,8 +108,8 @@ def test_eigenvalues_of_the_signs(n, d):
 def test_simplices_short_of_a_few_vertices_in_tiles(n, missing):
     """Equal cosines, those of a simplex of more vertices, and a dimension too many for one of their own."""
     X = shapes.simplex(n)
-    assert fg.schemes.detect_large(X).name == f"simplex of {n} vertices"
-    found = fg.schemes.detect_large(X[missing:])
+    assert detect_streamed(X).name == f"simplex of {n} vertices"
+    found = detect_streamed(X[missing:])
     assert found.name == ""
     assert "without a name" in found.reason
     assert fg.schemes.detect(X[missing:]).name == ""
@@ -127,4 +128,4 @@ def test_simplices_short_of_a_few_vertices_in_tiles(n, missing):
 def test_names_from_parameters_bear_noise_beyond_their_space(X, name, noise):
     """Noise fills dimensions of its own with the square of its size, more than a missing vertex would."""
     Y = shapes.noisy(shapes.rotated(X, seed=1, dim=300), noise, seed=2)
-    assert fg.schemes.detect_large(Y).name == name
+    assert detect_streamed(Y).name == name

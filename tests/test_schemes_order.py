@@ -7,7 +7,7 @@ import pytest
 
 import featuregeom as fg
 from featuregeom.geometries import GEOMETRIES
-from featuregeom.recognise.streamed import detect_large
+from featuregeom.recognise.streamed import detect_streamed
 
 SIZES = range(3, 41)
 
@@ -89,4 +89,4 @@ def test_two_hundred_random_schemes():
 
 @pytest.mark.parametrize("X", [fg.shapes.johnson(6, 3), fg.shapes.hamming(3, 3), fg.shapes.polygon(9)])
 def test_a_tile_at_a_time(X):
-    assert np.array_equal(detect_large(X).P, fg.schemes.detect(X).P)
+    assert np.array_equal(detect_streamed(X).P, fg.schemes.detect(X).P)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 
 import numpy as np
 import pytest
@@ -276,3 +277,35 @@ def test_bad_input():
         strength.design_strength([1, 2], [1, 1], 2)
     with pytest.raises(ShapeError, match="one length"):
         strength.design_strength([1], [1, 1], 2)
+
+
+def hamming_numbers(d):
+    """Intersection numbers of H(d,2) in whole numbers: of the d - k places where x and y agree, z leaves (i+j-k)/2."""
+    p = np.zeros((d + 1,) * 3, dtype=np.int64)
+    for i, j, k in np.ndindex(p.shape):
+        if (i + j - k) % 2 == 0 and abs(i - j) <= k and k <= i + j <= 2 * d - k:
+            p[i, j, k] = math.comb(k, (i - j + k) // 2) * math.comb(d - k, (i + j - k) // 2)
+    return eigen.read_numbers(p, p[np.arange(d + 1), np.arange(d + 1), 0], np.arange(d + 1))
+
+
+@pytest.mark.parametrize("d", [6, 24, 30, 36])
+def test_large_cubes_are_q_polynomial_and_feasible(d):
+    """Their Krein parameters, which are their intersection numbers, go from 1 to more than 10^9."""
+    numbers = hamming_numbers(d)
+    found = solved(numbers)
+    np.testing.assert_allclose(found.krein, numbers.p, rtol=1e-9, atol=1e-9 * numbers.p.max())
+    orders = polynomial.q_orders(found.krein)
+    assert tuple(range(d + 1)) in orders
+    assert orders == polynomial.p_orders(numbers.p)
+    if d < 31:  # Beyond, O(r^5).
+        assert feasibility.failures(numbers, found) == []
+
+
+def test_large_cubes_fuse_where_the_halves_do():
+    """Distances of H(30,2) fuse into odd and even ones, and not into 1 and the rest: it is not strongly regular."""
+    found = solved(hamming_numbers(30))
+    even, odd = list(range(2, 31, 2)), list(range(1, 31, 2))
+    merged = fusion.fuse(found, [[0], odd, even])
+    half = 2.0**29
+    np.testing.assert_allclose(merged.P, [[1, half, half - 1], [1, 0, -1], [1, -half, half - 1]], atol=1e-6)
+    assert fusion.fuse(found, [[0], [1], list(range(2, 31))]) is None

@@ -52,7 +52,7 @@ def test_strength_is_that_of_the_monomials(answer):
     # The coordinates may span a subspace only: bring them to the dimension of the table.
     U, s, _ = np.linalg.svd(X, full_matrices=False)
     X = U[:, : answer.dim] * s[: answer.dim]
-    found = strength.design_strength_of_gram(np.clip(X @ X.T, -1, 1), answer.dim, limit=8)
+    found = strength.design_strength_of_gram(np.clip(X @ X.T, -1, 1), answer.dim, max_strength=8)
     assert found.strength == min(answer.strength, 8) == monomial_strength(X, 8)
     antipodal = all(np.abs(X + x).sum(axis=1).min() < 1e-9 for x in X)
     assert found.antipodal == antipodal

@@ -39,7 +39,6 @@ __all__ = [
     "scheme_check",
     "scheme_closure",
     "scheme_holds",
-    "scheme_levels",
     "scheme_spread",
     "squared_norms",
     "sweep",
@@ -166,9 +165,6 @@ def scheme_closure(
 def scheme_holds(
     relations: NDArray[np.uint8] | NDArray[np.uint16], *, seed: int = 0, num_threads: int | None = None
 ) -> bool: ...
-def scheme_levels(
-    values: NDArray[Any], *, max_levels: int = 24, num_threads: int | None = None
-) -> list[NDArray[np.float64]]: ...
 def scheme_spread(
     x: NDArray[Any],
     thresholds: NDArray[np.float64],

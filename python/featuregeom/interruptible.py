@@ -34,9 +34,9 @@ def eigvalsh(matrix: NDArray[Any]) -> NDArray[np.float64]:
     return _core.eigvalsh(np.asarray(matrix, dtype=np.float64))[::-1]
 
 
-def rank(matrix: NDArray[Any], tol: float) -> int:
-    """Count the eigenvalues of a real symmetric matrix whose absolute value is above `tol`."""
-    return int((np.abs(eigvalsh(matrix)) > tol).sum())
+def rank(matrix: NDArray[Any], tolerance: float) -> int:
+    """Count the eigenvalues of a real symmetric matrix whose absolute value is above `tolerance`."""
+    return int((np.abs(eigvalsh(matrix)) > tolerance).sum())
 
 
 def matmul(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:

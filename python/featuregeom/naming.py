@@ -88,6 +88,7 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
         low = fits_dimension(eigvalsh(cosines)[::-1].astype(np.float64), policy.SMALL_BLOCK_DIM)
         refinements = 1 if low else 0
     found = detect_cosines(cosines, norms, refinements=refinements, sums=False)
+    _, _, order = found.formed
     # That two features are a scheme, whatever their cosine, says nothing of them.
     scheme = found if found.intersection_numbers is not None and (n > 2 or found.name) else None
     levels = distinct_values(cosines)
@@ -95,10 +96,10 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
     if not found.name or found.duplicates:
         twice = f": {with_article(found.name)}, some twice" if found.name else _as_lines(cosines, norms)
         reason = f"{found.reason}{twice}"
-        return Name("", reason, 0, math.nan, found.order, scheme, count)
+        return Name("", reason, 0, math.nan, order, scheme, count)
     if count is None and scheme is not None:
         count = len(scheme.levels) - 1
-    return Name(found.name, "", found.dim, found.residual, found.order, scheme, count)
+    return Name(found.name, "", found.dim, found.residual, order, scheme, count)
 
 
 def name_geometries(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> list[Name]:

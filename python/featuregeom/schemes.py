@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from featuregeom.recognise.detect import detect
     from featuregeom.recognise.detection import Detection
     from featuregeom.recognise.many_blocks import BlockSchemes, detect_blocks
-    from featuregeom.recognise.streamed import LargeDetection, detect_large
     from featuregeom.relations.check import Check, check, check_circulant
     from featuregeom.relations.closure import Closure, closure
     from featuregeom.relations.design_strength import (
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from featuregeom.relations.eigenmatrices import Eigenmatrices, Numbers, eigenmatrices, read_numbers
     from featuregeom.relations.feasibility import Failure, failures
     from featuregeom.relations.fusion import fuse, fused_numbers, fusions, idempotent_parts
-    from featuregeom.relations.parameters import Parameters, parameters
     from featuregeom.relations.polynomial import intersection_array, p_orders, q_orders, strongly_regular
+    from featuregeom.relations.scheme import Scheme, parameters
     from featuregeom.relations.structure import closed_subsets, is_primitive, is_thin, quotient, subscheme
 
 __all__ = [
@@ -39,9 +38,8 @@ __all__ = [
     "Detection",
     "Eigenmatrices",
     "Failure",
-    "LargeDetection",
     "Numbers",
-    "Parameters",
+    "Scheme",
     "Verification",
     "absolute_bound",
     "certify",
@@ -53,7 +51,6 @@ __all__ = [
     "design_strength_of_gram",
     "detect",
     "detect_blocks",
-    "detect_large",
     "eigenmatrices",
     "failures",
     "fuse",
@@ -92,8 +89,7 @@ _HOMES = {
     "relations.eigenmatrices": ("Eigenmatrices", "Numbers", "eigenmatrices", "read_numbers"),
     "relations.feasibility": ("Failure", "failures"),
     "relations.fusion": ("fuse", "fused_numbers", "fusions", "idempotent_parts"),
-    "recognise.streamed": ("LargeDetection", "detect_large"),
-    "relations.parameters": ("Parameters", "parameters"),
+    "relations.scheme": ("Scheme", "parameters"),
     "relations.polynomial": ("intersection_array", "p_orders", "q_orders", "strongly_regular"),
     "recognise.many_blocks": ("BlockSchemes", "detect_blocks"),
     "relations.structure": ("closed_subsets", "is_primitive", "is_thin", "quotient", "subscheme"),

@@ -17,7 +17,7 @@ from featuregeom.recognise.defect import explained_variance
 from featuregeom.recognise.detect import detect, detect_cosines
 from featuregeom.recognise.detection import DIRECT, STREAMED, Detection, block_method
 from featuregeom.recognise.policy import LARGEST
-from featuregeom.recognise.streamed import LargeDetection, detect_large
+from featuregeom.recognise.streamed import detect_streamed
 from featuregeom.relations.check import check, failure_text
 from featuregeom.relations.eigenmatrices import completed
 from featuregeom.relations.products import class_means
@@ -82,7 +82,7 @@ class Verification:
         return "holds through noise, not to its tolerance" if self.through_noise else "holds"
 
 
-def verify(certificate: dict[str, Any], features: Any) -> Verification:
+def verify(certificate: dict[str, Any], X: Any) -> Verification:
     """Check a certificate against features: every field of it that says something of them.
 
     The wording of `reason`, and the version and options with which it was found, say nothing.
@@ -90,8 +90,8 @@ def verify(certificate: dict[str, Any], features: Any) -> Verification:
     Parameters
     ----------
     certificate : dict
-        From `certify` or `load`.
-    features : array-like, shape (n, m)
+        From `certify` or `load_certificate`.
+    X : array-like, shape (n, m)
         The features that it was made from, in the same order.
 
     Returns
@@ -119,7 +119,7 @@ def verify(certificate: dict[str, Any], features: Any) -> Verification:
     seed: relations that are no scheme pass with a probability below 2^-86. For features this takes memory of O(n m).
     """
     fields = fields_of(certificate)
-    given = as_features(features)
+    given = as_features(X)
     if given.n != certificate["n_features"]:
         raise ShapeError(
             f"the certificate is about {certificate['n_features']} features, the file has {given.n} rows"
@@ -378,7 +378,7 @@ def _name(
             return Finding(what, True, detail)
         also = f", also {', '.join(found.also)}" if found.also else ""
         said = said or f"it gives {found.name or 'none'!r} with the residual {found.residual:.6g}{also}"
-        if isinstance(found, LargeDetection):
+        if found.method == STREAMED:
             break
     return Finding(what, False, said)
 
@@ -398,12 +398,12 @@ def _methods(certificate: dict[str, Any]) -> list[str]:
 
 def _detected(
     method: str, rows: NDArray[np.float64], norms: NDArray[np.float64], certificate: dict[str, Any]
-) -> Detection | LargeDetection:
+) -> Detection:
     options = {key: certificate[key] for key in ("mode", "tolerance", "seed")}
     if method == DIRECT:
         return detect(rows, **options)
     if method == STREAMED:
-        return detect_large(rows, **options)
+        return detect_streamed(rows, **options)
     unit = rows / norms[:, None]
     cosines = np.clip(unit @ unit.T, -1.0, 1.0)
     np.fill_diagonal(cosines, 1.0)

@@ -16,7 +16,6 @@ from featuregeom.errors import ParameterError, SourceError
 from featuregeom.recognise import policy
 from featuregeom.recognise.detect import detect
 from featuregeom.recognise.detection import Detection
-from featuregeom.recognise.streamed import LargeDetection
 from featuregeom.relations.check import check
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 
@@ -28,9 +27,9 @@ _EXACT_WORK = 2**43
 
 
 def certify(
-    detection: Detection | LargeDetection,
+    detection: Detection,
     *,
-    features: NDArray[np.int64] | None = None,
+    rows: NDArray[np.int64] | None = None,
     n_features: int | None = None,
     tolerance: float | None = None,
     seed: int = 0,
@@ -39,9 +38,9 @@ def certify(
 
     Parameters
     ----------
-    detection : Detection or LargeDetection
+    detection : Detection
         Of a symmetric scheme.
-    features : ndarray of int64, optional
+    rows : ndarray of int64, optional
         The rows of a larger matrix that were looked at, in the same order.
     n_features : int, optional
         Number of rows of that matrix.
@@ -49,7 +48,7 @@ def certify(
         What `detect` was given, from which the name follows; by default its own default, or the least one that gives
         the name.
     seed : int
-        What `detect` was given. Of a `LargeDetection` its own is taken.
+        What `detect` was given. Of more than 4096 features its own is taken.
 
     Returns
     -------
@@ -74,17 +73,18 @@ def certify(
         raise ParameterError(
             f"there is no scheme to certify: {detection.reason or 'the relations are not one'}"
         )
-    if isinstance(detection, Detection):
+    bound = detection.error_bound
+    if detection.relations is not None:
         proof, bound = _proven(detection.relations, numbers, seed)
     else:
-        bound, seed = detection.error_bound, detection.seed
-        proof = RANDOMISED if bound > 0 else EXACT
+        seed = seed if detection.seed is None else detection.seed
+        proof = RANDOMISED if bound else EXACT
     spaces = symmetric_eigenmatrices(numbers)
     size = int(detection.points.max()) + 1
     size = max(size, *(max(group) + 1 for group in detection.duplicates)) if detection.duplicates else size
-    rows = np.arange(size) if features is None else features
+    rows = np.arange(size) if rows is None else rows
     exceptions, spread = np.zeros((0, 3), dtype=np.int64), detection.spread
-    if isinstance(detection, Detection):
+    if detection.cosines is not None and detection.relations is not None:
         nearest = nearest_relations(detection.cosines, detection.levels)
         i, j = np.nonzero(np.triu(nearest != detection.relations, 1))
         exceptions = np.stack([i, j, detection.relations[i, j]], axis=1)
@@ -197,11 +197,11 @@ def _proven(relations: NDArray[np.int64], numbers: NDArray[np.int64], seed: int)
     return (EXACT, 0.0) if found.exact else (RANDOMISED, found.error_bound)
 
 
-def _tolerance(detection: Detection | LargeDetection, seed: int) -> float:
+def _tolerance(detection: Detection, seed: int) -> float:
     """Find a tolerance with which detection gives the name: its default, but where the residual is larger."""
     if not detection.name or not detection.residual > policy.TOLERANCE:
         return policy.TOLERANCE
-    if isinstance(detection, Detection):
+    if detection.cosines is not None:
         # Above 8 points a name may be given through noise, whatever the tolerance.
         again = detect(gram=detection.cosines, seed=seed).name
         # In line mode the cosines are those of both sides, and the name says so.

@@ -81,7 +81,7 @@ def plateaus(
                     g, g.base, direction=drawn, path="ray", scale="norm",
                     alphas=np.linspace(0, length, points), contexts=contexts, progress=bar,
                 )  # fmt: skip
-        three = stable_slice2d(g, *g.base[:3], n=plane, contexts=contexts[:3]) if plane else None
+        three = stable_slice2d(g, *g.base[:3], n_points=plane, contexts=contexts[:3]) if plane else None
         medians, differences = plateau_tables(kinds, seed=seed)
         settings = {
             "module": moved, "compared at": compared, "position": position, "sentences": len(texts),

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from featuregeom.folders import Results
     from featuregeom.recognise.detection import Detection
-    from featuregeom.recognise.streamed import LargeDetection
     from featuregeom.relations.check import Check
     from featuregeom.relations.graph_files import Given
 
@@ -194,7 +193,7 @@ def _square(values: NDArray[np.generic]) -> bool:
 
 def _detected(given: Given, stem: str, options: _Options) -> dict[str, Any]:
     from featuregeom.recognise.detect import detect
-    from featuregeom.relations.parameters import parameters
+    from featuregeom.relations.scheme import parameters
     from featuregeom.report.schemes import eigenmatrix_table, relations_table, scheme_sheet
     from featuregeom.report.sheet import write_sheet
     from featuregeom.report.structure import shortened, structure_words
@@ -230,7 +229,7 @@ def _checked(given: Given, stem: str, options: _Options) -> dict[str, Any]:
     """Relations that no Gram matrix has: what they are, or what they generate."""
     from featuregeom.relations.check import check
     from featuregeom.relations.closure import closure
-    from featuregeom.relations.parameters import parameters
+    from featuregeom.relations.scheme import parameters
     from featuregeom.report.schemes import check_sheet, eigenmatrix_table, relations_table
     from featuregeom.report.sheet import write_sheet
     from featuregeom.report.structure import structure_words
@@ -282,9 +281,7 @@ def _provenance(given: Given, options: _Options) -> dict[str, Any]:
     }
 
 
-def _certificate(
-    given: Given, detection: Detection | LargeDetection, options: _Options, path: Path
-) -> dict[str, Any]:
+def _certificate(given: Given, detection: Detection, options: _Options, path: Path) -> dict[str, Any]:
     from featuregeom.certificates import certify, save_certificate
 
     if given.kind != "features":
@@ -307,8 +304,8 @@ def _plain(values: Any) -> Any:
     return np.stack([array.real, array.imag], axis=-1).tolist() if np.iscomplexobj(array) else array.tolist()
 
 
-def _facts(given: Given, detection: Detection | LargeDetection) -> dict[str, Any]:
-    from featuregeom.relations.parameters import parameters
+def _facts(given: Given, detection: Detection) -> dict[str, Any]:
+    from featuregeom.relations.scheme import parameters
     from featuregeom.report.structure import structure_facts
 
     def finite(value: float) -> float | None:
@@ -338,7 +335,7 @@ def _facts(given: Given, detection: Detection | LargeDetection) -> dict[str, Any
 
 
 def _check_facts(given: Given, found: Check, reason: str, rank: int | None) -> dict[str, Any]:
-    from featuregeom.relations.parameters import parameters
+    from featuregeom.relations.scheme import parameters
     from featuregeom.report.structure import structure_facts
 
     facts: dict[str, Any] = {

@@ -63,7 +63,7 @@ def crossings(
     *,
     direction: Any = None,
     alphas: ArrayLike | None = None,
-    n: int = 51,
+    n_alphas: int = 51,
     path: PathKind = "linear",
     scale: Scale = "target",
     sigma: Any = None,
@@ -78,7 +78,7 @@ def crossings(
     gates : callable
         A tensor (B, m) to pre-activations (B, q): ``suffix_from(..., output=[names])`` of the modules just before
         the activation functions. A gate is on where its pre-activation is above 0.
-    base, target, direction, alphas, n, path, scale, sigma, orthogonal, batch_size, contexts
+    base, target, direction, alphas, n_alphas, path, scale, sigma, orthogonal, batch_size, contexts
         As in `response_curves`; the grid is any increasing one.
 
     Returns
@@ -97,7 +97,9 @@ def crossings(
     torch = torch_module("plateaus.crossings")
     ways = make_path(base, target, direction, path=path, scale=scale, sigma=sigma, orthogonal=orthogonal)
     grid = (
-        np.linspace(0.0, 1.0, integer("n", n, 2)) if alphas is None else np.asarray(alphas, dtype=np.float64)
+        np.linspace(0.0, 1.0, integer("n_alphas", n_alphas, 2))
+        if alphas is None
+        else np.asarray(alphas, dtype=np.float64)
     )
     if grid.ndim != 1 or len(grid) < 2 or not np.isfinite(grid).all() or (np.diff(grid) <= 0).any():
         raise ParameterError(f"alphas must increase, at least two of them, got {alphas!r}")

@@ -99,14 +99,14 @@ class Plateaus:
     scale: str
     n_forward: int
 
-    def width_left(self, tau: float = 0.1) -> Floats:
-        """Length of the plateau at the base, sup{a : r <= tau on [0, a]}, shape (P,)."""
-        return of.first_above(self.alphas, self.r, number_between("tau", tau, 0, 1))[0]
+    def width_left(self, threshold: float = 0.1) -> Floats:
+        """Length of the plateau at the base, sup{a : r <= threshold on [0, a]}, shape (P,)."""
+        return of.first_above(self.alphas, self.r, number_between("threshold", threshold, 0, 1))[0]
 
-    def width_right(self, tau: float = 0.1) -> Floats:
-        """Length of the plateau at the end, a_end - inf{a : r >= 1 - tau on [a, a_end]}, shape (P,)."""
+    def width_right(self, threshold: float = 0.1) -> Floats:
+        """Length of the plateau at the end, a_end - inf{a : r >= 1 - threshold on [a, a_end]}, shape (P,)."""
         end = np.nanmax(self.alphas, axis=1)
-        return end - of.last_below(self.alphas, self.r, 1 - number_between("tau", tau, 0, 1))[0]
+        return end - of.last_below(self.alphas, self.r, 1 - number_between("threshold", threshold, 0, 1))[0]
 
     def rise(self, low: float = 0.1, high: float = 0.9) -> Floats:
         """Length of the way up: the first alpha above `high` less the first above `low`, shape (P,)."""
@@ -126,8 +126,8 @@ class Plateaus:
             found[k] = np.interp(at, x[there], y[there], left=np.nan, right=np.nan)
         return found
 
-    def to_frame(self, tau: float = 0.1) -> pd.DataFrame:
-        """One row per pair: the scalars, and the widths at `tau`."""
+    def to_frame(self, threshold: float = 0.1) -> pd.DataFrame:
+        """One row per pair: the scalars, and the widths at `threshold`."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -137,8 +137,8 @@ class Plateaus:
                 "alpha_at_max": self.alpha_at_max,
                 "resolution": self.resolution,
                 "limited": self.limited,
-                "width_left": self.width_left(tau),
-                "width_right": self.width_right(tau),
+                "width_left": self.width_left(threshold),
+                "width_right": self.width_right(threshold),
                 "tv": self.tv,
                 "auc": self.auc,
                 "nl_step": self.nl_step,
@@ -155,7 +155,7 @@ def response_curves(
     *,
     direction: Any = None,
     alphas: ArrayLike | None = None,
-    n: int = 51,
+    n_alphas: int = 51,
     path: PathKind = "linear",
     scale: Scale = "target",
     sigma: Any = None,
@@ -181,8 +181,8 @@ def response_curves(
         The path; see `paths`. A direction (of `directions`, or vectors) with scale "target" is added as it is at
         alpha 1.
     alphas : array_like, shape (n,), optional
-        Starting grid, increasing from 0; to 1 on a linear path or a slerp. By default `n` even points in [0, 1].
-    n : int
+        Starting grid, increasing from 0; to 1 on a linear path or a slerp. By default `n_alphas` even points in [0, 1].
+    n_alphas : int
         Points of the default grid, at least 2.
     out : str or callable
         Metric; see `metrics`. "ab_ratio" makes d itself :math:`d_A / (d_A + d_B)` in L2.
@@ -190,12 +190,12 @@ def response_curves(
         Relative tolerance of the largest slope: intervals that may hold it are cut in four until none of their
         parts is steeper by more; see the notes. None keeps the grid.
     levels : sequence of float
-        The crossings that give the widths at these tau are cut until they are known to `refine` of the length.
+        The crossings that give the widths at these thresholds are cut until they are known to `refine` of the length.
     resolution : float, optional
         Least width of an interval, as a share of the length. By default the square root of the rounding unit of
         the activations (1.5e-8 in float64, 3.5e-4 in float32), below which differences are rounding.
     max_points : int
-        Most points of one curve, at least n + 3.
+        Most points of one curve, at least n_alphas + 3.
     batch_size : int
         Rows of one call of g.
     contexts : array_like of int, shape (P,), optional
@@ -236,7 +236,7 @@ def response_curves(
     50
     """
     ways = make_path(base, target, direction, path=path, scale=scale, sigma=sigma, orthogonal=orthogonal)
-    grid = _grid(alphas, n, path)
+    grid = _grid(alphas, n_alphas, path)
     tolerance = None if refine is None else number_between("refine", refine, 0, 1)
     taus = [number_between("levels", tau, 0, 1) for tau in levels]
     responses = Responses(
@@ -314,9 +314,9 @@ def _insert(
     return sorted_[0], sorted_[1], sorted_[2], sorted_[3]
 
 
-def _grid(alphas: ArrayLike | None, n: int, path: PathKind) -> Floats:
+def _grid(alphas: ArrayLike | None, n_alphas: int, path: PathKind) -> Floats:
     if alphas is None:
-        return np.linspace(0.0, 1.0, integer("n", n, 2))
+        return np.linspace(0.0, 1.0, integer("n_alphas", n_alphas, 2))
     grid = np.asarray(alphas, dtype=np.float64)
     if (
         grid.ndim != 1

@@ -36,7 +36,7 @@ class Median:
     n_undefined: int
 
 
-def median(values: ArrayLike, *, confidence: float = 0.95, n_resamples: int = 2000, seed: int = 0) -> Median:
+def median(values: ArrayLike, *, confidence: float = 0.95, n_draws: int = 2000, seed: int = 0) -> Median:
     """Median over pairs, with a percentile bootstrap interval.
 
     Parameters
@@ -45,7 +45,7 @@ def median(values: ArrayLike, *, confidence: float = 0.95, n_resamples: int = 20
         One number per pair; NaN where a pair has none. They are counted, and left out.
     confidence : float
         Share of resampled medians inside the interval, in (0, 1).
-    n_resamples : int
+    n_draws : int
         Number of resamples, at least 100.
     seed : int
         Seed of the resampling.
@@ -62,7 +62,7 @@ def median(values: ArrayLike, *, confidence: float = 0.95, n_resamples: int = 20
 
     Notes
     -----
-    Costs O(n_resamples P log P) operations and O(n_resamples P) memory.
+    Costs O(n_draws P log P) operations and O(n_draws P) memory.
 
     References
     ----------
@@ -76,14 +76,14 @@ def median(values: ArrayLike, *, confidence: float = 0.95, n_resamples: int = 20
     (2.0, 1.0, 3.0, 3, 1)
     """
     found, undefined = _defined("values", values)
-    draws = _resampled(found, n_resamples, np.random.default_rng(integer("seed", seed, 0)))
+    draws = _resampled(found, n_draws, np.random.default_rng(integer("seed", seed, 0)))
     return _interval(
         float(np.median(found)) if found.size else np.nan, draws, confidence, found.size, undefined
     )
 
 
 def median_difference(
-    first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95, n_resamples: int = 2000, seed: int = 0
+    first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95, n_draws: int = 2000, seed: int = 0
 ) -> Median:
     """Median of the first values less that of the second, resampled independently; see `median`.
 
@@ -92,7 +92,7 @@ def median_difference(
     a, missing_a = _defined("first", first)
     b, missing_b = _defined("second", second)
     rng = np.random.default_rng(integer("seed", seed, 0))
-    draws = _resampled(a, n_resamples, rng) - _resampled(b, n_resamples, rng)
+    draws = _resampled(a, n_draws, rng) - _resampled(b, n_draws, rng)
     value = float(np.median(a) - np.median(b)) if a.size and b.size else np.nan
     return _interval(value, draws, confidence, min(a.size, b.size), missing_a + missing_b)
 
@@ -107,8 +107,8 @@ def _defined(name: str, values: ArrayLike) -> tuple[np.ndarray, int]:
     return kept, len(found) - len(kept)
 
 
-def _resampled(values: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    count = integer("n_resamples", n_resamples, 100)
+def _resampled(values: np.ndarray, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+    count = integer("n_draws", n_draws, 100)
     if not values.size:
         return np.full(count, np.nan)
     return np.asarray(np.median(values[rng.integers(0, len(values), (count, len(values)))], axis=1))

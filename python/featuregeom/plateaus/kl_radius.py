@@ -41,31 +41,31 @@ _DOUBLINGS = 200
 @summarised
 @dataclass(frozen=True, eq=False)
 class KLRadius:
-    """Radii at which the prediction has moved by `eps` nats.
+    """Radii at which the prediction has moved by `threshold` nats.
 
     Attributes
     ----------
     closed : ndarray of float64, shape (P,)
         The closed form; infinite where no logit moves against another.
     exact : ndarray of float64, shape (P,)
-        By bisection, to a few units of rounding (1e-13) for any `eps` from 1e-300 on; infinite where the divergence
-        never reaches `eps`.
+        By bisection, to a few units of rounding (1e-13) for any `threshold` from 1e-300 on; infinite where the
+        divergence never reaches `threshold`.
     error : ndarray of float64, shape (P,)
         ``closed / exact - 1``: how much the quadratic approximation is off; NaN where either is infinite.
-    eps : float
+    threshold : float
         The divergence, in nats.
     """
 
     closed: Floats
     exact: Floats
     error: Floats
-    eps: float
+    threshold: float
 
 
 def kl_radius(
-    W_U: ArrayLike, h: ArrayLike, u: ArrayLike, eps: float = 1e-2, *, bias: ArrayLike = 0.0
+    W_U: ArrayLike, h: ArrayLike, u: ArrayLike, threshold: float = 1e-2, *, bias: ArrayLike = 0.0
 ) -> KLRadius:
-    r"""Distance along a direction at which KL(p(h) || p(h + r u)) reaches `eps` nats, closed form and exact.
+    r"""Distance along a direction at which KL(p(h) || p(h + r u)) reaches `threshold` nats, closed form and exact.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def kl_radius(
         Activations just before it. A final LayerNorm is not part of this: pass what it puts out.
     u : array_like, shape (P, m) or (m,)
         Directions; scaled to length 1.
-    eps : float
+    threshold : float
         Divergence in nats, above 0.
     bias : array_like, shape (V,) or ()
         Added to the logits.
@@ -87,7 +87,7 @@ def kl_radius(
     Raises
     ------
     ShapeError, NonFiniteError, ParameterError
-        If shapes do not fit, a value is not finite, a direction is zero or eps is not above 0.
+        If shapes do not fit, a value is not finite, a direction is zero or threshold is not above 0.
 
     Notes
     -----
@@ -102,7 +102,7 @@ def kl_radius(
     Two tokens of equal probability whose logits part by 2 r: the variance of +-1 is 1.
 
     >>> from featuregeom.plateaus import kl_radius
-    >>> found = kl_radius([[1.0], [-1.0]], [0.0], [1.0], eps=0.005)
+    >>> found = kl_radius([[1.0], [-1.0]], [0.0], [1.0], threshold=0.005)
     >>> round(float(found.closed[0]), 6)
     0.1
     """
@@ -123,7 +123,7 @@ def kl_radius(
             f"W_U (V, m), h and u (P, m) and bias (V,) do not fit: {W.shape}, {np.shape(h)}, {np.shape(u)}, "
             f"{offset.shape}"
         )
-    eps = number_between("eps", eps, 0)
+    threshold = number_between("threshold", threshold, 0)
     length = np.linalg.norm(direction, axis=1)
     if not length.all():
         raise ParameterError(f"direction {int(np.flatnonzero(length == 0)[0])} is zero")
@@ -142,34 +142,34 @@ def kl_radius(
     closed, exact = np.full((2, len(p)), np.inf)
     moving = ~still
     with np.errstate(over="ignore"):
-        closed[moving] = np.exp((np.log(2 * eps) - log_variance[moving]) / 2)
-    # Where the first token that gains alone has gained eps, or nearly: no more than that, if closed is far beyond it.
+        closed[moving] = np.exp((np.log(2 * threshold) - log_variance[moving]) / 2)
+    # Where the first token that gains alone has gained as much, or nearly: no more than that, if closed is far beyond it.
     gains = np.where(centred > 0, centred, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        alone = np.nan_to_num((2 + eps - log_p) / gains, nan=np.inf).min(axis=1)
-    guess = np.minimum(np.minimum(closed, alone)[moving] / np.sqrt(eps), _FAR)
-    exact[moving] = np.sqrt(eps) * _bisected(log_p[moving], centred[moving], guess, eps)
+        alone = np.nan_to_num((2 + threshold - log_p) / gains, nan=np.inf).min(axis=1)
+    guess = np.minimum(np.minimum(closed, alone)[moving] / np.sqrt(threshold), _FAR)
+    exact[moving] = np.sqrt(threshold) * _bisected(log_p[moving], centred[moving], guess, threshold)
     error = np.full(len(p), np.nan)
     both = np.isfinite(closed) & np.isfinite(exact)
     error[both] = closed[both] / exact[both] - 1
-    return KLRadius(closed, exact, error, eps)
+    return KLRadius(closed, exact, error, threshold)
 
 
-def _bisected(log_p: Floats, centred: Floats, guess: Floats, eps: float) -> Floats:
-    """Find the radius where the divergence is `eps`, in units of sqrt(eps); infinite where it stays below.
+def _bisected(log_p: Floats, centred: Floats, guess: Floats, threshold: float) -> Floats:
+    """Find the radius where the divergence is `threshold`, in units of its root; infinite where it stays below.
 
-    In these units all numbers are of moderate size, however small `eps` is.
+    In these units all numbers are of moderate size, however small `threshold` is.
     """
-    root, target = np.sqrt(eps), np.expm1(eps) / eps if eps < 1 else np.inf
+    root, target = np.sqrt(threshold), np.expm1(threshold) / threshold if threshold < 1 else np.inf
     sizes = _log(np.abs(centred))
 
     def short(t: Floats) -> NDArray[np.bool_]:
         with np.errstate(over="ignore"):
             x = np.clip(root * t[:, None] * centred, -_FAR, _FAR)
-            if eps >= 1:
-                return np.asarray(_logsumexp(log_p + x) < eps)
-            # p (exp(x) - 1 - x) / eps as a sum of logarithms: p alone would underflow, and exp(x) overflow.
-            large = log_p + x - np.log(eps) + np.log1p(-(1 + np.maximum(x, 1)) * np.exp(-np.maximum(x, 1)))
+            if threshold >= 1:
+                return np.asarray(_logsumexp(log_p + x) < threshold)
+            # p (exp(x) - 1 - x) / threshold as a sum of logarithms: p alone would underflow, and exp(x) overflow.
+            large = log_p + x - np.log(threshold) + np.log1p(-(1 + np.maximum(x, 1)) * np.exp(-np.maximum(x, 1)))
             small = log_p + 2 * (np.log(t)[:, None] + sizes) + np.log(_second_order(np.minimum(x, 1)))
             return np.asarray(np.exp(np.where(x > 1, large, small)).sum(axis=1) < target)
 

@@ -76,7 +76,7 @@ def count_linear_regions(
     gates: Any = None,
     curves: Plateaus | None = None,
     end: float = 1.0,
-    n: int = 51,
+    n_alphas: int = 51,
     path: PathKind = "linear",
     scale: Scale = "target",
     sigma: Any = None,
@@ -101,7 +101,7 @@ def count_linear_regions(
         Response curves of the same paths; by default computed, in L2.
     end : float
         Last alpha, with path "ray"; 1 otherwise.
-    n : int
+    n_alphas : int
         Points of the grids.
     sharp : float
         See `stable_boundaries`.
@@ -142,7 +142,7 @@ def count_linear_regions(
     last = number_between("end", end, 0)
     if path != "ray" and last != 1:
         raise ParameterError(f'a path ends at alpha 1 unless path="ray", got end = {end!r}')
-    points = integer("n", n, 2)
+    points = integer("n_alphas", n_alphas, 2)
     which = pair_contexts(g, len(ways.base), contexts)
     grid = np.linspace(0.0, last, points)
     same: dict[str, Any] = {

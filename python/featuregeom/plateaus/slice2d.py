@@ -69,7 +69,7 @@ def stable_slice2d(
     B: Any,
     C: Any,
     *,
-    n: int = 41,
+    n_points: int = 41,
     bounds: tuple[float, float, float, float] = (-0.25, 1.25, -0.25, 1.25),
     out: str | Metric = "l2",
     batch_size: int = 256,
@@ -84,7 +84,7 @@ def stable_slice2d(
         in its own context, 3 n^2 rows in all; a plain function, or one context, needs n^2.
     A, B, C : tensor or array-like, shape (m,)
         Three activations, not on one line.
-    n : int
+    n_points : int
         Points along each side, at least 2.
     bounds : tuple of float
         Least and largest a, then b.
@@ -111,7 +111,7 @@ def stable_slice2d(
     if any(len(corner) != 1 or corner.shape[1] != first.shape[1] for corner in corners):
         raise ShapeError(f"A, B and C must be vectors of one size, got {[tuple(c.shape) for c in corners]}")
     three = torch.cat(corners)
-    size, least = integer("n", n, 2), np.asarray(bounds, dtype=np.float64)
+    size, least = integer("n_points", n_points, 2), np.asarray(bounds, dtype=np.float64)
     if least.shape != (4,) or not np.isfinite(least).all() or least[0] >= least[1] or least[2] >= least[3]:
         raise ParameterError(f"bounds must be a_min < a_max, b_min < b_max, got {bounds!r}")
     step = int(integer("batch_size", batch_size, 1))

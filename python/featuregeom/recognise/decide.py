@@ -25,7 +25,7 @@ from featuregeom.recognise.names import (
 from featuregeom.recognise.names.parametric import component_sizes, noise_outside, parametric_name
 from featuregeom.recognise.noise import like_noise
 from featuregeom.recognise.partitions import Partition, Search, search
-from featuregeom.recognise.spectral import support_of
+from featuregeom.recognise.refinement import support_of
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.relations.products import class_counts, class_means, intersection_numbers, is_scheme
 from featuregeom.summary import summarised

@@ -3,6 +3,7 @@ r"""How far relations are from a scheme: the defect, the explained variance, and
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +17,7 @@ from featuregeom.relations.products import class_counts, class_means, is_scheme
 __all__ = ["defect", "explained_variance", "null_p_value"]
 
 
-def defect(relations: NDArray[np.int64], *, seed: int = 0) -> float:
+def defect(relations: NDArray[np.int64], points: NDArray[np.int64] | None = None, *, seed: int = 0) -> float:
     r"""Measure how far the classes are from spanning an algebra.
 
     .. math:: \delta^2 = \frac{\sum_{ij} \lVert A_i A_j - \Pi(A_i A_j) \rVert^2}
@@ -26,8 +27,10 @@ def defect(relations: NDArray[np.int64], *, seed: int = 0) -> float:
 
     Parameters
     ----------
-    relations : ndarray of int64, shape (n, n)
-        Symmetric labels, 0 on the diagonal only.
+    relations : ndarray of int64, shape (n, n), or (s, n)
+        Symmetric labels, 0 on the diagonal only; or those rows of them that belong to `points`.
+    points : ndarray of int64, shape (s,), optional
+        The points of the rows, where not all are given: the sums then run over the pairs of these alone.
     seed : int
         Seed of the probes, above 128 features or 15 classes.
 
@@ -38,27 +41,38 @@ def defect(relations: NDArray[np.int64], *, seed: int = 0) -> float:
 
     Notes
     -----
-    One product of n x n for each pair of classes; or 12 of random combinations :math:`A(s) A(t)`, whose squares
-    have the sums above as their expectation for standard normal s and t.
+    One product of n x n (s x n and n x s) for each pair of classes; or 12 of random combinations :math:`A(s) A(t)`,
+    whose squares have the sums above as their expectation for standard normal s and t.
     """
     n, rank = len(relations), int(relations.max()) + 1
     if rank <= 2:
         return 0.0
+    pairs = relations if points is None else relations[:, points]
     off = ~np.eye(n, dtype=bool)
-    if n <= policy.DEFECT_POINTS and rank <= policy.DEFECT_COLOURS:
-        unit = np.eye(rank)
-        weights = [(unit[i], unit[j]) for i in range(1, rank) for j in range(i, rank)]
-        shares = [1.0 if i == j else 2.0 for i in range(1, rank) for j in range(i, rank)]
-    else:
-        drawn = np.random.default_rng(seed).standard_normal((policy.DEFECT_PROBES, 2, rank))
-        drawn[:, :, 0] = 0
-        weights, shares = [(s, t) for s, t in drawn], [1.0] * policy.DEFECT_PROBES
+    counts = np.maximum(np.bincount(pairs.ravel(), minlength=rank), 1)
     inside = outside = 0.0
-    for (s, t), share in zip(weights, shares, strict=True):
-        both = matmul(s[relations], t[relations])
-        inside += share * float(((both - class_means(both, relations)[relations]) ** 2).sum())
+    for both, share in _products(relations, rank, whole=points is None, seed=seed):
+        means = np.bincount(pairs.ravel(), weights=both.ravel(), minlength=rank) / counts
+        inside += share * float(((both - means[pairs]) ** 2).sum())
         outside += share * float(((both - both[off].mean())[off] ** 2).sum())
     return math.sqrt(max(inside, 0.0) / outside) if outside > policy.NO_VARIATION else 0.0
+
+
+def _products(
+    relations: NDArray[np.int64], rank: int, *, whole: bool, seed: int
+) -> Iterator[tuple[NDArray[np.float64], float]]:
+    """Give products of classes, each with its weight: all of them, or random combinations where there are many."""
+    if not whole or (len(relations) <= policy.DEFECT_POINTS and rank <= policy.DEFECT_COLOURS):
+        # Counts of points: exact in float32.
+        classes = [(relations == k).astype(np.float32) for k in range(1, rank)]
+        for i, left in enumerate(classes):
+            for j, right in enumerate(classes[i:], i):
+                yield (left @ right.T).astype(np.float64), 1.0 if i == j else 2.0
+        return
+    drawn = np.random.default_rng(seed).standard_normal((policy.DEFECT_PROBES, 2, rank))
+    drawn[:, :, 0] = 0
+    for s, t in drawn:
+        yield matmul(s[relations], t[relations]), 1.0
 
 
 def explained_variance(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from featuregeom.recognise import policy
 
-__all__ = ["deformed", "displacements"]
+__all__ = ["deformed", "displacements", "isometry"]
 
 Vectors = NDArray[np.float64]
 
@@ -44,11 +44,13 @@ def deformed(ideal: Vectors, unit: Vectors) -> bool:
     Noise well within the stated size is refused in about 1 % of cases, noise of that size in 2 %. A deformation
     without noise leaves one family no residual at all and is always refused, whatever its size above rounding.
     """
+    from scipy.special import chdtri
+
     n, d = ideal.shape
     degrees = n * (d - 1) - d * (d - 1) // 2
     left = float(displacements(ideal, unit))
     noise = next(level for most, level in policy.LARGEST_NOISE if n <= most)
-    if left > noise**2 / d * _chi_square(degrees):
+    if left > noise**2 / d * chdtri(degrees, policy.SIZE_LEVEL):
         return True
     if _follows_a_linear_map(ideal, unit, left, degrees):
         return True
@@ -67,22 +69,17 @@ def displacements(ideal: Vectors, unit: Vectors) -> NDArray[np.float64]:
     -------
     ndarray of float64, shape (...)
     """
-    return np.asarray(((unit - ideal @ _isometry(ideal, unit)) ** 2).sum(axis=(-2, -1)))
+    return np.asarray(((unit - ideal @ isometry(ideal, unit)) ** 2).sum(axis=(-2, -1)))
 
 
-def _isometry(ideal: Vectors, unit: Vectors) -> Vectors:
+def isometry(ideal: Vectors, unit: Vectors) -> Vectors:
+    """Turn a geometry onto features: orthogonal Procrustes, of many sets at once, which SciPy's takes one by one."""
     left, _, right = np.linalg.svd(np.swapaxes(ideal, -1, -2) @ unit)
     return np.asarray(left @ right)
 
 
-def _chi_square(degrees: int) -> float:
-    """Quantile .99 of chi-square (Wilson & Hilferty 1931)."""
-    part = 2 / (9 * degrees)
-    return degrees * (1 - part + policy.NORMAL_99 * math.sqrt(part)) ** 3
-
-
 def _follows_a_linear_map(ideal: Vectors, unit: Vectors, left: float, degrees: int) -> bool:
-    """Test a linear map against the isometries: F, made normal by Paulson's cube roots (1942)."""
+    """Test a linear map against the isometries, by the ratio of mean squares (F)."""
     taken = _linear_degrees(ideal)
     rest = degrees - taken
     if taken < 1 or rest < 1:
@@ -91,9 +88,10 @@ def _follows_a_linear_map(ideal: Vectors, unit: Vectors, left: float, degrees: i
     explained, unexplained = (left - after) / taken, after / rest
     if unexplained <= policy.NO_RESIDUAL * explained:
         return True
-    a, b, root = 2 / (9 * taken), 2 / (9 * rest), (explained / unexplained) ** (1 / 3)
-    normal = ((1 - b) * root - (1 - a)) / math.sqrt(b * root**2 + a)
-    return not -policy.NORMAL_999 <= normal <= policy.NORMAL_999
+    from scipy.special import fdtr, fdtrc
+
+    ratio = explained / unexplained
+    return bool(min(fdtr(taken, rest, ratio), fdtrc(taken, rest, ratio)) < policy.MAP_LEVEL)
 
 
 def _moments_across(ideal: Vectors, unit: Vectors) -> Vectors:
@@ -123,7 +121,7 @@ def _linear_residual(ideal: Vectors, unit: Vectors) -> float:
     which is exact for a linear map without noise.
     """
     n, d = ideal.shape
-    starts = [_isometry(ideal, unit)]
+    starts = [isometry(ideal, unit)]
     if n * d**5 <= policy.LINEAR_WORK:
         starts.append(np.linalg.eigh(_moments_across(ideal, unit))[1][:, 0].reshape(d, d))
     least = math.inf
@@ -151,7 +149,7 @@ def _of_two_halves(ideal: Vectors, unit: Vectors, size: float) -> bool:
 def _share_of_two(ideal: Vectors, some: Vectors) -> NDArray[np.float64]:
     """Share of the displacements from one isometry that two leave; of each of many sets, shape (r, n, d)."""
     one = displacements(ideal, some)
-    placed = ideal @ _isometry(ideal, some)
+    placed = ideal @ isometry(ideal, some)
     # Infinitesimal turns of each vector: two halves turn one way and the other, about the same axes.
     turns = (some - placed)[..., :, None] * placed[..., None, :]
     turns = (turns - np.swapaxes(turns, -1, -2)).reshape(*some.shape[:2], -1)
@@ -160,7 +158,7 @@ def _share_of_two(ideal: Vectors, some: Vectors) -> NDArray[np.float64]:
     for k in range(min(policy.TURN_STARTS, axes.shape[-1])):
         half = np.einsum("rnk,rk->rn", turns, axes[:, :, -1 - k]) > 0
         for _ in range(policy.DEFORMATION_ROUNDS):
-            fits = [_isometry(ideal * part[..., None], some) for part in (half, ~half)]
+            fits = [isometry(ideal * part[..., None], some) for part in (half, ~half)]
             off = np.stack([((some - ideal @ turn) ** 2).sum(axis=2) for turn in fits])
             half, before = off[0] < off[1], half
             if np.array_equal(half, before):

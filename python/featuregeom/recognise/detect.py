@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -14,6 +15,7 @@ from featuregeom import _core, interruptible
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
+from featuregeom.frames import Progress
 from featuregeom.recognise import policy
 from featuregeom.recognise.decide import Verdict, decide, through_noise
 from featuregeom.recognise.detection import DIRECT, Detection, Mode, block_method
@@ -27,7 +29,8 @@ from featuregeom.recognise.inputs import (
 )
 from featuregeom.recognise.names.two_graphs import equiangular_name
 from featuregeom.recognise.noise import moved_by_noise
-from featuregeom.recognise.streamed import LargeDetection, detect_large
+from featuregeom.recognise.refinement import denoised
+from featuregeom.recognise.streamed import detect_streamed
 from featuregeom.relations.components import components
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.relations.products import (
@@ -44,21 +47,23 @@ __all__ = ["detect", "detect_cosines"]
 
 
 def detect(
-    features: Any = None,
+    X: Any = None,
     gram: Any = None,
     relations: Any = None,
     *,
     mode: Mode = "signed",
     tolerance: float = policy.TOLERANCE,
     seed: int = 0,
-) -> Detection | LargeDetection:
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Detection:
     """Find the association scheme of some features, and the name of their geometry.
 
     Give features, or their Gram matrix, or the relations between them.
 
     Parameters
     ----------
-    features : array-like, shape (n, m)
+    X : array-like, shape (n, m)
         Features as rows.
     gram : array-like, shape (n, n)
         Their inner products.
@@ -73,12 +78,16 @@ def detect(
         .2 up to 24 and .3 above, and neither by a linear map nor by a turn of half the features. The reason says so.
     seed : int
         Seed of the random checks and of refinement, at least 0.
+    num_threads : int, optional
+        Threads to use for more than 4096 features.
+    progress : callable, optional
+        Called with work done and work in all, anew for each pass over more than 4096 features.
 
     Returns
     -------
-    Detection or LargeDetection
-        With the name, or with the reason why there is none. A name is never forced. The second for more than 4096
-        features (2048 in line mode), from tiles: it has no matrices of pairs; see `large.detect_large`.
+    Detection
+        With the name, or with the reason why there is none. A name is never forced. For more than 4096 features
+        (2048 in line mode), from tiles: then what is a matrix of pairs, or follows from one, is None.
 
     Raises
     ------
@@ -110,9 +119,9 @@ def detect(
     >>> found.name, round(found.height, 3), found.valencies.tolist()
     ('square antiprism', 0.29, [1, 2, 2, 1, 2])
     """
-    given = [what for what in (features, gram, relations) if what is not None]
+    given = [what for what in (X, gram, relations) if what is not None]
     if len(given) != 1:
-        raise ParameterError(f"give one of features, gram and relations, got {len(given)}")
+        raise ParameterError(f"give one of X, gram and relations, got {len(given)}")
     if mode not in get_args(Mode):
         raise ParameterError(f"mode must be 'signed' or 'line', not {mode!r}")
     if not isinstance(tolerance, int | float) or not 0 < tolerance <= policy.LARGEST_TOLERANCE:
@@ -122,24 +131,26 @@ def detect(
         if mode == "line":
             raise ParameterError("relations have no lines: leave mode out")
         return _from_relations(relation_matrix(relations), tolerance, seed)
-    if features is not None:
-        taken = as_features(features)
+    if X is not None:
+        taken = as_features(X)
         if taken.n * (2 if mode == "line" else 1) > policy.LARGEST:
-            found = detect_large(taken, mode=mode, tolerance=tolerance, seed=seed)
+            found = detect_streamed(
+                taken, mode=mode, tolerance=tolerance, seed=seed, num_threads=num_threads, progress=progress
+            )
             few = mode == "signed" and len(found.points) <= policy.LARGEST
             return _of_few_directions(taken, found, tolerance, seed) if few else found
         products = features_gram(taken)
     else:
         products = gram_matrix(gram)
     cosines, norms = cosines_of(products)
-    if features is None:
+    if X is None:
         check_definite(products)
     if mode == "line":
         return _lines(cosines, norms, tolerance, seed)
     return detect_cosines(cosines, norms, tolerance=tolerance, seed=seed)
 
 
-def _of_few_directions(features: Features, merged: LargeDetection, tolerance: float, seed: int) -> Detection:
+def _of_few_directions(features: Features, merged: Detection, tolerance: float, seed: int) -> Detection:
     """Judge the directions of more features than have a matrix of pairs, where the directions have one."""
     points, groups = merged.points, {group[0]: group for group in merged.duplicates}
     found = detect_cosines(*cosines_of(features_gram(features.take(points))), tolerance=tolerance, seed=seed)
@@ -153,12 +164,13 @@ def _of_few_directions(features: Features, merged: LargeDetection, tolerance: fl
             f"cosines of {with_article(name)}, but norms of one direction differ by {spread:.0%}",
         )
     note = directions_text(features.n, len(points))
-    return _with(
+    _, _, order = found.formed
+    return replace(
         found,
         name=name,
         also=found.also if name else (),
         points=points[found.points],
-        order=np.array([i for point in found.order for i in members[point]], dtype=np.int64),
+        order=np.array([i for point in order for i in members[point]], dtype=np.int64),
         duplicates=merged.duplicates,
         reason=f"{note}; {reason}" if reason else note,
     )
@@ -330,13 +342,15 @@ def _apart_but_for_noise(
     for one, index in zip(parts, members, strict=True):
         if one.n < len(index):
             return False
-        ideal[np.ix_(index, index)] = one.denoised
+        relations, inside, _ = one.formed
+        ideal[np.ix_(index, index)] = denoised(inside, relations)
     return moved_by_noise(cosines, ideal, sum(one.dim for one in parts))
 
 
 def _deviation(found: Detection) -> float:
     """Root mean square of the deviations of cosines from their levels."""
-    return math.sqrt(float(((found.cosines - found.denoised) ** 2).mean()))
+    relations, cosines, _ = found.formed
+    return math.sqrt(float(((cosines - denoised(cosines, relations)) ** 2).mean()))
 
 
 def _coupling(cosines: NDArray[np.float64], members: list[NDArray[np.int64]]) -> float:
@@ -372,7 +386,8 @@ def _lines(
     found = detect_cosines(both, np.tile(norms, 2), tolerance=tolerance, seed=seed)
     lines = found.points % n
     # Each line has two points, on either side of it.
-    single = lines[np.arange(found.n) < found.cosines.argmin(axis=1)]
+    _, sides, along = found.formed
+    single = lines[np.arange(found.n) < sides.argmin(axis=1)]
     distinct = len(single)
     reason = found.reason.removeprefix(directions_text(2 * n, found.n)).removeprefix("; ")
     if distinct < n:
@@ -383,25 +398,23 @@ def _lines(
     # A real equiangular tight frame is a regular two-graph (Holmes & Paulsen 2004).
     names += [equiangular.name, f"regular two-graph of {distinct} points"] if equiangular else []
     name = names[0] if names else ""
-    alone = (
+    alone: dict[str, Any] = (
         {} if found.name or not equiangular else {"dim": equiangular.dim, "residual": equiangular.residual}
     )
-    order = np.array(list(dict.fromkeys((found.order % n).tolist())), dtype=np.int64)
+    order = np.array(list(dict.fromkeys((along % n).tolist())), dtype=np.int64)
     groups = {tuple(sorted({i % n for i in group})) for group in found.duplicates}
-    return Detection(
-        **{
-            **{key: getattr(found, key) for key in Detection.__dataclass_fields__},
-            **alone,
-            "name": name,
-            "reason": reason if found.name or not name or distinct < n else "",
-            "also": tuple(names[1:]),
-            "nearest": name or found.nearest,
-            "mode": "line",
-            "points": lines,
-            "signs": np.where(found.points < n, 1, -1),
-            "order": order,
-            "duplicates": tuple(sorted(group for group in groups if len(group) > 1)),
-        }
+    return replace(
+        found,
+        **alone,
+        name=name,
+        reason=reason if found.name or not name or distinct < n else "",
+        also=tuple(names[1:]),
+        nearest=name or found.nearest,
+        mode="line",
+        points=lines,
+        signs=np.where(found.points < n, 1, -1),
+        order=order,
+        duplicates=tuple(sorted(group for group in groups if len(group) > 1)),
     )
 
 
@@ -420,7 +433,7 @@ def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -
         flat = np.eye(n)
         verdict = Verdict(None, False, False, "", reason, (), "", np.arange(n), math.nan, 0, None, None)
         found = _detection(verdict, flat, np.arange(n), [[i] for i in range(n)], name="", reason=reason)
-        return _with(
+        return replace(
             found,
             relations=relations,
             rank_of_closure=None if closure is None else int(closure.max()) + 1,
@@ -433,14 +446,14 @@ def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -
     for space in sorted(faithful, key=lambda i: (multiplicities[i], *(-P[i]))):
         cosines = (P[space] / valencies)[closure]
         found = detect_cosines(cosines, np.ones(n), tolerance=tolerance, seed=seed)
-        best = best or _with(found, name="", also=())
+        best = best or replace(found, name="", also=())
         # Several relations at one cosine are those of another geometry.
-        if found.name and found.relations.max() == closure.max():
+        if found.name and found.formed[0].max() == closure.max():
             best = found
             break
     if best is None:
         cosines = np.eye(n)
-        best = _with(
+        best = replace(
             _detection(
                 Verdict(None, True, True, "", "", (), "", np.arange(n), math.nan, 0, None, None),
                 cosines,
@@ -453,17 +466,11 @@ def _from_relations(relations: NDArray[np.int64], tolerance: float, seed: int) -
         )
     rank = int(closure.max()) + 1
     reason = best.reason if scheme else f"the relations are not a scheme; closure has rank {rank}"
-    return _with(
+    return replace(
         best,
         is_scheme=scheme,
         reason=reason,
-        relations=canonical(closure, best.cosines),
+        relations=canonical(closure, best.formed[1]),
         _exact=True,
         rank_of_closure=None if scheme else rank,
     )
-
-
-def _with(found: Detection, **changes: object) -> Detection:
-    """Copy with some attributes changed; what was derived from the old ones is forgotten."""
-    values = {key: getattr(found, key) for key in Detection.__dataclass_fields__}
-    return Detection(**{**values, **changes})

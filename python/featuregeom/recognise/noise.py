@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from featuregeom.interruptible import eigh
 from featuregeom.recognise import policy
-from featuregeom.recognise.deformation import deformed
+from featuregeom.recognise.deformation import deformed, isometry
 from featuregeom.recognise.names import Match, align_catalogue
 
 __all__ = ["like_noise", "moved_by_noise"]
@@ -87,8 +87,7 @@ def _uneven(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
     to it. Squared lengths of isotropic ones are chi-square of d - 1 degrees.
     """
     n, dim = before.shape
-    left, _, right = np.linalg.svd(before.T @ after)
-    before = before @ (left @ right)
+    before = before @ isometry(before, after)
     moved = after - before
     moved -= np.sum(moved * before, axis=1, keepdims=True) * before
     lengths = np.sum(moved**2, axis=1)

@@ -354,13 +354,12 @@ is given through. Of 1000 embeddings of random regular graphs of 9 and 10 vertic
 H(2,3) or J(5,2) that is neither is off as by noise of .165; of 600 random tight frames of 12 and 13 points in 3 and 4
 dimensions the nearest to a geometry as by .34."""
 
-NORMAL_99 = 2.326
-"""Deviations of a normal variable that the test of the size of the noise allows: a level of .01."""
+SIZE_LEVEL = 0.01
+"""Level of the test of the size of the noise, by chi-square."""
 
-NORMAL_999 = 3.09
-"""Deviations of a normal variable that the test of a linear map allows, on either side: a level of .001 each. What a
-deformation leaves where there is no noise is refused at any level. Displacements that avoid all linear maps are those
-of a symmetric deformation."""
+MAP_LEVEL = 0.001
+"""Level of the test of a linear map, on either side. What a deformation leaves without noise is refused at any
+level. Displacements that avoid all linear maps are those of a symmetric deformation."""
 
 TURN_DRAWS, TURN_LEVEL = 199, 0.01
 """Draws of noise that are explained by two isometries, and the share of them that may be explained as well as the

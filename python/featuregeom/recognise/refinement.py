@@ -13,7 +13,7 @@ from featuregeom.interruptible import eigh, eigvalsh, gram, matmul
 from featuregeom.recognise import policy
 from featuregeom.relations.products import class_means
 
-__all__ = ["denoised", "refine", "tight_dimensions", "tighten"]
+__all__ = ["denoised", "refine", "support_of", "tight_dimensions", "tighten"]
 
 
 _TILE = 1 << 14
@@ -159,6 +159,11 @@ def denoised(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> NDAr
     ndarray of float64, shape (n, n)
     """
     return np.asarray(class_means(cosines, relations)[relations])
+
+
+def support_of(eigenvalues: NDArray[np.float64]) -> NDArray[np.int64]:
+    """List the eigenspaces on which a Gram matrix is not zero; noise fills all of them, up to 5 % of the largest."""
+    return np.flatnonzero(eigenvalues > policy.SUPPORT_SHARE * eigenvalues.max())
 
 
 def _products(relations: NDArray[np.int64], rank: int, rng: np.random.Generator) -> list[NDArray[np.float64]]:

@@ -15,108 +15,29 @@ from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.recognise import policy
-from featuregeom.recognise.detection import STREAMED, Mode
+from featuregeom.recognise.defect import defect
+from featuregeom.recognise.detection import STREAMED, Detection, Mode, Tally
 from featuregeom.recognise.directions import directions_text
+from featuregeom.recognise.levels import candidates
 from featuregeom.recognise.names.parametric import (
     Parametric,
     component_sizes,
     noise_outside,
     parametric_name,
 )
-from featuregeom.recognise.spectral import Spectral, support_of
+from featuregeom.recognise.refinement import support_of
 from featuregeom.relations.check import failure_text
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.shapes.names import with_article
-from featuregeom.summary import summarised
 
-__all__ = ["LargeDetection", "detect_large"]
+__all__ = ["detect_streamed"]
 
 
 _TILE = 1 << 22
 """Cosines of the sample formed at a time."""
 
 
-@summarised
-@dataclass(frozen=True, eq=False)
-class LargeDetection(Spectral):
-    """The scheme and the name of many features, or why there is none: as `Detection`, without matrices of pairs.
-
-    Attributes
-    ----------
-    is_scheme : bool
-        Whether the levels of the cosines are an association scheme, up to `error_bound`.
-    name : str
-        Name of the geometry; empty when it has none.
-    reason : str
-        Why there is no name, or what to know about it.
-    also : tuple of str
-        Other names of the geometry.
-    mode : {"signed", "line"}
-        Whether vectors were judged, or the lines that they span.
-    points : ndarray of int64, shape (n,)
-        The features that were judged, one of each set of duplicates. In line mode each comes twice, the second
-        time for its negative.
-    duplicates : tuple of tuple of int
-        Features with the same direction, the one that stands for them first.
-    signs : ndarray of int64, shape (n,)
-        -1 where a point is the negative of its feature, which is so in line mode only.
-    levels : ndarray of float64, shape (d + 1,)
-        Mean cosine of each relation, decreasing; 1 first. Relations are cut halfway between them.
-    pairs : ndarray of int64, shape (d + 1,)
-        Number of pairs of points in each relation.
-    valencies : ndarray of int64, shape (d + 1,), or None
-        How often a point has each relation; None without a scheme, as all that follow from it.
-    intersection_numbers : ndarray of int64, shape (d + 1, d + 1, d + 1), or None
-        p[i, j, k], read off one pair of each relation and certified for all.
-    eta2 : float
-        Share of the variance of the cosines that lies between the levels; NaN for one level, or where no
-        candidate passed the sample.
-    spread : float
-        Largest deviation of a cosine from its level; NaN where no candidate passed the sample.
-    residual : float
-        Largest deviation of a cosine from the ideal one of the name; NaN without a name.
-    defect : float
-        How far the levels are from a scheme: 0 for one, else estimated from the pairs of 48 features.
-    dim : int
-        Dimension of the geometry; the number of dimensions of the features where there is no scheme.
-    error_bound : float
-        Probability that levels which are no scheme are accepted, at most; NaN without a scheme.
-    seed : int
-        Seed of the sample and of the certificate.
-    method : str
-        "streamed", as `Detection.method`.
-    """
-
-    is_scheme: bool
-    name: str
-    reason: str
-    also: tuple[str, ...]
-    mode: Mode
-    points: NDArray[np.int64]
-    duplicates: tuple[tuple[int, ...], ...]
-    signs: NDArray[np.int64]
-    levels: NDArray[np.float64]
-    pairs: NDArray[np.int64]
-    valencies: NDArray[np.int64] | None
-    intersection_numbers: NDArray[np.int64] | None
-    eta2: float
-    spread: float
-    residual: float
-    defect: float
-    dim: int
-    error_bound: float
-    seed: int
-    method: str = STREAMED
-    rank_of_closure: None = None
-    fibres: None = None
-
-    @property
-    def n(self) -> int:
-        """Number of points."""
-        return len(self.points)
-
-
-def detect_large(
+def detect_streamed(
     X: Any,
     *,
     mode: Mode = "signed",
@@ -124,7 +45,7 @@ def detect_large(
     seed: int = 0,
     num_threads: int | None = None,
     progress: Progress | None = None,
-) -> LargeDetection:
+) -> Detection:
     """Find the association scheme of many features without any matrix of pairs.
 
     Parameters
@@ -144,8 +65,8 @@ def detect_large(
 
     Returns
     -------
-    LargeDetection
-        With the name, or with the reason why there is none.
+    Detection
+        With the name, or with the reason why there is none; without matrices of pairs and what follows from them.
 
     Raises
     ------
@@ -227,14 +148,14 @@ def _judge(features: Features, seed: int, num_threads: int | None, progress: Pro
         if len(alike):
             return _Judged(alike=alike)
     others = cosines[~own].reshape(len(sampled), n - 1)
-    candidates = _core.scheme_levels(others, max_levels=policy.STREAMED_LEVELS, num_threads=num_threads)
+    cuts = sorted(candidates(np.sort(others, axis=None)), key=len)
+    cuts = [cut for cut in cuts if len(cut) < policy.STREAMED_LEVELS]
     rows = np.sort(others, axis=1)
-    counts = [np.array([np.searchsorted(row, cut) for row in rows]) for cut in candidates]
-    agreeing = [cut for cut, count in zip(candidates, counts, strict=True) if (count == count[0]).all()]
+    counts = [np.array([np.searchsorted(row, cut) for row in rows]) for cut in cuts]
+    agreeing = [cut for cut, count in zip(cuts, counts, strict=True) if (count == count[0]).all()]
     failed = ""
-    for cut in [*[cut for cut in reversed(agreeing) if len(cut)][: policy.STREAMED_CANDIDATES], np.zeros(0)]:
-        labels = _labels(cosines, cut, own)
-        if _sample_defect(labels, sampled) > 0:
+    for cut in [*agreeing[::-1][: policy.STREAMED_CANDIDATES], np.zeros(0)]:
+        if defect(_labels(cosines, cut, own), sampled) > 0:
             continue
         tally, numbers, alike = _core.scheme_spread(
             values, cut, alike=1 - policy.SAME_DIRECTION, num_threads=num_threads, progress=progress
@@ -257,18 +178,13 @@ def _judge(features: Features, seed: int, num_threads: int | None, progress: Pro
             return _Judged(defect=0.0, thresholds=middle, counts=tally, numbers=numbers, p=p, bound=bound)
         failed = failed or failure_text(*failure, list(range(len(middle) + 2)))
     # Of the finest levels that the sample has alike, else of those in which its points differ least.
-    finest = [cut for cut in agreeing if len(cut)][-1:]
-    unlike = [
-        (float((count.std(axis=0) / n).mean()), place)
-        for place, count in enumerate(counts)
-        if count.shape[1] > 0
-    ]
-    cut = finest[0] if finest else candidates[min(unlike)[1]] if unlike else np.zeros(0)
-    defect = _sample_defect(_labels(cosines, cut, own), sampled) if len(cut) else 1.0
-    reason = f"{n} features: no scheme (defect {defect:.2f} on the pairs of {len(sampled)})"
+    unlike = [(float((count.std(axis=0) / n).mean()), place) for place, count in enumerate(counts)]
+    cut = agreeing[-1] if agreeing else cuts[min(unlike)[1]] if unlike else np.zeros(0)
+    far = defect(_labels(cosines, cut, own), sampled) if len(cut) else 1.0
+    reason = f"{n} features: no scheme (defect {far:.2f} on the pairs of {len(sampled)})"
     if failed:
         reason = f"{n} features: levels are not a scheme; {failed}"
-    return _Judged(reason=reason, defect=defect)
+    return _Judged(reason=reason, defect=far)
 
 
 def _named(
@@ -279,70 +195,93 @@ def _named(
     duplicates: tuple[tuple[int, ...], ...],
     tolerance: float,
     seed: int,
-) -> LargeDetection:
+) -> Detection:
     points, signs, norms = each
     many = sum(len(group) - 1 for group in duplicates)
     notes = [directions_text(len(points) + many, len(points))] if many and mode == "signed" else []
     name, reason, is_scheme = Parametric("", (), math.nan), found.reason, False
     levels, eta2, spread, dim = np.ones(1), math.nan, math.nan, features.m
-    valencies: NDArray[np.int64] | None = None
     if found.p is not None and found.numbers is not None and found.counts is not None:
         levels = np.concatenate([[1.0], found.numbers[:, 0]])
-        least, most = found.numbers[:, 2], found.numbers[:, 3]
-        spread = float(np.maximum(levels[1:] - least, most - levels[1:]).max())
-        within = float(found.numbers[:, 1].sum())
-        mean = float(found.counts @ levels[1:] / found.counts.sum())
-        between = float(found.counts @ (levels[1:] - mean) ** 2)
-        eta2 = between / (between + within) if len(levels) > 2 else math.nan
-        spaces = symmetric_eigenmatrices(found.p)
-        P, multiplicities = spaces.P, spaces.multiplicities
-        theta = P @ levels
-        support = support_of(theta)
-        dim = int(multiplicities[support].sum())
+        eta2, spread = _scatter(levels, found.counts, found.numbers)
         is_scheme = len(levels) == 2 or eta2 >= policy.LEVELS_ETA2
-        valencies = found.p[np.arange(len(found.p)), np.arange(len(found.p)), 0]
-        kind = f"a scheme of {len(points)} points with valencies {', '.join(map(str, valencies[1:]))}"
-        reason = f"{kind}, without a name"
-        name = parametric_name(
-            P,
-            multiplicities,
-            levels,
-            (least, most),
-            lambda: _neighbours(features, found.thresholds),
-            noise_outside(within / max(int(found.counts.sum()), 1), features.m),
-        )
-        if name.name and not name.residual <= tolerance:
-            reason = (
-                f"{kind}: those of the {name.name}, but cosines differ from its own by {name.residual:.3f}"
-            )
-            name = Parametric("", (), math.nan)
-        elif name.name and norms.max() / norms.min() - 1 > policy.NORM_SPREAD:
-            reason = f"cosines of {with_article(name.name)}, but norms differ by {norms.max() / norms.min() - 1:.0%}"
-            name = Parametric("", (), math.nan)
-        elif name.name:
-            reason = ""
+        name, reason, dim = _name(found, found.p, levels, features, norms, tolerance)
     label = f"lines of the {name.name}" if name.name and mode == "line" else name.name
-    return LargeDetection(
+    counts = [] if found.counts is None else found.counts.tolist()
+    return Detection(
         is_scheme=is_scheme,
         name=label,
         reason="; ".join([*notes, reason] if reason else notes),
         also=name.also,
+        nearest=label,
         mode=mode,
+        relations=None,
+        cosines=None,
         points=points,
+        order=None,
         duplicates=duplicates,
-        signs=signs,
-        levels=levels,
-        pairs=np.array([len(points), *(found.counts if found.counts is not None else [])], dtype=np.int64),
-        valencies=valencies,
-        intersection_numbers=found.p,
         eta2=eta2,
         spread=spread,
         residual=name.residual,
-        defect=found.defect,
         dim=dim,
-        error_bound=found.bound,
-        seed=seed,
+        signs=signs,
+        method=STREAMED,
+        _tally=Tally(
+            levels,
+            np.array([len(points), *counts], dtype=np.int64),
+            found.p,
+            found.defect,
+            found.bound,
+            seed,
+        ),
     )
+
+
+def _scatter(
+    levels: NDArray[np.float64], counts: NDArray[np.int64], numbers: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Share of the variance of the cosines between the levels, and the largest deviation from one."""
+    spread = float(np.maximum(levels[1:] - numbers[:, 2], numbers[:, 3] - levels[1:]).max())
+    within = float(numbers[:, 1].sum())
+    mean = float(counts @ levels[1:] / counts.sum())
+    between = float(counts @ (levels[1:] - mean) ** 2)
+    return (between / (between + within) if len(levels) > 2 else math.nan), spread
+
+
+def _name(
+    found: _Judged,
+    p: NDArray[np.int64],
+    levels: NDArray[np.float64],
+    features: Features,
+    norms: NDArray[np.float64],
+    tolerance: float,
+) -> tuple[Parametric, str, int]:
+    """Name a certified scheme by its parameters, or say why not; and give the dimension of its vectors."""
+    assert found.numbers is not None
+    assert found.counts is not None
+    spaces = symmetric_eigenmatrices(p)
+    P, multiplicities = spaces.P, spaces.multiplicities
+    dim = int(multiplicities[support_of(P @ levels)].sum())
+    within = float(found.numbers[:, 1].sum())
+    name = parametric_name(
+        P,
+        multiplicities,
+        levels,
+        (found.numbers[:, 2], found.numbers[:, 3]),
+        lambda: _neighbours(features, found.thresholds),
+        noise_outside(within / max(int(found.counts.sum()), 1), features.m),
+    )
+    nothing = Parametric("", (), math.nan)
+    kind = f"a scheme of {features.n} points with valencies {', '.join(map(str, spaces.valencies[1:]))}"
+    if not name.name:
+        return name, f"{kind}, without a name", dim
+    if not name.residual <= tolerance:
+        differ = f"those of the {name.name}, but cosines differ from its own by {name.residual:.3f}"
+        return nothing, f"{kind}: {differ}", dim
+    spread = norms.max() / norms.min() - 1
+    if spread > policy.NORM_SPREAD:
+        return nothing, f"cosines of {with_article(name.name)}, but norms differ by {spread:.0%}", dim
+    return name, "", dim
 
 
 def _stretches(features: Features) -> list[NDArray[np.int64]]:
@@ -369,27 +308,6 @@ def _labels(
     labels = len(cut) + 1 - np.searchsorted(cut, cosines)
     labels[own] = 0
     return np.asarray(labels)
-
-
-def _sample_defect(labels: NDArray[np.int64], sampled: NDArray[np.int64]) -> float:
-    """Spread of the products of classes within classes, over that of all pairs; from the pairs of the sample."""
-    rank = int(labels.max()) + 1
-    if rank <= 2:
-        return 0.0
-    pairs = labels[:, sampled]
-    off = ~np.eye(len(sampled), dtype=bool)
-    classes = [(labels == k).astype(np.float32) for k in range(1, rank)]
-    inside = outside = 0.0
-    for i, left in enumerate(classes):
-        for right in classes[i:]:
-            product = (left @ right.T).astype(np.float64)
-            product = (product + product.T) / 2
-            means = np.bincount(pairs[off], product[off], rank) / np.maximum(
-                np.bincount(pairs[off], minlength=rank), 1
-            )
-            inside += float(((product - means[pairs])[off] ** 2).sum())
-            outside += float(((product - product[off].mean())[off] ** 2).sum())
-    return math.sqrt(inside / outside) if outside > policy.NO_VARIATION else 0.0
 
 
 def _neighbours(features: Features, thresholds: NDArray[np.float64] | None) -> Counter[int]:

@@ -140,8 +140,8 @@ def ball_radius(model: Any, point: Any) -> float:
     return float((np.abs(z[moving]) / norms[moving]).min(initial=math.inf))
 
 
-def ray_exit(model: Any, point: Any, direction: Any, limit: float = 1e6) -> float:
-    """Give the Euclidean distance at which a ray leaves the region of its start; inf beyond `limit`.
+def ray_exit(model: Any, point: Any, direction: Any, max_distance: float = 1e6) -> float:
+    """Give the Euclidean distance at which a ray leaves the region of its start; inf beyond `max_distance`.
 
     Regions are those of codes, whose bits are 1 above zero: a boundary belongs to its lower side, so a ray from
     there to the upper side leaves at once, at 0.
@@ -149,7 +149,7 @@ def ray_exit(model: Any, point: Any, direction: Any, limit: float = 1e6) -> floa
     Raises
     ------
     ParameterError, ShapeError
-        As in `along`; for a direction of length zero or a limit that is not positive.
+        As in `along`; for a direction of length zero or a `max_distance` that is not positive.
 
     Examples
     --------
@@ -161,8 +161,8 @@ def ray_exit(model: Any, point: Any, direction: Any, limit: float = 1e6) -> floa
     if x.shape != d.shape:
         raise ShapeError(f"point and direction differ in shape: {x.shape}, {d.shape}")
     length = float(np.linalg.norm(d))
-    if length == 0 or not 0 < limit < math.inf:
-        raise ParameterError("direction must not be zero, and limit must be positive")
+    if length == 0 or not 0 < max_distance < math.inf:
+        raise ParameterError("direction must not be zero, and max_distance must be positive")
     d = d / length
     z, gradients = _all(given.linearise(x), x)
     slopes = known(gradients @ d.ravel(), np.abs(gradients) @ np.abs(d.ravel()))
@@ -171,13 +171,13 @@ def ray_exit(model: Any, point: Any, direction: Any, limit: float = 1e6) -> floa
     # A bit is 1 above zero alone, so from zero itself it flips at once on the way up, and never on the way down.
     ahead = (times > 0) | ((z == 0) & (slopes > 0))
     nearest = float(np.abs(times[ahead]).min(initial=math.inf))
-    return nearest if nearest <= limit else math.inf
+    return nearest if nearest <= max_distance else math.inf
 
 
-def region_diameter(model: Any, point: Any, direction: Any, limit: float = 1e6) -> float:
+def region_diameter(model: Any, point: Any, direction: Any, max_distance: float = 1e6) -> float:
     """Give the length of the region's chord through a point: the exits of the ray both ways."""
-    there = ray_exit(model, point, direction, limit)
-    return there + ray_exit(model, point, -numbers(direction, "direction"), limit)
+    there = ray_exit(model, point, direction, max_distance)
+    return there + ray_exit(model, point, -numbers(direction, "direction"), max_distance)
 
 
 def _all(stages: list[tuple[Floats, Floats]], x: Floats) -> tuple[Floats, Floats]:

@@ -13,16 +13,16 @@ from featuregeom import _core
 from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
 from featuregeom.frames import Progress
-from featuregeom.relations.eigenmatrices import Eigenmatrices, Numbers, eigenmatrices, noncommuting
+from featuregeom.relations.eigenmatrices import Numbers, noncommuting
 from featuregeom.relations.order import canonical_order
-from featuregeom.relations.parameters import Parameters
 from featuregeom.relations.products import MOST_CLASSES
 from featuregeom.relations.relations import Labelled, as_labels
+from featuregeom.relations.scheme import HasScheme, Scheme
 from featuregeom.relations.structure import is_primitive
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
-    from featuregeom.relations.feasibility import Failure
+    pass
 
 __all__ = ["Check", "check", "check_circulant", "failure_text"]
 
@@ -33,7 +33,7 @@ _Found = tuple[tuple[str, list[int]] | None, NDArray[np.uint16], Ints, Ints, Int
 
 @summarised
 @dataclass(frozen=True, eq=False)
-class Check:
+class Check(HasScheme):
     """What relations are.
 
     Attributes
@@ -88,76 +88,13 @@ class Check:
     seed: int
 
     @cached_property
-    def eigenmatrices(self) -> Eigenmatrices | None:
-        """Eigenmatrices, multiplicities and Krein parameters; None unless a commutative scheme."""
-        if not (self.is_scheme and self.is_commutative):
-            return None
-        return eigenmatrices(self.intersection_numbers, self.valencies, self.transpose, seed=self.seed)
-
-    @property
-    def numbers(self) -> Numbers | None:
-        """Intersection numbers as `structure`, `fusion` and `feasibility` take them; None unless a scheme."""
-        return None if self.parameters is None else self.parameters.numbers
-
-    @cached_property
-    def parameters(self) -> Parameters | None:
-        """What follows from the intersection numbers; None unless a scheme."""
+    def scheme(self) -> Scheme | None:
+        """The scheme, with all that follows from its intersection numbers; None unless there is one."""
         if not self.is_scheme or self.intersection_numbers is None:
             return None
         assert self.valencies is not None
         assert self.transpose is not None
-        numbers = Numbers(self.intersection_numbers, self.valencies, self.transpose)
-        return Parameters(numbers, self.eigenmatrices)
-
-    @property
-    def closed_subsets(self) -> list[tuple[int, ...]] | None:
-        """All unions of classes that are equivalence relations; None unless a scheme."""
-        return None if self.parameters is None else self.parameters.closed_subsets
-
-    @property
-    def p_orders(self) -> list[tuple[int, ...]] | None:
-        """Orders of the classes as the distances of a graph; empty unless symmetric, None unless a scheme."""
-        return None if self.parameters is None else self.parameters.p_orders
-
-    @property
-    def q_orders(self) -> list[tuple[int, ...]] | None:
-        """Q-polynomial orders of the eigenspaces; empty unless symmetric, None unless a scheme."""
-        return None if self.parameters is None else self.parameters.q_orders
-
-    @property
-    def intersection_array(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-        """Intersection array of the first P-polynomial order; None without one."""
-        return None if self.parameters is None else self.parameters.intersection_array
-
-    @property
-    def srg(self) -> dict[int, tuple[int, int, int, int]] | None:
-        """Parameters (n, k, lambda, mu) of each class that is a strongly regular graph; None unless a scheme."""
-        return None if self.parameters is None else self.parameters.srg
-
-    @property
-    def failures(self) -> list[Failure] | None:
-        """Conditions of feasibility that fail, none for a scheme that was verified; None unless a scheme."""
-        return None if self.parameters is None else self.parameters.failures
-
-    @property
-    def P(self) -> NDArray[Any] | None:  # noqa: N802, the field's own name
-        """First eigenmatrix, shape (r, r): eigenvalue of class j on eigenspace i. Complex unless symmetric."""
-        return None if self.eigenmatrices is None else self.eigenmatrices.P
-
-    @property
-    def Q(self) -> NDArray[Any] | None:  # noqa: N802
-        """Second eigenmatrix, shape (r, r): P Q = n I."""
-        return None if self.eigenmatrices is None else self.eigenmatrices.Q
-
-    @property
-    def multiplicities(self) -> Ints | None:
-        """Dimensions of the eigenspaces, shape (r,)."""
-        return None if self.eigenmatrices is None else self.eigenmatrices.multiplicities
-
-    @property
-    def krein(self) -> NDArray[np.float64] | None:
-        """Krein parameters ``q[i, j, k]``, shape (r, r, r)."""
-        return None if self.eigenmatrices is None else self.eigenmatrices.krein
+        return Scheme(self.intersection_numbers, self.valencies, self.transpose, seed=self.seed)
 
 
 def check(

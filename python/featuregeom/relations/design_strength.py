@@ -21,7 +21,7 @@ class DesignStrength:
     Attributes
     ----------
     strength : int
-        Largest t up to the limit for which the vectors are a spherical t-design.
+        Largest t up to `max_strength` for which the vectors are a spherical t-design.
     distances : int
         Number s of inner products between different vectors.
     antipodal : bool
@@ -74,7 +74,7 @@ def absolute_bound(m: int, s: int) -> int:
 
 
 def design_strength(
-    levels: Any, valencies: Any, m: int, tolerance: float = 1e-9, limit: int = 24
+    levels: Any, valencies: Any, m: int, tolerance: float = 1e-9, max_strength: int = 24
 ) -> DesignStrength:
     """Design strength of n unit vectors of R^m of which each has the same inner products with the others.
 
@@ -88,7 +88,7 @@ def design_strength(
         Dimension of the space.
     tolerance : float
         A mean zonal polynomial up to it is zero. Levels closer than it are one.
-    limit : int
+    max_strength : int
         Largest strength looked for.
 
     Raises
@@ -114,15 +114,17 @@ def design_strength(
         raise ShapeError(
             f"levels and valencies must be vectors of one length, got shapes {g.shape} and {k.shape}"
         )
-    if m < 1 or limit < 1 or not tolerance > 0:
-        raise ParameterError(f"m, limit and tolerance must be positive, got {m}, {limit} and {tolerance}")
+    if m < 1 or max_strength < 1 or not tolerance > 0:
+        raise ParameterError(
+            f"m, max_strength and tolerance must be positive, got {m}, {max_strength} and {tolerance}"
+        )
     if not np.all(np.abs(g) <= 1 + tolerance) or abs(g[0] - 1) > tolerance:
         raise ParameterError(f"levels must be in [-1, 1], the first 1 for the diagonal, got {g.tolist()}")
     if not np.all(k > 0):
         raise ParameterError(f"valencies must be positive, got {k.tolist()}")
     n = float(k.sum())
     strength = 0
-    while strength < limit and abs(float(gegenbauer(strength + 1, m, g) @ k)) <= tolerance * n:
+    while strength < max_strength and abs(float(gegenbauer(strength + 1, m, g) @ k)) <= tolerance * n:
         strength += 1
     others = np.sort(g[1:])
     s = int(np.count_nonzero(np.diff(others) > tolerance)) + 1 if len(others) else 0
@@ -131,7 +133,9 @@ def design_strength(
     return DesignStrength(strength, s, antipodal, certified, s == 0 or n <= absolute_bound(m, s))
 
 
-def design_strength_of_gram(G: Any, m: int, tolerance: float = 1e-9, limit: int = 24) -> DesignStrength:
+def design_strength_of_gram(
+    G: Any, m: int, tolerance: float = 1e-9, max_strength: int = 24
+) -> DesignStrength:
     """As `design_strength`, from the Gram matrix of any unit vectors of R^m; O(n^2 t) and n^2 numbers.
 
     Raises
@@ -150,7 +154,7 @@ def design_strength_of_gram(G: Any, m: int, tolerance: float = 1e-9, limit: int 
     off = values[~np.eye(n, dtype=bool)]
     levels = np.concatenate([[1.0], off])
     weights = np.concatenate([[1.0], np.full(len(off), 1 / n)])
-    found = design_strength(levels, weights, m, tolerance, limit)
+    found = design_strength(levels, weights, m, tolerance, max_strength)
     antipodal = bool(n > 1 and np.all((values <= -1 + tolerance).any(axis=1)))
     certified = found.distances > 0 and found.strength >= 2 * found.distances - (3 if antipodal else 2)
     return DesignStrength(found.strength, found.distances, antipodal, certified, found.within_absolute_bound)

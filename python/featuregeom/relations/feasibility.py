@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featuregeom.relations.eigenmatrices import Eigenmatrices, Numbers
+from featuregeom.relations.eigenmatrices import ALGEBRA_ZERO, Eigenmatrices, Numbers, scaled_krein
 
 __all__ = ["Failure", "failures"]
 
@@ -30,7 +30,9 @@ class Failure:
     detail: str
 
 
-def failures(numbers: Numbers, scheme: Eigenmatrices | None = None, tolerance: float = 1e-8) -> list[Failure]:
+def failures(
+    numbers: Numbers, scheme: Eigenmatrices | None = None, tolerance: float = ALGEBRA_ZERO
+) -> list[Failure]:
     """Conditions that the parameters break, each at its first place; empty for those of every scheme.
 
     Parameters
@@ -40,7 +42,7 @@ def failures(numbers: Numbers, scheme: Eigenmatrices | None = None, tolerance: f
     scheme : Eigenmatrices, optional
         Of the same numbers, where they commute; without it Krein condition and absolute bound are not looked at.
     tolerance : float
-        Krein parameters above minus it, relative to the largest, count as nonnegative; below it, as zero.
+        Krein parameters above minus it, scaled to idempotents of norm 1, count as nonnegative; below it, as zero.
 
     Returns
     -------
@@ -101,11 +103,11 @@ def failures(numbers: Numbers, scheme: Eigenmatrices | None = None, tolerance: f
 def _dual_failures(scheme: Eigenmatrices, tolerance: float) -> list[Failure]:
     found = []
     q, m = scheme.krein, scheme.multiplicities
-    zero = tolerance * float(np.abs(q).max())
-    if q.min() < -zero:
-        where = _first(q < -zero)
+    scaled = scaled_krein(q)
+    if scaled.min() < -tolerance:
+        where = _first(scaled < -tolerance)
         found.append(Failure("krein", where, f"q{list(where)} = {q[where]:.6g}"))
-    sums = (np.abs(q) > zero) @ m
+    sums = (np.abs(scaled) > tolerance) @ m
     bound = np.outer(m, m)
     np.fill_diagonal(bound, m * (m + 1) // 2)
     if np.any(sums > bound):

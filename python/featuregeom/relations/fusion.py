@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError
-from featuregeom.relations.eigenmatrices import Eigenmatrices, Numbers, read_numbers
+from featuregeom.relations.eigenmatrices import ALGEBRA_ZERO, Eigenmatrices, Numbers, read_numbers
 
 __all__ = ["fuse", "fused_numbers", "fusions", "idempotent_parts"]
 
@@ -44,11 +44,12 @@ def idempotent_parts(scheme: Eigenmatrices, parts: Sequence[Sequence[int]]) -> l
     cells = _partition(parts, len(scheme.P))
     member = _membership(cells, len(scheme.P))
     rows = scheme.P @ member
-    scale = 1e-8 * float(np.abs(rows).max())
+    # Entries of P round off by shares of the valency of their class.
+    scale = ALGEBRA_ZERO * np.abs(rows[0])
     found: list[list[int]] = []
     for index, row in enumerate(rows):
         for part in found:
-            if np.abs(row - rows[part[0]]).max() <= scale:
+            if (np.abs(row - rows[part[0]]) <= scale).all():
                 part.append(index)
                 break
         else:
@@ -151,7 +152,7 @@ def _membership(cells: list[list[int]], r: int) -> NDArray[np.int64]:
     return member
 
 
-def _conjugate_columns(rows: NDArray[Any], scale: float) -> bool:
+def _conjugate_columns(rows: NDArray[Any], scale: NDArray[np.float64]) -> bool:
     """Whether each merged class has its transpose among them: the conjugate of its column."""
     distances = np.abs(rows[:, :, None] - rows.conj()[:, None, :]).max(axis=0)
     return bool(np.all(distances.min(axis=1) <= scale))

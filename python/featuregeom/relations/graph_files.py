@@ -22,6 +22,10 @@ Kind = Literal["features", "gram", "relations"]
 
 _MOST_VERTICES = 4096
 
+_ROUNDING = 1e-6
+"""Entries of a Gram matrix may differ from their transposes by this share of the largest, and be above the bound of
+Cauchy and Schwarz by this share of it. Choice: ten times the rounding of float32."""
+
 
 @summarised
 @dataclass(frozen=True, eq=False)
@@ -215,10 +219,10 @@ def _kind(values: NDArray[np.generic]) -> Kind:
         return "features"
     diagonal = wide.diagonal()
     size = np.abs(wide).max(initial=0)
-    symmetric = np.abs(wide - wide.T).max(initial=0) <= 1e-6 * size
+    symmetric = np.abs(wide - wide.T).max(initial=0) <= _ROUNDING * size
     # By Cauchy and Schwarz; labels 1..d+1 fail it, for the diagonal has the least.
     bound = np.sqrt(np.outer(np.maximum(diagonal, 0), np.maximum(diagonal, 0)))
-    if symmetric and (diagonal > 0).all() and (np.abs(wide) <= bound * (1 + 1e-6)).all():
+    if symmetric and (diagonal > 0).all() and (np.abs(wide) <= bound * (1 + _ROUNDING)).all():
         return "gram"
     if (wide == np.rint(wide)).all():
         off = wide[~np.eye(len(wide), dtype=bool)]

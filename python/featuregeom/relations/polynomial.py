@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.relations.eigenmatrices import Numbers
+from featuregeom.relations.eigenmatrices import ALGEBRA_ZERO, Numbers, scaled_krein
 
 __all__ = ["intersection_array", "p_orders", "polynomial_orders", "q_orders", "strongly_regular"]
 
@@ -40,7 +40,7 @@ def q_orders(krein: Any) -> list[tuple[int, ...]]:
     Parameters
     ----------
     krein : array-like, shape (r, r, r)
-        Krein parameters; those below 1e-8 of the largest count as zero.
+        Krein parameters; those below 1e-8 count as zero, scaled to idempotents of norm 1.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def q_orders(krein: Any) -> list[tuple[int, ...]]:
         Each order starts with 0.
     """
     array = np.asarray(krein, dtype=np.float64)
-    return polynomial_orders(array, 1e-8 * float(np.abs(array).max(initial=0.0)))
+    return polynomial_orders(scaled_krein(_cube(array)), ALGEBRA_ZERO)
 
 
 def polynomial_orders(numbers: NDArray[Any], tolerance: float) -> list[tuple[int, ...]]:
@@ -59,11 +59,15 @@ def polynomial_orders(numbers: NDArray[Any], tolerance: float) -> list[tuple[int
     ShapeError
         If `numbers` is not of shape (r, r, r).
     """
-    if numbers.ndim != 3 or len(set(numbers.shape)) != 1:
-        raise ShapeError(f"structure constants must have shape (r, r, r), got {numbers.shape}")
-    linked = np.abs(numbers) > tolerance
+    linked = np.abs(_cube(numbers)) > tolerance
     orders = (_walk(linked[start]) for start in range(1, len(linked)))
     return [order for order in orders if order is not None]
+
+
+def _cube(numbers: NDArray[Any]) -> NDArray[Any]:
+    if numbers.ndim != 3 or len(set(numbers.shape)) != 1:
+        raise ShapeError(f"structure constants must have shape (r, r, r), got {numbers.shape}")
+    return numbers
 
 
 def _walk(product: NDArray[np.bool_]) -> tuple[int, ...] | None:

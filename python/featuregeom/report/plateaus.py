@@ -54,7 +54,7 @@ def curve_figure(
     traces: list[Trace] = []
     for colour, (name, found) in zip(SERIES, kinds.items(), strict=False):
         curves = found.on_grid(grid, which)
-        medians = [median(column, confidence=confidence, n_resamples=400, seed=seed) for column in curves.T]
+        medians = [median(column, confidence=confidence, n_draws=400, seed=seed) for column in curves.T]
         low, high = ([getattr(each, end) for each in medians] for end in ("low", "high"))
         traces.append(
             {

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from featuregeom.analysis import BlockPicture
 from featuregeom.interruptible import eigh
 from featuregeom.recognise.detection import Detection
-from featuregeom.recognise.streamed import LargeDetection
 from featuregeom.relations.check import Check
-from featuregeom.relations.parameters import parameters
 from featuregeom.relations.products import class_sizes
+from featuregeom.relations.scheme import parameters
 from featuregeom.report.drawings import gram_figure, vectors_figure
 from featuregeom.report.figures import Figure
 from featuregeom.report.sheet import Section, Sheet
@@ -27,12 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["check_sheet", "eigenmatrix_table", "relations_table", "scheme_sheet"]
 
 
-def relations_table(found: Detection | LargeDetection | Check) -> pd.DataFrame:
+def relations_table(found: Detection | Check) -> pd.DataFrame:
     """Give the table of relations, one row per relation.
 
     Parameters
     ----------
-    found : Detection, LargeDetection or Check
+    found : Detection or Check
         What was detected or checked.
 
     Returns
@@ -56,12 +55,12 @@ def relations_table(found: Detection | LargeDetection | Check) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def eigenmatrix_table(detection: Detection | LargeDetection | Check) -> pd.DataFrame | None:
+def eigenmatrix_table(detection: Detection | Check) -> pd.DataFrame | None:
     """Give the first eigenmatrix as a table, one row per eigenspace.
 
     Parameters
     ----------
-    detection : Detection, LargeDetection or Check
+    detection : Detection or Check
         What was detected or checked.
 
     Returns
@@ -143,12 +142,12 @@ def check_sheet(found: Check, title: str, lead: Sequence[str], provenance: Mappi
     return Sheet("Association scheme", title, tuple(sections), tuple(lead), tuple(totals), provenance)
 
 
-def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: Mapping[str, Any]) -> Sheet:
+def scheme_sheet(detection: Detection, title: str, provenance: Mapping[str, Any]) -> Sheet:
     """Compose the page of one detection.
 
     Parameters
     ----------
-    detection : Detection or LargeDetection
+    detection : Detection
         What was detected.
     title : str
         Name of what was looked at.
@@ -169,7 +168,7 @@ def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: 
         "Pairs of features fall into classes by their cosine; R0 is every feature with itself. In a scheme each "
         "feature has the same number of others in a class, its valency."
     )
-    continuous = isinstance(detection, Detection) and detection.gram_values is None
+    continuous = detection.cosines is not None and detection.gram_values is None
     if continuous:
         meaning += " Here the cosines are a continuum: where one class ends and the next begins is arbitrary."
     sections = [Section("Relations", (meaning,), table=relations_table(detection))]
@@ -189,8 +188,9 @@ def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: 
                 table=table,
             )
         )
-    if isinstance(detection, Detection):
-        sections.append(Section("Pictures", figures=tuple(_figures(detection))))
+    if detection.cosines is not None and detection.order is not None:
+        pictures = _figures(detection, detection.cosines, detection.order)
+        sections.append(Section("Pictures", figures=tuple(pictures)))
     totals = [
         plural(
             len(set(detection.points.tolist())) + sum(len(group) - 1 for group in detection.duplicates),
@@ -203,7 +203,7 @@ def scheme_sheet(detection: Detection | LargeDetection, title: str, provenance: 
     return Sheet("Association scheme", title, tuple(sections), tuple(lead), tuple(totals), provenance)
 
 
-def _verdict(detection: Detection | LargeDetection) -> str:
+def _verdict(detection: Detection) -> str:
     reason = f": {shortened(detection.reason)}" if detection.reason else ""
     if detection.name:
         return f"This is the {detection.name}{reason}."
@@ -212,11 +212,10 @@ def _verdict(detection: Detection | LargeDetection) -> str:
     return f"No association scheme (defect {number(detection.defect, 2)}){reason}."
 
 
-def _figures(detection: Detection) -> list[Figure]:
+def _figures(detection: Detection, cosines: NDArray[np.float64], features: NDArray[np.int64]) -> list[Figure]:
     """Gram matrix ordered by relation; the vectors in their own space, or on the two leading eigenvectors."""
-    cosines = detection.cosines
     place = {int(point): k for k, point in enumerate(detection.points)}
-    order = [place[int(i)] for i in detection.order if int(i) in place]
+    order = [place[int(i)] for i in features if int(i) in place]
     order = list(dict.fromkeys(order)) or list(range(len(cosines)))
     gram: NDArray[np.float64] = cosines[np.ix_(order, order)]
     values, vectors = eigh(gram)

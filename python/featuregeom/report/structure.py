@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from featuregeom.relations.parameters import Parameters
+from featuregeom.relations.scheme import Scheme
 from featuregeom.wording import number, plural
 
 __all__ = ["listed", "shortened", "structure_facts", "structure_words"]
@@ -33,12 +33,12 @@ def shortened(reason: str) -> str:
     return _LONG_LIST.sub(lambda found: ", ".join(found[0].split(", ")[:_SHOWN]) + ", ...", reason)
 
 
-def structure_facts(known: Parameters | None) -> dict[str, Any] | None:
+def structure_facts(known: Scheme | None) -> dict[str, Any] | None:
     """Give the structure of a scheme for JSON.
 
     Parameters
     ----------
-    known : Parameters or None
+    known : Scheme or None
         From `schemes.parameters`.
 
     Returns
@@ -48,7 +48,7 @@ def structure_facts(known: Parameters | None) -> dict[str, Any] | None:
     """
     if known is None:
         return None
-    rank, design = known.numbers.rank, known.design
+    rank, design = known.rank, known.design
     return {
         "is_primitive": known.is_primitive,
         "closed_subsets": [list(one) for one in known.closed_subsets] if rank <= _MOST_SUBSETS else None,
@@ -69,12 +69,12 @@ def structure_facts(known: Parameters | None) -> dict[str, Any] | None:
     }
 
 
-def structure_words(known: Parameters) -> list[str]:
+def structure_words(known: Scheme) -> list[str]:
     """Say the structure of a scheme in sentences.
 
     Parameters
     ----------
-    known : Parameters
+    known : Scheme
         From `schemes.parameters`.
 
     Returns
@@ -88,22 +88,22 @@ def _classes(labels: Any) -> str:
     return "{" + listed(f"R{k}" for k in labels) + "}"
 
 
-def _connection(known: Parameters) -> list[str]:
-    rank = known.numbers.rank
+def _connection(known: Scheme) -> list[str]:
+    rank = known.rank
     if known.is_primitive:
         return ["Primitive: each class connects all points."]
     if rank > _MOST_SUBSETS:
         return [f"Imprimitive; its closed subsets are not listed for {rank} classes."]
     proper = known.closed_subsets[1:-1]
     blocks = [
-        f"{_classes(subset)} (blocks of {known.numbers.valencies[list(subset)].sum()} points)"
+        f"{_classes(subset)} (blocks of {known.valencies[list(subset)].sum()} points)"
         for subset in proper[:_SHOWN]
     ]
     more = f" and {len(proper) - _SHOWN} more" if len(proper) > _SHOWN else ""
     return [f"Imprimitive, with {plural(len(proper), 'closed subset')}: {', '.join(blocks)}{more}."]
 
 
-def _orders(known: Parameters) -> list[str]:
+def _orders(known: Scheme) -> list[str]:
     said = []
     if known.intersection_array is not None:
         b, c = known.intersection_array
@@ -122,15 +122,15 @@ def _orders(known: Parameters) -> list[str]:
     return said
 
 
-def _graphs(known: Parameters) -> list[str]:
+def _graphs(known: Scheme) -> list[str]:
     if not known.srg:
         return []
     graphs = listed(f"R{k} ({', '.join(map(str, graph))})" for k, graph in known.srg.items())
     return [f"Strongly regular graphs (n, k, λ, μ): {graphs}."]
 
 
-def _feasibility(known: Parameters) -> list[str]:
-    if known.numbers.rank > _MOST_JUDGED:
+def _feasibility(known: Scheme) -> list[str]:
+    if known.rank > _MOST_JUDGED:
         return []
     if not known.failures:
         return ["Feasible: the numbers meet every condition that those of a scheme meet."]
@@ -143,7 +143,7 @@ def _feasibility(known: Parameters) -> list[str]:
     ]
 
 
-def _design(known: Parameters) -> list[str]:
+def _design(known: Scheme) -> list[str]:
     design = known.design
     if design is None or design.distances == 0:
         return []
@@ -157,7 +157,7 @@ def _design(known: Parameters) -> list[str]:
     ]  # fmt: skip
     if not design.within_absolute_bound and known.most_points is not None:
         said.append(
-            f"WARNING: {number(known.numbers.n)} vectors with {s} cosines do not fit into {known.dim} dimensions, at "
+            f"WARNING: {number(known.n)} vectors with {s} cosines do not fit into {known.dim} dimensions, at "
             f"most {number(known.most_points)} do (absolute bound): levels that differ were taken for one."
         )
     return said

@@ -103,7 +103,7 @@ def _block_pictures(of: Measured) -> tuple[BlockPicture, ...]:
         if block.scheme is not None:
             rows = of.kept[np.sort(block.index)]
             stored = len(of.kept) + of.dropped
-            certificate = json.dumps(certify(block.scheme, features=rows, n_features=stored))
+            certificate = json.dumps(certify(block.scheme, rows=rows, n_features=stored))
         pictures.append(BlockPicture(number, of.kept[block.index], block.gram, coordinates, certificate))
     return tuple(pictures)
 

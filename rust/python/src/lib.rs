@@ -51,7 +51,7 @@ mod _core {
     #[pymodule_export]
     use crate::scheme::{
         scheme_blocks, scheme_certify_circulant, scheme_certify_features, scheme_check, scheme_closure,
-        scheme_holds, scheme_levels, scheme_spread,
+        scheme_holds, scheme_spread,
     };
     #[pymodule_export]
     use crate::spectrum::{capacities, coordinates, eigenspaces, eigh, eigvalsh, kappas, measures};

@@ -181,21 +181,6 @@ pub fn scheme_closure<'py>(
     Ok(Some((relations, found.rank, found.fibres, found.rounds)))
 }
 
-/// Thresholds of candidate partitions of the entries of a matrix.
-#[pyfunction]
-#[pyo3(signature = (values, *, max_levels = 24, num_threads = None))]
-pub fn scheme_levels<'py>(
-    py: Python<'py>,
-    values: Rows<'py>,
-    max_levels: i64,
-    num_threads: Option<Threads>,
-) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
-    let view = values.view()?;
-    let most = usize::try_from(max_levels).unwrap_or(0);
-    let found = enter(py, num_threads, None, |run| scheme::levels(&view, most, run))?;
-    Ok(found.into_iter().map(|thresholds| thresholds.into_pyarray(py)).collect())
-}
-
 /// As `scheme_check`, of the relations whose label of (x, y) is that of y - x modulo n.
 #[pyfunction]
 #[pyo3(signature = (row, *, exact = false, rounds = 2, seed = 0, num_threads = None, progress = None))]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.recognise import policy
-from featuregeom.recognise.spectral import support_of
+from featuregeom.recognise.refinement import support_of
 from featuregeom.relations.components import components
 from featuregeom.shapes.names import cross_polytope_name, cube_name, simplex_name
 
