@@ -198,7 +198,7 @@ def _detected(given: Given, stem: str, options: _Options) -> dict[str, Any]:
     from featuregeom.report.sheet import write_sheet
     from featuregeom.report.structure import shortened, structure_words
 
-    chosen: dict[str, Any] = {given.kind: given.values}
+    chosen: dict[str, Any] = {"X" if given.kind == "features" else given.kind: given.values}
     detection = detect(**chosen, mode=options.mode, tolerance=options.tolerance, seed=options.seed)
     if given.kind == "relations" and detection.intersection_numbers is None:
         # No vectors have such relations, so there are no cosines to show.
