@@ -75,10 +75,6 @@ _WORK = {
         "_core.scheme_closure(R)",
     ),
     "coordinates": ("G = np.eye(2000)", "_core.coordinates(G, G)"),
-    "levels of cosines": (
-        "",
-        "_core.scheme_levels(np.broadcast_to(rng.standard_normal((1, 4)), (100_000, 4)))",
-    ),
     "small blocks": (
         "members, offsets = np.arange(2_000_000) % len(X), np.arange(2_000_001)",
         "_core.scheme_blocks(X, members, offsets)",

@@ -1,8 +1,8 @@
 """What a certificate claims: its fields, read without mercy.
 
 By hand: with msgspec it was 148 lines of code instead of 155, for shapes, ranges and what one field says of another
-remain, and its messages had to be taken apart for the name of the field. Numbers beyond 64 bits and lone surrogates in a
-text came out of it as errors of other kinds.
+remain, and its messages had to be taken apart for the name of the field. Numbers beyond 64 bits and lone surrogates in
+a text came out of it as errors of other kinds.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def _by_tolerance(links: Links, node: Node, rows: NDArray[np.float64], q: float,
     found = detect_cosines(*cosines_of(rows @ rows.T), seed=seed)
     if not found.name:
         return None
-    equal = len(np.unique(found.relations)) == 2
+    equal = len(found.levels) == 2
     return Called(node, "simplex" if equal else "geometry", found.name, p=p, q=p, order=node.members)
 
 

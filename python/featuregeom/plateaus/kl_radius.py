@@ -143,7 +143,7 @@ def kl_radius(
     moving = ~still
     with np.errstate(over="ignore"):
         closed[moving] = np.exp((np.log(2 * threshold) - log_variance[moving]) / 2)
-    # Where the first token that gains alone has gained as much, or nearly: no more than that, if closed is far beyond it.
+    # Where the first token that gains alone has gained as much, or nearly: no more than that, if closed is far beyond.
     gains = np.where(centred > 0, centred, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         alone = np.nan_to_num((2 + threshold - log_p) / gains, nan=np.inf).min(axis=1)
@@ -169,7 +169,9 @@ def _bisected(log_p: Floats, centred: Floats, guess: Floats, threshold: float) -
             if threshold >= 1:
                 return np.asarray(_logsumexp(log_p + x) < threshold)
             # p (exp(x) - 1 - x) / threshold as a sum of logarithms: p alone would underflow, and exp(x) overflow.
-            large = log_p + x - np.log(threshold) + np.log1p(-(1 + np.maximum(x, 1)) * np.exp(-np.maximum(x, 1)))
+            large = (
+                log_p + x - np.log(threshold) + np.log1p(-(1 + np.maximum(x, 1)) * np.exp(-np.maximum(x, 1)))
+            )
             small = log_p + 2 * (np.log(t)[:, None] + sizes) + np.log(_second_order(np.minimum(x, 1)))
             return np.asarray(np.exp(np.where(x > 1, large, small)).sum(axis=1) < target)
 
