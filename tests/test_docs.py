@@ -65,6 +65,29 @@ def test_a_room_completes_to_its_public_names_only(room):
     assert dir(room) == sorted(room.__all__)
 
 
+def test_the_tutorial_about_training_runs(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    document = (ROOT / "docs" / "tutorials" / "3-watch-representations-form.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", document, flags=re.S))
+    # In a small form: a sixth of the steps, few random weights.
+    code = (
+        code.replace("range(601)", "range(101)")
+        .replace("n_draws=50", "n_draws=20")
+        .replace("n_draws=8", "n_draws=2")
+    )
+    held: dict[str, object] = {}
+    exec(compile(code, "tutorial.py", "exec"), held)
+    assert (tmp_path / "training.html").exists()
+    assert (tmp_path / "training.parquet").exists()
+    said = capsys.readouterr().out
+    assert "of the operations of training" in said
+    # What its second step says of RWA_b: far above the rotations' mean, not above random weights'.
+    six = held["first"]["RWA_b"]["cosine"]
+    assert six.z > 5
+    assert held["first"].tied["RWA_b", "cosine"].p > 0.01
+
+
 CERTIFIED = {
     "icosahedron": lambda: fg.shapes.icosahedron(),
     "D5 roots": lambda: fg.shapes.root_system("D5"),

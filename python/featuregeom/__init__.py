@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from featuregeom._core import __version__
     from featuregeom.analysis import Analysis
     from featuregeom.report.page import write_page
+    from featuregeom.report.recording import write_recording
     from featuregeom.survey import analyze, describe, estimate, load
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "toys",
     "trajectory",
     "write_page",
+    "write_recording",
 ]
 __dir__ = __all__.copy
 
@@ -88,6 +90,7 @@ _HOMES = {
     "estimate": "survey",
     "load": "survey",
     "write_page": "report.page",
+    "write_recording": "report.recording",
 }
 """Where the names are that are not rooms themselves."""
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from featuregeom.cli import codes, plateaus, regions, schemes, survey, toys
+from featuregeom.cli import codes, formation, plateaus, regions, schemes, survey, toys
 
 __all__ = ["app", "main"]
 
@@ -50,6 +50,7 @@ for command in (
     schemes.verify,
     plateaus.plateaus,
     codes.codes,
+    formation.train_demo,
 ):
     app.command()(command)
 app.add_typer(regions.app, name="regions")

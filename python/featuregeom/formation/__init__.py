@@ -20,6 +20,8 @@ from featuregeom.formation.entropy import (
 from featuregeom.formation.losses import GRADIENTS
 from featuregeom.formation.moments import LayerMoments, Moments
 from featuregeom.formation.powers import PHASES, PowerLaw, PowerPhase, power_law, power_phase
+from featuregeom.formation.quantities import QUANTITIES
+from featuregeom.formation.recorder import Recorder, RecordingCost
 from featuregeom.formation.regulariser import entropy_regulariser
 from featuregeom.formation.sides import STATISTICS, Sides, sides
 
@@ -27,6 +29,7 @@ __all__ = [
     "GRADIENTS",
     "KINDS",
     "PHASES",
+    "QUANTITIES",
     "RELATIONS",
     "STATISTICS",
     "VARIANTS",
@@ -40,6 +43,8 @@ __all__ = [
     "Nfa",
     "PowerLaw",
     "PowerPhase",
+    "Recorder",
+    "RecordingCost",
     "SavedMoments",
     "Sides",
     "TiedNull",

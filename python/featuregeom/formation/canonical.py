@@ -8,7 +8,8 @@ proportional: RGA (H ∝ G), RWA (H ∝ Z), GWA (G ∝ Z). The sides are named "
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,10 +87,19 @@ class Crh(Mapping[str, dict[str, Alignment]]):
 
     alignments: dict[str, dict[str, Alignment]]
     tied: dict[tuple[str, str], TiedNull]
-    flatness_a: float
-    flatness_b: float
     stationarity: float
     statistic: str
+    _Z: tuple[Symmetric, Symmetric] = field(repr=False)
+
+    @cached_property
+    def flatness_a(self) -> float:
+        """Participation ratio over rank of Wᵀ W (d³ operations when first asked for)."""
+        return _flatness(self._Z[0])
+
+    @cached_property
+    def flatness_b(self) -> float:
+        """Participation ratio over rank of W Wᵀ."""
+        return _flatness(self._Z[1])
 
     def __getitem__(self, relation: str) -> dict[str, Alignment]:
         return self.alignments[relation]
@@ -196,10 +206,9 @@ def crh(
     return Crh(
         found,
         tied,
-        _flatness(checked["Z_a"]),
-        _flatness(checked["Z_b"]),
         float("nan") if decay is None else stationarity(moments, W, decay=decay),
         statistic,
+        (checked["Z_a"], checked["Z_b"]),
     )
 
 

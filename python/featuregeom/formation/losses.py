@@ -206,7 +206,7 @@ class Losses:
         if self._terms is not None:
             return
         with torch.no_grad():
-            once = float(found)
+            once = float(found.detach())
             try:
                 twice = float(self._call(torch.cat([output, output]), torch.cat([target, target])))
             except (RuntimeError, ValueError, IndexError, TypeError):
