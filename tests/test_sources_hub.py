@@ -265,3 +265,12 @@ def test_offline_the_hub_says_so_itself_and_one_line_helps(tmp_path):
     )
     assert "HF_HUB_OFFLINE" in run.stdout or "offline" in run.stdout
     assert lines[-1].startswith("Check spelling and network")
+
+
+def test_tokens_come_with_the_weights_and_not_with_their_headers(remote):
+    tokens = [f"token{i}" for i in range(40)]
+    save(remote.folder, "model.safetensors", {"wte.weight": big(40, 8)})
+    (remote.folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
+    fg.describe("owner/name")
+    assert "vocab.txt" not in remote.sent
+    assert fg.analyze("owner/name", pairs=False).labels == {"wte.weight": tuple(tokens)}
