@@ -137,6 +137,31 @@ def test_sharded_torch_files_by_their_index(tmp_path):
         (["a.npz", "b.npz", "c.npy"], ["a.npz", "b.npz"]),
         (["sae_weights.safetensors", "sparsity.safetensors"], ["sae_weights.safetensors"]),
         (["model.gguf"], ["model.gguf"]),
+        (
+            ["m-Q2_K.gguf", "m-Q8_0.gguf", "m.Q4_K_M.gguf", "mmproj-m-f16.gguf"],
+            ["m-Q8_0.gguf", "mmproj-m-f16.gguf"],
+        ),
+        (
+            [
+                "m-BF16-00001-of-00002.gguf",
+                "m-BF16-00002-of-00002.gguf",
+                "m-IQ3_XS.gguf",
+                "m-UD-Q6_K_XL.gguf",
+            ],
+            ["m-BF16-00001-of-00002.gguf", "m-BF16-00002-of-00002.gguf"],
+        ),
+        (["a-f32.gguf", "a-fp16.gguf", "b.gguf"], ["a-f32.gguf", "b.gguf"]),
+        (["model.onnx", "model_fp16.onnx", "model_q4f16.onnx", "model_uint8.onnx"], ["model.onnx"]),
+        (
+            [
+                "decoder_model.onnx",
+                "decoder_model_merged.onnx",
+                "decoder_with_past_model.onnx",
+                "encoder_model.onnx",
+            ],
+            ["decoder_model.onnx", "encoder_model.onnx"],
+        ),
+        (["model_quantized.onnx"], ["model_quantized.onnx"]),
         (["notes.txt"], []),
     ],
 )
@@ -152,6 +177,22 @@ def test_files_that_are_not_opened_are_listed(tmp_path):
     table = fg.analyze(tmp_path).skipped
     assert table["tensor"].tolist() == ["optimizer.pt"]
     assert skipped(tmp_path / "optimizer.pt") == {"state.0.exp_avg": "state of an optimiser"}
+
+
+def test_files_in_folders_that_are_taken_are_listed_too(tmp_path):
+    """Shards of another index, what trainers keep, a link that leads back."""
+    (tmp_path / "a").mkdir()
+    shards = {"x": "m-00001-of-00001.safetensors"}
+    save_file({"x": draw(4, 3)}, tmp_path / "a" / shards["x"])
+    (tmp_path / "a" / "m.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    save_file({"y": draw(4, 3)}, tmp_path / "a" / "left-00001-of-00001.safetensors")
+    torch.save({"state": draw(4, 3)}, tmp_path / "a" / "optimizer.pt")
+    save_file({"z": draw(4, 3)}, tmp_path / "model.safetensors")
+    (tmp_path / "a" / "back").symlink_to(tmp_path, target_is_directory=True)
+    assert measured(tmp_path, recursive=True) == {"x": (4, 3), "z": (4, 3)}
+    left = ["a/left-00001-of-00001.safetensors", "a/optimizer.pt"]
+    assert sorted(skipped(tmp_path, recursive=True)) == left
+    assert sorted(skipped(tmp_path / "a")) == ["back/", *(name.removeprefix("a/") for name in left)]
 
 
 def test_the_root_of_a_repository_in_the_hub_s_cache(tmp_path):

@@ -96,7 +96,8 @@ def test_an_index_comes_with_the_shards_that_it_names(remote, suffix):
     index = f"{stem}.{suffix}.index.json"
     (remote.folder / index).write_text(json.dumps({"weight_map": shards}))
     described = fg.describe("owner/name")
-    assert {info.name: info.shape for info in described.tensors} == dict.fromkeys(shards, (400, 300))
+    assert {info.name: info.shape for info in described.matrices} == dict.fromkeys(shards, (400, 300))
+    assert [info.name for info in described.tensors if info.skip] == [f"{stem}-old.{suffix}"]
     assert sum(remote.sent.values()) < 200_000
     with open_source("owner/name") as reader:
         np.testing.assert_array_equal(reader.read("b.weight").values, big(seed=1).numpy())
@@ -120,6 +121,148 @@ def test_describe_fetches_headers_alone(remote, name):
     estimated = fg.estimate("owner/name")
     assert estimated == fg.estimate(remote.folder / name)
     assert sum(remote.sent.values()) < (remote.folder / name).stat().st_size / 5
+
+
+def listed(tensors):
+    return {info.name: (info.shape, info.axis, info.axis_reason, info.skip) for info in tensors}
+
+
+def test_what_is_not_opened_is_listed_as_in_a_folder(remote, tmp_path):
+    """Other formats, second copies, what trainers keep, folders: the rows of a local folder, from headers and files."""
+    shards = {"a.weight": "model-00001-of-00002.safetensors", "b.weight": "model-00002-of-00002.safetensors"}
+    for tensor, shard in shards.items():
+        save(remote.folder, shard, {tensor: big(8, 3)})
+    (remote.folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    old = "pytorch_model-00001-of-00001.bin"
+    (remote.folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": {"a.weight": old}}))
+    for name in (
+        old,
+        "optimizer.pt",
+        "consolidated.00.pth",
+        "onnx/model.pt",
+        "deep/er/a.npz",
+        ".hidden/a.npz",
+    ):
+        save(remote.folder, name, {"a": big(8, 3)})
+    save(remote.folder, "onnx/optimizer.pt", {"a": big(8, 3)})
+    for name in ("tf_model.h5", "README.md", "notes/a.txt"):
+        (remote.folder / name).parent.mkdir(exist_ok=True)
+        (remote.folder / name).write_text("x")
+    others = [old, "consolidated.00.pth", "optimizer.pt", "pytorch_model.bin.index.json", "tf_model.h5"]
+    for recursive, more in ((False, ["deep/", "onnx/"]), (True, ["onnx/optimizer.pt"])):
+        local = fg.describe(remote.folder, recursive=recursive).tensors
+        skipped = {info.name: info.skip for info in local if info.skip}
+        assert sorted(skipped) == sorted([*others, *more])
+        assert "format that is not read" in skipped["tf_model.h5"]
+        assert listed(fg.describe("owner/name", recursive=recursive).tensors) == listed(local)
+        assert listed(open_source("owner/name", recursive=recursive).tensors()) == listed(local)
+    table = fg.analyze("owner/name", pairs=False).skipped
+    assert sorted(table["tensor"]) == sorted([*others, "deep/", "onnx/"])
+
+
+def test_what_was_fetched_before_does_not_change_what_is_opened(remote):
+    for name in ("a.safetensors", "b.safetensors", "consolidated.safetensors"):
+        save(remote.folder, name, {name[0]: big(8, 3)})
+    open_source("owner/name:consolidated.safetensors")
+    with open_source("owner/name") as reader:
+        assert [info.name for info in reader.tensors() if not info.skip] == ["a", "b"]
+
+
+def test_gguf_is_listed_by_its_header(remote):
+    gguf = pytest.importorskip("gguf")
+    path = remote.folder / "model-Q8_0.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_token_list([f"token {i}" for i in range(3000)])
+    writer.add_token_scores([0.5] * 3000)
+    writer.add_array("nested", [[1, 2], [3, 4]])
+    writer.add_bool("flag", True)
+    writer.add_tensor("token_embd.weight", big(3000, 256).numpy())
+    writer.add_tensor("half.weight", big(40, 32).numpy().astype(np.float16))
+    packed = gguf.quants.quantize(big(64, 256).numpy(), gguf.GGMLQuantizationType.Q8_0)
+    writer.add_tensor("packed.weight", packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+    writer.add_tensor("norm.weight", np.ones(256, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    (remote.folder / "model-Q4_K_M.gguf").write_bytes(b"GGUF")
+    described = fg.describe("owner/name")
+    assert sum(remote.sent.values()) < 600_000 < path.stat().st_size / 5
+    assert described.tensors == fg.describe(remote.folder).tensors
+    assert [info.name for info in described.tensors if info.skip] == ["norm.weight", "model-Q4_K_M.gguf"]
+    assert fg.estimate("owner/name") == fg.estimate(remote.folder)
+    header = path.read_bytes()[:2000]
+    for content, words in (
+        (header, "ends within it"),
+        (b"GGUF" + bytes([1, 0, 0, 0]) + header[8:], "version 1"),
+        (header[:16] + b"\xff" * 8 + header[24:], "ends within it"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(SourceError, match=rf"model-Q8_0\.gguf: the header of GGUF is malformed.*{words}"):
+            fg.describe("owner/name")
+
+
+def test_onnx_is_listed_without_its_numbers(remote):
+    """Axes from the graph, and what lies in a file beside it comes with it."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import helper, numpy_helper
+
+    held = {"matmul": big(300, 500), "gemm": big(400, 300), "inner": big(200, 300)}
+    arrays = {name: numpy_helper.from_array(tensor.numpy(), name) for name, tensor in held.items()}
+    inside = helper.make_graph(
+        [helper.make_node("Identity", ["inner"], ["o"])], "inside", [], [], [arrays["inner"]]
+    )
+    nodes = [
+        helper.make_node("MatMul", ["x", "matmul"], ["a"]),
+        helper.make_node("Gemm", ["a", "gemm"], ["b"], transB=1),
+        helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(big(250, 300).numpy(), "v")),
+        helper.make_node("If", ["x"], ["d"], name="if", then_branch=inside, else_branch=inside),
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "g", [], [], [arrays["matmul"], arrays["gemm"]]))
+    onnx.save(model, remote.folder / "model.onnx")
+    onnx.save(model, remote.folder / "model_quantized.onnx")
+    described = fg.describe("owner/name")
+    assert sum(remote.sent.values()) < 400_000 < (remote.folder / "model.onnx").stat().st_size / 4
+    assert listed(described.tensors) == listed(fg.describe(remote.folder).tensors)
+    shapes = {info.name: (info.n, info.m) for info in described.matrices}
+    assert shapes == {"matmul": (500, 300), "gemm": (400, 300), "if.inner": (200, 300), "c": (250, 300)}
+    onnx.save(model, remote.folder / "model.onnx", save_as_external_data=True, location="model.onnx_data")
+    remote.sent.clear()
+    assert {info.name: (info.n, info.m) for info in fg.describe("owner/name").matrices} == shapes
+    assert remote.sent["model.onnx_data"] == 0
+
+
+def test_data_of_onnx_in_another_file_comes_too(remote):
+    onnx = pytest.importorskip("onnx")
+    from onnx import helper, numpy_helper
+
+    X = big(300, 500).numpy()
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [], [], [numpy_helper.from_array(X, "w")]
+    )
+    (remote.folder / "onnx").mkdir()
+    onnx.save(helper.make_model(graph), remote.folder / "onnx" / "model.onnx", save_as_external_data=True,
+              location="model.onnx_data")  # fmt: skip
+    with open_source("owner/name:onnx") as reader:
+        np.testing.assert_array_equal(reader.read("w").values, X.T)
+    for content in (b"garbage", b"\x3a\x80\x80\x80\x80\x01"):
+        (remote.folder / "onnx" / "model.onnx").write_bytes(content)
+        with pytest.raises(SourceError, match=r"onnx/model\.onnx: it is no ONNX model"):
+            fg.describe("owner/name:onnx")
+
+
+def test_contents_decide_there_too(remote):
+    torch.save({"W": big(8, 3)}, remote.folder / "really_torch.safetensors")
+    (remote.folder / "page.bin").write_bytes(b"<!DOCTYPE html><html></html>")
+    (remote.folder / "deep").mkdir()
+    (remote.folder / "deep" / "weights.bin").write_bytes(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
+    )
+    assert [info.shape for info in fg.describe("owner/name").matrices] == [(8, 3)]
+    with pytest.raises(SourceError, match=r"page\.bin: an HTML page"):
+        fg.describe("owner/name:page.bin")
+    with pytest.raises(SourceError, match="run git lfs pull"):
+        fg.describe("owner/name:deep")
 
 
 def test_a_long_header_is_read_whole(remote):

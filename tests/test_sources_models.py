@@ -211,6 +211,9 @@ def test_onnx(tmp_path):
     with pytest.raises(SourceError, match=r"broken\.onnx: "):
         open_source(tmp_path / "broken.onnx")
     np.testing.assert_array_equal(measured(tmp_path / "m.onnx")["matmul"], (5, 3))
+    (tmp_path / "broken.onnx").unlink()
+    onnx.save(helper.make_model(graph), tmp_path / "other.onnx")
+    assert measured(tmp_path)["m.matmul"] == measured(tmp_path)["other.matmul"] == (5, 3)
 
 
 def _models():

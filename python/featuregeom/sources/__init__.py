@@ -16,7 +16,7 @@ from featuregeom.errors import ParameterError, SourceError
 from featuregeom.sources import hub, remote
 from featuregeom.sources.arrays import ArrayReader, MappingReader
 from featuregeom.sources.live import module_hints
-from featuregeom.sources.paths import open_path
+from featuregeom.sources.paths import open_folder, open_path
 from featuregeom.sources.protocol import AxisChoice, AxisGiven, Reader, Reading, TensorInfo
 
 __all__ = ["AxisChoice", "AxisGiven", "Reader", "TensorInfo", "open_source"]
@@ -60,8 +60,7 @@ def open_source(
     recursive : bool
         Whether the folders in a folder are read too.
     headers_only : bool
-        Whether tensors are to be listed and not read: of files on the Hub only headers are fetched then, by ranges (of
-        GGUF and ONNX, which are not read so, all).
+        Whether tensors are to be listed and not read: of files on the Hub only headers are fetched then, by ranges.
     mmap : bool
         Map files into memory. Turn it off on network disks: each tensor is then read when asked for.
 
@@ -122,8 +121,9 @@ def _open_named(
     if place is None:
         return open_path(path, reading=reading, mmap=mmap, recursive=recursive)
     chosen = hub.choose_files(place, recursive=recursive)
-    if headers_only and remote.readable(chosen):
+    if headers_only:
         return remote.open_remote(chosen, reading)
-    reader = open_path(hub.download(chosen), reading=reading, mmap=mmap, recursive=recursive)
+    folder, found = hub.download(chosen)
+    reader = open_folder(folder, found, reading=reading, mmap=mmap)
     reader.source = chosen.source
     return reader

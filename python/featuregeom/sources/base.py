@@ -57,6 +57,8 @@ class BaseReader(ABC):
         Format of the file, whatever is stored in it.
     label : str
         Name of the file.
+    classes : mapping of str to str
+        What each tensor is used for, where the source tells.
     copies : bool
         Whether a stored tensor is copied each time that it is loaded.
     """
@@ -82,6 +84,7 @@ class BaseReader(ABC):
             hints = Hints(
                 PurePath(source).name, config=read_config(self.files[0].parent) if self.files else {}
             )
+        self.classes = hints.classes
         known, listed, views = matrices([*self.stored.values()], reading, hints, source, judged_as)
         self._views = {in_utf8(name): view for name, view in views.items()}
         if len(self._views) < len(views):

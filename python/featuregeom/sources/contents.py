@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
-from pathlib import Path
+from typing import BinaryIO
 
 from featuregeom.errors import SourceError
 
@@ -25,13 +26,17 @@ _REFUSED = {
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 
 
-def kind_of(path: Path) -> str | None:
+def kind_of(file: BinaryIO | io.BufferedReader, size: int, where: str) -> str | None:
     """Tell the format of a file from its contents.
 
     Parameters
     ----------
-    path : Path
-        A file.
+    file : binary file
+        Its beginning is read, and of an archive the directory.
+    size : int
+        Bytes in it.
+    where : str
+        What to call it in errors.
 
     Returns
     -------
@@ -43,22 +48,17 @@ def kind_of(path: Path) -> str | None:
     SourceError
         If it is something else than weights: a Git LFS pointer, an HTML page, a TorchScript program, an archive.
     """
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(512)
-        size = path.stat().st_size
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be opened: {error.strerror}") from error
+    beginning = file.read(512)
     for signature, reason in _REFUSED.items():
         if beginning.startswith(signature):
-            raise SourceError(f"{path}: {reason}")
+            raise SourceError(f"{where}: {reason}")
     if beginning.lstrip().lower().startswith(_PAGES):
         raise SourceError(
-            f"{path}: an HTML page stands here instead of weights, perhaps the answer of a server that was saved: "
+            f"{where}: an HTML page stands here instead of weights, perhaps the answer of a server that was saved: "
             "download the file again"
         )
     if beginning.startswith(b"PK\3\4"):
-        return _archive(path)
+        return _archive(file, where)
     if beginning.startswith(b"\x93NUMPY"):
         return "npy"
     if beginning.startswith(b"GGUF"):
@@ -71,17 +71,17 @@ def kind_of(path: Path) -> str | None:
     return None
 
 
-def _archive(path: Path) -> str | None:
+def _archive(file: BinaryIO | io.BufferedReader, where: str) -> str | None:
     """Tell archives of NumPy from those of torch."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return None  # the reader says what is wrong
     held = {name.rpartition("/")[2] for name in names}
     if "constants.pkl" in held:
         raise SourceError(
-            f"{path}: a TorchScript program, which is not run: save torch.jit.load(path).state_dict() with torch.save"
+            f"{where}: a TorchScript program, which is not run: save torch.jit.load(path).state_dict() with torch.save"
         )
     if "data.pkl" in held:
         return "torch"

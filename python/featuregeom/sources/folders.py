@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from featuregeom.errors import SourceError
@@ -12,7 +13,7 @@ from featuregeom.sources.protocol import TensorInfo
 from featuregeom.sources.suffixes import BIN_INDEX, KINDS, SAFETENSORS_INDEX, SUFFIXES, ending
 from featuregeom.summary import summarised
 
-__all__ = ["DICTIONARY_FILES", "Folder", "choose", "find_weights", "snapshot"]
+__all__ = ["DICTIONARY_FILES", "Folder", "choose", "find_weights", "select", "snapshot"]
 
 DICTIONARY_FILES = (
     "sae_weights.safetensors",
@@ -29,8 +30,18 @@ _STATE = re.compile(
 )
 """What trainers keep beside the weights."""
 
-_TWIN = re.compile(r"(.*\.(fp16|bf16|fp32|non_ema|ema)(-\d+-of-\d+)?|consolidated.*)")
+_TWIN = re.compile(
+    r"(.*\.(fp16|bf16|fp32|non_ema|ema)(-\d+-of-\d+)?|consolidated.*"
+    r"|.*model_(fp16|bf16|u?int8|quantized|q4|q4f16|q8|bnb4|merged|optimized|O[1-4])|.*_with_past(_model)?)"
+)
 """Names of second copies of weights that a folder holds in another type or layout."""
+
+_GGUF_TYPE = re.compile(r"[-._](?P<type>(?:ud-)?(?:bf16|fp?16|fp?32|(?:i|t)?q\d\w*|mxfp4\w*))(?=[-.]|$)")
+_PART = re.compile(r"-\d+-of-\d+$")
+
+_UNREAD = (".h5", ".hdf5", ".keras", ".msgpack", ".ot", ".pb", ".tflite", ".mlmodel", ".nemo", ".pkl", ".pickle",
+           ".joblib")  # fmt: skip
+"""How the names of files end that may hold weights in formats that are not read."""
 
 _LISTED = 12
 """Names of files that an error lists."""
@@ -105,47 +116,83 @@ def find_weights(folder: Path, *, recursive: bool = False) -> Folder:
     SourceError
         There are none; the message lists what there is.
     """
-    names = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
     below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    files = [names[name] for name in choose(names)]
-    beside = [
-        _beside(name, "a file that was not opened: open it by its own path")
-        for name, path in names.items()
-        if path not in files and _is_weight(name) and not _is_shard(name, files)
-    ]
-    for sub in below:
-        if recursive:
-            files += _try(sub).files
-        elif _try(sub).files:
-            beside.append(_beside(f"{sub.name}/", "a folder with weights: --recursive takes it, or open it"))
+    names = _files_below(folder)
+    files, beside = select(names, recursive=recursive)
     if not files:
         raise SourceError(f"{folder}: no weights at the top of this folder; {_holds(names, below, beside)}")
-    return Folder(files, beside)
+    return Folder([folder / name for name in files], beside)
 
 
-def _try(folder: Path) -> Folder:
-    """Find the weights below a folder, none where there are none."""
-    try:
-        return find_weights(folder, recursive=True)
-    except (SourceError, OSError):
-        return Folder(())
+def _files_below(folder: Path) -> list[str]:
+    """List the files in a folder and in those below it, but for hidden folders, by their paths from it."""
+    found, seen = [], set()
+    for at, folders, names in os.walk(folder, followlinks=True):
+        where = os.path.realpath(at)
+        if where in seen:  # a link to a folder that holds it
+            folders.clear()
+            continue
+        seen.add(where)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(at, name) for name in names)
+        found += [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
+    return sorted(found)
+
+
+def select(names: Iterable[str], *, recursive: bool = False) -> tuple[list[str], list[TensorInfo]]:
+    """Choose the files that hold the weights of a folder, and say which others are left out.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The files in it and in the folders below, by their paths from it.
+    recursive : bool
+        Whether the folders in it are read too.
+
+    Returns
+    -------
+    files : list of str
+        What to open. The shards that an index names are not among them.
+    beside : list of TensorInfo
+        Files and folders that are not opened, each with the reason. Shards are among these.
+    """
+    below: dict[str, list[str]] = {}
+    top = []
+    for name in sorted(names):
+        folder, inside, rest = name.partition("/")
+        if inside:
+            below.setdefault(folder, []).append(rest)
+        else:
+            top.append(name)
+    files = choose(top)
+    beside = [_beside(name, reason) for name in top if name not in files and (reason := _left_out(name))]
+    for folder, held in below.items():
+        if folder.startswith("."):
+            continue
+        inner, left = select(held, recursive=True)
+        if recursive:
+            files += [f"{folder}/{name}" for name in inner]
+            beside += [replace(each, name=f"{folder}/{each.name}") for each in left]
+        elif inner:
+            beside.append(_beside(f"{folder}/", "a folder with weights: --recursive takes it, or open it"))
+    return files, beside
+
+
+def _left_out(name: str) -> str | None:
+    """Say why a file is not opened; None where it is no file of weights."""
+    if name.lower().endswith(SUFFIXES):
+        return "a file that was not opened: open it by its own path"
+    if name.lower().endswith(_UNREAD):
+        return "a file of a format that is not read: save its arrays as safetensors or .npz"
+    return None
 
 
 def _beside(name: str, reason: str) -> TensorInfo:
     return TensorInfo(name, (), "", 0, skip=reason)
 
 
-def _is_weight(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
-
-
-def _is_shard(name: str, files: Sequence[Path]) -> bool:
-    """Tell a shard of an index that is opened."""
-    return any(file.name.endswith(".index.json") for file in files) and "-of-" in name
-
-
 def _holds(names: Iterable[str], below: Sequence[Path], beside: Sequence[TensorInfo]) -> str:
-    held = [*names, *(f"{path.name}/" for path in below)]
+    held = [*(name for name in names if "/" not in name), *(f"{path.name}/" for path in below)]
     if not held:
         return "it is empty"
     more = f" and {len(held) - _LISTED} more" if len(held) > _LISTED else ""
@@ -166,8 +213,8 @@ def choose(names: Iterable[str]) -> list[str]:
     -------
     list of str
         The file of a sparse dictionary; else an index; else ``model.safetensors`` or all safetensors files; else
-        torch files (``pytorch_model.bin``, shards, layers), archives and arrays of NumPy. Second copies in another
-        type, and what trainers keep, are left out.
+        torch files (``pytorch_model.bin``, shards, layers), archives and arrays of NumPy, GGUF, ONNX (``model.onnx``).
+        Second copies in another type, of GGUF all but the most precise, and what trainers keep, are left out.
     """
     held = sorted(names)
     for name in DICTIONARY_FILES:
@@ -181,11 +228,16 @@ def choose(names: Iterable[str]) -> list[str]:
             found = _without_twins(
                 [name for name in held if KINDS.get(_suffix(name)) == kind and not _STATE.fullmatch(name)]
             )
-            whole = f"{first}.{'safetensors' if kind == 'safetensors' else 'bin'}"
+            if kind == "gguf":
+                found = _most_precise(found)
             if found:
+                whole = _WHOLE.get(kind, "")
                 return [whole] if whole in found else found
     return []
 
+
+_WHOLE = {"safetensors": "model.safetensors", "torch": "pytorch_model.bin", "onnx": "model.onnx"}
+"""What a file is called that holds all of a model."""
 
 _ORDER = {SAFETENSORS_INDEX: ("safetensors",), BIN_INDEX: ("torch", "npz", "npy", "gguf", "onnx")}
 
@@ -196,7 +248,28 @@ def _suffix(name: str) -> str:
 
 def _without_twins(names: list[str]) -> list[str]:
     """Leave out second copies where there is a first."""
-    kept = [
-        name for name in names if not _TWIN.fullmatch(name.partition(".safetensors")[0].partition(".bin")[0])
-    ]
+    kept = [name for name in names if not _TWIN.fullmatch(ending(Path(name))[0])]
     return kept or names
+
+
+def _most_precise(names: Sequence[str]) -> list[str]:
+    """Of GGUF files that hold one model in several types, take those of the most precise."""
+    types: dict[str, set[str]] = {}
+    split = {name: _type_of(name) for name in names}
+    for model, kind in split.values():
+        types.setdefault(model, set()).add(kind)
+    best = {model: max(kinds, key=lambda kind: (_bits(kind), kind)) for model, kinds in types.items()}
+    return [name for name, (model, kind) in split.items() if kind == best[model]]
+
+
+def _type_of(name: str) -> tuple[str, str]:
+    """Split the name of a GGUF file into the model's and the type of its numbers, without the number of a part."""
+    stem = _PART.sub("", ending(Path(name))[0].lower())
+    found = _GGUF_TYPE.search(stem)
+    return (stem[: found.start()] + stem[found.end() :], found["type"]) if found else (stem, "")
+
+
+def _bits(kind: str) -> int:
+    """Give the bits of a number of a type, such as 4 of ``q4_k_m``; types without a number come first."""
+    digits = re.search(r"\d+", kind)
+    return int(digits.group()) if digits else 64

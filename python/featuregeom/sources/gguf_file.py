@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from featuregeom.errors import MissingExtraError, SourceError
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 
-__all__ = ["GgufReader"]
+__all__ = ["GgufReader", "gguf_package", "tensor_info"]
 
 _PLAIN = {"F32": "float32", "F16": "float16", "F64": "float64"}
 
@@ -40,17 +41,15 @@ class GgufReader(BaseReader):
     copies = True
 
     def __init__(self, path: Path, *, reading: Reading = AUTO, beside: Iterable[TensorInfo] = ()) -> None:
-        try:
-            import gguf
-        except ImportError as error:
-            raise MissingExtraError(
-                f"{path}: reading GGUF needs the gguf package: pip install featuregeom[gguf]"
-            ) from error
+        gguf = gguf_package(str(path))
         try:
             self._tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
         except Exception as error:  # whatever a malformed file does to the parser
             raise SourceError(f"{path}: gguf cannot read it: {error or type(error).__name__}") from error
-        infos = [_info(tensor) for tensor in self._tensors.values()]
+        infos = [
+            tensor_info(name, tensor.shape, tensor.tensor_type, gguf)
+            for name, tensor in self._tensors.items()
+        ]
         super().__init__(str(path), "gguf", infos, reading, [path], beside=beside)
 
     def close(self) -> None:
@@ -73,9 +72,53 @@ class GgufReader(BaseReader):
         return np.asarray(values, dtype=np.float32).reshape(info.shape)
 
 
-def _info(tensor: Any) -> TensorInfo:
-    shape = tuple(int(size) for size in reversed(tensor.shape))  # GGUF lists the fastest axis first
-    kind = tensor.tensor_type.name
-    dtype = kind.lower() if kind in ("I8", "I16", "I32", "I64") else _PLAIN.get(kind, "float32")
+def gguf_package(where: str) -> Any:
+    """Import the package that knows the types of GGUF.
+
+    Parameters
+    ----------
+    where : str
+        What needs it, for the error.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed.
+    """
+    try:
+        import gguf
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{where}: reading GGUF needs the gguf package: pip install featuregeom[gguf]"
+        ) from error
+    return gguf
+
+
+def tensor_info(name: str, dims: Sequence[int], kind: Any, gguf: Any) -> TensorInfo:
+    """Describe one tensor.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    dims : sequence of int
+        Its shape as GGUF lists it, the fastest axis first.
+    kind : gguf.GGMLQuantizationType
+        The type of its numbers.
+    gguf : module
+        What `gguf_package` gives.
+
+    Returns
+    -------
+    TensorInfo
+    """
+    shape = tuple(int(size) for size in reversed(dims))
+    name_of = kind.name
+    dtype = name_of.lower() if name_of in ("I8", "I16", "I32", "I64") else _PLAIN.get(name_of, "float32")
     dtype = f"int{dtype[1:]}" if dtype.startswith("i") else dtype
-    return TensorInfo(tensor.name, shape, dtype, int(tensor.n_bytes))
+    block, n_bytes = gguf.GGML_QUANT_SIZES[kind]
+    return TensorInfo(name, shape, dtype, math.prod(shape) * n_bytes // block)

@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from featuregeom.errors import MissingExtraError, SourceError
-from featuregeom.sources.folders import choose
+from featuregeom.sources.folders import Folder, select
+from featuregeom.sources.onnx_file import external_files
+from featuregeom.sources.protocol import TensorInfo
 from featuregeom.sources.sidecar import CONFIGURATIONS
 from featuregeom.sources.suffixes import SUFFIXES
 from featuregeom.sources.vocabulary import VOCABULARIES
@@ -62,6 +64,8 @@ class Chosen:
         Configurations beside them.
     vocabularies : sequence of str
         Files of tokens beside them.
+    beside : sequence of TensorInfo
+        Files and folders that are not opened, with the reason; where a folder was asked for.
     """
 
     place: HubId
@@ -69,6 +73,7 @@ class Chosen:
     files: Sequence[str]
     others: Sequence[str]
     vocabularies: Sequence[str] = ()
+    beside: Sequence[TensorInfo] = ()
 
     @property
     def source(self) -> str:
@@ -121,17 +126,18 @@ def choose_files(place: HubId, *, recursive: bool = False) -> Chosen:
     commit, names = _held(place)
     folder = place.path not in names
     top = PurePosixPath(place.path) if folder else PurePosixPath(place.path).parent
-    beside = _inside(names, top)
-    found = [beside[name] for name in choose(beside)] if folder else [place.path]
-    if folder and recursive:
-        below = {parent for name in names for parent in PurePosixPath(name).parents if top in parent.parents}
-        for each in sorted(below):
-            held = _inside(names, each)
-            found += [held[name] for name in choose(held)]
-    if not found:
-        raise SourceError(f"{place.repo}: {_empty(place, names, [*beside])}")
-    others = [beside[name] for name in CONFIGURATIONS if name in beside]
-    return Chosen(place, commit, found, others, [beside[name] for name in VOCABULARIES if name in beside])
+    below = [str(path.relative_to(top)) for path in map(PurePosixPath, names) if top in path.parents]
+    files, beside = select(below, recursive=recursive) if folder else ([PurePosixPath(place.path).name], [])
+    held = {name for name in below if "/" not in name}
+    if not files:
+        raise SourceError(f"{place.repo}: {_empty(place, names, sorted(held))}")
+
+    def at(chosen: Sequence[str]) -> list[str]:
+        return [str(top / name) for name in chosen]
+
+    others = [name for name in CONFIGURATIONS if name in held]
+    vocabularies = [name for name in VOCABULARIES if name in held]
+    return Chosen(place, commit, at(files), at(others), at(vocabularies), beside)
 
 
 def _held(place: HubId) -> tuple[str, list[str]]:
@@ -150,7 +156,7 @@ def _held(place: HubId) -> tuple[str, list[str]]:
     ]
 
 
-def download(chosen: Chosen) -> Path:
+def download(chosen: Chosen) -> tuple[Path, Folder]:
     """Fetch the weights of a place, of an index the shards that it names, configurations and tokens; no other file.
 
     Parameters
@@ -160,8 +166,10 @@ def download(chosen: Chosen) -> Path:
 
     Returns
     -------
-    Path
-        The file or folder in the local cache.
+    folder : Path
+        The place in the local cache, of a file its folder.
+    found : Folder
+        The files in it to open, and what is left out.
 
     Raises
     ------
@@ -176,18 +184,13 @@ def download(chosen: Chosen) -> Path:
         for name in (*chosen.files[1:], *chosen.others, *chosen.vocabularies)
     }
     for name in chosen.files:
-        if name.endswith(".index.json"):
-            for shard in _shards(local[name]):
-                _fetch(chosen, str(PurePosixPath(name).parent / shard), chosen.commit)
-    first = local[chosen.files[0]]
-    if len(chosen.files) == 1:
-        return first
-    return first.parents[len(PurePosixPath(chosen.files[0]).parts) - 1] / place.path
-
-
-def _inside(names: Sequence[str], folder: PurePosixPath) -> dict[str, str]:
-    """Give the paths of the files in one folder, by their names."""
-    return {path.name: str(path) for path in map(PurePosixPath, names) if path.parent == folder}
+        more = _shards(local[name]) if name.endswith(".index.json") else []
+        more += external_files(local[name]) if name.lower().endswith(".onnx") else []
+        for each in more:
+            _fetch(chosen, str(PurePosixPath(name).parent / each), chosen.commit)
+    root = local[chosen.files[0]].parents[len(PurePosixPath(chosen.files[0]).parts) - 1]
+    folder = root if chosen.files == [place.path] else root / place.path
+    return folder, Folder([local[name] for name in chosen.files], chosen.beside)
 
 
 def _shards(index: Path) -> list[str]:

@@ -95,12 +95,14 @@ class JoinedReader(BaseReader):
         counts = Counter(info.name for _, info in held)
         collide = any(count > 1 for count in counts.values())
         self._places: dict[str, tuple[BaseReader, TensorInfo]] = {}
-        infos, judged, names = [], {}, {}
+        infos, judged, names, classes = [], {}, {}, {}
         for prefix, info in held:
             name = f"{prefix}.{info.name}" if counts[info.name] > 1 else info.name
             self._places[name] = readers[prefix], info
             infos.append(replace(info, name=name, same_as=f"{prefix}: {info.same_as or info.name}"))
             names[name] = readers[prefix].label
+            if info.name in readers[prefix].classes:
+                classes[name] = readers[prefix].classes[info.name]
             if collide:
                 judged[name] = f"{prefix}.{info.name}"
         every = [*files, *(file for reader in readers.values() for file in reader.files)]
@@ -111,7 +113,7 @@ class JoinedReader(BaseReader):
             infos,
             reading,
             every,
-            hints=Hints(label, names, config),
+            hints=Hints(label, names, config, classes=classes),
             judged_as=judged,
             beside=beside,
         )

@@ -10,8 +10,9 @@ from featuregeom.errors import MissingExtraError, SourceError
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
+from featuregeom.sources.sidecar import read_config
 
-__all__ = ["OnnxReader"]
+__all__ = ["OnnxReader", "external_files", "onnx_infos"]
 
 
 class OnnxReader(BaseReader):
@@ -37,24 +38,14 @@ class OnnxReader(BaseReader):
     copies = True
 
     def __init__(self, path: Path, *, reading: Reading = AUTO, beside: Iterable[TensorInfo] = ()) -> None:
-        try:
-            import onnx
-        except ImportError as error:
-            raise MissingExtraError(
-                f"{path}: reading ONNX needs the onnx package: pip install featuregeom[onnx]"
-            ) from error
-        self._folder = path.parent
+        onnx = _package(str(path))
+        self._path = path
         try:
             model = onnx.load(path, load_external_data=False)
         except Exception as error:  # whatever a malformed file does to the parser
             raise SourceError(f"{path}: onnx cannot read it: {error or type(error).__name__}") from error
-        self._tensors: dict[str, Any] = {}
-        classes: dict[str, str] = {}
-        _gather(model.graph, "", self._tensors, classes)
-        if not self._tensors:
-            raise SourceError(f"{path}: no tensor in it")
-        infos = [_info(name, tensor) for name, tensor in self._tensors.items()]
-        hints = Hints(path.name, classes=classes)
+        self._tensors, infos, classes = _listed(model, str(path))
+        hints = Hints(path.name, config=read_config(path.parent), classes=classes)
         super().__init__(str(path), "onnx", infos, reading, [path], hints=hints, beside=beside)
 
     def close(self) -> None:
@@ -66,9 +57,97 @@ class OnnxReader(BaseReader):
         from onnx import numpy_helper
 
         try:
-            return numpy_helper.to_array(self._tensors[info.name], base_dir=str(self._folder))
+            return numpy_helper.to_array(*_with_folder(self._tensors[info.name], self._path))
         except Exception as error:  # data in another file that is missing, or outside of the folder
             raise SourceError(f"{self._where(info.name)} cannot be read: {error}") from error
+
+
+def _with_folder(tensor: Any, path: Path) -> tuple[Any, str]:
+    """Give a tensor and the folder of the file with its numbers.
+
+    In the Hub's cache model and numbers are links to one folder under other names; onnx refuses links, which could lead
+    anywhere.
+    """
+    for entry in tensor.external_data:
+        data = path.parent / entry.value
+        if entry.key == "location" and data.is_symlink() and data.resolve().parent == path.resolve().parent:
+            copy = type(tensor)()
+            copy.CopyFrom(tensor)
+            next(each for each in copy.external_data if each.key == "location").value = data.resolve().name
+            return copy, str(data.resolve().parent)
+    return tensor, str(path.parent)
+
+
+def onnx_infos(content: bytes, where: str) -> tuple[list[TensorInfo], dict[str, str]]:
+    """List the tensors of a model, with numbers or without.
+
+    Parameters
+    ----------
+    content : bytes
+        The model.
+    where : str
+        What to call it in errors.
+
+    Returns
+    -------
+    infos : list of TensorInfo
+        Its initialisers.
+    classes : dict of str to str
+        What each is used for, by its name.
+
+    Raises
+    ------
+    MissingExtraError
+        The onnx package is not installed.
+    SourceError
+        The model is malformed, or holds no initialiser.
+    """
+    onnx = _package(where)
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # whatever a malformed file does to the parser
+        raise SourceError(f"{where}: onnx cannot read it: {error or type(error).__name__}") from error
+    return _listed(model, where)[1:]
+
+
+def external_files(path: Path) -> list[str]:
+    """Name the files beside a model that hold numbers of its tensors.
+
+    Parameters
+    ----------
+    path : Path
+        The model.
+
+    Returns
+    -------
+    list of str
+        Empty where it cannot be read; that is said when it is opened.
+    """
+    try:
+        tensors = _listed(_package(str(path)).load(path, load_external_data=False), str(path))[0].values()
+    except Exception:
+        return []
+    entries = (entry for tensor in tensors for entry in tensor.external_data if entry.key == "location")
+    return [name for name in dict.fromkeys(entry.value for entry in entries) if ".." not in name]
+
+
+def _package(where: str) -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{where}: reading ONNX needs the onnx package: pip install featuregeom[onnx]"
+        ) from error
+    return onnx
+
+
+def _listed(model: Any, where: str) -> tuple[dict[str, Any], list[TensorInfo], dict[str, str]]:
+    tensors: dict[str, Any] = {}
+    classes: dict[str, str] = {}
+    _gather(model.graph, "", tensors, classes)
+    if not tensors:
+        raise SourceError(f"{where}: no tensor in it")
+    return tensors, [_info(name, tensor) for name, tensor in tensors.items()], classes
 
 
 def _gather(graph: Any, prefix: str, tensors: dict[str, Any], classes: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from featuregeom.sources.sidecar import read_config
 from featuregeom.sources.suffixes import BIN_INDEX, KINDS, SAFETENSORS_INDEX, SUFFIXES, ending
 from featuregeom.sources.torch_files import TorchReader
 
-__all__ = ["open_path"]
+__all__ = ["open_folder", "open_path"]
 
 _HUB = "; a model of the Hugging Face Hub is named with its owner, such as openai-community/gpt2"
 
@@ -52,10 +52,7 @@ def open_path(
     """
     if path.is_dir():
         path = snapshot(path)
-        found = find_weights(path, recursive=recursive)
-        if len(found.files) == 1:
-            return _open_file(found.files[0], reading, mmap, found)
-        return _joined(path, found, reading, mmap)
+        return open_folder(path, find_weights(path, recursive=recursive), reading=reading, mmap=mmap)
     if not path.exists():
         hub = "" if path.suffix.lower() in SUFFIXES or len(path.parts) > 1 else _HUB
         raise SourceError(f"no such file or folder: {path}{hub}")
@@ -64,21 +61,51 @@ def open_path(
     return _open_file(path, reading, mmap)
 
 
-def _joined(path: Path, found: Folder, reading: Reading, mmap: bool) -> JoinedReader:
-    """Open several files of a folder, each under a prefix of its own."""
+def open_folder(folder: Path, found: Folder, *, reading: Reading = AUTO, mmap: bool = True) -> BaseReader:
+    """Open chosen files of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    found : Folder
+        What to open, and what is left out.
+    reading, mmap
+        See `open_path`.
+
+    Returns
+    -------
+    BaseReader
+        Where there are several files, one under a prefix for each.
+
+    Raises
+    ------
+    SourceError
+        One of the files is missing or malformed.
+    """
+    if len(found.files) == 1:
+        return _open_file(found.files[0], reading, mmap, found.beside)
     readers = {
         prefix: _open_file(file, UNDECIDED, mmap)
-        for prefix, file in zip(prefixes(found.files, path), found.files, strict=True)
+        for prefix, file in zip(prefixes(found.files, folder), found.files, strict=True)
     }
-    return JoinedReader(str(path), readers, reading, path.name, read_config(path), beside=found.beside)
+    opened = {file for reader in readers.values() for file in reader.files}
+    left = [each for each in found.beside if folder / each.name not in opened]
+    return JoinedReader(str(folder), readers, reading, folder.name, read_config(folder), beside=left)
 
 
-def _open_file(path: Path, reading: Reading, mmap: bool, found: Folder | None = None) -> BaseReader:
-    beside = found.beside if found is not None else ()
+def _open_file(path: Path, reading: Reading, mmap: bool, beside: Iterable[TensorInfo] = ()) -> BaseReader:
     name = path.name.lower()
     if name.endswith((SAFETENSORS_INDEX, BIN_INDEX)):
         return _open_index(path, reading, mmap, beside)
-    kind = kind_of(path) or KINDS.get(ending(path)[1])
+    try:
+        with path.open("rb") as file:
+            told = kind_of(file, path.stat().st_size, str(path))
+    except SourceError:
+        raise
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be opened: {error.strerror}") from error
+    kind = told or KINDS.get(ending(path)[1])
     match kind:
         case "safetensors":
             return open_safetensors(path, reading=reading, mmap=mmap, beside=beside)
@@ -106,7 +133,7 @@ def _open_index(path: Path, reading: Reading, mmap: bool, beside: Iterable[Tenso
                 raise SourceError(f"{path}: shard {shard!r} is missing; tensor {tensor!r} is in it")
             readers[shard] = _open_file(file, UNDECIDED, mmap)
     folder = path.parent
-    config = read_config(folder)
+    left = [each for each in beside if each.name not in readers]
     return JoinedReader(
-        str(path), readers, reading, folder.name, config, only=shards, files=[path], beside=beside
+        str(path), readers, reading, folder.name, read_config(folder), only=shards, files=[path], beside=left
     )

@@ -4,45 +4,34 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
 
 from featuregeom.errors import SourceError
 from featuregeom.sources.base import BaseReader
+from featuregeom.sources.contents import kind_of
+from featuregeom.sources.gguf_header import gguf_infos
 from featuregeom.sources.hub import Chosen
 from featuregeom.sources.joined import UNDECIDED, JoinedReader, prefixes
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.numpy_files import npy_info
+from featuregeom.sources.onnx_file import onnx_infos
+from featuregeom.sources.onnx_header import onnx_without_data
 from featuregeom.sources.protocol import Reading, TensorInfo
 from featuregeom.sources.safetensors import header_infos, parse_weight_map
 from featuregeom.sources.sidecar import parse_config
-from featuregeom.sources.suffixes import BIN_INDEX, KINDS, SAFETENSORS_INDEX, ending
+from featuregeom.sources.suffixes import BIN_INDEX, KINDS, SAFETENSORS_INDEX, SUFFIXES, ending
 from featuregeom.sources.torch_files import header_tensors
 
-__all__ = ["RangeFile", "RemoteReader", "open_remote", "readable"]
+__all__ = ["RangeFile", "RemoteReader", "open_remote"]
 
 _BLOCK = 1 << 15
 """Bytes that are asked for at a time: a header of some hundred tensors comes in one answer."""
 
-_KINDS = ("safetensors", "npy", "npz", "torch")
-"""Formats whose headers can be read apart."""
-
-
-def readable(chosen: Chosen) -> bool:
-    """Tell whether the headers of all files can be read by ranges.
-
-    Parameters
-    ----------
-    chosen : Chosen
-        Files on the Hub.
-
-    Returns
-    -------
-    bool
-    """
-    return all(_kind(name) in _KINDS for name in chosen.files)
+_BLOCKS = {"gguf": 1 << 18}
+"""The same for formats with long headers: tokens of a model are some megabytes, one by one."""
 
 
 def open_remote(chosen: Chosen, reading: Reading) -> BaseReader:
@@ -62,26 +51,34 @@ def open_remote(chosen: Chosen, reading: Reading) -> BaseReader:
 
     Raises
     ------
+    MissingExtraError
+        A package that the format needs is not installed.
     SourceError
         The Hub does not give a file or its ranges, or a file is malformed.
     """
     configs = (parse_config(RangeFile(chosen, name).read()) for name in chosen.others)
     config = next((config for config in configs if config), {})
-    files, only = list(chosen.files), None
-    if len(files) == 1 and files[0].endswith((SAFETENSORS_INDEX, BIN_INDEX)):
-        where = f"{chosen.source}: {files[0]}"
-        folder = PurePosixPath(files[0]).parent
-        only = parse_weight_map(RangeFile(chosen, files[0]).read(), where)
-        shards = dict.fromkeys(only.values())
-        readers = {shard: RemoteReader(chosen, str(folder / shard), UNDECIDED, {}) for shard in shards}
-    elif len(files) == 1:
-        return RemoteReader(chosen, files[0], reading, config)
-    else:
-        paths = [PurePosixPath(name) for name in files]
-        named = zip(prefixes(paths, PurePosixPath(chosen.place.path)), files, strict=True)
-        readers = {prefix: RemoteReader(chosen, name, UNDECIDED, {}) for prefix, name in named}
-    label = PurePosixPath(chosen.place.path or chosen.place.repo).name
-    return JoinedReader(chosen.source, readers, reading, label, config, only=only)
+    files = list(chosen.files)
+    if len(files) == 1:
+        return _open(chosen, files[0], reading, config, chosen.beside)
+    paths, top = [PurePosixPath(name) for name in files], PurePosixPath(chosen.place.path)
+    named = zip(prefixes(paths, top), files, strict=True)
+    readers = {prefix: _open(chosen, name, UNDECIDED, {}) for prefix, name in named}
+    shards = {name for reader in readers.values() if isinstance(reader, _Index) for name in reader.shards}
+    left = [each for each in chosen.beside if str(top / each.name) not in shards]
+    return JoinedReader(chosen.source, readers, reading, _label(chosen), config, beside=left)
+
+
+def _label(chosen: Chosen) -> str:
+    return PurePosixPath(chosen.place.path or chosen.place.repo).name
+
+
+def _open(
+    chosen: Chosen, name: str, reading: Reading, config: Mapping[str, Any], beside: Sequence[TensorInfo] = ()
+) -> BaseReader:
+    if not name.endswith((SAFETENSORS_INDEX, BIN_INDEX)):
+        return RemoteReader(chosen, name, reading, config, beside)
+    return _Index(chosen, name, reading, config, beside)
 
 
 class RemoteReader(BaseReader):
@@ -97,37 +94,78 @@ class RemoteReader(BaseReader):
         See `BaseReader`.
     config : mapping
         The configuration beside it.
+    beside : sequence of TensorInfo
+        See `BaseReader`.
     """
 
-    def __init__(self, chosen: Chosen, name: str, reading: Reading, config: Mapping[str, Any]) -> None:
-        path, kind = PurePosixPath(name), _kind(name)
-        infos = _infos(RangeFile(chosen, name), kind, ending(path)[0], f"{chosen.source}: {name}")
-        super().__init__(chosen.source, kind, infos, reading, hints=Hints(path.name, config=config))
+    def __init__(
+        self,
+        chosen: Chosen,
+        name: str,
+        reading: Reading,
+        config: Mapping[str, Any],
+        beside: Sequence[TensorInfo] = (),
+    ) -> None:
+        path = PurePosixPath(name)
+        kind, infos, classes = _listed(RangeFile(chosen, name), path, f"{chosen.source}: {name}")
+        hints = Hints(path.name, config=config, classes=classes)
+        super().__init__(chosen.source, kind, infos, reading, hints=hints, beside=beside)
         self.label = path.name
-        self.copies = kind == "npz"  # once it is here
+        self.copies = kind in ("npz", "gguf", "onnx")  # once it is here
 
     def _load(self, info: TensorInfo) -> Any:
         raise SourceError(f"{self._where(info.name)}: only headers were read from the Hub")
 
 
-def _kind(name: str) -> str:
-    for index, kind in ((SAFETENSORS_INDEX, "safetensors"), (BIN_INDEX, "torch")):
-        if name.endswith(index):
-            return kind
-    return KINDS.get(ending(PurePosixPath(name))[1], "")
+class _Index(JoinedReader):
+    """The shards that an index on the Hub names, of which `shards` are the paths in the repository."""
+
+    def __init__(
+        self,
+        chosen: Chosen,
+        name: str,
+        reading: Reading,
+        config: Mapping[str, Any],
+        beside: Sequence[TensorInfo],
+    ) -> None:
+        where, folder = f"{chosen.source}: {name}", PurePosixPath(name).parent
+        only = parse_weight_map(RangeFile(chosen, name).read(), where)
+        named = dict.fromkeys(only.values())
+        self.shards = {str(folder / shard) for shard in named}
+        readers = {shard: RemoteReader(chosen, str(folder / shard), UNDECIDED, {}) for shard in named}
+        left = [each for each in beside if each.name not in named]
+        super().__init__(chosen.source, readers, reading, _label(chosen), config, only=only, beside=left)
 
 
-def _infos(file: RangeFile, kind: str, stem: str, where: str) -> Iterable[TensorInfo]:
-    """List the tensors of one file."""
-    if kind == "safetensors":
-        return header_infos(file, file.size, where)
-    if kind == "npy":
-        return [npy_info(file.read(_BLOCK), file.size, stem, where)]
-    buffered = io.BufferedReader(file, _BLOCK)
-    if kind == "torch":
-        return header_tensors(buffered, where, stem)
+def _listed(
+    file: RangeFile, path: PurePosixPath, where: str
+) -> tuple[str, Iterable[TensorInfo], Mapping[str, str]]:
+    """Tell the format of one file, its tensors and what they are used for."""
+    stem, suffix = ending(path)
+    beginning = io.BufferedReader(file, _BLOCK)
+    kind = kind_of(beginning, file.size, where) or KINDS.get(suffix)
+    beginning.detach()  # it would close the file
+    file.seek(0)
+    buffered = io.BufferedReader(file, _BLOCKS.get(kind or "", _BLOCK))
+    match kind:
+        case "safetensors":
+            return kind, header_infos(file, file.size, where), {}
+        case "npy":
+            return kind, [npy_info(file.read(_BLOCK), file.size, stem, where)], {}
+        case "npz":
+            return kind, _in_archive(buffered, where), {}
+        case "torch":
+            return kind, header_tensors(buffered, where, stem), {}
+        case "gguf":
+            return kind, gguf_infos(buffered, where), {}
+        case "onnx":
+            return kind, *onnx_infos(onnx_without_data(buffered, file.size, where), where)
+    raise SourceError(f"{where}: no reader for this kind of file; known are {', '.join(SUFFIXES)}")
+
+
+def _in_archive(file: io.BufferedReader[RangeFile], where: str) -> list[TensorInfo]:
     try:
-        with zipfile.ZipFile(buffered) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
             beginnings = [archive.open(member).read(1 << 10) for member in members]
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
