@@ -36,6 +36,10 @@ ABSOLUTE = {"cv": 1e-7, "slack": 1e-11, "tightness": 1e-7, "max_mass": 1e-11, "e
 """Differences that rounding makes where the true value is 0 or 1; `cv` and `tightness` are roots of such."""
 
 
+ILL = {"condition", "rank_margin", "defect_bound", "leverage", "slack"}
+"""Columns with 1 / (least eigenvalue), which errs by rounding of the largest: relatively by 2^-52 times `condition`."""
+
+
 def frozen_tables(analysis: Any, name: str) -> dict[str, dict[str, list[Any]]]:
     """Give the three tables as lists by column."""
     found = {}
@@ -81,8 +85,11 @@ def _summary(table: pd.DataFrame) -> dict[str, list[Any]]:
     return rows
 
 
-def differences(was: Any, now: Any, relative: float, where: str = "") -> list[str]:
-    """List where two frozen values differ by more than `relative`, or the absolute rounding of their column."""
+def differences(was: Any, now: Any, relative: float, where: str = "", ill: float = 0.0) -> list[str]:
+    """List where two frozen values differ by more than `relative`, or the rounding of their column.
+
+    `ill` is the relative rounding of the columns that `ILL` names.
+    """
     if isinstance(was, dict) and isinstance(now, dict):
         found = [
             f"{where}/{key}: only {'before' if key in was else 'now'}"
@@ -92,7 +99,7 @@ def differences(was: Any, now: Any, relative: float, where: str = "") -> list[st
             line
             for key in was
             if key in now
-            for line in differences(was[key], now[key], relative, f"{where}/{key}")
+            for line in differences(was[key], now[key], relative, f"{where}/{key}", ill)
         ]
     if isinstance(was, list) and isinstance(now, list):
         if len(was) != len(now):
@@ -100,10 +107,12 @@ def differences(was: Any, now: Any, relative: float, where: str = "") -> list[st
         return [
             line
             for i, (a, b) in enumerate(zip(was, now, strict=True))
-            for line in differences(a, b, relative, f"{where}[{i}]")
+            for line in differences(a, b, relative, f"{where}[{i}]", ill)
         ]
     if isinstance(was, float) and isinstance(now, (int, float)):
         column = where.split("/")[-1].split("[")[0]
+        if column in ILL:
+            relative = max(relative, ill)
         limit = max(relative * max(abs(was), abs(now)), ABSOLUTE.get(column, 1e-12))
         return [] if abs(was - now) <= limit else [f"{where}: {was!r} before, {now!r} now"]
     return [] if was == now else [f"{where}: {was!r} before, {now!r} now"]
@@ -130,7 +139,8 @@ def compare(name: str, analysis: Any, relative: float) -> list[str]:
     """List where the tables of an analysis differ from those that were frozen."""
     was = json.loads(path_of(name).read_text(encoding="utf-8"))
     was.pop("meaning")
-    return differences(was, frozen_tables(analysis, name), relative, name)
+    condition = max(filter(None, was["matrices"]["condition"]), default=0.0)
+    return differences(was, frozen_tables(analysis, name), relative, name, 2.0**-52 * condition)
 
 
 def main() -> int:
