@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import arrays
 
 import featuregeom as fg
 from featuregeom.comparison import (
-    _greedy,
     js_distance,
     match_eigenspaces,
     on_frame_side,
@@ -20,6 +19,7 @@ from featuregeom.comparison import (
     rays,
     top_subspaces,
 )
+from featuregeom.comparison.eigenspaces import greedy
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.operators import measures_against
 from oracles.known_answers import KNOWN, rotation
@@ -179,7 +179,7 @@ def test_the_largest_overlap_goes_first(overlaps):
     for a, b in sorted(np.ndindex(*overlaps.shape), key=lambda pair: (-overlaps[pair], pair)):
         if overlaps[a, b] and all(a != row and b != column for row, column in plain):
             plain.append((a, b))
-    assert _greedy(overlaps.astype(float)) == plain
+    assert greedy(overlaps.astype(float)) == plain
 
 
 def test_the_frame_side_of_few_features():
