@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from featuregeom.cli import codes, formation, plateaus, regions, schemes, survey, toys
+from featuregeom.cli import codes, formation, plateaus, regions, sae, schemes, survey, toys
 
 __all__ = ["app", "main"]
 
@@ -51,6 +51,7 @@ for command in (
     plateaus.plateaus,
     codes.codes,
     formation.train_demo,
+    sae.sae,
 ):
     app.command()(command)
 app.add_typer(regions.app, name="regions")

@@ -18,7 +18,7 @@ from featuregeom.cli.terminal import (
     step_bar,
     stopping,
 )
-from featuregeom.cli.writing import Force, results_in
+from featuregeom.cli.writing import Force, results_in, write_table
 
 __all__ = ["train_demo"]
 
@@ -61,7 +61,7 @@ def train_demo(
             provenance = made_by("train-demo", **settings)
             table, page = out / "training.parquet", out / "training.html"
             folder.begin()
-            _write_table(frame, table, provenance)
+            write_table(frame, table, provenance)
             sheet = Sheet(
                 "Training", "How three networks form", tuple(recording_sections(frame, demo.RUNS)), lead=_LEAD,
                 provenance=provenance,
@@ -90,14 +90,6 @@ def _clear(runs: Path, settings: dict[str, Any], resume: bool, force: bool) -> N
             refuse_another(runs.parent, {key: held.get(key) for key in settings}, settings)
         if not resume:
             path.unlink()
-
-
-def _write_table(frame: Any, path: Path, provenance: dict[str, Any]) -> None:
-    from featuregeom.atomic import replacing
-
-    frame.attrs["provenance"] = provenance
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        frame.to_parquet(file, index=False)
 
 
 def _facts(frame: Any) -> dict[str, Any]:

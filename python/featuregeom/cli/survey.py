@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from featuregeom.survey import Analysis, Description, Estimate
     from featuregeom.survey.progress import Listener
 
-__all__ = ["analyze", "demo", "describe", "report"]
+__all__ = ["analyze", "demo", "describe", "report", "stem"]
 
 
 _LISTED = 10
@@ -261,7 +261,7 @@ def analyze(
     from featuregeom import survey
 
     with reporting():
-        out = out or Path(f"{_stem(source)}.featuregeom")
+        out = out or Path(f"{stem(source)}.featuregeom")
         kept = f"finished matrices are kept in {out}, --resume goes on with the others"
         with _bar(hidden=as_json) as listener, stopping(kept):
             analysis = survey.analyze(
@@ -436,7 +436,7 @@ def _size(count: float) -> str:
     return f"{count:.3g} TB"
 
 
-def _stem(source: str) -> str:
+def stem(source: str) -> str:
     """Name an analysis after what was given, not after what it links to: in a cache that is a hash."""
     if os.path.exists(source):  # noqa: PTH110 - Path.exists raises where the name is too long
         return Path(os.path.abspath(source)).stem  # noqa: PTH100 - Path.resolve follows links

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from featuregeom import folders
 
-__all__ = ["Force", "results_in", "source_files"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Force", "results_in", "source_files", "write_json", "write_table"]
 
 Force = Annotated[
     bool,
@@ -82,3 +85,25 @@ def results_in(
         }
     with folders.results(out, made, pages, sources=[*read, *besides], force=force) as claimed:
         yield claimed
+
+
+def write_table(frame: pd.DataFrame, path: Path, provenance: Mapping[str, Any]) -> Path:
+    """Write a table as Parquet, with how it was made in its metadata; whole or not at all."""
+    from featuregeom.atomic import replacing
+
+    frame.attrs["provenance"] = dict(provenance)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        frame.to_parquet(file, index=False)
+    return path
+
+
+def write_json(value: Any, path: Path) -> Path:
+    """Write JSON, whole or not at all."""
+    import json
+
+    from featuregeom.atomic import replacing
+
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path

@@ -16,9 +16,9 @@ __all__ = ["Match", "greedy", "match_eigenspaces"]
 Floats = NDArray[np.float64]
 
 _ORTHOGONAL = 1e-12
-"""Largest overlap (a sum of squared cosines) of orthogonal eigenspaces, which are no match: angles a millionth of a radian
-from a right one. Parts of direct sums of 8 and 40 pentagons, rotated at random, overlap by 2e-27 at most, by 4e-27 in
-float32."""
+"""Largest overlap (a sum of squared cosines) of orthogonal eigenspaces, which are no match: angles a millionth of a
+radian from a right one. Parts of direct sums of 8 and 40 pentagons, rotated at random, overlap by 2e-27 at most, in
+float32 by 4e-27."""
 
 
 @summarised

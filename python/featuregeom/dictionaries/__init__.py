@@ -1,8 +1,10 @@
 """Trained dictionaries: whether a matrix differs from random, and what it holds beyond its spectrum."""
 
+from featuregeom.dictionaries.autoencoder import Autoencoder, read_autoencoder
 from featuregeom.dictionaries.circle import Shape, shape
 from featuregeom.dictionaries.comparing import Comparison, compare
 from featuregeom.dictionaries.density import WeightedCapacity, read_density, weighted_capacity
+from featuregeom.dictionaries.examination import Examination, examine
 from featuregeom.dictionaries.families import Families, families
 from featuregeom.dictionaries.groups import SpectralGroups, spectral_groups
 from featuregeom.dictionaries.interference import Interference, interference
@@ -23,7 +25,9 @@ __all__ = [
     "NAMED",
     "SENTENCES",
     "Antipodes",
+    "Autoencoder",
     "Comparison",
+    "Examination",
     "Families",
     "Interference",
     "Matching",
@@ -37,12 +41,14 @@ __all__ = [
     "antipodes",
     "by_layers",
     "compare",
+    "examine",
     "expected_max_cosine",
     "families",
     "frame_potential_p",
     "interference",
     "layers_of",
     "match",
+    "read_autoencoder",
     "read_density",
     "readout",
     "related_latents",

@@ -13,7 +13,7 @@ from featuregeom.arguments import number_between
 from featuregeom.dictionaries.one_to_one import checked, unit
 from featuregeom.errors import ShapeError
 from featuregeom.features import Features
-from featuregeom.pairs import significant
+from featuregeom.pairs import SignificantPairs, significant
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
@@ -265,7 +265,13 @@ def antipodes(E: Any, W: Any, *, num_threads: int | None = None) -> Antipodes:
 
 
 def related_latents(
-    E: Any, W: Any, q: float = 0.01, *, seed: int = 0, num_threads: int | None = None
+    E: Any,
+    W: Any,
+    q: float = 0.01,
+    *,
+    seed: int = 0,
+    written: SignificantPairs | None = None,
+    num_threads: int | None = None,
 ) -> RelatedLatents:
     """Find copies, splits and opposites among latents, with a false discovery rate.
 
@@ -285,6 +291,8 @@ def related_latents(
         False discovery rate on either side, between 0 and 1.
     seed, num_threads
         As in `pairs.significant`.
+    written : SignificantPairs, optional
+        Those of `W` at the rate `q`; computed when not given.
 
     Returns
     -------
@@ -316,7 +324,8 @@ def related_latents(
     """
     encoder, decoder = _both(E, W, num_threads)
     q = number_between("q", q, 0, 1)
-    written = significant(decoder, q, seed=seed, num_threads=num_threads)
+    if written is None:
+        written = significant(decoder, q, seed=seed, num_threads=num_threads)
     read = significant(encoder, q, seed=seed, num_threads=num_threads)
     n = np.int64(encoder.n)
     signs = {int(key): bool(sign > 0) for key, sign in zip(read.i * n + read.j, read.cosine, strict=True)}

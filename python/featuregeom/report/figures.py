@@ -20,6 +20,7 @@ from featuregeom.wording import number, plural
 __all__ = [
     "Figure",
     "axis",
+    "bars",
     "line",
     "matrix_figures",
     "numbers",
@@ -339,7 +340,7 @@ def _capacities(features: Mapping[str, NDArray[Any]], m: int) -> Figure:
         f"here {number(D.mean(), 3)}). A spike means that many features have the same capacity."
     )
     traces = [
-        _bars(edges, np.histogram(D, edges)[0], "features", "D"),
+        bars(edges, np.histogram(D, edges)[0], "features", "D"),
         _outline(edges, expected),
     ]
     layout = {"xaxis": axis("capacity D"), "yaxis": axis("features"), "bargap": 0}
@@ -357,7 +358,7 @@ def _cosines(row: Mapping[str, Any], picture: Picture) -> Figure:
     if logarithmic:
         expected = np.where(expected >= 0.5, expected, np.nan)
     traces = [
-        _bars(edges, np.where(counts > 0, counts, np.nan), "pairs", "cos"),
+        bars(edges, np.where(counts > 0, counts, np.nan), "pairs", "cos"),
         _outline(edges, expected),
     ]
     caption = (
@@ -371,7 +372,8 @@ def _cosines(row: Mapping[str, Any], picture: Picture) -> Figure:
     return Figure("cosines", "Cosines between features", caption, traces, layout)
 
 
-def _bars(edges: Floats, counts: NDArray[Any], name: str, what: str) -> Trace:
+def bars(edges: Floats, counts: NDArray[Any], name: str, what: str) -> Trace:
+    """Give the bars of a histogram; heights that are NaN are not drawn."""
     middle, width = (edges[:-1] + edges[1:]) / 2, edges[1:] - edges[:-1]
     return {
         "type": "bar", "name": name,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CONFIGURATIONS", "parse_config", "read_config"]
+__all__ = ["CONFIGURATIONS", "neuronpedia_link", "parse_config", "read_config"]
 
 CONFIGURATIONS = ("cfg.json", "config.json", "hyperparams.json")
 """What it is called, in the order in which it is looked for."""
 
 _MAX_BYTES = 10_000_000
 """Longest configuration that is read."""
+
+_NEURONPEDIA = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -57,3 +61,27 @@ def parse_config(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}
+
+
+def neuronpedia_link(folders: Sequence[Path]) -> str:
+    """Give the address of a dictionary's descriptions, to which ``/`` and the index of a feature are added.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Where its weights are.
+
+    Returns
+    -------
+    str
+        Empty unless there is one folder, whose configuration has the name of the dictionary on Neuronpedia.
+    """
+    if len(folders) != 1:
+        return ""
+    config = read_config(folders[0])
+    metadata = config.get("metadata")
+    for held in (config, metadata if isinstance(metadata, dict) else {}):
+        known: Any = held.get("neuronpedia_id")
+        if isinstance(known, str) and _NEURONPEDIA.fullmatch(known):
+            return f"https://www.neuronpedia.org/{known}"
+    return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from featuregeom.errors import ParameterError
-from featuregeom.labels import Labels, as_labels, read_labels
+from featuregeom.labels import as_labels, read_labels
 from featuregeom.sources import Reader, TensorInfo
-from featuregeom.sources.sidecar import read_config
+from featuregeom.sources.sidecar import neuronpedia_link
 from featuregeom.sources.vocabulary import lists_tokens, read_vocabularies
 
 __all__ = ["UNNAMED", "Given", "Naming", "digest", "name_features"]
@@ -24,8 +23,6 @@ Given = str | Path | Sequence[str | None] | Mapping[str, Any] | None
 
 _LISTED = 8
 """Most matrices that an error lists."""
-
-_NEURONPEDIA = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def name_features(reader: Reader, chosen: Sequence[TensorInfo], given: Given) ->
     """
     named = _given(chosen, given)
     folders = list(dict.fromkeys(file.parent for file in reader.files))
-    link = _link(folders)
+    link = neuronpedia_link(folders)
     vocabularies: list[tuple[Path, tuple[str, ...]]] | None = None
     for info in chosen:
         if info.name in named:
@@ -155,16 +152,3 @@ def _counts(count: int, chosen: Sequence[TensorInfo], wrong: Sequence[TensorInfo
         f"{count} labels are given for all {len(chosen)} matrices, but {held}{more}: say which matrix they are for, "
         f"{advice} (--labels 'PATTERN=FILE', labels={{'PATTERN': ...}}), or choose it with --include"
     )
-
-
-def _link(folders: Sequence[Path]) -> str:
-    """Give the address of a dictionary's descriptions, where one configuration beside its weights has it."""
-    if len(folders) != 1:
-        return ""
-    config = read_config(folders[0])
-    metadata = config.get("metadata")
-    for held in (config, metadata if isinstance(metadata, dict) else {}):
-        known: Labels | Any = held.get("neuronpedia_id")
-        if isinstance(known, str) and _NEURONPEDIA.fullmatch(known):
-            return f"https://www.neuronpedia.org/{known}"
-    return ""
