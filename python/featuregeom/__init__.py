@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from featuregeom.analysis import Analysis
     from featuregeom.report.page import write_page
     from featuregeom.report.recording import write_recording
-    from featuregeom.survey import analyze, describe, estimate, load
+    from featuregeom.survey import analyze, compare_sources, describe, estimate, load
 
 __all__ = [
     "Analysis",
@@ -51,6 +51,7 @@ __all__ = [
     "analyze",
     "blocks",
     "codes",
+    "compare_sources",
     "comparison",
     "describe",
     "dictionaries",
@@ -86,6 +87,7 @@ _HOMES = {
     "Analysis": "analysis",
     "__version__": "_core",
     "analyze": "survey",
+    "compare_sources": "survey",
     "describe": "survey",
     "estimate": "survey",
     "load": "survey",

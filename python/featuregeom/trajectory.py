@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,8 @@ class Trajectory:
         Passed to `spectra.spectrum`.
     num_threads : int, optional
         Threads to use; by default ``RAYON_NUM_THREADS`` or all.
+    progress : callable, optional
+        Called with checkpoints done and in all.
 
     Attributes
     ----------
@@ -166,6 +168,7 @@ class Trajectory:
         *,
         tolerance: float | None = None,
         num_threads: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         try:
             T = len(checkpoints)
@@ -205,6 +208,8 @@ class Trajectory:
                 matches.append(match_eigenspaces(before, now))
                 subspaces.append(top_subspaces(before, now))
             before, masses_before = now, masses
+            if progress is not None:
+                progress(t + 1, T)
         total = capacity.sum(axis=1)
         saturation = np.divide(total, rank, out=np.full(T, np.nan), where=rank > 0)
         fields = (

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from featuregeom.cli import codes, formation, plateaus, regions, sae, schemes, survey, toys
+from featuregeom.cli import changes, codes, formation, plateaus, regions, sae, schemes, survey, toys
 
 __all__ = ["app", "main"]
 
@@ -52,6 +52,8 @@ for command in (
     codes.codes,
     formation.train_demo,
     sae.sae,
+    changes.compare,
+    changes.trajectory,
 ):
     app.command()(command)
 app.add_typer(regions.app, name="regions")

@@ -6,6 +6,7 @@ from featuregeom.dictionaries.comparing import Comparison, compare
 from featuregeom.dictionaries.density import WeightedCapacity, read_density, weighted_capacity
 from featuregeom.dictionaries.examination import Examination, examine
 from featuregeom.dictionaries.families import Families, families
+from featuregeom.dictionaries.family_changes import FamilyChanges, family_changes
 from featuregeom.dictionaries.groups import SpectralGroups, spectral_groups
 from featuregeom.dictionaries.interference import Interference, interference
 from featuregeom.dictionaries.layers import by_layers, layers_of
@@ -29,6 +30,7 @@ __all__ = [
     "Comparison",
     "Examination",
     "Families",
+    "FamilyChanges",
     "Interference",
     "Matching",
     "Readout",
@@ -44,6 +46,7 @@ __all__ = [
     "examine",
     "expected_max_cosine",
     "families",
+    "family_changes",
     "frame_potential_p",
     "interference",
     "layers_of",

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from featuregeom.arguments import integer, number_between
 from featuregeom.comparison import TopSubspaces, on_frame_side, top_subspaces
+from featuregeom.dictionaries.families import families as families_of
+from featuregeom.dictionaries.family_changes import FamilyChanges, family_changes
 from featuregeom.dictionaries.matching import Matching, match
 from featuregeom.dictionaries.one_to_one import checked, unit
 from featuregeom.features import Features
@@ -33,6 +35,9 @@ _MOST_DRAWS = 20
 
 _ROUNDING = 4
 """Units of the coarser type up to which a direction or a norm has not changed."""
+
+_SCALED = 5e-3
+"""Median change of norms below which the sentence does not mention it: it writes three digits."""
 
 _CHUNK = 1 << 22
 """Numbers that are widened at a time: 32 MiB."""
@@ -65,6 +70,8 @@ class Comparison:
         NaN for fewer than three.
     matching : Matching
         The one-to-one matching and its null.
+    families : FamilyChanges or None
+        Families kept, lost and born, where they were asked for.
     """
 
     same: bool
@@ -80,6 +87,7 @@ class Comparison:
     cka: float
     cka_null: float
     matching: Matching
+    families: FamilyChanges | None = None
 
     @property
     def n_kept(self) -> int:
@@ -117,11 +125,15 @@ class Comparison:
         if self.n_changed:
             degrees = np.degrees(np.median(self.angle[self.changed]))
             who = "all" if self.n_changed == self.n_kept else f"{self.n_changed:,}"
-            parts[0] += f", {who} of them changed (turned by {degrees:.3g} degrees, the median)"
+            ratio = float(np.median(self.norm_ratio[self.changed]))
+            scaled = f"; norms times {ratio:.3g}" if abs(ratio - 1) > _SCALED else ""
+            parts[0] += f", {who} of them changed (turned by {degrees:.3g} degrees, the median{scaled})"
         elif self.n_kept:
             parts[0] += ", none of them changed"
         parts.append(f"{len(self.lost):,} lost" if len(self.lost) else "none lost")
         parts.append(f"{len(self.born):,} born" if len(self.born) else "none born")
+        if self.families is not None:
+            parts.append(f"families: {self.families}")
         return "; ".join(parts)
 
     def __repr__(self) -> str:
@@ -145,6 +157,7 @@ def compare(
     q: float = 0.01,
     *,
     same: bool | None = None,
+    families: bool = False,
     k: int = 64,
     seed: int = 0,
     num_threads: int | None = None,
@@ -165,6 +178,8 @@ def compare(
     same : bool, optional
         Whether features of one index belong together. By default they do where the shapes are equal and most kept pairs
         of the matching have one index.
+    families : bool
+        Whether families (`dictionaries.families`) of both are found and compared, at the rate `q`.
     k : int
         Candidates, as in `match`.
     seed : int
@@ -185,7 +200,8 @@ def compare(
 
     Notes
     -----
-    Costs what `match` costs, with up to 20 draws for sets of a few features, and two eigendecompositions.
+    Costs what `match` costs, with up to 20 draws for sets of a few features, two eigendecompositions, and the families
+    of both where they are asked for.
 
     What it does not show. A feature that is "lost" may be there as the sum of two: it has no partner of its own. Kept
     is about directions, not about what they do. Eigenvectors are compared as spans of the leading ones only: a single
@@ -258,7 +274,15 @@ def compare(
         cka=cka,
         cka_null=null,
         matching=found,
+        families=_families(first, second, pairs, q, seed, num_threads) if families else None,
     )
+
+
+def _families(
+    A: Features, B: Features, pairs: Indices, q: float, seed: int, num_threads: int | None
+) -> FamilyChanges:
+    first, second = (families_of(each, q=q, seed=seed, num_threads=num_threads) for each in (A, B))
+    return family_changes(first, second, pairs)
 
 
 def _limit(cosine: Floats, null: Floats, n_draws: int, q: float) -> float:

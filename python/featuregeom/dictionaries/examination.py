@@ -49,6 +49,17 @@ _KINDS = {
 """What the kinds of related latents are called, one and many."""
 
 
+_FAMILIES = {
+    "copies": ("set of copies", "sets of copies"),
+    "antipodes": ("line with both ends", "lines with both ends"),
+    "geometry": ("named shape", "named shapes"),
+    "simplex": ("set of equal angles", "sets of equal angles"),
+    "circle": ("circle", "circles"),
+    "cluster": ("cluster", "clusters"),
+}
+"""What the kinds of families are called, one and many."""
+
+
 @dataclass(frozen=True, eq=False)
 class Examination:
     """What the weights of a sparse autoencoder say; ``str`` says it in sentences.
@@ -162,12 +173,14 @@ class Examination:
             return f"No densities lie beside the weights, so which latents are dead is not known.{zero}"
         if not len(dead):
             return f"Each of the {number(self.n)} latents was active at some token.{zero}"
-        return f"{number(len(dead))} of {number(self.n)} latents were never active: dead.{zero}"
+        were = "was" if len(dead) == 1 else "were"
+        return f"{number(len(dead))} of {number(self.n)} latents {were} never active: dead.{zero}"
 
     def _families(self) -> str:
         if not len(self.families):
             return "No families: no latents belong together beyond what the spectrum of the decoder gives."
-        counts = [f"{number(count)} of {kind}" for kind, count in self.families.counts().items() if count]
+        found = self.families.counts().items()
+        counts = [f"{number(count)} {_FAMILIES[kind][count > 1]}" for kind, count in found if count]
         members = len(np.unique(np.concatenate(self.families.members)))
         many = plural(len(self.families), "family", "families")
         return f"{many} with {plural(members, 'latent')}: {', '.join(counts)}."

@@ -19,6 +19,7 @@ from featuregeom.null_model import expected_saturation, null_dimensions
 from featuregeom.pairs import Pairs, SignificantPairs, significant, sweep
 from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
+from featuregeom.wording import plural
 
 __all__ = ["NAMED", "SENTENCES", "Verdict", "verdict"]
 
@@ -106,7 +107,7 @@ class Verdict:
             parts = []
             if self.n_pairs:
                 parts.append(
-                    f"{self.n_pairs:,} pairs that its spectral measures do not explain "
+                    f"{plural(self.n_pairs, 'pair')} that its spectral measures do not explain "
                     f"({self.pairs.n_positive:,} alike, {self.pairs.n_negative:,} opposite)"
                 )
             if self.n_localised:

@@ -23,6 +23,9 @@ BINS = 60
 MEMBERS = 16
 """Most members of a family that a row names."""
 
+_INDICES = ("latent", "antipode", "family")
+"""Columns that hold numbers of latents and families."""
+
 NEAR_RANDOM = (
     "Autoencoders whose decoder was never trained reach scores near those of trained ones, so this comes first. Each "
     "test beside what random directions, or random features with the same spectrum, give."
@@ -48,23 +51,19 @@ def autoencoder_sheet(found: Examination, name: str, provenance: Mapping[str, An
     said = found.sentences()
     latents = found.to_frame()
     sections = [
-        Section("Is the decoder random?", (said["verdict"], NEAR_RANDOM), table=_verdict(found)),
-        Section("Families", (said["families"], _FAMILIES), table=_families(found)),
+        Section("Is the decoder random?", (NEAR_RANDOM,), table=_verdict(found)),
+        Section("Families", (_FAMILIES,), table=_families(found)),
     ]
     if found.related is not None:
-        sections.append(
-            Section("Copies, splits and antipodes", (said["related"], _RELATED), table=_related(found))
-        )
+        sections.append(Section("Copies, splits and antipodes", (_RELATED,), table=_related(found)))
     if found.readout is not None:
-        sections.append(
-            Section("Encoder against decoder", (said["encoder"], said["cross-talk"]), tuple(_readout(found)))
-        )
-    sections.append(Section("Dead latents and density", *_density(found, said)))
+        sections.append(Section("Encoder against decoder", (_CROSS_TALK,), tuple(_readout(found))))
+    sections.append(Section("Dead latents and density", *_density(found)))
     worth = latents.sort_values(
         ["heard_from_others", "latent"], ascending=[False, True], na_position="last"
     ).drop(columns=[] if found.autoencoder.link else ["link"])
     sections.append(
-        Section("The latents", ("Those that hear the others loudest come first.",), table=worth.round(6))
+        Section("The latents", ("Those that hear the others loudest come first.",), table=_numbered(worth))
     )
     decoder = found.autoencoder.decoder
     return Sheet(
@@ -82,10 +81,21 @@ _FAMILIES = (
     "copies, antipodes, a named shape, a circle, or a cluster without a shape that was shown. It is no meaning yet."
 )
 
+_CROSS_TALK = (
+    "A latent that reads where it writes has a cosine near 1. Cross-talk is what it reads of the others besides, which "
+    "more latents than dimensions cannot avoid; a latent that hardly reads itself hears all others loudly."
+)
+
 _RELATED = (
     "Two latents are copies where they read and write alike, splits where they write alike and read differently, "
     "opposites where both are opposite: two ends of one axis."
 )
+
+
+def _numbered(latents: pd.DataFrame) -> pd.DataFrame:
+    """Give numbers of latents as text, and none where there is none."""
+    numbered = {key: latents[key].map(lambda at: str(at) if at >= 0 else "") for key in _INDICES}
+    return latents.assign(**numbered).round(6)
 
 
 def _verdict(found: Examination) -> pd.DataFrame:
@@ -174,14 +184,14 @@ def _readout(found: Examination) -> list[Figure]:
     return figures
 
 
-def _density(found: Examination, said: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[Figure, ...]]:
-    text = tuple(said[key] for key in ("dead", "density") if key in said)
+def _density(found: Examination) -> tuple[tuple[str, ...], tuple[Figure, ...]]:
     density, dead = found.autoencoder.density, found.dead
     if density is None or dead is None or not density.any():
-        return text, ()
+        return (found.sentences()["dead"],), ()
+    text: tuple[str, ...] = ()
     if len(dead):
         some = ", ".join(map(str, dead[:MEMBERS].tolist())) + (" ..." if len(dead) > MEMBERS else "")
-        text = (*text, f"Never active: {some}.")
+        text = (f"Never active: {some}.",)
     logs = np.log10(density[density > 0])
     counts, edges = np.histogram(logs, bins=BINS)
     figure = Figure(

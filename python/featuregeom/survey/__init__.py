@@ -1,9 +1,23 @@
 """The main job: every matrix of a source, measured one after another into three tables and a page."""
 
 from featuregeom.analysis import Analysis
+from featuregeom.survey.checkpoints import Checkpoints, read_checkpoints
 from featuregeom.survey.job import analyze
 from featuregeom.survey.plan import Description, Estimate, describe, estimate
 from featuregeom.survey.store import load
+from featuregeom.survey.two_sources import SourceComparison, compare_sources
 
-__all__ = ["Analysis", "Description", "Estimate", "analyze", "describe", "estimate", "load"]
+__all__ = [
+    "Analysis",
+    "Checkpoints",
+    "Description",
+    "Estimate",
+    "SourceComparison",
+    "analyze",
+    "compare_sources",
+    "describe",
+    "estimate",
+    "load",
+    "read_checkpoints",
+]
 __dir__ = __all__.copy
