@@ -12,8 +12,9 @@ from featuregeom import _core
 from featuregeom.arguments import integer, number_between
 from featuregeom.features import Features, as_features
 from featuregeom.pairs.cross_fit import Coordinates, coordinates_of
-from featuregeom.spectra import Measures, Spectrum, measures, of_operator
+from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
+from featuregeom.spectra.decomposition import of_operator
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:

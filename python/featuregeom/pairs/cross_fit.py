@@ -22,7 +22,8 @@ from featuregeom import _core
 from featuregeom.features import Features, as_features
 from featuregeom.frames.rows import EPSILON
 from featuregeom.random_directions import null_dimensions
-from featuregeom.spectra import Spectrum, measures, of_operator
+from featuregeom.spectra import Spectrum, measures
+from featuregeom.spectra.decomposition import of_operator
 from featuregeom.summary import summarised
 
 __all__ = [
