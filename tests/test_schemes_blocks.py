@@ -177,7 +177,7 @@ def test_many_blocks_left_out_and_refused():
     scaled = X.copy()
     scaled[np.flatnonzero(labels == 0)[0]] *= 1.5
     assert fg.schemes.detect_blocks(scaled, labels).names[0] == ""
-    with pytest.raises(ShapeError, match="one a feature"):
+    with pytest.raises(ShapeError, match="one per feature"):
         fg.schemes.detect_blocks(X, labels[1:])
     with pytest.raises(ParameterError, match="block 2 has no features"):
         fg.schemes.detect_blocks(X, np.where(labels == 2, -1, labels))

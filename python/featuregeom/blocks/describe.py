@@ -1,4 +1,4 @@
-"""What given blocks of features are, one by one or small ones of one size together."""
+"""The dimension, tightness, bounds and name of given blocks: one by one, or many small ones of one size at once."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def describe_blocks(
 
 
 def _of_one_size(features: Features, index: NDArray[np.int64], num_threads: int | None) -> list[Block]:
-    """Describe blocks of as many features each, shape (b, n)."""
+    """Describe b blocks of n features each; `index` has shape (b, n)."""
     rows = features.widened(index.ravel()).reshape(*index.shape, features.m)
     size = np.abs(rows).max(axis=(1, 2))
     if not (size.min() >= _SMALL and size.max() <= 1 / _SMALL):

@@ -27,7 +27,8 @@ __all__ = ["Finding", "Verification", "verify"]
 
 
 _MOST_WORK = 2**41
-"""Above so many products of numbers, in r^2 / 2 matrix products, relations are certified by two passes instead."""
+"""Most products of numbers, in r^2 / 2 matrix products, by which relations are certified; beyond it two random passes
+do."""
 
 
 _PRODUCTS = "every product A_i A_j is the sum of p_ij^k A_k, and relations have the valencies stated"
@@ -206,7 +207,7 @@ def _apart(cosines: NDArray[np.float64], mode: str) -> Finding:
 def _exceptions(
     cosines: NDArray[np.float64], levels: NDArray[np.float64], nearest: NDArray[np.int64], fields: Fields
 ) -> Finding:
-    """Check that exceptions are ones, and few."""
+    """Check that the listed exceptions are the pairs that differ from the relations, and few."""
     i, j, label = fields["exceptions"].T
     n = len(cosines)
     most, nearer = policy.MOST_EXCEPTIONS, policy.CLEARLY_NEARER
@@ -236,7 +237,7 @@ def _spread(worst: float, stated: float, slack: float, where: str = "") -> Findi
 
 
 def _explained(eta2: float, certificate: dict[str, Any], slack: float) -> Finding:
-    """Check the stated eta^2, and that it is enough. For a scheme with a name, the name's own check decides that."""
+    """Check the stated eta^2, and that it is large enough, which for a named scheme the check of its name decides."""
     stated, named = certificate["eta2"], bool(certificate["name"])
     if not np.isfinite(eta2) or stated is None:
         what = f"one level: cosines deviate by at most {policy.ONE_LEVEL}, or have a name"

@@ -23,7 +23,7 @@ __all__ = ["FORMAT", "certify", "load_certificate", "save_certificate"]
 
 _EXACT_POINTS = 1024
 _EXACT_WORK = 2**43
-"""Up to so many points and operations, r^2 n^3 for r relations, all products are compared: some seconds."""
+"""Most points, and most operations r^2 n^3 for r relations, up to which all products are compared: some seconds."""
 
 
 def certify(
@@ -65,7 +65,7 @@ def certify(
     Notes
     -----
     The field ``proof`` says how far the relations were checked here: up to 1024 points all products are compared
-    entry by entry (`check` with ``exact=True``), unless r relations are so many that r^2 n^3 exceeds 2^43. Else they
+    entry by entry (`check` with ``exact=True``), unless r^2 n^3 exceeds 2^43 for r relations. Else they
     are certified by two passes, with the probability of error and the seed stated.
     """
     numbers, valencies = detection.intersection_numbers, detection.valencies
@@ -198,7 +198,7 @@ def _proven(relations: NDArray[np.int64], numbers: NDArray[np.int64], seed: int)
 
 
 def _tolerance(detection: Detection, seed: int) -> float:
-    """Find a tolerance with which detection gives the name: its default, but where the residual is larger."""
+    """Find a tolerance with which detection gives the name: the default, or more where the residual is larger."""
     if not detection.name or not detection.residual > policy.TOLERANCE:
         return policy.TOLERANCE
     if detection.cosines is not None:

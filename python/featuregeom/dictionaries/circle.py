@@ -22,7 +22,7 @@ SMALLEST_SET, LARGEST_SET = 5, 256
 """Rows of a set that is tested. Four rows have three cyclic orders, so any is good; the search costs s^3."""
 
 _HITS = 20
-"""A test ends once so many random sets are as good: its p-value is then known to a fifth of itself (one sigma)."""
+"""Random sets as good as the rows at which a test ends: its p-value is then known to a fifth of itself (one sigma)."""
 
 _ROUNDING = 1e-7
 """Principal axes shorter than this share of the longest are left out: rounding of float32 input."""

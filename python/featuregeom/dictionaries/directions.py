@@ -17,7 +17,8 @@ _SAME = 0.9
 """Least absolute cosine of copies: versions of one direction, each with noise of a third of its norm. Choice."""
 
 _ROUNDINGS = 64.0
-"""Cosines of equal directions are 1 up to so many roundings: a float32 row of 4096 entries stays within ten."""
+"""Limit on the distance of the cosine of equal directions from 1, in roundings of the input: a float32 row of 4096
+entries stays within ten."""
 
 
 @summarised
@@ -97,9 +98,10 @@ def chance_of_cosine(cosine: float, n: int, dims: float) -> float:
 
 
 def chance_of_tree(cosine: float, size: int, n: int, dims: float) -> float:
-    r"""Bound the chance that so many of n random directions hang together by absolute cosines this large.
+    r"""Bound the chance that random directions hang together by absolute cosines this large.
 
-    The expected number of trees of s - 1 such links; along a tree the cosines of random directions are independent:
+    The expected number of trees that join s of the n directions by s - 1 links; along a tree
+    the cosines of random directions are independent:
 
     .. math:: \frac{n^s s^{s-2}}{s!} \, P(|c| \ge \text{cosine})^{s-1}
 

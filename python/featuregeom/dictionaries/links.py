@@ -23,15 +23,15 @@ LARGEST = 512
 """Features of the largest family."""
 
 _DOMINANT = 10.0
-"""Eigenvalues above so many times the median one dominate: one dimension times 1000, or a common mean of three norms,
-hides all planted shapes from links by cosine, and none once these are projected out."""
+"""Least ratio to the median eigenvalue of one that dominates the spectrum: one dimension times 1000, or a common mean
+of three norms, hides all planted shapes from links by cosine, and none once these are projected out."""
 
 _DEEPEST = 2.0
 """Links by z are kept down to the least significant one over this: families stand apart by less, and shorter lists are
 five times as fast."""
 
 _ROUNDING = 64.0
-"""Features of which less than so many roundings of their norm is left beside the dominant eigenspaces have no direction
+"""Roundings of its norm that a feature must keep beside the dominant eigenspaces; with less it has no direction
 there."""
 
 Link = Literal["z", "cosine", "projected"]
@@ -248,7 +248,7 @@ def _nearest(
 
 
 def _beside(own: Coordinates, dominant: int) -> Features:
-    """Features along the other eigenvectors; those that are nothing there become zero, and have no neighbours."""
+    """Project features on the eigenvectors that do not dominate; those with nothing left become zero."""
     axes = np.ascontiguousarray(own.spectrum.vectors[:, dominant:])
     least = _ROUNDING * EPSILON[own.features.dtype]
     rows = np.empty(

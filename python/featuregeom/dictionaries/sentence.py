@@ -57,7 +57,7 @@ class Verdict:
         Features localised beyond the spectrum.
     gathered : tuple of ndarray of int64
         The groups whose members are localised in eigenspaces of the other features too: a feature that is longer than
-        others is an eigenvector of its own. Groups beyond the cost of so many eigendecompositions are left out.
+        others is an eigenvector of its own. Groups that would cost more eigendecompositions than that are left out.
     spectrum_p : float
         p-value of the spread of the spectrum among random directions with the same norms, see `frame_potential_p`.
     eigenvalues_above, eigenvalues_below : int

@@ -48,7 +48,7 @@ class Batch:
 
 
 def check_batches(batches: Any) -> Iterable[Any]:
-    """Refuse what is one batch, or no batches at all."""
+    """Refuse a single batch, and objects that are no iterable of batches."""
     import torch
 
     single = isinstance(batches, (Mapping, torch.Tensor, str)) or hasattr(batches, "__array__")

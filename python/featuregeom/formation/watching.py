@@ -44,7 +44,7 @@ class Calls:
     _times: dict[str, int] = field(default_factory=dict)
 
     def take(self, found: LinearMap, given: torch.Tensor, out: torch.Tensor) -> None:
-        """Take one call down."""
+        """Note one call of a linear map."""
         from torch.autograd.graph import get_gradient_edge
 
         if not out.requires_grad:
@@ -100,7 +100,7 @@ class Watch:
         return plain in self.names or plain.rpartition(".")[0] in self.names
 
     def check(self, keys: set[str], called: set[str]) -> None:
-        """Refuse what gave no moments, though it was asked for.
+        """Raise an error for maps that were asked for by name and gave no moments.
 
         Parameters
         ----------

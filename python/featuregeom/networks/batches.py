@@ -43,7 +43,7 @@ def placing(model: torch.nn.Module, device: Any) -> Callable[[Any], Any]:
 
 
 def cut(data: Any, size: int) -> tuple[Iterator[Any], int]:
-    """Cut what is no iterable of batches; give the number of inputs, too (0 where it is not known)."""
+    """Cut inputs into batches unless they are batches already; also give their number (0 where it is not known)."""
     import torch
 
     arrays = (np.ndarray, torch.Tensor)

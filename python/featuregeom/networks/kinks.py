@@ -1,4 +1,4 @@
-"""Functions that are zero where an operation bends, one row an input."""
+"""Functions that are zero where an operation bends, one row per input."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ __all__ = ["check_module", "eager"]
 
 
 def check_module(model: Any) -> None:
-    """Refuse what is no torch module, or is one whose forward nobody can watch.
+    """Refuse objects that are no torch module, and modules whose forward cannot be watched.
 
     Raises
     ------

@@ -215,7 +215,7 @@ class Recorder:
     def after(
         self, operation: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
     ) -> None:
-        """Look at what an operation gave: what is no layer and not affine in the data, and comparisons of the data.
+        """Note operations that are neither layers nor affine in the data, and comparisons of the data.
 
         What these choose between is piecewise, as in ``where(x > 0, x, 0)``.
         """

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 __all__ = ["close", "largest", "splits"]
 
 _SOME = 16
-"""Inputs of a batch that run again, at most; in two halves, whose means differ by half a standard deviation."""
+"""Inputs of a batch that run again, at most: in two halves, whose means differ by half a standard deviation."""
 
 _FEW = 32
-"""Inputs of a batch, at most, of which a third part runs; of more, the two hold each a fourth at most, and apart."""
+"""Largest batch of which a third part runs again, made of some inputs of both halves. In larger ones each half is
+less than a fourth of the batch."""
 
 _ROUNDING = 1000.0
 """Limit on the difference of two batchings, in units of the type's rounding and of the layer's largest value.

@@ -115,7 +115,7 @@ def along(
         linear or convolution layer) straight into a bend. Elsewhere, after a BatchNorm say, a neuron that would be
         zero on the whole way if it were not for rounding has signs by chance.
     max_pieces : int
-        Stop with an error beyond so many.
+        More pieces than this are an error.
 
     Returns
     -------
@@ -220,7 +220,7 @@ class _Breaks:
         self._codes: list[tuple[Floats, NDArray[np.bool_]]] = []
 
     def cut(self, values: Floats, summed: Floats) -> None:
-        """Add the places where a column of values, one row a breakpoint, affine between them, changes sign.
+        """Add the places where a column of values, one row per breakpoint, affine between them, changes sign.
 
         `summed` are the sizes of what was added up to make each value, 0 where they are not known.
         """
@@ -259,7 +259,7 @@ class _Breaks:
         self._codes.append((self.at[:-1], (1 - part) * known[piece] + part * known[piece + 1] > 0))
 
     def codes(self) -> list[NDArray[np.bool_]]:
-        """Give the bits of each layer on all pieces, one row a piece."""
+        """Give the bits of each layer on all pieces, one row per piece."""
         # What cut a layer is still there, so a piece has the bits of the one that it was cut from.
         return [bits[np.searchsorted(at, self.at[:-1], side="right") - 1] for at, bits in self._codes]
 

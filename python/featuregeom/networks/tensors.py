@@ -23,7 +23,7 @@ def check_tensor(value: Any, where: str) -> None:
     Parameters
     ----------
     value : object
-        Anything; what is no tensor passes, and torch is not imported for it.
+        Anything; other objects than tensors pass, and torch is not imported for them.
     where : str
         What the error calls it.
 

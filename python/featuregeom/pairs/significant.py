@@ -128,7 +128,7 @@ def significant(
     k : int
         Pairs of either sign to list of each feature.
     n_parts : int, optional
-        The features are split into so many parts at random, and a pair is held against the eigenspaces of parts that
+        The features are split into this many parts at random, and a pair is held against the eigenspaces of parts that
         it is not in. By default 16, of which 4 are left out at a time; 9, of which 3 are, where m > 1024 or n >= 8 m;
         4, of which 2 are, where m > 2048; 1, all features, where n >= 64 m.
     n_draws : int, optional

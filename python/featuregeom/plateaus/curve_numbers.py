@@ -1,4 +1,4 @@
-"""The numbers of response curves: arrays of shape (P, L), one curve a row, sorted in alpha, NaN after its end.
+"""The numbers of response curves: arrays of shape (P, L), one curve per row, sorted in alpha, NaN after its end.
 
 Between points a curve is its chord: crossings are interpolated, areas are trapezoids, slopes are of chords and so
 never above the steepest slope of the curve itself.

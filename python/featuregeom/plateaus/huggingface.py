@@ -79,7 +79,7 @@ def layers(model: torch.nn.Module) -> tuple[str, str]:
 
 
 def read_sentences(path: Path) -> list[str]:
-    """Read one sentence a line, empty lines left out; SourceError if the file cannot be read."""
+    """Read one sentence per line, empty lines left out; SourceError if the file cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -106,7 +106,7 @@ def count_linear_regions(
     sharp : float
         See `stable_boundaries`.
     max_pieces : int
-        Stop with an error beyond so many regions on one path.
+        More regions than this on one path are an error.
 
     Returns
     -------

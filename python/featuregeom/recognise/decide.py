@@ -61,7 +61,7 @@ def decide(
     refinements: int = policy.REFINEMENTS,
     seed: int = 0,
 ) -> Verdict:
-    """Judge distinct directions.
+    """Decide which scheme some distinct directions carry, and which geometry they are.
 
     Parameters
     ----------
@@ -348,7 +348,7 @@ def _scheme(
 
 
 def _few(cosines: NDArray[np.float64]) -> bool:
-    """Say whether chance makes schemes of so many features. Of an antipodal set half were free."""
+    """Say whether chance makes schemes of this number of features; in an antipodal set only half of them were free."""
     n = len(cosines)
     antipodal = n <= 2 * policy.NULL_LIMIT and bool((cosines.min(axis=1) <= policy.EXACT_COSINE - 1).all())
     return n <= policy.NULL_LIMIT or antipodal

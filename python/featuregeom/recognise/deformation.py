@@ -22,7 +22,7 @@ Vectors = NDArray[np.float64]
 
 
 def deformed(ideal: Vectors, unit: Vectors) -> bool:
-    """Say whether unit vectors are those of a geometry after something that is no noise, or more noise than is stated.
+    """Say whether a deformation, or more noise than is stated, moved the unit vectors of a geometry.
 
     Parameters
     ----------

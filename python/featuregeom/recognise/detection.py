@@ -102,8 +102,8 @@ class Detection(HasScheme):
         Largest deviation of a cosine from the ideal one of `nearest`; NaN where there is none.
     nearest_relations : ndarray of int64, shape (n, n), or None
         Relations of the geometry that comes nearest, aligned with the points: an exact scheme, whether the cosines
-        support it or not, and even where they resemble it too little for `nearest`. None where no geometry of so many
-        points was tried.
+        support it or not, and even where they resemble it too little for `nearest`. None where no geometry with that
+        number of points was tried.
     dim : int
         Dimension of the geometry; the numerical rank where there is no name.
     rank_of_closure : int or None

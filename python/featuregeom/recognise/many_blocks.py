@@ -118,7 +118,7 @@ def detect_blocks(
     labels = np.asarray(blocks)
     if labels.shape != (features.n,) or labels.dtype.kind not in "iu":
         raise ShapeError(
-            f"blocks must be {features.n} integers, one a feature; got {labels.dtype} {labels.shape}"
+            f"blocks must be {features.n} integers, one per feature; got {labels.dtype} {labels.shape}"
         )
     if labels.min(initial=-1) < -1:
         raise ParameterError(f"blocks must be -1 for features to leave out, or from 0: got {labels.min()}")

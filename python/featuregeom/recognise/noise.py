@@ -62,7 +62,7 @@ def like_noise(cosines: NDArray[np.float64], match: Match) -> bool:
 
 
 def moved_by_noise(cosines: NDArray[np.float64], ideal: NDArray[np.float64], dim: int) -> bool:
-    """Say whether noise of the stated size, and no deformation, makes the ones from the others (`deformation`).
+    """Say whether noise of the stated size explains how features differ from a geometry (see `deformation`).
 
     Parameters
     ----------

@@ -193,7 +193,7 @@ def _refined(
 
 
 def _known_cuts(cosines: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Cut so that as many pairs are in each level as in a geometry of so many points that has a name."""
+    """Cut so that each level has as many pairs as in a named geometry of the same number of points."""
     n = len(cosines)
     ideals = [*catalogue(n), *(family.at(z2) for family in rings(n) for z2 in (1 / 3, heights(cosines)[0]))]
     values = np.sort(cosines[np.triu_indices(n, 1)])

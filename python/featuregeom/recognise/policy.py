@@ -20,14 +20,16 @@ REFINEMENTS = 24
 """Proposals of noisy relations that `detect` refines, a count. Choice: rates of success through noise are tested."""
 
 BLOCK_REFINEMENTS = 4
-"""The same for a block of an analysis, of which there are many. Choice, for time: a fraction of a second a block."""
+"""Proposals of noisy relations that are refined for one block of an analysis, of which there are many. Choice, for
+time: a fraction of a second a block."""
 
 BLOCK_REFINED_POINTS = 32
 """Blocks of more features than this are named from their levels, without refinement. Choice, for time."""
 
 SMALL_BLOCK, SMALL_BLOCK_DIM = 12, 4
-"""Blocks of up to so many features take a millisecond or two, for there may be thousands: one proposal is refined, and
-that in at most so many dimensions, which hold all geometries of so few points whose names need it."""
+"""Features of a small block, at most, and dimensions in which its relations are still refined, at most. There may be
+thousands of such blocks, so each may take a millisecond or two: one proposal is refined. Every geometry of at most 12
+points whose name needs refinement has at most 4 dimensions."""
 
 BATCH_TOLERANCE = 1e-6
 """Sorted cosines of `detect_blocks` that differ by more are of different levels. Choice: float32 rounds to 1e-7."""
@@ -41,10 +43,10 @@ COMPARED_ENTRIES = 2**28
 rest are named one by one. Choice, for time: about half a second."""
 
 DETERMINED_POINTS = 12
-"""Up to so many points symmetric schemes with equal intersection numbers are the same so that a name
-is given once for all. Tested on the geometries of the catalogue (`test_names_of_many_blocks_are_those_of_each`)."""
+"""Points up to which symmetric schemes with equal intersection numbers are the same, so that one name serves all
+blocks that have them. Tested on the geometries of the catalogue (`test_names_of_many_blocks_are_those_of_each`)."""
 
-# What is one direction, and what is no Gram matrix.
+# Equal directions, and the entries of a Gram matrix.
 
 SAME_DIRECTION = 5e-7
 """Features whose cosine is nearer to 1 than this are one direction: an angle of .001. Choice: float32 rounds cosines
@@ -59,8 +61,8 @@ OPPOSITE_VERIFIED = 1e-6
 `SAME_DIRECTION` by the rounding of float32, so that what detection merged is not refused."""
 
 NEAR_DIRECTION, DIRECTIONS_APART = 0.05, 4.0
-"""Up to this angle (radians) features are one direction through noise, where all others are so many times as far apart
-as the widest of them, and every direction is met as often: features that come near each other by chance are not alike
+"""Largest angle (radians) between noisy copies of one direction, and how many times as far apart all other features
+must be. Every direction must also be met equally often, for features that come near each other by chance are no copies
 (`test_directions_that_are_met_twice_through_noise`, `test_neighbours_by_chance_are_not_one_direction`)."""
 
 ASYMMETRY = 1e-6
@@ -74,8 +76,8 @@ NORM_SPREAD = 0.1
 """Largest over least norm within one geometry, less 1. Choice."""
 
 NORM_NOISE = 8.0
-"""Norms may also differ by so many root mean squares of the deviations of cosines. Choice: as `OUTLIER`, for noise
-shifts features along themselves as much as it turns them."""
+"""Limit on the spread of norms, in root mean squares of the deviations of cosines; the larger of this and `NORM_SPREAD`
+is allowed. Choice: as `OUTLIER`, for noise shifts features along themselves as much as it turns them."""
 
 # Rank and support.
 
@@ -100,8 +102,8 @@ FAITHFUL = 1e-9
 # Levels of cosines.
 
 CLEAR_RATIO = 20.0
-"""Gaps between sorted cosines fall into wide and narrow ones where every wide one is at least so many times as wide as
-any narrow one. Choice; tested on continua and on planted levels (`test_naming`, `test_schemes_parts`)."""
+"""Least ratio of the narrowest wide gap between sorted cosines to the widest narrow one, for the wide ones to part
+levels. Choice; tested on continua and on planted levels (`test_naming`, `test_schemes_parts`)."""
 
 CLEAR_WIDTH = 4.0
 """A clear level is narrower than the narrowest wide gap by this factor: many narrow gaps in a row may be no level."""
@@ -123,8 +125,8 @@ EQUAL_COSINES = 1e-14
 """Sorted cosines that differ by no more are equal: never cut apart. Rounding of float64."""
 
 EXACT_RATIO = 1000.0
-"""Levels that are nearer than `EXACT_LEVEL` are two where the gap is so many times as wide as either: rounding of the
-features, in whatever type, spreads levels as it spreads what is one. Choice."""
+"""Least ratio of the gap between two levels to the width of either, where they are nearer than `EXACT_LEVEL`. Rounding
+of the features, in whatever type, spreads levels as it spreads what is one. Choice."""
 
 EXACT_COSINE = 1e-6
 """Deviations of cosines up to this are rounding, of float32. An eigenvalue above it counts for the
@@ -137,15 +139,15 @@ LEAST_GAP = 1e-13
 """Gaps count as no less than this where they are compared by ratio. Rounding."""
 
 SEPARATE_LEVELS = 3.0
-"""Two relations have levels of their own where their means differ by so many standard errors: a one-sided level of
-.0013 for each neighbouring pair."""
+"""Least difference of the mean cosines of two relations, in standard errors, for both to have a level of their own: a
+one-sided level of .0013 for each neighbouring pair."""
 
 LEAST_STEP = 1e-7
-"""And by this at least, without noise: rounding of float32."""
+"""Least difference of the mean cosines of two relations without noise. Rounding of float32."""
 
 LEVELS_BY_GAPS, MOST_EXACT_LEVELS = 12, 511
-"""Noisy cosines are cut at their 1 to so many widest gaps. Choice: a bound of time. Clear ones into at most so many
-levels: with the diagonal, as many classes as a check takes."""
+"""Widest gaps at which noisy cosines are cut, at most (a choice, for time), and levels into which clear ones are cut,
+at most: with the diagonal, 512 classes, which is what a check takes."""
 
 KMEANS_LEVELS, KMEANS_BINS = 10, 200
 """Levels that k-means on the line proposes, at most, and the bins that it runs on. Choice: bounds of time."""
@@ -170,14 +172,15 @@ MOST_CLASSES = 64
 """Classes of noisy relations, at most. Choice: beyond it levels of noise overlap."""
 
 REFINED_SHARE = 4
-"""Only proposals with at most one in so many of `MOST_CLASSES` are refined. Choice: time grows with their square."""
+"""Proposals of more classes than `MOST_CLASSES` divided by this are not refined. Choice: time grows with the square of
+the number of classes."""
 
 CATALOGUE_CLASSES, CATALOGUE_POINTS = 24, 1100
-"""Geometries of the catalogue have at most so many relations, and so many points. Choice: a bound of time and
-memory."""
+"""Relations and points of a geometry of the catalogue, at most. Choice, for time and memory."""
 
 SHAKEN_POINTS, SHAKES = 16, 6
-"""Up to so many features relations get so many more starts, after noise as large as theirs. Choice; rates of success
+"""Features up to which refinement is started again, and how often: each start adds noise as large as that of the
+cosines. Choice; rates of success
 through noise are tested (`test_success_rates_through_noise`)."""
 
 REFINED_POINTS, REFINED_LIMIT = 64, 1024
@@ -185,7 +188,7 @@ REFINED_POINTS, REFINED_LIMIT = 64, 1024
 memory that it takes: 8 n^2 bytes for each class."""
 
 CLOSED_PROPOSALS, CLOSED_POINTS = 4, 128
-"""Closures of so many noisy proposals are looked at, up to so many features. Choice, for time."""
+"""Noisy proposals whose closures are computed, at most, and features up to which this is done. Choice, for time."""
 
 CLOSURE_COLOURS = 8
 """A closure of more colours than points, and than this, is as good as discrete: not looked at further. Choice."""
@@ -220,8 +223,8 @@ NULL_FRAMES = 400
 """Random frames that each null is drawn from: a standard error of .011 at a level of .05."""
 
 DEFECT_POINTS, DEFECT_COLOURS, DEFECT_PROBES = 128, 16, 12
-"""The defect is summed over all products up to so many points and colours, and estimated from so many random ones
-above: their mean is right to 10 % (`test_defect_by_probes`)."""
+"""Points and colours up to which the defect is summed over all products of classes, and random products from which it
+is estimated above: their mean is right to 10 % (`test_defect_by_probes`)."""
 
 NO_VARIATION = 1e-9
 """Products of classes whose squares sum to no more than this do not vary: there is no defect. Rounding."""
@@ -254,7 +257,8 @@ MEAN_LEVEL = 0.1
 1 - s^2 for noise of the size s, .09 at .3."""
 
 ALIGNED_POINTS = 16
-"""Up to so many features every geometry is aligned with them, whether their relations fit or not. Choice, for time."""
+"""Features up to which every geometry of as many points is aligned with them, whether their relations fit or not.
+Choice, for time."""
 
 LEVEL_ORDERS, LEVEL_CHOICES = 24, 4096
 """Orders of close levels that are compared with a geometry, and choices that are looked through for them. Choice, for
@@ -270,8 +274,9 @@ RING_POINTS = 256
 """Vertices of the largest prisms and antiprisms that are looked for. Choice, for time."""
 
 RING_CLEAR, RING_FLAT = 0.1, 0.1
-"""Squared heights this far from 0 and 1 are told apart from a flat polygon, and from two points. Nearer ones are where
-cosines deviate by no more than this share of the distance (`test_low_and_tall_prisms_keep_their_names_when_turned`)."""
+"""Distances of a squared height from 0 and from 1 beyond which a prism is told apart from a flat polygon, and from two
+points. A nearer one is where cosines deviate by no more than this share of its distance
+(`test_low_and_tall_prisms_keep_their_names_when_turned`)."""
 
 RING_GUESS = 0.01
 """Squared heights are looked for from this to 1 less this. Choice."""
@@ -284,8 +289,9 @@ FREE_HEIGHT_RESIDUAL = 4
 fixed geometry. Choice."""
 
 FREE_HEIGHT_VARIANCE = 3.0
-"""What a free height leaves of the variance counts so many times: of about twenty degrees of freedom it takes one. From
-700 trials of 12 geometries with relative noise from .1 to .3."""
+"""Factor by which the variance that a geometry of free height leaves unexplained is multiplied before it is compared
+with that of a fixed one, for the height was fitted: it takes one of about twenty degrees of freedom. From 700 trials of
+12 geometries with relative noise from .1 to .3."""
 
 RESEMBLES = 0.5
 """Share of the variance that a geometry must explain to be called the nearest. Choice: more than half."""
@@ -295,8 +301,8 @@ SIGN_ROOM = 0.25
 and so the name rests on an equation between integers (`test_frames_short_of_a_few_lines`)."""
 
 LINE_POINTS, LINE_LEVELS = 64, 3
-"""Up to so many features of a block without a name are looked at as lines, where their absolute cosines have so few
-levels. Choice, for time: on features that are nothing it takes a hundred times as long as a name."""
+"""Features up to which a block without a name is looked at as a set of lines, and levels that their absolute cosines
+may have. Choice, for time: on features without structure this takes a hundred times as long as a name."""
 
 SAME_EIGENMATRIX = 1e-6
 """Entries of two eigenmatrices that differ by no more than this, times the number of points, are the same. Rounding of
@@ -308,8 +314,8 @@ COUPLED = (0.02, 0.1)
 """Summands of a direct sum are looked for by cosines above one of these: exact sums, and noisy ones. Choice."""
 
 SUM_NOISE = 5.0
-"""Cosines between summands may be so many times the root mean square of the noise within them: of 10^6 normal values
-the largest is 4.9 times it."""
+"""Limit on the cosines between two summands, in root mean squares of the noise within them: the largest of 10^6 normal
+values is 4.9 of these."""
 
 # Names through noise.
 
@@ -336,23 +342,25 @@ LEAST_DIMENSION = 0.25
 """A dimension of the geometry keeps at least this share of its eigenvalue."""
 
 EVEN = 2.0
-"""The lengths of the displacements scatter at least by 1 - EVEN / sqrt(n) of what isotropic ones do."""
+"""Least scatter of the lengths of n displacements, as a share of what isotropic ones have, is 1 less this over
+sqrt(n)."""
 
 CLUSTER_SHARE = {2: 0.42, 3: 0.42, 4: 0.42, 6: 0.3}
-"""In so many clusters a class scatters no less than this share of what normal values leave in as many."""
+"""Least scatter of a class of cosines that is cut into 2, 3, 4 or 6 clusters, as a share of what normal values that are
+cut into as many leave."""
 
 RIVAL = 1.2
 """Another geometry of as many points must leave this many times as much of the variance."""
 
 CLUSTERED_POINTS, CLUSTER_DRAWS, CLUSTER_ROUNDS = 64, 10, 12
-"""Clusters are looked for among so many features, against so many draws of normal values, in so many rounds of Lloyd's
-iteration. Choice, for time."""
+"""Features up to which clusters are looked for, draws of normal values that they are compared with, and rounds of
+Lloyd's iteration. Choice, for time."""
 
 LARGEST_NOISE = ((10, 0.1), (24, 0.2), (10**9, 0.3))
-"""Up to so many features, the largest relative noise (root mean square norm of the noise of a unit vector) that a name
-is given through. Of 1000 embeddings of random regular graphs of 9 and 10 vertices by four eigenvectors the nearest to
-H(2,3) or J(5,2) that is neither is off as by noise of .165; of 600 random tight frames of 12 and 13 points in 3 and 4
-dimensions the nearest to a geometry as by .34."""
+"""Largest relative noise (root mean square norm of the noise of a unit vector) through which a name is given, by number
+of features: each pair is (largest number of features, limit). Of 1000 embeddings of random regular graphs of 9 and 10
+vertices by four eigenvectors the nearest to H(2,3) or J(5,2) that is neither is off as by noise of .165; of 600 random
+tight frames of 12 and 13 points in 3 and 4 dimensions the nearest to a geometry as by .34."""
 
 SIZE_LEVEL = 0.01
 """Level of the test of the size of the noise, by chi-square."""
@@ -416,7 +424,7 @@ explained as well. A dictionary has up to some thousand families, each of which 
 geometries; above all of 999 draws alone would name one of a thousand random ones."""
 
 ROUNDING_RESIDUAL = 1e-6
-"""A residual of less than this share of the vectors' norm is rounding, and says nothing about noise."""
+"""A residual below this share of the vectors' norm is rounding, and says nothing about noise."""
 
 EQUAL_NORMS = 1e-5
 """Norms that differ by less than this share were made equal: noise has no part along such vectors."""

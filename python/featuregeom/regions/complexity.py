@@ -77,7 +77,7 @@ def local_complexity(
     given = network(model)
     values = numbers(points, "points")
     if values.ndim < 2 or not values.size or not np.isfinite(values).all():
-        raise ParameterError("points must be finite inputs, one a row, at least one")
+        raise ParameterError("points must be finite inputs, one per row, at least one")
     if given.shape is not None and values.shape[1:] != given.shape:
         raise ShapeError(f"points have shape {values.shape[1:]} each, the network takes {given.shape}")
     if not 0 < radius < math.inf:

@@ -71,7 +71,7 @@ def read_layers(path: str | Path) -> list[tuple[Floats, Floats]]:
 
 
 def read_points(path: str | Path, least: int) -> Floats:
-    """Read inputs, one a row, from ``.npy`` or a text file with commas or blanks between numbers.
+    """Read inputs, one per row, from ``.npy`` or a text file with commas or blanks between numbers.
 
     Raises
     ------

@@ -215,7 +215,7 @@ def slice2d(
         sign changes that rounding does not explain, as in a rectangle 1e12 times as large as what is in it, the
         slice is computed again with 3.6e-15, a few roundings. What is hidden then is counted in `n_degenerate`.
     max_regions : int
-        Stop with an error beyond so many.
+        More cells than this are an error.
     num_threads : int, optional
         Threads to use; by default ``RAYON_NUM_THREADS`` or all.
     progress : callable, optional

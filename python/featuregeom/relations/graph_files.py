@@ -121,7 +121,7 @@ def is_symmetric_colouring(relations: NDArray[np.generic]) -> bool:
 
 
 def parse_graph6(path: Path) -> list[tuple[int, NDArray[np.bool_] | SourceError]]:
-    """Read graphs in graph6 format, one a line.
+    """Read graphs in graph6 format, one per line.
 
     Parameters
     ----------

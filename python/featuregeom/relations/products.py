@@ -27,7 +27,7 @@ __all__ = [
 Colours = NDArray[np.int64]
 
 MOST_CLASSES = 512
-"""Of the core: the intersection numbers of so many fill 1 GiB."""
+"""Most classes that the core takes: their intersection numbers fill 1 GiB."""
 
 
 def class_counts(relations: Colours) -> NDArray[np.int64]:

@@ -55,8 +55,8 @@ def open_source(
     slices : sequence of int, optional
         The slices of each stack to measure; by default all.
     heads : int or "auto", optional
-        Split weights of attention into so many heads, fused ones into queries, keys and values first; ``"auto"`` takes
-        the number from the configuration. By default they are measured whole.
+        Number of heads into which weights of attention are split, fused ones into queries, keys and values first;
+        ``"auto"`` takes the number from the configuration. By default they are measured whole.
     recursive : bool
         Whether the folders in a folder are read too.
     headers_only : bool

@@ -17,7 +17,7 @@ from featuregeom.sources.layout import Hints
 from featuregeom.sources.protocol import AUTO, AxisChoice, Reading, TensorInfo
 
 _LISTED = 10
-"""What is no tensor, as far as an error lists it."""
+"""Entries other than tensors that an error lists, at most."""
 
 _TOKENS = re.compile(
     r"\w*embed\w*|wte|emb|shared|word\w*|lm_head|head|proj_out|output_projection|embed_out|decoder"

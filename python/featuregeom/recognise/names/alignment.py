@@ -44,7 +44,7 @@ def aligned(
         strength = np.abs(cosines[:, sequence]).max(axis=1)
         point = int(np.where(free, strength, -1).argmax())
         free[point] = False
-        # One row a beginning, one column a place that the point may take.
+        # One row per beginning, one column per place that the point may take.
         wanted = cosines[point, sequence][None, :, None]
         extended = costs[:, None] + ((ideal[places] - wanted) ** 2).sum(axis=1)
         extended[np.arange(len(places))[:, None], places] = np.inf
