@@ -117,6 +117,7 @@ def test_more_classes_than_a_simplex_has_room_for():
         (np.eye(3), [0, 1], {}, ShapeError, "3 samples"),
         (np.eye(3), [0.0, 1.0, 1.0], {}, DtypeError, "integers"),
         (np.eye(3), [1, 1, 1], {}, ParameterError, "two classes"),
+        (np.eye(3), [0, 1, 2], {}, ParameterError, "one sample"),
         (np.ones((4, 2)), [0, 0, 1, 1], {}, ParameterError, "equal"),
         ([[1.0, np.nan], [0, 1]], [0, 1], {}, NonFiniteError, "row 0, column 1"),
         (np.eye(3), [0, 1, 1], {"W": np.ones((3, 3))}, ParameterError, r"classes \[2\]"),

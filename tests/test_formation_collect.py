@@ -682,6 +682,35 @@ def test_chance_and_batch_statistics_are_refused(change, said):
         collect(model, [(torch.randn(4, 5).double(), torch.randint(3, (4,)))], functional.cross_entropy)
 
 
+class Functional(nn.Module):
+    """Dropout that is no module."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(5, 3)
+
+    def forward(self, x):
+        return functional.dropout(self.fc(x), 0.5, training=self.training)
+
+
+def test_dropout_that_is_a_function_is_refused_in_train_mode():
+    model = Functional().double().train()
+    before = state_of(model)
+    with pytest.raises(ParameterError, match="draws random numbers in train mode"):
+        collect(model, [(X4, Y4)], CE)
+    unchanged(before, model)
+    found = collect(model, [(X4, Y4)], CE, evaluate=True)
+    same(found, per_sample(model.eval(), pairs(X4, Y4), CE, ["fc"]))
+
+
+def test_weights_that_are_not_finite_are_named():
+    model = mlp()
+    with torch.no_grad():
+        model[2].weight[3, 1] = torch.nan
+    with pytest.raises(NonFiniteError, match="weights of module '2' hold nan in row 3, column 1"):
+        collect(model, [(X4, Y4)], lambda out, y: out.nan_to_num().sum(), modules=["2"])
+
+
 def _cut(model):
     class Cut(nn.Module):
         def __init__(self):
@@ -711,7 +740,9 @@ CE = functional.cross_entropy
         (lambda: (mlp(), [(X4, Y4)], "mse"), {}, ParameterError, "function of output"),
         (lambda: (mlp(), (X4, Y4), CE), {}, ParameterError, r"\[\(inputs, targets\)\]"),
         (lambda: (mlp(), X4, CE), {}, ParameterError, "must be batches"),
-        (lambda: (mlp(), [], CE), {}, ParameterError, "no batch"),
+        (lambda: (mlp(), [], CE), {}, ParameterError, "batches are empty"),
+        (lambda: (mlp(), iter(()), CE), {}, ParameterError, "batches are empty"),
+        (lambda: (mlp(), [(X4, Y4)], CE), {"modules": "0"}, ParameterError, "modules must be a list of names"),
         (lambda: (mlp(), [(X4, Y4, Y4)], CE), {}, ParameterError, "3 parts"),
         (lambda: (mlp(), [(X4[:1], Y4[:1])], CE), {}, ParameterError, "one sample"),
         (lambda: (nn.ReLU(), [(X4, Y4)], CE), {}, ParameterError, "no linear map"),
@@ -749,6 +780,8 @@ def test_a_module_that_is_never_called_is_named():
             return self.used(x)
 
     model = Model().double()
+    with pytest.raises(ParameterError, match="'unused' was never called"):
+        collect(model, [(X4, Y4)], CE, modules=["unused"])
     with pytest.raises(ParameterError, match="'unused' was never called"):
         collect(model, [(X4, Y4)], CE, modules=["used", "unused"])
     assert list(collect(model, [(X4, Y4)], CE)) == ["used"]

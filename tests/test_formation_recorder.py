@@ -124,7 +124,13 @@ def test_files_that_are_not_its_own(tmp_path):
     recorder = recorder_of(model, X, y)
     recorder.record(3)
     recorder.save(tmp_path / "r.parquet")
+    with pytest.raises(OutputError, match="holds step 3, which this recorder lacks"):
+        recorder_of(model, X, y).save(tmp_path / "r.parquet")
+    with pytest.raises(OutputError, match="other layers or quantities"):
+        recorder_of(model, X, y, modules=["0"]).save(tmp_path / "r.parquet")
+    recorder.record(5)
     recorder.save(tmp_path / "r.parquet")  # its own table is replaced
+    assert set(pd.read_parquet(tmp_path / "r.parquet")["step"]) == {3, 5}
     for name in ("other.parquet", "text.parquet"):
         if name == "text.parquet":
             (tmp_path / name).write_text("no table")
@@ -166,6 +172,8 @@ def test_what_recording_costs():
     X, y = torch.randn(50, 20).double(), torch.arange(50) % 4
     recorder = Recorder(model, [(X, y)], LOSS, modules=["0"], every=10)
     with pytest.raises(ParameterError, match="nothing has been recorded"):
+        recorder.as_dict()
+    with pytest.raises(ParameterError, match="nothing has been recorded"):
         recorder.cost(10)
     recorder(0)
     forward = 2 * (20 * 30 + 30 * 4)
@@ -193,6 +201,10 @@ def test_what_recording_costs():
         ({"gradient": "exact"}, "exact"),
         ({"every": 0}, "every"),
         ({"colour": "red"}, "'colour' is no option"),
+        ({"quantities": ()}, "quantities is empty"),
+        ({"quantities": "crh"}, "quantities must be a list of names"),
+        ({"modules": "0"}, "modules must be a list of names"),
+        ({"head": "1"}, "must be a Linear"),
     ],
 )
 def test_what_a_recorder_refuses(options, said):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 from featuregeom.errors import ParameterError
 
-__all__ = ["integer", "number_between"]
+__all__ = ["integer", "names", "number_between"]
 
 
 def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -21,6 +22,13 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     if number < low or (high is not None and number > high):
         raise ParameterError(f"{name} must be an integer {wanted}, got {number}")
     return number
+
+
+def names(name: str, value: Iterable[str]) -> tuple[str, ...]:
+    """Give names as a tuple, or raise ParameterError where one string is given, whose letters would count as names."""
+    if isinstance(value, str):
+        raise ParameterError(f"{name} must be a list of names, not one string: write [{value!r}]")
+    return tuple(value)
 
 
 def number_between(

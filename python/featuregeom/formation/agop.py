@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.arguments import integer
+from featuregeom.arguments import names as given_names
 from featuregeom.errors import NonFiniteError, ParameterError
 from featuregeom.formation.collect import measuring
 from featuregeom.formation.losses import batch_of, check_batches
@@ -84,7 +85,7 @@ def agop(
         raise ParameterError(f"method must be 'exact' or 'probe', not {method!r}")
     n_probes = integer("n_probes", n_probes, 1)
     known = {name or "model": module for name, module in model.named_modules()}
-    names = ("model",) if modules is None else tuple(modules)
+    names = ("model",) if modules is None else given_names("modules", modules)
     if unknown := [name for name in names if name not in known]:
         raise ParameterError(f"the model has no module {unknown[0]!r}")
     rng = np.random.default_rng(integer("seed", seed, 0))

@@ -138,6 +138,10 @@ def neural_collapse(
     if float(np.trace(gram)) <= 1e-24 * float((means**2).sum()):
         raise ParameterError("all class means are equal, so nothing is collapsed or apart")
     residuals = features - means[index]
+    if sizes.max() < 2:
+        raise ParameterError(
+            "each class has one sample, so nothing can be told about their spread: give more samples"
+        )
     within = (residuals**2).sum(axis=1)
     fits = count <= d + 1
     norms = np.sqrt(np.diag(gram))

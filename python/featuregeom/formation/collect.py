@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from featuregeom.arguments import integer
+from featuregeom.arguments import integer, names
 from featuregeom.errors import ParameterError
 from featuregeom.formation.losses import (
     GRADIENTS,
@@ -129,7 +129,7 @@ def collect(
         if gradient != "jacobian":
             raise ParameterError("n_probes is for gradient='jacobian'")
     losses = Losses(loss, reduction, terms)
-    watch = Watch(model, None if modules is None else tuple(modules))
+    watch = Watch(model, None if modules is None else names("modules", modules))
     check_batches(batches)
     put = placing(model, device)
     place = next((each.device for each in model.parameters()), torch.device("cpu"))
@@ -139,7 +139,7 @@ def collect(
     with measuring(model, evaluate):
         for given in batches:
             batch = batch_of(given, model, put, mask)
-            with watch() as calls:
+            with _without_chance(model), watch() as calls:
                 output = model(*batch.args, **batch.kwargs)
             weighted = _pulled(output, batch, losses, gradient, sample, n_probes, generator)
             _backward(weighted, calls, gathered, batch)
@@ -164,6 +164,27 @@ def measuring(model: torch.nn.Module, evaluate: bool) -> Iterator[None]:
         finally:
             for module, training in modes:
                 module.training = training
+
+
+@contextlib.contextmanager
+def _without_chance(model: torch.nn.Module) -> Iterator[None]:
+    """Refuse a forward pass in train mode that draws random numbers: dropout that is a function, and no module."""
+    import torch
+
+    devices = {each.device for each in model.parameters() if each.device.type == "cuda"}
+
+    def states() -> list[torch.Tensor]:
+        return [torch.get_rng_state(), *map(torch.cuda.get_rng_state, devices)]
+
+    training = any(module.training for module in model.modules())
+    before = states() if training else []
+    yield
+    if training and not all(map(torch.equal, before, states())):
+        raise ParameterError(
+            "the model draws random numbers in train mode (dropout that is a function and no module, say), so the "
+            "gradient of a sample depends on chance; call model.eval() first, or pass evaluate=True to have it done "
+            "and undone"
+        )
 
 
 def _refuse_chance(model: torch.nn.Module) -> None:

@@ -115,7 +115,9 @@ class Moments:
         ParameterError
             If there are no vectors.
         """
-        return self.cov() + np.outer(self.mean, self.mean)
+        found = self.cov()
+        found += np.outer(self.mean, self.mean)
+        return found
 
     def cov(self) -> Floats:
         """Give E[(x − mean)(x − mean)ᵀ], divided by n, shape (d, d).
@@ -132,9 +134,14 @@ class Moments:
     def _join(self, n: int, mean: Floats, scatter: Floats) -> None:
         if not n:
             return
+        if not self.n:
+            self.n, self.mean, self.scatter = n, mean, scatter
+            return
         total = self.n + n
         away = mean - self.mean
-        self.scatter = self.scatter + scatter + np.outer(away, away) * (self.n * n / total)
+        scatter = self.scatter + scatter
+        scatter += np.outer(away * (self.n * n / total), away)
+        self.scatter = scatter
         self.mean = self.mean + away * (n / total)
         self.n = total
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featuregeom.arguments import integer
+from featuregeom.arguments import integer, names
 from featuregeom.atomic import replacing
 from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.formation.alignment import KINDS, Kind
@@ -142,13 +142,15 @@ class Recorder:
         seed: int = 0,
         **options: Any,
     ) -> None:
-        torch_module("formation.Recorder")
+        torch = torch_module("formation.Recorder")
         self.model, self._batches, self._loss = model, list(batches), loss
         if not self._batches:
             raise ParameterError("batches are empty: there is nothing to measure on")
         self.every = integer("every", every, 1)
-        self.quantities = tuple(quantities)
+        self.quantities = names("quantities", quantities)
         known = (*QUANTITIES, *_WHOLE)
+        if not self.quantities:
+            raise ParameterError("quantities is empty: name at least one")
         if unknown := [name for name in self.quantities if name not in known]:
             raise ParameterError(f"quantities must be among {', '.join(known)}; not {unknown[0]!r}")
         if "fact" in self.quantities and not (decay is not None and decay > 0):
@@ -161,15 +163,19 @@ class Recorder:
             raise ParameterError("quantity 'fact' is about gradient='empirical'")
         if ("collapse" in self.quantities) != (head is not None):
             raise ParameterError("quantity 'collapse' and head, the name of the classifier, go together")
-        if head is not None and head not in dict(model.named_modules()):
-            raise ParameterError(f"the model has no module {head!r}, which head should name")
-        if strange := [kind for kind in kinds if kind not in KINDS]:
+        if head is not None:
+            module = dict(model.named_modules()).get(head)
+            if module is None:
+                raise ParameterError(f"the model has no module {head!r}, which head should name")
+            if not isinstance(module, torch.nn.Linear):
+                raise ParameterError(f"head {head!r} is a {type(module).__name__}, and must be a Linear")
+        if strange := [kind for kind in names("kinds", kinds) if kind not in KINDS]:
             raise ParameterError(f"kinds must be among {', '.join(KINDS)}; not {strange[0]!r}")
         if statistic not in STATISTICS:
             raise ParameterError(f"statistic must be among {', '.join(STATISTICS)}; not {statistic!r}")
         if other := sorted(options.keys() - {"reduction", "terms", "mask", "device"}):
             raise ParameterError(f"{other[0]!r} is no option of a recorder")
-        self._modules = None if modules is None else tuple(modules)
+        self._modules = None if modules is None else names("modules", modules)
         self._head, self._options, self._n_probes = head, options, n_probes
         self._gradient = gradient
         self._asked = Asked(
@@ -245,8 +251,9 @@ class Recorder:
         ParameterError
             If it is not recorded.
         """
-        if step is None and self.steps:
-            step = self.steps[-1]
+        if not self.steps:
+            raise ParameterError("nothing has been recorded yet")
+        step = self.steps[-1] if step is None else step
         if step not in self.steps:
             raise ParameterError(f"step {step} is not recorded; recorded are {self.steps[-8:]}")
         return {
@@ -260,26 +267,20 @@ class Recorder:
         return pd.DataFrame(self._rows, columns=["step", "layer", "quantity", *NUMBERS])
 
     def save(self, path: str | Path) -> Path:
-        """Write the table as Parquet: whole or not at all, in place of an older one of a recorder only.
+        """Write the table as Parquet: whole or not at all, in place of an older one of the same recording only.
 
         Raises
         ------
         OutputError
-            If the file cannot be written, or another one has its name.
+            If the file cannot be written; or another one has its name, of another recorder or with steps that this
+            one lacks.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = Path(path)
         if path.exists():
-            try:
-                own = b"featuregeom recorder" in (pq.read_schema(path).metadata or {})
-            except (pa.ArrowInvalid, OSError):
-                own = False
-            if not own:
-                raise OutputError(
-                    f"{path} is no table of a recorder, and would be replaced: choose another name"
-                )
+            self._refuse_to_replace(path)
         table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
         told = json.dumps(self._settings()).encode()
         table = table.replace_schema_metadata(
@@ -288,6 +289,28 @@ class Recorder:
         with replacing(path) as temporary:
             pq.write_table(table, temporary)
         return path
+
+    def _refuse_to_replace(self, path: Path) -> None:
+        """Refuse to replace a file that is not an earlier state of this table."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            told = (pq.read_schema(path).metadata or {}).get(b"featuregeom recorder")
+            steps = set() if told is None else set(pq.read_table(path, columns=["step"])["step"].to_pylist())
+        except (pa.ArrowInvalid, OSError):
+            told, steps = None, set()
+        if told is None:
+            raise OutputError(f"{path} is no table of a recorder, and would be replaced: choose another name")
+        if json.loads(told) != self._settings():
+            raise OutputError(
+                f"{path} is of a recorder of other layers or quantities, and would be replaced: choose another name"
+            )
+        if lost := sorted(steps - set(self.steps)):
+            raise OutputError(
+                f"{path} holds step {lost[0]}, which this recorder lacks, and would be replaced: go on from it with "
+                "load(), choose another name, or delete it"
+            )
 
     def load(self, path: str | Path) -> Recorder:
         """Go on with a table that was saved, in a recorder that has recorded nothing.

@@ -44,20 +44,23 @@ class Symmetric:
         array = np.asarray(A, dtype=np.float64)
         if array.ndim != 2 or array.shape[0] != array.shape[1] or not array.size:
             raise ShapeError(f"{name} must be a square matrix, got shape {array.shape}")
-        if not np.isfinite(array).all():
+        largest = max(float(array.max()), -float(array.min()))
+        if not np.isfinite(largest):
             row, column = map(int, np.argwhere(~np.isfinite(array))[0])
             raise NonFiniteError(f"{name} is {array[row, column]} in row {row}, column {column}", row, column)
-        largest = float(np.abs(array).max())
         if largest == 0:
             raise ParameterError(f"{name} is zero, so it has no direction that could be compared")
-        if float(np.abs(array - array.T).max()) > _ASYMMETRY * largest:
+        work = array - array.T
+        if float(work.max()) > _ASYMMETRY * largest:
             raise ParameterError(
                 f"{name} is not symmetric: a second moment is, W itself is not (give W.T @ W or W @ W.T)"
             )
         self.name = name
         # A power of two keeps every digit and keeps squares of entries from overflowing.
         self.scale = float(2.0 ** np.floor(np.log2(largest)))
-        self.array: Floats = (array / self.scale + array.T / self.scale) / 2
+        half = array / self.scale
+        half /= 2
+        self.array: Floats = np.add(half, half.T, out=work)
 
     @property
     def d(self) -> int:
@@ -77,7 +80,9 @@ class Symmetric:
     @cached_property
     def deviation(self) -> Floats:
         """What is left when the multiple of the identity of the same trace is taken off."""
-        return self.array - (self.trace / self.d) * np.eye(self.d)
+        found = self.array.copy()
+        found.flat[:: self.d + 1] -= self.trace / self.d
+        return found
 
     @cached_property
     def deviation_square(self) -> float:

@@ -49,8 +49,8 @@ class Calls:
 
         if not out.requires_grad:
             raise ParameterError(
-                f"the output of module {found.name!r} has no gradient: the model calls it under torch.no_grad() or "
-                "inference_mode()"
+                f"the output of module {found.name!r} has no gradient: it runs under torch.no_grad() in the model, or "
+                "under torch.inference_mode()"
             )
         times = self._times[found.name] = self._times.get(found.name, 0) + 1
         name = found.name if times == 1 else f"{found.name}#{times}"
@@ -109,8 +109,6 @@ class Watch:
         called : set of str
             All calls.
         """
-        if not called:
-            raise ParameterError("the model called none of its linear maps, or there was no batch")
         for name in self.names or ():
 
             def meant(key: str, name: str = name) -> bool:
@@ -125,6 +123,8 @@ class Watch:
                 raise ParameterError(
                     f"the loss does not depend on module {name!r}: no gradient comes back to it"
                 )
+        if not called:
+            raise ParameterError("the model called none of its linear maps")
         if not keys:
             raise ParameterError("the loss depends on no linear map of the model")
 
@@ -263,6 +263,8 @@ class Gathered:
         ParameterError
             If there was one sample, or something asked for has no moments.
         """
+        if not samples:
+            raise ParameterError("batches are empty (a generator gives its batches once only)")
         watch.check({key for key in self._reached if watch.wanted(key)}, self._called)
         if samples < 2:
             raise ParameterError("one sample gives moments of rank one, which align with anything: give more")
@@ -283,6 +285,13 @@ class Gathered:
     def _of(self, found: LinearMap) -> LayerMoments:
         if found.name not in self._found:
             W, bias = found.weights()
+            if not np.isfinite(W).all():
+                row, column = map(int, np.argwhere(~np.isfinite(W))[0])
+                raise NonFiniteError(
+                    f"weights of module {found.name!r} hold {W[row, column]} in row {row}, column {column}",
+                    row,
+                    column,
+                )
             d_b, d_a = W.shape
             unit = {
                 side: Moments(d_a if side.endswith("a") else d_b) for side in ("h_a", "h_b", "g_a", "g_b")
