@@ -79,6 +79,199 @@ def test_counts_agree_with_their_nouns():
     assert zero.finding({"zero": 1200, "where": "w"}).sentence.startswith("1,200 features are zero")
 
 
+# --- each template where its figures just carry it, and where they just do not ---------------------------------
+
+
+def rows_of(*rows):
+    """A matrices table; each row says what differs from a plain matrix."""
+    return pd.DataFrame([{"matrix": f"w{k}", "n": 100, "m": 10} | row for k, row in enumerate(rows)])
+
+
+def verdict(kind, pairs=0, gathered=0, **more):
+    counts = {"significant_pairs": pairs, "gathered_features": gathered}
+    return {"verdict": SENTENCES[kind]} | counts | more
+
+
+def features_of(**columns):
+    (n,) = {len(column) for column in columns.values()}
+    return pd.DataFrame({"matrix": "w0", "index": np.arange(n), "norm": 1.0} | columns)
+
+
+def near(cosine):
+    """Tables of four features in ten dimensions, two of which have this cosine."""
+    even = {"frame_potential": 10.0, "lambda_max": 1.0, "stable_rank": 10.0}
+    return Tables(rows_of(even), features_of(cosine=[cosine, cosine, 0.1, 0.1]))
+
+
+FAMILY = {"matrix": "w0", "size": 2, "kind": "cluster", "name": "", "p": 0.01, "members": [0, 1]}
+PAIR = {"matrix": "w0", "i": 0, "j": 1, "cosine": 0.9, "z": 9.0, "q": 0.001}
+BLOCK = {"matrix": "w0", "n": 5, "dim": 2, "geometry": "pentagon"}
+EVERYTHING = verdict(
+    "random", rank=10, zero_features=0, largest_dimension=0, largest_dimension_ratio=1.0, outlier_dimensions=0
+)
+
+
+def all_looked_for(found):
+    """Tables in which everything is looked for, and in which everything is found."""
+    row = EVERYTHING | (
+        {"verdict": SENTENCES["structure"], "significant_pairs": 3, "gathered_features": 4} if found else {}
+    )
+    row |= {"frame_potential": 10.0, "lambda_max": 1.0, "stable_rank": 10.0, "blocks": 1}
+    row |= (
+        {
+            "rank": 9,
+            "zero_features": 1,
+            "largest_dimension": 3,
+            "largest_dimension_ratio": 20.0,
+            "outlier_dimensions": 1,
+        }
+        if found
+        else {}
+    )
+    features = features_of(
+        norm=[30.0, 1, 1, 1, 1, 1] if found else [1.0] * 6,
+        cosine=[1.0, 1, -1, -1, 0.1, 0.1] if found else [0.1] * 6,
+        density=[0.0, 1, 1, 1, 1, 1] if found else [1.0] * 6,
+    )
+    held = [1] if found else []
+    tables = [pd.DataFrame([each] * len(held), columns=list(each)) for each in (BLOCK, PAIR, FAMILY)]
+    return Tables(rows_of(row), features, *tables)
+
+
+def shapes_in(matrices):
+    blocks = pd.DataFrame([BLOCK | {"matrix": f"w{k}"} for k in range(matrices)])
+    return Tables(rows_of(*[{}] * matrices), blocks=blocks)
+
+
+LIMITS = {
+    "no different from random": (Tables(rows_of(verdict("random"))), Tables(rows_of(verdict("random", pairs=1)))),
+    "some directions more": (
+        Tables(rows_of(verdict("spectrum", spectrum_p=0.01))),
+        Tables(rows_of(verdict("spectrum", gathered=1, spectrum_p=0.01))),
+    ),
+    "not random": (Tables(rows_of(verdict("structure", 1))), Tables(rows_of(verdict("structure", 0)))),
+    "together with others": (
+        Tables(rows_of(verdict("structure", 0, 2))), Tables(rows_of(verdict("structure", 0, 1))),
+    ),
+    "no more than chance explains": (
+        Tables(rows_of(verdict("spectrum", spectrum_p=0.009), verdict("random"))),
+        Tables(rows_of(verdict("spectrum", spectrum_p=0.004), verdict("random"))),
+    ),
+    "nearer to each other": (
+        Tables(rows_of({}), families=pd.DataFrame([FAMILY])),
+        Tables(rows_of({}), families=pd.DataFrame([FAMILY]).iloc[:0]),
+    ),
+    "a name": (shapes_in(1), Tables(rows_of({}), blocks=pd.DataFrame([BLOCK | {"geometry": ""}]))),
+    "the clearest pairs": (
+        Tables(rows_of({}), pairs=pd.DataFrame([PAIR])), Tables(rows_of({}), pairs=pd.DataFrame([PAIR]).iloc[:0]),
+    ),
+    "same direction": (near(0.9995), near(0.9985)),
+    "the other way": (near(-0.9995), near(-0.9985)),
+    "times as long": (
+        Tables(rows_of({}), features_of(norm=[1.0, 1, 10.1])), Tables(rows_of({}), features_of(norm=[1.0, 1, 10.0])),
+    ),
+    "times as large": (
+        Tables(rows_of({"outlier_dimensions": 1, "largest_dimension": 2, "largest_dimension_ratio": 10.1})),
+        Tables(rows_of({"outlier_dimensions": 0, "largest_dimension": 2, "largest_dimension_ratio": 10.0})),
+    ),
+    "take no part": (Tables(rows_of({"zero_features": 1})), Tables(rows_of({"zero_features": 0}))),
+    "never fired": (
+        Tables(rows_of({}), features_of(density=[0.0, 0.5])), Tables(rows_of({}), features_of(density=[1e-9, 0.5])),
+    ),
+    "unused.": (
+        Tables(rows_of({"rank": 9, "zero_features": 90})), Tables(rows_of({"rank": 9, "zero_features": 91})),
+    ),
+    "nothing to say": (Tables(rows_of()), Tables(rows_of({}))),
+    "looked for and not found": (all_looked_for(found=False), all_looked_for(found=True)),
+    "not looked for": (Tables(rows_of({})), all_looked_for(found=False)),
+    "of this kind": (shapes_in(7), shapes_in(6)),
+}  # fmt: skip
+"""By words of a template: tables of which it is said, and tables, next to those, of which it is not."""
+
+
+def test_each_template_has_its_limits():
+    for template in (*TEMPLATES, MORE):
+        assert sum(words in template.words for words in LIMITS) == 1, template.words
+
+
+@pytest.mark.parametrize("words", LIMITS)
+def test_a_sentence_is_said_where_its_figures_carry_it_and_not_beside(words):
+    template = next(each for each in (*TEMPLATES, MORE) if words in each.words)
+    parts = re.split(r"\{[^{}]*\}", template.words)
+    sentence = re.compile(".+".join(map(re.escape, parts)), re.IGNORECASE)
+    carried, beside = LIMITS[words]
+    assert sum(bool(sentence.fullmatch(str(finding))) for finding in find(carried)) == 1
+    assert not any(sentence.fullmatch(str(finding)) for finding in find(beside))
+
+
+@pytest.mark.parametrize("words", LIMITS)
+def test_one_is_never_many(words):
+    many = r"(features|pairs|matrices|dimensions|families|shapes|findings|degrees|corners|others)\b"
+    for tables in LIMITS[words]:
+        for finding in find(tables):
+            assert not re.search(rf"(?<![\w.,])1 {many}", str(finding)), str(finding)
+            assert not re.search(
+                r"(?<![\w.,])1 (feature|matrix|pair|dimension)( of features)? (are|have|point|use|crowd)\b",
+                str(finding),
+            )
+
+
+# --- many matrices ---------------------------------------------------------------------------------------------
+
+
+def verdicts_said(tables):
+    return [
+        str(finding)
+        for finding in find(tables)
+        if finding.kind in ("verdict", "groups", "by chance", "pairs")
+    ]
+
+
+def spread(p):
+    """Random matrices with these p-values of their spectra, each judged at .01 by itself."""
+    return [verdict("spectrum" if each <= 0.01 else "random", spectrum_p=each) for each in p]
+
+
+def test_of_a_thousand_random_matrices_none_is_said_to_differ():
+    p = (np.arange(1000) + 0.5) / 1000
+    said = verdicts_said(Tables(rows_of(*spread(p))))
+    assert [sentence.split(" ", 2)[0] for sentence in said] == ["990", "10"]
+    assert "no more than chance explains where 1,000 are looked at: 10 of 1000 others." in said[1]
+    said = verdicts_said(Tables(rows_of(*spread([*p, 1e-6]))))
+    assert said[1] == (
+        "1 matrix uses some directions more than others; apart from that, the features lie as random ones would, and "
+        "no pair and no crowd of them is more than chance: “w1000”."
+    )
+    assert said[2].startswith("10 matrices differ a little")
+
+
+def test_pairs_and_crowds_of_many_random_matrices_are_not_claimed():
+    rows = [verdict("random") for _ in range(197)]
+    rows += [verdict("structure", pairs=1), verdict("structure", pairs=2), verdict("structure", gathered=3)]
+    pairs = pd.DataFrame([PAIR | {"matrix": "w197", "q": 0.008}, PAIR | {"matrix": "w198", "q": 1e-9}])
+    said = verdicts_said(Tables(rows_of(*rows), pairs=pairs, gathered_q={"w199": 0.009}))
+    assert said[1].startswith("“w198”: not random. 2 pairs")
+    assert said[2].startswith("The clearest pairs in “w198”:")
+    assert said[3].startswith("2 matrices differ a little")
+    assert len(said) == 4
+    said = verdicts_said(Tables(rows_of(*rows), pairs=pairs, gathered_q={"w199": 1e-9}))
+    assert any(sentence.startswith("“w199”: 3 features crowd together") for sentence in said)
+
+
+@pytest.mark.slow
+def test_at_most_one_set_of_random_matrices_in_a_hundred_is_said_to_differ():
+    """100 sets of 20 spectra's p-values: a false claim in any of them at the rate .01, within its binomial limit."""
+    rng = np.random.default_rng(5)
+    false = sum(
+        any(
+            " uses some " in said or " use some " in said
+            for said in verdicts_said(Tables(rows_of(*spread(p))))
+        )
+        for p in rng.uniform(size=(1000, 20))
+    )
+    assert false <= stats.binom(1000, 0.01).ppf(0.9999)
+
+
 # --- nothing -----------------------------------------------------------------------------------------------
 
 
@@ -197,6 +390,7 @@ def test_zero_features_name_the_matrices_with_most():
     )
     assert zero.matrix == "y"
     assert zero.strength == pytest.approx(10 / 109)
+    assert zero.part == "unusual"
 
 
 def test_unused_dimensions_only_where_there_are_features_enough():
@@ -292,6 +486,21 @@ def test_planted_pairs_are_found_and_named():
     assert clearest.figures["features"] >= 2
 
 
+def test_two_are_both_and_a_blank_label_is_none():
+    names = ["query.weight", "key.weight"]
+    analysis = make_analysis({name: gaussian(20, 8, k) for k, name in enumerate(names)})
+    (random,) = by_kind(judged(analysis, [SENTENCES["random"]] * 2, [0] * 2, [0] * 2))["verdict"]
+    assert str(random).startswith("2 matrices are")
+    analysis = make_analysis({name: gaussian(4, 3, k) for k, name in enumerate("ab")})
+    pairs = pd.DataFrame({"matrix": list("ab"), "i": 0, "j": 1, "cosine": 0.9, "z": 9.0, "q": 0.001})
+    analysis.features["label"] = [" ", "\t", "c", "d", "", "b", "c", "d"]
+    (clearest,) = by_kind(analysis, pairs=pairs)["pairs"]
+    assert str(clearest) == (
+        "The clearest pairs in both matrices: feature 0 and feature 1 of “a” (cosine 0.9) and feature 0 and “b” of “b” "
+        "(cosine 0.9)."
+    )
+
+
 def test_labels_name_features_and_hostile_ones_are_text():
     analysis = make_analysis({"w": gaussian(4, 3)})
     analysis.features["label"] = [HOSTILE, "march", pd.NA, "a\nb\u202e" + "x" * 10_000]
@@ -322,7 +531,9 @@ def test_families_with_a_shape_come_first():
 
 def test_shapes_are_counted():
     (shapes,) = findings_of({"w": np.kron(np.eye(3), polygon(5))})["shapes"]
-    assert str(shapes) == "In “w” features form 3 named shapes, apart from all other features: 3 × pentagon."
+    assert str(shapes) == (
+        "In “w” 15 of 15 features form 3 shapes that have a name: 3 × pentagon (5 corners in 2 dimensions)."
+    )
     assert shapes.strength == 1
 
 

@@ -23,6 +23,7 @@ from featuregeom.measures import MATRICES
 from featuregeom.random_directions import null_capacity
 from featuregeom.report.drawings import block_drawings, block_groups, neighbours
 from featuregeom.report.figures import matrix_figures, numbers, space_colours, subsample
+from featuregeom.report.first import what_was_read
 from featuregeom.report.page import render_page, write_page
 from featuregeom.report.random_frame import cosine_probabilities
 from featuregeom.report.words import reading
@@ -306,6 +307,36 @@ def test_large_matrices_are_sampled_and_the_caption_says_so():
     data = next(data for attrs, data in page.scripts if attrs.get("id") == "packed-matrix-0")
     assert len(data) < 75_000
     assert "90 of 200 features are drawn" in whole(render_page(large))
+
+
+def test_one_long_feature_does_not_squeeze_the_others_into_the_corner():
+    X = np.random.default_rng(0).standard_normal((50, 6))
+    plain = figures_of(make_analysis({"w": X}), "w")["capacity"]
+    assert "type" not in plain.layout["xaxis"]
+    X[7] *= 30
+    figure = figures_of(make_analysis({"w": X}), "w")["capacity"]
+    assert (figure.layout["xaxis"]["type"], figure.layout["yaxis"]["type"]) == ("log", "log")
+    assert "Both axes are logarithmic" in figure.caption
+    points = figure.data[-1]
+    for letter, values in (("x", points["x"]), ("y", points["y"])):
+        low, high = figure.layout[f"{letter}axis"]["range"]
+        assert low < np.log10(min(values)) < np.log10(max(values)) < high
+
+
+def test_what_was_read_names_few_matrices_and_counts_many():
+    rows = [
+        {"matrix": f"w{k}", "n": 3, "axis": "rows" if k else "columns", "axis_reason": "why"}
+        for k in range(4)
+    ]
+    said = what_was_read(make_analysis({}), rows)
+    assert said[1:] == [
+        "Features are the rows of 3 matrices; evidence: why.",
+        "Features are the columns of “w0”; evidence: why.",
+    ]
+    in_memory = replace(make_analysis({}), provenance={"source": "mapping", "format": "mapping"})
+    assert what_was_read(in_memory, [rows[1] | {"dtype": "float32"}]) == [
+        "1 weight matrix with 3 features was read (float32 in memory).", "Features are the rows; evidence: why.",
+    ]  # fmt: skip
 
 
 # --- blocks ----------------------------------------------------------------------------------------------

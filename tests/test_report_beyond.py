@@ -11,6 +11,7 @@ import featuregeom as fg
 from featuregeom.analysis import FamilyPicture, GroupPicture
 from featuregeom.report.beyond import FAMILIES, PAIRS, close_pairs, family_cards, gathered, namer
 from featuregeom.report.page import render_page
+from featuregeom.report.unusual import unusual
 from oracles.analysis import HOSTILE, polygon
 from test_report import Page, whole
 
@@ -30,6 +31,7 @@ def row(family=0, kind="circle", members=(0, 1, 2), name="", **more):
 def test_features_are_named_by_label_or_position():
     name = namer(LABELS)
     assert [name(0), name(2), name(5), name(99)] == ["mon", "2", r"a\nb", "99"]
+    assert namer({"index": np.arange(2), "label": np.array([" ", "b"], object)})(0) == "0"
     assert len(name(4)) == 40
     assert namer({"index": np.arange(2)})(1) == "1"
 
@@ -84,6 +86,43 @@ def test_groups_name_their_members_and_count_the_rest():
     (group,) = gathered([GroupPicture(0, 1, 900, 0.44, 0.01, np.arange(6))], namer(LABELS))
     assert group.members.startswith("mon, tue, 2, ")
     assert group.members.endswith(" and 894 more")
+
+
+def test_unusual_features_are_named():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 12))
+    X[1], X[3], X[5], X[7:37] = 2 * X[0], -X[2], 50 * X[5], 0
+    X[:, 4] *= 200
+    result = fg.analyze({"w": X})
+    features = {key: result.features[key].to_numpy() for key in ("index", "norm", "cosine", "neighbour")}
+    features["density"] = np.where(np.arange(60) == 8, 0.0, 0.1)
+    said = {each.what: (each.count, each.who) for each in unusual(result.matrices.iloc[0], features, str)}
+    assert said["zero"] == (30, ", ".join(map(str, range(7, 31))) + " and 6 more")
+    assert said["never fired in the data that its file counted"] == (1, "8")
+    sizes = np.linalg.norm(X, axis=0)
+    assert said["dimensions more than 10 times as large as the median"] == (
+        1, f"the largest is dimension 4 ({sizes[4] / np.median(sizes):.3g} times)",
+    )  # fmt: skip
+    X[:, 4] /= 200
+    said = unusual_of(X)
+    norms = np.linalg.norm(X, axis=1)
+    times = norms[5] / np.median(norms[norms > 0])
+    assert said["more than 10 times as long as the median"] == (1, f"5 ({times:.3g} times)")
+    X[5] /= 50
+    said = unusual_of(X)
+    copies, opposites = (
+        next(what for what in said if what.startswith(kind)) for kind in ("copies", "opposites")
+    )
+    assert said[copies] == (2, "0 of 1, 1 of 0")
+    assert said[opposites] == (2, "2 of 3, 3 of 2")
+    assert unusual_of(rng.standard_normal((60, 12))) == {}
+
+
+def unusual_of(X):
+    result = fg.analyze({"w": X})
+    features = {key: result.features[key].to_numpy() for key in ("index", "norm", "cosine", "neighbour")}
+    found = unusual(result.matrices.iloc[0], features | {"density": ()}, str)
+    return {each.what: (each.count, each.who) for each in found}
 
 
 def test_the_page_shows_pairs_and_labels_and_hostile_ones_are_text():

@@ -232,9 +232,13 @@ class Analysis:
     @cached_property
     def findings(self) -> Findings:
         """What was found, in sentences with their figures, strongest first; read off the tables when asked for."""
-        return find(
-            Tables(self.matrices, self.features, self.blocks, self.pairs, getattr(self, "families", None))
-        )
+        gathered = {
+            name: min(group.q for group in picture.groups)
+            for name, picture in self.pictures.items()
+            if picture.groups
+        }
+        families = getattr(self, "families", None)
+        return find(Tables(self.matrices, self.features, self.blocks, self.pairs, families, gathered))
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait as Wait
 
+import featuregeom as fg
+from featuregeom.analysis import FamilyPicture
 from featuregeom.measures import MATRICES
 from featuregeom.report.page import write_page
 from oracles.analysis import HOSTILE, make_analysis, polygon
@@ -161,6 +165,99 @@ def test_a_figure_in_space_turns_with_the_arrow_keys(page):
     after = np.array(page.execute_script(ends, plot))
     assert np.abs(after - before)[:, 0].max() > 2
     np.testing.assert_allclose(after[:, 1], before[:, 1], atol=0.11)  # about the upright axis
+
+
+def test_the_keyboard_alone_leads_to_the_evidence_and_into_a_section(page):
+    ActionChains(page).send_keys(Keys.TAB, Keys.TAB).perform()  # past the link to the glossary
+    assert page.switch_to.active_element.text == "evidence"
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    heading = Wait(page, 10).until(lambda _: page.find_element(By.ID, "matrix-5-blocks"))
+    Wait(page, 10).until(lambda _: page.execute_script(IN_VIEW, heading))
+    summary = page.find_element(By.CSS_SELECTOR, "#matrix-2 > summary")
+    for _ in range(200):
+        if page.switch_to.active_element == summary:
+            break
+        ActionChains(page).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
+    summary.send_keys(Keys.ENTER)
+    Wait(page, 10).until(lambda _: page.find_elements(By.CSS_SELECTOR, "#matrix-2 .plot"))
+
+
+def test_a_shape_of_four_dimensions_turns_until_it_is_paused(browser, tmp_path):
+    simplex = fg.shapes.simplex(5)
+    analysis = make_analysis({"w": simplex})
+    picture = replace(analysis.pictures["w"], families=(FamilyPicture(0, np.arange(5), simplex, 1.0),))
+    families = pd.DataFrame([{
+        "matrix": "w", "family": 0, "size": 5, "kind": "simplex", "name": "5-cell", "p": 0.001, "q": 0.01,
+        "share": 1.0, "parent": -1, "members": list(range(5)),
+    }])  # fmt: skip
+    analysis = replace(analysis, pictures={"w": picture})
+    object.__setattr__(analysis, "families", families)
+    browser.get(write_page(analysis, tmp_path / "page.html").as_uri())
+    plot = Wait(browser, 20).until(
+        lambda _: browser.find_element(By.CSS_SELECTOR, ".family [data-drawn='space']")
+    )
+
+    def where():
+        return [dot.get_attribute("cx") for dot in plot.find_elements(By.CSS_SELECTOR, "circle.points")]
+
+    button = plot.find_element(By.CSS_SELECTOR, "button.tour")
+    still = where()
+    assert button.text == "Turn"  # the browser asks for less motion
+    assert where() == still
+    button.send_keys(Keys.ENTER)
+    assert button.text == "Pause"
+    Wait(browser, 10).until(lambda _: where() != still)
+    button.send_keys(Keys.ENTER)
+    stopped = where()
+    assert button.text == "Turn"
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    assert where() == stopped
+
+
+CLIPPED = """
+const found = [];
+for (const svg of document.querySelectorAll(".sheet svg")) {
+  const paper = svg.getBoundingClientRect(), room = svg.closest("figure").getBoundingClientRect();
+  for (const text of svg.querySelectorAll("text")) {
+    const box = text.getBoundingClientRect();
+    if (box.width && (box.left < room.left - 1 || box.right > room.right + 1 || box.top < paper.top - 3
+      || box.bottom > paper.bottom + 3)) found.push(text.textContent);
+  }
+}
+return found;"""
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_no_label_is_clipped_and_the_page_is_no_wider_than_the_window(page, width):
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False},
+    )
+    try:
+        for section in (2, 5):
+            draw_all(page, section)
+        assert page.execute_script(CLIPPED) == []
+        assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.slow
+def test_a_thousand_matrices_fit_and_can_be_used_within_three_seconds(browser, tmp_path):
+    """The time is that of free cores."""
+    rng = np.random.default_rng(0)
+    path = write_page(
+        make_analysis({f"layer.{k}.w": rng.standard_normal((12, 8)) for k in range(1000)}),
+        tmp_path / "page.html",
+    )
+    assert path.stat().st_size < 15e6
+    browser.get(path.as_uri())
+    took = browser.execute_script(
+        "return performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+    )
+    assert took < 3000
+    browser.find_element(By.ID, "filter").send_keys("layer.999")
+    assert texts(browser, "#shown") == ["1 of 1000"]
 
 
 def test_a_link_opens_its_section(page):

@@ -2,7 +2,7 @@
 
 from featuregeom.findings.collected import Findings, Tables, find
 from featuregeom.findings.record import Finding, Template
-from featuregeom.findings.tables import group_order, joined, natural
+from featuregeom.findings.tables import group_order, joined, natural, quoted
 
-__all__ = ["Finding", "Findings", "Tables", "Template", "find", "group_order", "joined", "natural"]
+__all__ = ["Finding", "Findings", "Tables", "Template", "find", "group_order", "joined", "natural", "quoted"]
 __dir__ = __all__.copy

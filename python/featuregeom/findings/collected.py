@@ -103,7 +103,7 @@ def find(tables: Tables) -> Findings:
 
 def _shortened(kind: str, found: list[Finding]) -> Iterator[Finding]:
     found = sorted(found, key=lambda finding: -finding.strength)
-    if kind in ("verdict", "groups"):
+    if kind in ("verdict", "groups", "by chance"):
         yield from found
         return
     most = FEW if kind == "pairs" else MOST

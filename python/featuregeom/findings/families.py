@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted
-from featuregeom.wording import known, number, text
+from featuregeom.wording import known, number, plural, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +24,9 @@ FAMILIES = Template(
 
 SHAPES = Template(
     "shapes",
-    "in {who} features form {blocks:named shape|named shapes}, apart from all other features: {shapes}.",
-    lambda f: f["blocks"] > 0,
+    "in {who} {features} of {of:feature|features} form {blocks:shape that has a name|shapes that have a name}: "
+    "{shapes}.",
+    lambda f: f["blocks"] > 0 and 0 < f["features"] <= f["of"],
 )
 
 TEMPLATES = (FAMILIES, SHAPES)
@@ -54,8 +56,9 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         yield FAMILIES.finding(
             figures, strength=len(members) / tables.n_features, matrix=matrix, part="families"
         )
+    sizes = {str(row["matrix"]): int(row["n"]) for row in tables.rows}
     for matrix, frame in tables.of(tables.blocks, "geometry"):
-        yield _shapes(tables, matrix, frame)
+        yield _shapes(tables, matrix, frame, sizes[matrix])
 
 
 def _p(row: dict[Any, Any]) -> float:
@@ -82,13 +85,20 @@ def _family(tables: Tables, matrix: str, row: dict[Any, Any]) -> str:
     return f"{listed} ({as_what}{chance})"
 
 
-def _shapes(tables: Tables, matrix: str, blocks: pd.DataFrame) -> Finding | None:
+def _shapes(tables: Tables, matrix: str, blocks: pd.DataFrame, of: int) -> Finding | None:
     named = blocks.loc[blocks["geometry"] != ""]
-    counts = named["geometry"].value_counts()
-    names = [
-        f"{counts[name]} × {text(name)}" if counts[name] > 1 else text(name)
-        for name in sorted(counts.index, key=lambda name: (-counts[name], name))
+    counts = Counter(zip(named["geometry"], named["n"], named["dim"], strict=True))
+    shapes = [
+        (f"{number(count)} × " if count > 1 else "")
+        + f"{text(name)} ({number(n)} corners in {plural(int(dim), 'dimension')})"
+        for (name, n, dim), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
-    figures = {"who": quoted(matrix), "blocks": len(named), "shapes": joined(names, _SHOWN) if names else ""}
-    share = int(named["n"].sum()) / tables.n_features
-    return SHAPES.finding(figures, strength=share, matrix=matrix, part="blocks")
+    features = int(named["n"].sum())
+    figures = {
+        "who": quoted(matrix),
+        "blocks": len(named),
+        "features": features,
+        "of": of,
+        "shapes": joined(shapes, _SHOWN) if shapes else "",
+    }
+    return SHAPES.finding(figures, strength=features / tables.n_features, matrix=matrix, part="blocks")

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, quoted
 from featuregeom.wording import known
 
-__all__ = ["TEMPLATES", "find"]
+__all__ = ["TEMPLATES", "TIMES", "find", "times_the_median"]
 
 TIMES = 10
 """A feature or dimension counts from this many times the median length of its matrix on. Choice: the length of random
@@ -37,11 +38,9 @@ TEMPLATES = (FEATURES, DIMENSIONS)
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Compare each feature's length, and each dimension's, with the median of its matrix."""
     for matrix, frame in tables.of(tables.features, "norm"):
-        norm = frame["norm"].to_numpy(dtype=np.float64)
-        alive = norm > 0
-        if not alive.any():
+        ratio = times_the_median(frame["norm"].to_numpy(dtype=np.float64))
+        if not ratio.any():
             continue
-        ratio = norm / float(np.median(norm[alive]))
         longest = int(ratio.argmax())
         count = int(np.sum(ratio > TIMES))
         figures: dict[str, Any] = {
@@ -51,7 +50,7 @@ def find(tables: Tables) -> Iterator[Finding | None]:
             "longest": tables.name(matrix, int(frame["index"].iloc[longest])),
             "ratio": float(ratio[longest]),
         }
-        yield FEATURES.finding(figures, strength=count / tables.n_features, matrix=matrix)
+        yield FEATURES.finding(figures, strength=count / tables.n_features, matrix=matrix, part="unusual")
     for row in tables.rows:
         if not known(row.get("outlier_dimensions")) or not known(row.get("largest_dimension_ratio")):
             continue
@@ -63,4 +62,10 @@ def find(tables: Tables) -> Iterator[Finding | None]:
             "ratio": float(row["largest_dimension_ratio"]),
         }
         share = int(row["n"]) / tables.n_features * figures["count"] / max(int(row["m"]), 1)
-        yield DIMENSIONS.finding(figures, strength=share, matrix=str(row["matrix"]))
+        yield DIMENSIONS.finding(figures, strength=share, matrix=str(row["matrix"]), part="unusual")
+
+
+def times_the_median(norms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give each length as a multiple of the median one, zero features aside."""
+    alive = norms > 0
+    return norms / float(np.median(norms[alive])) if alive.any() else np.zeros(len(norms))

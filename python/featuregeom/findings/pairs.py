@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from featuregeom.findings.many import sure
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted, subject
 from featuregeom.wording import number
@@ -24,7 +25,8 @@ _SHOWN = 3
 
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Name the pairs with the largest |z| of each kind of layer; one pair of each matrix before its second."""
-    held = dict(tables.of(tables.pairs, "z"))
+    chance = sure(tables).chance
+    held = {matrix: frame for matrix, frame in tables.of(tables.pairs, "z") if matrix not in chance}
     for layers, rows in tables.groups.items():
         mine = {row["matrix"]: held[row["matrix"]] for row in rows if row["matrix"] in held}
         best = []

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, quoted
 from featuregeom.wording import known
 
-__all__ = ["TEMPLATES", "find", "limit"]
+__all__ = ["TEMPLATES", "find", "limit", "parallel_from"]
 
 NEARLY = 0.999
 """Least |cosine| of a copy or an opposite (within 2.6 degrees)."""
@@ -39,10 +40,10 @@ TEMPLATES = (COPIES, OPPOSITES)
 
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Count per matrix the features whose nearest other is a copy or an opposite, where chance makes none."""
-    dims = {row["matrix"]: _effective(row) for row in tables.rows}
+    held = {row["matrix"]: row for row in tables.rows}
     for matrix, frame in tables.of(tables.features, "cosine"):
         cosine = frame["cosine"].to_numpy(dtype=np.float64)
-        least = limit(int(np.isfinite(cosine).sum()), dims[matrix])
+        least = parallel_from(cosine, held[matrix])
         for template, sign in ((COPIES, 1), (OPPOSITES, -1)):
             found = sign * cosine[sign * cosine >= least]
             figures = {
@@ -52,7 +53,27 @@ def find(tables: Tables) -> Iterator[Finding | None]:
                 "least": float(found.min()) if len(found) else 0.0,
                 "angle": _degrees(float(found.min())) if len(found) else 180,
             }
-            yield template.finding(figures, strength=len(found) / tables.n_features, matrix=matrix)
+            yield template.finding(
+                figures, strength=len(found) / tables.n_features, matrix=matrix, part="unusual"
+            )
+
+
+def parallel_from(cosine: NDArray[np.float64], row: Mapping[str, Any]) -> float:
+    """Give the |cosine| from which a feature of a matrix has a copy or an opposite.
+
+    Parameters
+    ----------
+    cosine : ndarray of float64, shape (n,)
+        Each feature's cosine with its nearest other, NaN where it has none.
+    row : mapping
+        The matrix's row of the matrices table.
+
+    Returns
+    -------
+    float
+        As `limit`.
+    """
+    return limit(int(np.isfinite(cosine).sum()), _effective(row))
 
 
 def _degrees(cosine: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Tables", "group_order", "joined", "natural", "quoted", "subject"]
 
 _OTHERS = "others"
+_BOTH = 2
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -32,6 +33,8 @@ class Tables:
     ----------
     matrices, features, blocks, pairs, families : DataFrame or None
         As in `featuregeom.Analysis`.
+    gathered_q : dict of str to float
+        By matrix, the least rate of false finds among the features that crowd together; of those that have any.
     """
 
     matrices: pd.DataFrame
@@ -39,6 +42,7 @@ class Tables:
     blocks: pd.DataFrame | None = None
     pairs: pd.DataFrame | None = None
     families: pd.DataFrame | None = None
+    gathered_q: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -83,7 +87,7 @@ class Tables:
     def name(self, matrix: str, index: int) -> str:
         """Call a feature by its label, or by its position where it has none."""
         label = self._labels.get((matrix, int(index)))
-        named = label is not None and label != str(int(index))
+        named = label is not None and label != str(int(index)) and label.strip() != ""
         return f"“{cut(str(label), 24)}”" if named else f"feature {int(index)}"
 
 
@@ -103,7 +107,7 @@ def subject(layers: str, rows: Sequence[Mapping[str, Any]], tables: Tables) -> s
     if len(rows) == 1:
         return quoted(rows[0]["matrix"])
     if len(rows) == len(tables.rows):
-        return f"all {plural(len(rows), 'matrix', 'matrices')}"
+        return "both matrices" if len(rows) == _BOTH else f"all {plural(len(rows), 'matrix', 'matrices')}"
     if layers == _OTHERS:
         return f"{len(rows)} other matrices"
     return f"the {layers} ({plural(len(rows), 'matrix', 'matrices')})"

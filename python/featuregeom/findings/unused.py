@@ -9,7 +9,7 @@ import numpy as np
 
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted
-from featuregeom.wording import known
+from featuregeom.wording import known, number
 
 __all__ = ["TEMPLATES", "find"]
 
@@ -41,13 +41,17 @@ def find(tables: Tables) -> Iterator[Finding | None]:
     if zero:
         zero.sort(key=lambda row: -int(row["zero_features"]))
         total = sum(int(row["zero_features"]) for row in zero)
-        where = [f"{int(row['zero_features'])} of {int(row['n'])} in {quoted(row['matrix'])}" for row in zero]
+        where = [
+            f"{number(row['zero_features'])} of {number(row['n'])} in {quoted(row['matrix'])}" for row in zero
+        ]
         figures: dict[str, Any] = {"zero": total, "matrices": len(zero), "where": joined(where, _SHOWN)}
-        yield ZERO.finding(figures, strength=total / tables.n_features, matrix=str(zero[0]["matrix"]))
+        yield ZERO.finding(
+            figures, strength=total / tables.n_features, matrix=str(zero[0]["matrix"]), part="unusual"
+        )
     for matrix, frame in tables.of(tables.features, "density"):
         silent = int(np.sum(frame["density"].to_numpy(dtype=np.float64) == 0))
         figures = {"who": quoted(matrix), "silent": silent}
-        yield SILENT.finding(figures, strength=silent / tables.n_features, matrix=matrix)
+        yield SILENT.finding(figures, strength=silent / tables.n_features, matrix=matrix, part="unusual")
     for row in tables.rows:
         if not known(row.get("rank")):
             continue
@@ -60,4 +64,4 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         }
         share = alive / tables.n_features * figures["unused"] / max(figures["dimensions"], 1)
         if row["rank"]:
-            yield DIMENSIONS.finding(figures, strength=share, matrix=str(row["matrix"]))
+            yield DIMENSIONS.finding(figures, strength=share, matrix=str(row["matrix"]), part="spectrum")

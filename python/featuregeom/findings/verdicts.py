@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from featuregeom.dictionaries import SENTENCES
+from featuregeom.findings.many import LEVEL, Sure, sure
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted, subject
 from featuregeom.wording import known
@@ -40,10 +41,14 @@ GATHERED = Template(
     lambda f: f["gathered"] > 1,
 )
 
-TEMPLATES = (RANDOM, SPECTRUM, PAIRS, GATHERED)
+BY_CHANCE = Template(
+    "by chance",
+    "{matrices:matrix differs|matrices differ} a little from random directions, but no more than chance explains where "
+    "{judged} are looked at: {names}.",
+    lambda f: 0 < f["matrices"] < f["judged"],
+)
 
-_LEVEL = 1
-"""False discoveries in 100 that the verdict of an analysis allows: `pairs.significant` with q = .01."""
+TEMPLATES = (RANDOM, SPECTRUM, PAIRS, GATHERED, BY_CHANCE)
 
 _NAMED = 4
 """Matrices that are named where there are few."""
@@ -51,17 +56,19 @@ _NAMED = 4
 
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Say which matrices are random, and for each kind of layer how the others are not."""
-    yield _alike(tables, RANDOM, SENTENCES["random"])
-    yield _alike(tables, SPECTRUM, SENTENCES["spectrum"])
+    counted = sure(tables)
+    random = {str(row["matrix"]) for row in tables.rows if row.get("verdict") == SENTENCES["random"]}
+    yield _alike(tables, RANDOM, random)
+    yield _alike(tables, SPECTRUM, counted.spectrum)
     for layers, rows in tables.groups.items():
-        if structured := [row for row in rows if row.get("verdict") == SENTENCES["structure"]]:
-            yield from _beyond(tables, layers, structured, rows)
+        yield from _beyond(tables, layers, rows, counted)
+    yield _alike(tables, BY_CHANCE, counted.chance, judged=counted.judged)
 
 
-def _alike(tables: Tables, template: Template, sentence: str) -> Finding | None:
-    """Name the matrices of one verdict, or what they are for where there are many."""
+def _alike(tables: Tables, template: Template, chosen: Set[str], **more: int) -> Finding | None:
+    """Name some matrices, or what they are for where there are many."""
     parts = {
-        layers: [row for row in rows if row.get("verdict") == sentence]
+        layers: [row for row in rows if str(row["matrix"]) in chosen]
         for layers, rows in tables.groups.items()
     }
     rows = [row for part in parts.values() for row in part]
@@ -75,36 +82,31 @@ def _alike(tables: Tables, template: Template, sentence: str) -> Finding | None:
         "names": joined(names, len(names)) if names else "",
         "pairs": _sum(rows, "significant_pairs"),
         "gathered": _sum(rows, "gathered_features"),
-    }
-    share = sum(int(row["n"]) for row in rows) / tables.n_features
+    } | more
+    share = 0.0 if template is BY_CHANCE else sum(int(row["n"]) for row in rows) / tables.n_features
     return template.finding(figures, strength=share, matrix=str(rows[0]["matrix"]) if len(rows) == 1 else "")
 
 
 def _beyond(
-    tables: Tables, layers: str, structured: list[dict[str, Any]], rows: list[dict[str, Any]]
+    tables: Tables, layers: str, rows: list[dict[str, Any]], counted: Sure
 ) -> Iterator[Finding | None]:
     """Give the structure of one kind of layer beyond the spectrum: its pairs, and its crowds."""
-    gathered = _sum(structured, "gathered_features")
-    paired = [
-        row for row in structured if known(row.get("significant_pairs")) and row["significant_pairs"] > 0
-    ]
+    pairs = [row for row in rows if str(row["matrix"]) in counted.pairs]
+    crowds = [row for row in rows if str(row["matrix"]) in counted.crowds]
     figures: dict[str, Any] = {
-        "who": _part_of(layers, paired, rows, tables),
+        "who": _part_of(layers, pairs, rows, tables),
         "matrices": len(rows),
-        "structured": len(paired),
-        "pairs": _sum(structured, "significant_pairs"),
-        "gathered": gathered,
-        "q": _LEVEL,
+        "structured": len(pairs),
+        "pairs": _sum(pairs, "significant_pairs"),
+        "gathered": _sum(crowds, "gathered_features"),
+        "q": round(100 * LEVEL),
     }
-    share = sum(int(row["n"]) for row in paired) / tables.n_features
-    yield PAIRS.finding(figures, strength=share, matrix=_most(structured, "significant_pairs"), part="pairs")
-    crowded = gathered / tables.n_features
-    crowds = [
-        row for row in structured if known(row.get("gathered_features")) and row["gathered_features"] > 0
-    ]
-    figures |= {"who": _part_of(layers, crowds, rows, tables)}
+    share = sum(int(row["n"]) for row in pairs) / tables.n_features
+    yield PAIRS.finding(figures, strength=share, matrix=_most(pairs, "significant_pairs"), part="pairs")
+    crowd = figures["gathered"] / tables.n_features
+    figures = figures | {"who": _part_of(layers, crowds, rows, tables)}
     yield GATHERED.finding(
-        figures, strength=crowded, matrix=_most(structured, "gathered_features"), part="spectrum"
+        figures, strength=crowd, matrix=_most(crowds, "gathered_features"), part="spectrum"
     )
 
 
@@ -121,4 +123,5 @@ def _sum(rows: list[dict[str, Any]], column: str) -> int:
 
 def _most(rows: list[dict[str, Any]], column: str) -> str:
     """Name the matrix with the most."""
-    return str(max(rows, key=lambda row: row[column] if known(row.get(column)) else -1)["matrix"])
+    most = max(rows, key=lambda row: row[column] if known(row.get(column)) else -1, default=None)
+    return "" if most is None else str(most["matrix"])

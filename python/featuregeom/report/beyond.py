@@ -112,7 +112,7 @@ def namer(features: Mapping[str, Any]) -> Name:
     callable
     """
     held = zip(features["index"], features.get("label", ()), strict=False)
-    labels = {int(index): cut(label, 40) for index, label in held if known(label)}
+    labels = {int(index): cut(label, 40) for index, label in held if known(label) and label.strip()}
     return lambda index: labels.get(int(index), str(int(index)))
 
 

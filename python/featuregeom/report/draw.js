@@ -180,7 +180,7 @@ const Draw = (() => {
     const beyond = Math.max(0, ...texts.flatMap((t) => t.text.map((text) => widthOf(text))), ...notes.map((n) => widthOf(n.text, 10)));
     const marked = heat?.colorbar?.ticktext;
     const scale = heat ? 34 + (marked ? Math.max(...marked.map((text) => widthOf(text, 11))) : 26) + (heat.colorbar?.title ? 16 : 0) : 0;
-    const area = { left, top: texts.length ? 24 : 10, right: width - 14 - beyond - scale, bottom: height - (title("x") ? 42 : 24) };
+    const area = { left, top: traces.some((t) => t.mode?.includes("text")) ? 24 : 10, right: width - 14 - beyond - scale, bottom: height - (title("x") ? 42 : 24) };
     const wide = area.right - area.left, tall = area.bottom - area.top;
     if (spec.layout.yaxis?.scaleanchor === "x") square(area, scales);
     const svg = add(sheet, "svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
@@ -267,7 +267,9 @@ const Draw = (() => {
     if (mode.includes("text")) points.forEach((point, i) => {
       if (!point || !at(trace.text, i)) return;
       const right = trace.textposition === "middle right", above = trace.textposition === "top center";
-      write(svg, point[0] + (right ? 5 : 0), point[1] - (above ? 9 : 0), at(trace.text, i), {
+      const half = right ? 0 : widthOf(at(trace.text, i)) / 2; // a label at the edge moves inside
+      const x = half ? Math.min(Math.max(point[0], half), Math.max(Number(svg.getAttribute("width")) - half, half)) : point[0] + 5;
+      write(svg, x, point[1] - (above ? 9 : 0), at(trace.text, i), {
         "text-anchor": right ? "start" : "middle", "dominant-baseline": "central", class: "label",
       });
     });

@@ -44,6 +44,10 @@ RAYS = 12
 BINS = 60
 """Bins of the histogram of capacities."""
 
+WIDE = 100.0
+"""Longest squared norm over the median one above which capacity is drawn on logarithmic axes: one feature that is ten
+times as long as the others would squeeze them into the corner."""
+
 NARROW = 10.0
 """Least factor between the ends of an axis of eigenvalues."""
 
@@ -273,6 +277,9 @@ def _capacity(features: Mapping[str, NDArray[Any]], picture: Picture | None) -> 
     few = n_spaces <= len(SERIES)
     colours = space_colours(n_spaces) if few else ["--c0"] * n_spaces
     x_top, y_top = 1.08 * float(N.max(initial=0)), min(1.08 * float(D.max(initial=0)), 1.04)
+    alive = N > 0
+    wide = bool(alive.any()) and float(N.max()) > WIDE * float(np.median(N[alive]))
+    foot = float(N[alive].min()) / 1.2 if wide else 0.0
     populated = np.bincount(space[space >= 0], minlength=n_spaces)
     order = np.argsort(-populated, kind="stable")[:RAYS]
     traces: list[Trace] = []
@@ -282,7 +289,13 @@ def _capacity(features: Mapping[str, NDArray[Any]], picture: Picture | None) -> 
         end = min(x_top, float(values[k]) * y_top)
         at = end / x_top, end / (float(values[k]) * y_top)
         label = f"λ = {number(values[k], 3)}"
-        ray = line([0, end], [0, end / float(values[k])], colours[k] if few else "--muted", label, width=1)
+        ray = line(
+            [foot, end],
+            [foot / float(values[k]), end / float(values[k])],
+            colours[k] if few else "--muted",
+            label,
+            width=1,
+        )
         if few and all(abs(at[0] - x) > 0.14 or abs(at[1] - y) > 0.07 for x, y in labelled):
             labelled.append(at)
             side = "middle right" if end == x_top else "top center"
@@ -311,9 +324,16 @@ def _capacity(features: Mapping[str, NDArray[Any]], picture: Picture | None) -> 
     if len(rays) < int(np.sum(populated > 0)) and rays:
         caption += f" Rays of the {len(rays)} eigenspaces that are the top one of most features."
     caption += _sampled(len(shown), len(N), "features", "by index")
+    across: dict[str, Any] = {"range": numbers([0, x_top or 1], 6)}
+    upright: dict[str, Any] = {"range": numbers([0, y_top or 1], 6)}
+    if wide:
+        caption += " Both axes are logarithmic, since the longest features are far longer than the others."
+        across = {"type": "log", "range": numbers(np.log10([foot, x_top]), 6)}
+        low = float(D[D > 0].min(initial=y_top)) / 1.2
+        upright = {"type": "log", "range": numbers(np.log10([low, y_top]), 6)}
     layout = {
-        "xaxis": axis("squared norm N", range=numbers([0, x_top or 1], 6)),
-        "yaxis": axis("capacity D", range=numbers([0, y_top or 1], 6)),
+        "xaxis": axis("squared norm N", **across),
+        "yaxis": axis("capacity D", **upright),
         "showlegend": False,
         "margin": {"l": 52, "r": 62 if few else 12, "t": 24 if few else 10, "b": 40},
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from featuregeom.dictionaries import layers_of
-from featuregeom.findings import group_order, joined
+from featuregeom.findings import group_order, joined, quoted
 from featuregeom.wording import known, number, plural, text
 
 if TYPE_CHECKING:
@@ -21,6 +21,13 @@ LEAST = 1e-3
 
 _SHOWN = 6
 """Most kinds of evidence, and of number types, that are told apart in the sentences."""
+
+
+_NO_SHARE = ("more", "dimensions", "outlier dimensions")
+"""Kinds of findings that are not about a share of the features."""
+
+_NAMED = 2
+"""Most matrices that are named, and not counted, beside the evidence for their axis."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ def what_was_read(analysis: Analysis, rows: Sequence[Mapping[Any, Any]]) -> list
         return []
     features = sum(int(row["n"]) for row in rows)
     form = text(analysis.provenance.get("format"))
+    if form and form == analysis.provenance.get("source"):
+        form = "memory"
     types = _listed(Counter(text(row.get("dtype")) for row in rows if known(row.get("dtype"))))
     stored = " in ".join(filter(None, [types, form]))
     said = [
@@ -79,7 +88,14 @@ def what_was_read(analysis: Analysis, rows: Sequence[Mapping[Any, Any]]) -> list
         (text(row.get("axis")), text(row.get("axis_reason"))) for row in rows if known(row.get("axis_reason"))
     )
     for (axis, reason), count in axes.most_common(_SHOWN):
-        where = "" if count == len(rows) == 1 else f" of {count if count < len(rows) else 'all'} matrices"
+        names = [
+            quoted(row["matrix"])
+            for row in rows
+            if (text(row.get("axis")), text(row.get("axis_reason"))) == (axis, reason)
+        ]
+        where = f" of {joined(names) if count <= _NAMED else f'{number(count)} matrices'}"
+        if count == len(rows):
+            where = "" if count == 1 else " of all matrices"
         said.append(f"Features are the {axis}{where}; evidence: {reason.partition(';')[0]}.")
     if len(axes) > _SHOWN:
         said.append(f"{len(axes) - _SHOWN} more kinds of evidence are in the column “evidence for the axis”.")
@@ -105,7 +121,7 @@ def evidence(analysis: Analysis, rows: Sequence[Mapping[Any, Any]]) -> list[Evid
     for finding in analysis.findings:
         place = places.get(finding.matrix)
         link = "" if place is None else f"matrix-{place}" + (f"-{finding.part}" if finding.part else "")
-        share = _percent(finding.strength) if finding.strength and finding.kind != "more" else ""
+        share = _percent(finding.strength) if finding.strength and finding.kind not in _NO_SHARE else ""
         about = f"{finding.part or 'figures'} of {text(finding.matrix)}"
         shown.append(Evidence(finding.sentence, finding.kind, share, link, about))
     return shown

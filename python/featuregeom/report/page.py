@@ -16,6 +16,7 @@ from featuregeom.report.figures import Figure, matrix_figures
 from featuregeom.report.first import evidence, what_was_read
 from featuregeom.report.html import pack, part, render, write
 from featuregeom.report.overview import in_order, overview
+from featuregeom.report.unusual import unusual
 from featuregeom.report.words import reading
 from featuregeom.wording import known, number, text
 
@@ -27,8 +28,8 @@ __all__ = ["render_page", "write_page"]
 _NOT_SHOWN = ("source", "labels")
 """Provenance that the page does not list: its heading is the source, and of the labels there is only a digest."""
 
-USED = ("index", "norm", "capacity", "eigenspace", "label")
-"""Columns of the features table that the figures draw from."""
+USED = ("index", "norm", "capacity", "eigenspace", "neighbour", "cosine", "density", "label")
+"""Columns of the features table that a section shows."""
 
 
 def write_page(analysis: Analysis, path: str | Path) -> Path:
@@ -142,6 +143,7 @@ def _section(
         pairs=close_pairs(mine["pairs"], name),
         gathered=gathered(picture.groups if picture is not None else (), name),
         looked=known(row.get("verdict")),
+        unusual=unusual(row, features, name),
         figures=figures,
         groups=groups,
         groups_left=groups_left,
