@@ -97,7 +97,7 @@ def test_unusual_features_are_named():
     features = {key: result.features[key].to_numpy() for key in ("index", "norm", "cosine", "neighbour")}
     features["density"] = np.where(np.arange(60) == 8, 0.0, 0.1)
     said = {each.what: (each.count, each.who) for each in unusual(result.matrices.iloc[0], features, str)}
-    assert said["zero"] == (30, ", ".join(map(str, range(7, 31))) + " and 6 more")
+    assert said["zero"] == (30, "; ".join(map(str, range(7, 31))) + " and 6 more")
     assert said["never fired in the data that its file counted"] == (1, "8")
     sizes = np.linalg.norm(X, axis=0)
     assert said["dimensions more than 10 times as large as the median"] == (
@@ -113,8 +113,8 @@ def test_unusual_features_are_named():
     copies, opposites = (
         next(what for what in said if what.startswith(kind)) for kind in ("copies", "opposites")
     )
-    assert said[copies] == (2, "0 of 1, 1 of 0")
-    assert said[opposites] == (2, "2 of 3, 3 of 2")
+    assert said[copies] == (2, "0 of 1; 1 of 0")
+    assert said[opposites] == (2, "2 of 3; 3 of 2")
     assert unusual_of(rng.standard_normal((60, 12))) == {}
 
 

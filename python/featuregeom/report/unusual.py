@@ -94,5 +94,5 @@ def _kinds(
 
 def _kind(what: str, places: NDArray[np.int64], say: Callable[[int], str]) -> Unusual:
     left = len(places) - _LISTED
-    shown = ", ".join(say(int(k)) for k in places[:_LISTED])
+    shown = "; ".join(say(int(k)) for k in places[:_LISTED])
     return Unusual(what, len(places), shown + (f" and {number(left)} more" if left > 0 else ""))
