@@ -19,8 +19,31 @@ RUST = {
     "scheme": ["schemes"],
     "pattern": ["codes"],
     "cells": ["regions"],
+    "matching": ["dictionaries_matching"],
+    "families": ["families"],
+    "orders": ["dictionaries_circle"],
+    "run": ["interruptible", "boundary"],
 }
 """Rooms of Python that stand on each module of the core."""
+
+PYTHON = {
+    "relations": ["schemes", "components"],
+    "recognise": ["schemes", "through_noise", "naming", "policy"],
+    "certificates": ["schemes_certificate", "policy"],
+    "dictionaries": ["dictionaries", "families"],
+    "spectra": ["spectra", "eigenspaces"],
+    "blocks": ["blocks", "decompose"],
+    "operators": ["comparison"],
+    "jumps": ["trajectory"],
+    "random_directions": ["null_model"],
+    "arguments": ["bad_input"],
+    "atomic": ["folders"],
+    "wording": ["findings"],
+    "demo": ["golden"],
+    "analysis": ["summary"],
+    "errors": ["bad_input"],
+}
+"""Test files of a room, by the beginnings of their names, where they do not all have the name of the room."""
 
 SLOW = {
     "test_survey.py",
@@ -50,7 +73,8 @@ def tests_of(path: Path) -> set[Path]:
         return {ROOT / path} if (ROOT / path).exists() and "browser" not in path.parts else set()
     rooms: list[str] = []
     if path.parts[:2] == ("python", "featuregeom"):
-        rooms = [Path(path.parts[2]).stem]
+        room = Path(path.parts[2]).stem
+        rooms = PYTHON.get(room, [room])
     elif path.parts[0] == "rust" and len(path.parts) > 3:
         rooms = RUST.get(Path(path.parts[3]).stem, [])
     elif path.parts[0] == "docs" or path.name == "README.md":

@@ -388,7 +388,7 @@ def test_a_local_path_wins(tmp_path, monkeypatch):
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtraError, match=r"owner/name: .*pip install featuregeom\[hub\]"):
+    with pytest.raises(MissingExtraError, match=r"owner/name: .*pip install 'featuregeom\[hub\]'"):
         open_source("owner/name")
 
 

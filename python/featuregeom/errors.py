@@ -70,3 +70,8 @@ class OutputError(FeatureGeometryError, OSError):
 
 class MissingExtraError(FeatureGeometryError, ImportError):
     """A feature needs an optional package; the message names the extra that brings it."""
+
+    @classmethod
+    def needing(cls, what: str, package: str, extra: str) -> MissingExtraError:
+        """Say what needs a package, and which extra of featuregeom brings it."""
+        return cls(f"{what} needs {package}: pip install 'featuregeom[{extra}]'")

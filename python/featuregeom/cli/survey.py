@@ -211,6 +211,7 @@ def _described(found: Description, cost: Estimate) -> Table:
     return table
 
 
+# Long by its options, which typer reads from the signature; what it does is check, analyse, write, print.
 def analyze(
     source: Source,
     out: Annotated[

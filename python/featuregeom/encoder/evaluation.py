@@ -257,9 +257,7 @@ def _kmeans(codes: Bits, n_clusters: int, seed: int) -> NDArray[np.int64] | None
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
     except ImportError as error:
-        raise MissingExtraError(
-            "the hash-encoder report needs scikit-learn: pip install featuregeom[encoder]"
-        ) from error
+        raise MissingExtraError.needing("the hash-encoder report", "scikit-learn", "encoder") from error
     if len(codes) < n_clusters:
         return None
     if not codes.shape[1]:

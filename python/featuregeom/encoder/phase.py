@@ -123,7 +123,7 @@ def digits(seed: int = 0, test_share: float = 1 / 3) -> DataSet:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise MissingExtraError("the digits need scikit-learn: pip install featuregeom[encoder]") from error
+        raise MissingExtraError.needing("encoder.digits", "scikit-learn", "encoder") from error
     if not 0 < test_share < 1:
         raise ParameterError(f"test_share must be between 0 and 1, got {test_share!r}")
     found = load_digits()
@@ -257,9 +257,7 @@ def _one_thread() -> Iterator[None]:
     try:
         from threadpoolctl import threadpool_limits
     except ImportError as error:
-        raise MissingExtraError(
-            "a phase chart needs scikit-learn: pip install featuregeom[encoder]"
-        ) from error
+        raise MissingExtraError.needing("encoder.phase", "scikit-learn", "encoder") from error
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.errors import MissingExtraError, ShapeError
+from featuregeom.errors import ShapeError
 
 __all__ = ["contingency", "hungarian_accuracy", "purity"]
 
@@ -41,7 +41,7 @@ def purity(clusters: ArrayLike, labels: ArrayLike) -> float:
 def hungarian_accuracy(clusters: ArrayLike, labels: ArrayLike) -> float:
     r"""Clustering accuracy: clusters matched one to one with labels, :math:`\frac1N \max_\pi \sum_k n_{k \pi(k)}`.
 
-    At most the purity. Needs SciPy, extra "encoder".
+    At most the purity.
 
     References
     ----------
@@ -53,10 +53,8 @@ def hungarian_accuracy(clusters: ArrayLike, labels: ArrayLike) -> float:
     >>> hungarian_accuracy([0, 0, 1, 1], ["a", "a", "a", "a"])
     0.5
     """
-    try:
-        from scipy.optimize import linear_sum_assignment
-    except ImportError as error:
-        raise MissingExtraError("hungarian_accuracy needs SciPy: pip install featuregeom[encoder]") from error
+    from scipy.optimize import linear_sum_assignment
+
     table = contingency(clusters, labels)
     rows, columns = linear_sum_assignment(table, maximize=True)
     return float(table[rows, columns].sum() / table.sum())

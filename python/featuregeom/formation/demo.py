@@ -206,9 +206,7 @@ def _digits() -> tuple[torch.Tensor, torch.Tensor]:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise MissingExtraError(
-            "train-demo needs scikit-learn: pip install 'featuregeom[encoder]'"
-        ) from error
+        raise MissingExtraError.needing("train-demo", "scikit-learn", "encoder") from error
     found = load_digits()
     chosen = np.random.default_rng(0).permutation(len(found.target))[:1200]
     return torch.tensor(found.data[chosen] / 16).double(), torch.tensor(found.target[chosen]).long()

@@ -12,6 +12,7 @@ with the inner product linear in its first argument and F acting from the right.
 
 from __future__ import annotations
 
+from featuregeom.frames.accumulator import FrameAccumulator
 from featuregeom.frames.bounds import CoherenceBounds, coherence, coherence_bounds, welch_bound
 from featuregeom.frames.duals import canonical_dual, canonical_parseval, naimark_complement
 from featuregeom.frames.equiangular import Equiangularity, equiangular
@@ -33,6 +34,7 @@ __all__ = [
     "CoherenceBounds",
     "EffectiveInterference",
     "Equiangularity",
+    "FrameAccumulator",
     "FrameNumbers",
     "Precision",
     "Progress",

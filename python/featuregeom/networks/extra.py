@@ -31,4 +31,4 @@ def torch_module(what: str) -> ModuleType:
 
 def missing(what: str) -> MissingExtraError:
     """Make the error that says how to install what `what` needs."""
-    return MissingExtraError(f"{what} needs torch: pip install 'featuregeom[torch]'")
+    return MissingExtraError.needing(what, "torch", "torch")

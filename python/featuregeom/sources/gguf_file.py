@@ -92,9 +92,7 @@ def gguf_package(where: str) -> Any:
     try:
         import gguf
     except ImportError as error:
-        raise MissingExtraError(
-            f"{where}: reading GGUF needs the gguf package: pip install featuregeom[gguf]"
-        ) from error
+        raise MissingExtraError.needing(f"{where}: reading GGUF", "the gguf package", "gguf") from error
     return gguf
 
 

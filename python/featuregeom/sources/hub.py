@@ -228,9 +228,8 @@ def _package(place: HubId) -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise MissingExtraError(
-            f"{place.repo}: no such file or folder here, and the Hub needs huggingface_hub: "
-            "pip install featuregeom[hub]"
+        raise MissingExtraError.needing(
+            f"{place.repo}: no such file or folder here, and the Hub", "huggingface_hub", "hub"
         ) from error
     return huggingface_hub
 

@@ -135,9 +135,7 @@ def _package(where: str) -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise MissingExtraError(
-            f"{where}: reading ONNX needs the onnx package: pip install featuregeom[onnx]"
-        ) from error
+        raise MissingExtraError.needing(f"{where}: reading ONNX", "the onnx package", "onnx") from error
     return onnx
 
 

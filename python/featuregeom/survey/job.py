@@ -31,6 +31,7 @@ _LISTED = 10
 """Most tensors that an error lists."""
 
 
+# Long by its arguments; what it does is open, plan, measure matrix by matrix, and put together.
 def analyze(
     source: Any,
     *,
