@@ -7,7 +7,7 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import featuregeom as fg
@@ -60,6 +60,23 @@ def test_the_capacity_of_a_feature_that_squares_lose(r, short, turned):
     np.testing.assert_allclose(table["leverage"][:2], 1, rtol=1e-3)
     short_mass = (X[0] @ X[1]) ** 2 / (X[0] @ X[0]) / (X[1] @ X[1])
     np.testing.assert_allclose(table["ipr"][1], short_mass**2 + (1 - short_mass) ** 2, rtol=1e-13)
+
+
+@given(st.integers(3, 8), st.integers(3, 8), st.integers(1, 4), st.floats(0, 12), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_the_capacity_of_dependent_features(n, m, rank, decades, seed):
+    """Fewer dimensions than there are rows and columns, exactly so: products of integers, scaled by powers of two."""
+    rng = np.random.default_rng(seed)
+    X = (rng.integers(-5, 6, (n, rank)) @ rng.integers(-5, 6, (rank, m))).astype(float)
+    X = X[(X != 0).any(axis=1)]
+    assume(len(X) > 1)
+    X *= 2.0 ** -rng.integers(0, int(decades * np.log2(10)) + 1, len(X))[:, None]
+    expected = np.array(exact_capacity(X))
+    spectrum = fg.spectra.spectrum(X)
+    bound = spectrum.kappa_bound((X**2).sum(axis=1) / expected)
+    for capacity in (fg.spectra.measures(X, spectrum).capacity, fg.frames.capacity(X)):
+        assert (np.abs(capacity / expected - 1) <= bound).all()
+        np.testing.assert_allclose(capacity, expected, rtol=1e-11)
 
 
 def test_the_capacity_of_a_short_feature_beside_a_long_one():

@@ -48,13 +48,20 @@ def defect(relations: NDArray[np.int64], points: NDArray[np.int64] | None = None
     if rank <= 2:
         return 0.0
     pairs = relations if points is None else relations[:, points]
-    off = ~np.eye(n, dtype=bool)
-    counts = np.maximum(np.bincount(pairs.ravel(), minlength=rank), 1)
+    blocks = _blocks(n)
+    counts = np.maximum(sum(np.bincount(pairs[rows].ravel(), minlength=rank) for rows in blocks), 1)
     inside = outside = 0.0
     for both, share in _products(relations, rank, whole=points is None, seed=seed):
-        means = np.bincount(pairs.ravel(), weights=both.ravel(), minlength=rank) / counts
-        inside += share * float(((both - means[pairs]) ** 2).sum())
-        outside += share * float(((both - both[off].mean())[off] ** 2).sum())
+        sums, total = np.zeros(rank), 0.0
+        for rows in blocks:
+            sums += np.bincount(pairs[rows].ravel(), weights=both[rows].ravel(), minlength=rank)
+            total += float(both[rows].sum())
+        means, mean = sums / counts, (total - float(np.trace(both))) / (n * (n - 1))
+        for rows in blocks:
+            inside += share * float(((both[rows] - means[pairs[rows]]) ** 2).sum())
+            spread = both[rows] - mean
+            np.fill_diagonal(spread[:, rows], 0)
+            outside += share * float((spread**2).sum())
     return math.sqrt(max(inside, 0.0) / outside) if outside > policy.NO_VARIATION else 0.0
 
 
@@ -71,8 +78,17 @@ def _products(
         return
     drawn = np.random.default_rng(seed).standard_normal((policy.DEFECT_PROBES, 2, rank))
     drawn[:, :, 0] = 0
+    left, right = np.empty(relations.shape), np.empty(relations.shape)
     for s, t in drawn:
-        yield matmul(s[relations], t[relations]), 1.0
+        for rows in _blocks(len(relations)):
+            left[rows], right[rows] = s[relations[rows]], t[relations[rows]]
+        yield matmul(left, right), 1.0
+
+
+def _blocks(n: int) -> list[slice]:
+    """Cut the rows of an n x n matrix so that NumPy's steps on them are short: between them Ctrl-C is heard."""
+    step = max(1, policy.DEFECT_BLOCK // max(n, 1))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
 def explained_variance(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> float:

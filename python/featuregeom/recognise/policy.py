@@ -226,6 +226,9 @@ DEFECT_POINTS, DEFECT_COLOURS, DEFECT_PROBES = 128, 16, 12
 """Points and colours up to which the defect is summed over all products of classes, and random products from which it
 is estimated above: their mean is right to 10 % (`test_defect_by_probes`)."""
 
+DEFECT_BLOCK = 2**19
+"""Entries of a matrix on which NumPy works without a look at Ctrl-C, for the defect: 10 ms. Choice."""
+
 NO_VARIATION = 1e-9
 """Products of classes whose squares sum to no more than this do not vary: there is no defect. Rounding."""
 
