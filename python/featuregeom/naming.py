@@ -53,7 +53,9 @@ class Name:
     gram_values: int | None = None
 
 
-def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> Name:
+def name_geometry(
+    cosines: NDArray[np.float64], norms: NDArray[np.float64], vectors: NDArray[np.float64] | None = None
+) -> Name:
     r"""Name the geometry of a block of features: the one with the cosines :math:`M_{ij} / \sqrt{N_i N_j}`, up to noise.
 
     Parameters
@@ -62,6 +64,8 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
         Normalised Gram matrix.
     norms : ndarray, shape (n,)
         Norms of the features.
+    vectors : ndarray, shape (n, m), optional
+        The features themselves, at any scale: they tell how large noise is.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
     if n <= policy.SMALL_BLOCK:
         low = fits_dimension(eigvalsh(cosines)[::-1].astype(np.float64), policy.SMALL_BLOCK_DIM)
         refinements = 1 if low else 0
-    found = detect_cosines(cosines, norms, refinements=refinements, sums=False)
+    found = detect_cosines(cosines, norms, vectors=vectors, refinements=refinements, sums=False)
     _, _, order = found.formed
     # That two features are a scheme, whatever their cosine, says nothing of them.
     scheme = found if found.intersection_numbers is not None and (n > 2 or found.name) else None
@@ -102,7 +106,9 @@ def name_geometry(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> N
     return Name(found.name, "", found.dim, found.residual, order, scheme, count)
 
 
-def name_geometries(cosines: NDArray[np.float64], norms: NDArray[np.float64]) -> list[Name]:
+def name_geometries(
+    cosines: NDArray[np.float64], norms: NDArray[np.float64], vectors: NDArray[np.float64] | None = None
+) -> list[Name]:
     """Name the geometries of many blocks of one size, each exact one once.
 
     Parameters
@@ -111,6 +117,8 @@ def name_geometries(cosines: NDArray[np.float64], norms: NDArray[np.float64]) ->
         Normalised Gram matrix of each block.
     norms : ndarray, shape (b, n)
         Norms of the features.
+    vectors : ndarray, shape (b, n, m), optional
+        The features themselves, at any scale.
 
     Returns
     -------
@@ -130,7 +138,8 @@ def name_geometries(cosines: NDArray[np.float64], norms: NDArray[np.float64]) ->
     compared = 0 if n <= policy.SMALL_BLOCK else policy.COMPARED_ENTRIES
     while len(waiting):
         first, waiting = waiting[0], waiting[1:]
-        known = names[first] = name_geometry(cosines[first], norms[first])
+        rows = None if vectors is None else vectors[first]
+        known = names[first] = name_geometry(cosines[first], norms[first], rows)
         scheme = known.scheme
         exact = known.geometry and even[first] and known.residual <= policy.EXACT_COSINE
         if not exact or scheme is None or scheme._ideal is None or scheme.height is not None:

@@ -97,7 +97,7 @@ def describe_block(
     gram = interruptible.gram(rows)
     norms = np.sqrt(gram.diagonal())
     cosines = np.clip(gram / np.outer(norms, norms), -1.0, 1.0)
-    name = name_geometry(cosines, norms)
+    name = name_geometry(cosines, norms, rows)
     dim = name.dim or (whole or _spectrum(features, index, num_threads)).rank
     eigenvalues = np.linalg.eigvalsh(gram)[::-1].astype(np.float64)
     return _described(index, name, dim, gram, norms, eigenvalues, power)
@@ -171,7 +171,7 @@ def _of_one_size(features: Features, index: NDArray[np.int64], num_threads: int 
     grams = rows @ rows.transpose(0, 2, 1)
     norms = np.sqrt(np.einsum("bii->bi", grams))
     cosines = np.clip(grams / (norms[:, :, None] * norms[:, None, :]), -1.0, 1.0)
-    names = name_geometries(cosines, norms)
+    names = name_geometries(cosines, norms, rows)
     eigenvalues = np.linalg.eigvalsh(grams)[:, ::-1]
     each = zip(index, names, grams, norms, eigenvalues, strict=True)
     return [

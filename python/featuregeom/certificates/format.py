@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError
 from featuregeom.recognise import policy
-from featuregeom.recognise.detection import DIRECT, STREAMED, Mode
+from featuregeom.recognise.detection import DIRECT, STREAMED, VECTORS, Mode
 
 __all__ = ["EXACT", "FORMAT", "FORMATS", "RANDOMISED", "Fields", "fields_of", "nearest_relations"]
 
@@ -26,7 +26,7 @@ FORMAT = "featuregeom association scheme 3"
 FORMATS = (FORMAT, "featuregeom association scheme 2")
 """Formats that are read. Those before the third do not record the method of their name."""
 
-_METHOD = re.compile(r"direct|streamed|block, (0|[1-9][0-9]{0,3}) proposals")
+_METHOD = re.compile(r"direct|vectors|streamed|block( of vectors)?, (0|[1-9][0-9]{0,3}) proposals")
 
 EXACT = "exact: every product of two relations was compared entry by entry, in integers"
 RANDOMISED = "randomised: two passes over the relations, wrong with a probability of at most error_bound"
@@ -158,9 +158,10 @@ def _check_method(certificate: dict[str, Any]) -> None:
         raise ParameterError("the certificate has no field 'method' that is a text")
     if not _METHOD.fullmatch(method):
         raise ParameterError(
-            f"field 'method' of the certificate is {method!r}, not 'direct', 'streamed' or 'block, N proposals'"
+            f"field 'method' of the certificate is {method!r}, not 'direct', 'vectors', 'streamed', "
+            "'block, N proposals' or 'block of vectors, N proposals'"
         )
-    if method not in (DIRECT, STREAMED) and certificate["mode"] == "line":
+    if method not in (DIRECT, VECTORS, STREAMED) and certificate["mode"] == "line":
         raise ParameterError("field 'method' of the certificate is that of a block, whose mode is signed")
 
 

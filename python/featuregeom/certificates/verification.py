@@ -15,7 +15,7 @@ from featuregeom.features import as_features
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_variance
 from featuregeom.recognise.detect import detect, detect_cosines
-from featuregeom.recognise.detection import DIRECT, STREAMED, Detection, block_method
+from featuregeom.recognise.detection import DIRECT, STREAMED, VECTORS, Detection, block_method
 from featuregeom.recognise.policy import LARGEST
 from featuregeom.recognise.streamed import detect_streamed
 from featuregeom.relations.check import check, failure_text
@@ -401,12 +401,18 @@ def _detected(
     method: str, rows: NDArray[np.float64], norms: NDArray[np.float64], certificate: dict[str, Any]
 ) -> Detection:
     options = {key: certificate[key] for key in ("mode", "tolerance", "seed")}
-    if method == DIRECT:
+    by_cosines = method == DIRECT and options["mode"] == "signed" and len(rows) <= LARGEST
+    if method in (DIRECT, VECTORS) and not by_cosines:
         return detect(rows, **options)
     if method == STREAMED:
         return detect_streamed(rows, **options)
     unit = rows / norms[:, None]
     cosines = np.clip(unit @ unit.T, -1.0, 1.0)
     np.fill_diagonal(cosines, 1.0)
-    proposals = int(method.split()[1])
-    return detect_cosines(cosines, norms, refinements=proposals, sums=False, seed=options["seed"])
+    if by_cosines:
+        return detect_cosines(cosines, norms, tolerance=options["tolerance"], seed=options["seed"])
+    proposals = int(method.split()[-2])
+    vectors = rows if method == block_method(proposals, by_vectors=True) else None
+    return detect_cosines(
+        cosines, norms, vectors=vectors, refinements=proposals, sums=False, seed=options["seed"]
+    )

@@ -201,6 +201,8 @@ def _tolerance(detection: Detection, seed: int) -> float:
     """Find a tolerance with which detection gives the name: the default, or more where the residual is larger."""
     if not detection.name or not detection.residual > policy.TOLERANCE:
         return policy.TOLERANCE
+    if detection.noise is not None:
+        return policy.TOLERANCE
     if detection.cosines is not None:
         # Above 8 points a name may be given through noise, whatever the tolerance.
         again = detect(gram=detection.cosines, seed=seed).name

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from featuregeom.interruptible import eigh
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import defect, null_p_value
+from featuregeom.recognise.isometry import figures, spanned
 from featuregeom.recognise.levels import clear_cuts, colour, distinct_values, exact_cuts
 from featuregeom.recognise.names import (
     Classical,
@@ -21,11 +22,13 @@ from featuregeom.recognise.names import (
     fits_dimension,
     matches,
     of_classical,
+    placed,
 )
 from featuregeom.recognise.names.parametric import component_sizes, noise_outside, parametric_name
 from featuregeom.recognise.noise import like_noise
 from featuregeom.recognise.partitions import Partition, Search, search
 from featuregeom.recognise.refinement import support_of
+from featuregeom.recognise.through_noise import MOST_POINTS, NoisyName, name_through_noise
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.relations.products import class_counts, class_means, intersection_numbers, is_scheme
 from featuregeom.summary import summarised
@@ -52,11 +55,14 @@ class Verdict:
     search: Search | None
     nearest_relations: NDArray[np.int64] | None = None
     ideal: NDArray[np.float64] | None = None
+    noise: NoisyName | None = None
+    by_vectors: bool = False
 
 
 def decide(
     cosines: NDArray[np.float64],
     *,
+    vectors: NDArray[np.float64] | None = None,
     tolerance: float = policy.TOLERANCE,
     refinements: int = policy.REFINEMENTS,
     seed: int = 0,
@@ -67,6 +73,9 @@ def decide(
     ----------
     cosines : ndarray, shape (n, n)
         Normalised Gram matrix, no two features alike.
+    vectors : ndarray, shape (n, m), optional
+        The features. Where up to 64 of them span more dimensions than a geometry has, `through_noise` decides on what
+        is not within the tolerance, and marks of noise do not.
     tolerance : float
         Largest deviation of a cosine from the ideal one that a name allows.
     refinements : int
@@ -81,35 +90,74 @@ def decide(
     n = len(cosines)
     if n == 1:
         return _nothing(cosines, "a single feature")
-    values, vectors = eigh(cosines)
+    values, axes = eigh(cosines)
     eigenvalues = values[::-1].astype(np.float64)
-    classic = classical(cosines, eigenvalues, vectors[:, -2:].astype(np.float64))
-    placed = [one for one in classic if one.in_dimension]
+    classic = classical(cosines, eigenvalues, axes[:, -2:].astype(np.float64))
+    nearest = [one for one in classic if one.in_dimension]
     if (
-        placed
-        and placed[0].residual <= min(placed[0].limit, tolerance)
-        and not _finer(cosines, placed[0], seed)
+        nearest
+        and nearest[0].residual <= min(nearest[0].limit, tolerance)
+        and not _finer(cosines, nearest[0], seed)
     ):
-        return _classical(cosines, placed[0])
+        return _classical(cosines, nearest[0])
     if n == 2:
         return _nothing(cosines, f"2 features at cosine {cosines[0, 1]:.3f}")
     found = search(cosines, refinements=0, seed=seed)
-    best = _named(cosines, found, eigenvalues, tolerance)
-    if best is None and refinements and not (found.clear and found.partitions):
+    spanning = spanned(vectors) if vectors is not None and n <= MOST_POINTS else None
+    room = 0 if spanning is None else spanning.shape[1]
+    best = _named(cosines, found, eigenvalues, tolerance, room)
+    if best is not None:
+        return _through(_matched(cosines, *best, found), tolerance)
+    told = None if spanning is None else name_through_noise(spanning, seed=seed)
+    if told is not None:
+        return _measured(cosines, told, found, tolerance)
+    verdict = _by_refinement(
+        cosines, found, classic, eigenvalues, room, tolerance=tolerance, refinements=refinements, seed=seed
+    )
+    return replace(verdict, by_vectors=spanning is not None)
+
+
+def _by_refinement(
+    cosines: NDArray[np.float64],
+    found: Search,
+    classic: list[Classical],
+    eigenvalues: NDArray[np.float64],
+    room: int,
+    *,
+    tolerance: float,
+    refinements: int,
+    seed: int,
+) -> Verdict:
+    """Judge distinct directions whose levels have no name as they are. Marks of noise are for what fills `room`."""
+    best = None
+    if refinements and not (found.clear and found.partitions):
         # Levels may look clear only because the input was rounded to a few digits.
         noisy = search(cosines, refinements=refinements, seed=seed, clear=False)
-        best = _named(cosines, noisy, eigenvalues, tolerance)
+        best = _named(cosines, noisy, eigenvalues, tolerance, room)
         found = noisy if best is not None or not found.clear else found
     if best is not None:
         return _through(_matched(cosines, *best, found), tolerance)
-    noisy_one = _classical_through_noise(cosines, classic, eigenvalues)
+    noisy_one = _classical_through_noise(cosines, classic, eigenvalues, room)
     if noisy_one is not None:
         return _through(noisy_one, tolerance)
-    if n > policy.CATALOGUE_POINTS and found.partitions:
+    if len(cosines) > policy.CATALOGUE_POINTS and found.partitions:
         known = _by_parameters(cosines, found, eigenvalues, tolerance)
         if known is not None:
             return known
-    return _unnamed(cosines, found, placed, eigenvalues, tolerance)
+    nearest = [one for one in classic if one.in_dimension]
+    return _unnamed(cosines, found, nearest, eigenvalues, tolerance)
+
+
+def _measured(cosines: NDArray[np.float64], told: NoisyName, found: Search, tolerance: float) -> Verdict:
+    """Give a name that rests on the vectors."""
+    points = next((one.points for one in figures(len(cosines)) if one.name == told.name), None)
+    match = placed(cosines, told.name, points, told.order, told.height)
+    partition = Partition.of(cosines, match.relations, "ideal")
+    verdict = _through(_matched(cosines, match, partition, found), tolerance)
+    size = f"noise of {told.noise:.2g} of the norms, measured beside its {told.dim} dimensions"
+    measured = f"{size} (F test p = {told.p:.2g})"
+    reason = f"{verdict.reason}; {measured}" if verdict.reason else measured
+    return replace(verdict, reason=reason, noise=told, by_vectors=True)
 
 
 def _nothing(cosines: NDArray[np.float64], reason: str) -> Verdict:
@@ -176,12 +224,14 @@ def _finer(cosines: NDArray[np.float64], one: Classical, seed: int) -> bool:
 
 
 def _classical_through_noise(
-    cosines: NDArray[np.float64], classic: list[Classical], eigenvalues: NDArray[np.float64]
+    cosines: NDArray[np.float64], classic: list[Classical], eigenvalues: NDArray[np.float64], room: int
 ) -> Verdict | None:
     """Give a polygon or cross-polytope its name where it is off by more, but no more than noise explains."""
     if _few(cosines):
         return None
     for one in classic:
+        if one.dim < room:
+            continue
         # A simplex has a single class, of which nothing is to be explained: its noisy limit is 0.
         near = one.residual <= one.noisy_limit
         if near and _through_noise(cosines, of_classical(cosines, one), eigenvalues):
@@ -190,16 +240,16 @@ def _classical_through_noise(
 
 
 def _named(
-    cosines: NDArray[np.float64], found: Search, eigenvalues: NDArray[np.float64], tolerance: float
+    cosines: NDArray[np.float64], found: Search, eigenvalues: NDArray[np.float64], tolerance: float, room: int
 ) -> tuple[Match, Partition] | None:
-    """Choose among the geometries that the schemes found allow."""
+    """Choose among the geometries that the schemes found allow, by marks of noise where these fill `room`."""
     few = _few(cosines)
     allowed = [
         (match, partition)
         for partition in found.partitions
         if partition.classes >= 2
         for match in matches(cosines, partition.relations)
-        if _allowed(cosines, match, eigenvalues, tolerance, few)
+        if _allowed(cosines, match, eigenvalues, tolerance, few or match.dim < room)
     ]
     best = min(allowed, key=_misfit, default=None)
     if best is not None and best[0].height is not None:
@@ -220,11 +270,11 @@ def _allowed(
     match: Match,
     eigenvalues: NDArray[np.float64],
     tolerance: float,
-    few: bool,
+    strict: bool,
 ) -> bool:
     if match.residual <= tolerance and fits_dimension(eigenvalues, match.dim):
         return True
-    return not few and match.height is None and _through_noise(cosines, match, eigenvalues)
+    return not strict and match.height is None and _through_noise(cosines, match, eigenvalues)
 
 
 def _through_noise(cosines: NDArray[np.float64], match: Match, eigenvalues: NDArray[np.float64]) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -18,20 +17,18 @@ from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.recognise import policy
 from featuregeom.recognise.decide import Verdict, decide, through_noise
-from featuregeom.recognise.detection import DIRECT, Detection, Mode, block_method
+from featuregeom.recognise.detection import DIRECT, VECTORS, Detection, Mode, block_method
 from featuregeom.recognise.directions import directions_text, same_direction
 from featuregeom.recognise.inputs import (
     check_definite,
     cosines_of,
-    features_gram,
     gram_matrix,
     relation_matrix,
+    scaled_rows,
 )
 from featuregeom.recognise.names.two_graphs import equiangular_name
-from featuregeom.recognise.noise import moved_by_noise
-from featuregeom.recognise.refinement import denoised
 from featuregeom.recognise.streamed import detect_streamed
-from featuregeom.relations.components import components
+from featuregeom.recognise.sums import coupling, direct_sum, sum_name
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.relations.products import (
     canonical,
@@ -72,10 +69,13 @@ def detect(
     mode : {"signed", "line"}
         "line" judges the lines that features span, so that a feature and its negative are one.
     tolerance : float
-        Largest deviation of a cosine from the ideal one that a name allows, from 0 to 0.5. Above 8 features, exact
-        relations of two and more classes, but for prisms and antiprisms, are named through more noise: what the
-        ideal leaves of the cosines is explained by noise of a stated size, at most .1 of the norms up to 10 points,
-        .2 up to 24 and .3 above, and neither by a linear map nor by a turn of half the features. The reason says so.
+        Largest deviation of a cosine from the ideal one that a name allows, from 0 to 0.5. Through more noise up to 64
+        features have a name that span more dimensions than their geometry: by an F test of what it leaves inside of
+        its dimensions and outside, and where it explains more than of random directions. Without such dimensions, and
+        for more features, exact relations of two and more classes among more than 8, but for prisms and antiprisms,
+        have one: what the ideal leaves of the cosines is explained by noise of a stated size, at most .1 of the norms
+        up to 10 points, .2 up to 24 and .3 above, and neither by a linear map nor by a turn of half the features. The
+        reason says which.
     seed : int
         Seed of the random checks and of refinement, at least 0.
     num_threads : int, optional
@@ -139,21 +139,26 @@ def detect(
             )
             few = mode == "signed" and len(found.points) <= policy.LARGEST
             return _of_few_directions(taken, found, tolerance, seed) if few else found
-        products = features_gram(taken)
+        rows = scaled_rows(taken)
+        products = interruptible.gram(rows)
     else:
+        rows = None
         products = gram_matrix(gram)
     cosines, norms = cosines_of(products)
     if X is None:
         check_definite(products)
     if mode == "line":
         return _lines(cosines, norms, tolerance, seed)
-    return detect_cosines(cosines, norms, tolerance=tolerance, seed=seed)
+    return detect_cosines(cosines, norms, vectors=rows, tolerance=tolerance, seed=seed)
 
 
 def _of_few_directions(features: Features, merged: Detection, tolerance: float, seed: int) -> Detection:
     """Judge the directions of more features than have a matrix of pairs, where the directions have one."""
     points, groups = merged.points, {group[0]: group for group in merged.duplicates}
-    found = detect_cosines(*cosines_of(features_gram(features.take(points))), tolerance=tolerance, seed=seed)
+    rows = scaled_rows(features.take(points))
+    found = detect_cosines(
+        *cosines_of(interruptible.gram(rows)), vectors=rows, tolerance=tolerance, seed=seed
+    )
     members = [groups.get(point, (point,)) for point in points.tolist()]
     norms = np.sqrt(_core.squared_norms(features.values))
     spread = max(float(np.ptp(norms[list(group)]) / norms[list(group)].min()) for group in members)
@@ -180,6 +185,7 @@ def detect_cosines(
     cosines: NDArray[np.float64],
     norms: NDArray[np.float64],
     *,
+    vectors: NDArray[np.float64] | None = None,
     tolerance: float = policy.TOLERANCE,
     refinements: int = policy.REFINEMENTS,
     sums: bool = True,
@@ -193,6 +199,8 @@ def detect_cosines(
         Normalised Gram matrix.
     norms : ndarray, shape (n,)
         Norms of the features.
+    vectors : ndarray, shape (n, m), optional
+        The features themselves, at any scale.
     tolerance, seed
         As in `detect`.
     refinements : int
@@ -207,8 +215,12 @@ def detect_cosines(
     groups = same_direction(cosines)
     points = np.array([group[0] for group in groups], dtype=np.int64)
     distinct = cosines if len(points) == len(cosines) else cosines[np.ix_(points, points)]
-    verdict = decide(distinct, tolerance=tolerance, refinements=refinements, seed=seed)
-    method = DIRECT if sums else block_method(refinements)
+    rows = None if vectors is None else vectors[points]
+    verdict = decide(distinct, vectors=rows, tolerance=tolerance, refinements=refinements, seed=seed)
+    if sums:
+        method = VECTORS if verdict.by_vectors else DIRECT
+    else:
+        method = block_method(refinements, by_vectors=verdict.by_vectors)
     parts: tuple[Detection, ...] = ()
     name, reason, also = verdict.name, verdict.reason, verdict.also
     if sums and not name and len(points) > 3:
@@ -216,14 +228,19 @@ def detect_cosines(
         def part(index: NDArray[np.int64]) -> Detection:
             inside = distinct[np.ix_(index, index)]
             return detect_cosines(
-                inside, norms[points[index]], tolerance=tolerance, refinements=refinements, seed=seed
+                inside,
+                norms[points[index]],
+                vectors=None if rows is None else rows[index],
+                tolerance=tolerance,
+                refinements=refinements,
+                seed=seed,
             )
 
-        parts, members = _direct_sum(distinct, part, tolerance)
+        parts, members = direct_sum(distinct, rows, part, tolerance)
         if parts:
-            name = _sum_name(parts)
+            name = sum_name(parts)
             reason = "" if verdict.is_scheme else "a direct sum: its levels together are no scheme"
-            residual = max(*(one.residual for one in parts), _coupling(distinct, members))
+            residual = max(*(one.residual for one in parts), coupling(distinct, members))
             reason = through_noise(reason, residual, tolerance)
             order = np.concatenate([m[p.order] for m, p in zip(members, parts, strict=True)])
             return _detection(
@@ -236,9 +253,15 @@ def detect_cosines(
                 order=order,
                 parts=parts,
                 members=members,
+                method=method,
             )
     spread = float(norms.max() / norms.min() - 1)
-    if name and spread > max(policy.NORM_SPREAD, _noise_of_norms(verdict, distinct)):
+    # The test of the vectors is one of their norms too.
+    if (
+        name
+        and verdict.noise is None
+        and spread > max(policy.NORM_SPREAD, _noise_of_norms(verdict, distinct))
+    ):
         reason = f"cosines of {with_article(name)}, but norms differ by {spread:.0%}"
         name, also = "", ()
     if len(points) < len(cosines):
@@ -285,7 +308,7 @@ def _detection(
     dim = sum(one.dim for one in parts) if parts else verdict.dim
     residual = verdict.residual
     if parts:
-        residual = max(*(one.residual for one in parts), _coupling(cosines, list(members)))
+        residual = max(*(one.residual for one in parts), coupling(cosines, list(members)))
     return Detection(
         is_scheme=verdict.is_scheme,
         name=name,
@@ -308,6 +331,7 @@ def _detection(
         nearest_relations=verdict.nearest_relations,
         parts=parts,
         method=method,
+        noise=verdict.noise if name else None,
         _exact=verdict.exact,
         _ideal=verdict.ideal,
     )
@@ -315,62 +339,6 @@ def _detection(
 
 def _rank(cosines: NDArray[np.float64]) -> int:
     return interruptible.rank(cosines, policy.NUMERICAL_RANK * len(cosines))
-
-
-def _direct_sum(
-    cosines: NDArray[np.float64], part: Callable[[NDArray[np.int64]], Detection], tolerance: float
-) -> tuple[tuple[Detection, ...], list[NDArray[np.int64]]]:
-    """Judge the summands, where there are several, all have a name, and none has more to do with another than noise."""
-    for threshold in policy.COUPLED:
-        members = components(np.abs(cosines) > threshold)
-        if len(members) > 1 and min(map(len, members)) > 1:
-            parts = tuple(part(index) for index in members)
-            limit = max(tolerance, policy.SUM_NOISE * max(map(_deviation, parts)))
-            coupled = _coupling(cosines, members)
-            if not all(one.name for one in parts) or coupled > limit:
-                continue
-            if coupled <= tolerance or _apart_but_for_noise(cosines, parts, members):
-                return parts, members
-    return (), []
-
-
-def _apart_but_for_noise(
-    cosines: NDArray[np.float64], parts: tuple[Detection, ...], members: list[NDArray[np.int64]]
-) -> bool:
-    """Say whether noise, and no deformation of all summands together, couples them."""
-    ideal = np.zeros_like(cosines)
-    for one, index in zip(parts, members, strict=True):
-        if one.n < len(index):
-            return False
-        relations, inside, _ = one.formed
-        ideal[np.ix_(index, index)] = denoised(inside, relations)
-    return moved_by_noise(cosines, ideal, sum(one.dim for one in parts))
-
-
-def _deviation(found: Detection) -> float:
-    """Root mean square of the deviations of cosines from their levels."""
-    relations, cosines, _ = found.formed
-    return math.sqrt(float(((cosines - denoised(cosines, relations)) ** 2).mean()))
-
-
-def _coupling(cosines: NDArray[np.float64], members: list[NDArray[np.int64]]) -> float:
-    """Largest absolute cosine between different summands."""
-    place = np.empty(len(cosines), dtype=np.int64)
-    for number, index in enumerate(members):
-        place[index] = number
-    return float(np.abs(cosines[place[:, None] != place]).max())
-
-
-def _sum_name(parts: tuple[Detection, ...]) -> str:
-    names = Counter(one.name for one in parts)
-    heights = {name: [one.height or 0.0 for one in parts if one.name == name] for name in names}
-    counts = Counter(
-        one.name
-        if np.ptp(heights[one.name]) <= policy.SAME_HEIGHT
-        else f"{one.name} of squared height {one.height:.2f}"
-        for one in parts
-    )
-    return " (+) ".join(f"{count} x {name}" if count > 1 else name for name, count in sorted(counts.items()))
 
 
 def _lines(

@@ -15,21 +15,23 @@ from featuregeom.recognise import policy
 from featuregeom.recognise.defect import defect, null_p_value
 from featuregeom.recognise.levels import distinct_values
 from featuregeom.recognise.refinement import denoised, support_of
+from featuregeom.recognise.through_noise import NoisyName
 from featuregeom.relations.products import class_counts, class_means, class_sizes, intersection_numbers
 from featuregeom.relations.scheme import HasScheme, Scheme
 from featuregeom.summary import summarised
 
-__all__ = ["DIRECT", "STREAMED", "Detection", "Mode", "Tally", "block_method"]
+__all__ = ["DIRECT", "STREAMED", "VECTORS", "Detection", "Mode", "Tally", "block_method"]
 
 Mode = Literal["signed", "line"]
 
-DIRECT, STREAMED = "direct", "streamed"
-"""How `detect` finds a name: from all pairs at once, or a tile of pairs at a time (`streamed`)."""
+DIRECT, VECTORS, STREAMED = "direct", "vectors", "streamed"
+"""How `detect` finds a name: from all cosines at once; from the vectors, for what cosines do not settle within the
+tolerance (`through_noise`); or a tile of pairs at a time (`streamed`)."""
 
 
-def block_method(proposals: int) -> str:
+def block_method(proposals: int, *, by_vectors: bool = False) -> str:
     """Say how the name of a block of an analysis is found: from fewer proposals for noise, and not as a direct sum."""
-    return f"block, {proposals} proposals"
+    return f"block{' of vectors' if by_vectors else ''}, {proposals} proposals"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +120,11 @@ class Detection(HasScheme):
     signs : ndarray of int64, shape (n,)
         -1 where a point is the negative of its feature, which is so in line mode only.
     method : str
-        How the name was found: "direct" by `detect`, "block, 4 proposals" for a block of an analysis, "streamed" for
+        How the name was found: "direct" from cosines, "vectors" by the F test of the vectors, or where that gave none,
+        "block, 4 proposals" and "block of vectors, 4 proposals" the same for a block of an analysis, "streamed" for
         more than 4096 features. A certificate records it, so that it is verified in the same way.
+    noise : NoisyName or None
+        The test of the vectors that the name rests on, where it does.
     """
 
     is_scheme: bool
@@ -144,6 +149,7 @@ class Detection(HasScheme):
     nearest_relations: NDArray[np.int64] | None = None
     signs: NDArray[np.int64] = field(default_factory=lambda: np.ones(0, dtype=np.int64))
     method: str = DIRECT
+    noise: NoisyName | None = None
     _tally: Tally | None = field(default=None, repr=False)
     _exact: bool = field(default=False, repr=False)
     _ideal: NDArray[np.float64] | None = field(default=None, repr=False)

@@ -13,7 +13,36 @@ from featuregeom.features import as_features
 from featuregeom.recognise import policy
 from featuregeom.relations.relations import as_labels
 
-__all__ = ["check_definite", "cosines_of", "features_gram", "gram_matrix", "relation_matrix"]
+__all__ = ["check_definite", "cosines_of", "features_gram", "gram_matrix", "relation_matrix", "scaled_rows"]
+
+
+def scaled_rows(X: Any) -> NDArray[np.float64]:
+    """Take features, the largest entry as 1: neither tiny nor huge ones then leave the range of float64.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, m)
+        Features as rows.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+
+    Raises
+    ------
+    ShapeError, DtypeError, NonFiniteError
+        If `X` is no finite matrix of real numbers.
+    ParameterError
+        If there are more than 4096 features.
+    """
+    features = as_features(X)
+    _check_size(features.n)
+    _core.check_finite(features.values)
+    rows = features.widened(np.arange(features.n))
+    largest = np.abs(rows).max()
+    rows = rows / largest if largest > 0 else rows
+    _core.squared_norms(rows)  # refuses rows that have no square
+    return rows
 
 
 def features_gram(X: Any) -> NDArray[np.float64]:
@@ -35,15 +64,7 @@ def features_gram(X: Any) -> NDArray[np.float64]:
     ParameterError
         If there are more than 4096 features.
     """
-    features = as_features(X)
-    _check_size(features.n)
-    _core.check_finite(features.values)
-    rows = features.widened(np.arange(features.n))
-    # Scaled first, so that neither tiny nor huge features leave the range of float64.
-    largest = np.abs(rows).max()
-    rows = rows / largest if largest > 0 else rows
-    _core.squared_norms(rows)  # refuses rows that have no square
-    return interruptible.gram(rows)
+    return interruptible.gram(scaled_rows(X))
 
 
 def gram_matrix(gram: Any) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from featuregeom.recognise.names.rings import Rings, heights, rings
 from featuregeom.shapes.names import cross_polytope_name, polygon_name, simplex_name
 from featuregeom.summary import summarised
 
-__all__ = ["Figure", "Fit", "figures", "fits", "laid", "unevenness"]
+__all__ = ["Figure", "Fit", "figures", "fits", "laid", "left_by_noise", "rank_of", "spanned", "unevenness"]
 
 Vectors = NDArray[np.float64]
 
@@ -66,8 +66,51 @@ class Fit:
     height: float | None = None
 
 
+def spanned(Y: Vectors) -> Vectors:
+    """Give vectors in no more dimensions than they span, where they span fewer than noise of all dimensions would.
+
+    Columns of zeros, or a bottleneck before the m dimensions, leave no noise outside of what is spanned.
+
+    Parameters
+    ----------
+    Y : ndarray, shape (s, m)
+        Vectors as rows.
+
+    Returns
+    -------
+    ndarray, shape (s, r)
+        `Y` itself, or its coordinates along the axes that it spans.
+    """
+    s, m = Y.shape
+    rank = rank_of(Y)
+    centred = np.linalg.norm(Y.sum(axis=0)) <= policy.ROUNDING_RESIDUAL * np.linalg.norm(Y)
+    if rank >= min(s - bool(centred), m):
+        return Y
+    left, lengths, _ = np.linalg.svd(Y, full_matrices=False)
+    return np.asarray(left[:, :rank] * lengths[:rank])
+
+
+def rank_of(Y: Vectors) -> int:
+    """Count the dimensions of some vectors that are more than rounding.
+
+    Parameters
+    ----------
+    Y : ndarray, shape (s, m)
+        Vectors as rows.
+
+    Returns
+    -------
+    int
+    """
+    lengths = np.linalg.svd(Y, compute_uv=False)
+    return int((lengths > policy.ROUNDING_RESIDUAL * lengths[0]).sum())
+
+
 def fits(Y: Vectors) -> list[Fit]:
     """Lay every geometry of as many points over some vectors that can be tested there.
+
+    Those are left out that cannot explain half of the vectors, whatever their place: the leading components of as many
+    dimensions do not.
 
     Parameters
     ----------
@@ -84,8 +127,14 @@ def fits(Y: Vectors) -> list[Fit]:
     if not 3 <= s <= policy.ISOMETRY_POINTS or not norms.min() > 0:
         return []
     cosines = np.clip(Y @ Y.T / np.outer(norms, norms), -1, 1)
-    found = [_fit(Y, laid(Y, cosines, one), one) for one in figures(s) if one.dim < min(Y.shape[1], s)]
-    if Y.shape[1] > 3:
+    leading = np.cumsum(np.linalg.svd(Y, compute_uv=False) ** 2) / float((Y**2).sum())
+
+    def possible(dim: int) -> bool:
+        # In as many dimensions as the vectors have, only rounding may be left.
+        return dim <= len(leading) and dim < s and leading[dim - 1] >= policy.LEAST_SHARE
+
+    found = [_fit(Y, laid(Y, cosines, one), one) for one in figures(s) if possible(one.dim)]
+    if possible(3):
         guesses = heights(cosines)
         found += [fit for family in rings(s) for fit in _standing(Y, cosines, family, guesses)]
     return found
@@ -265,6 +314,26 @@ def _fit(Y: Vectors, order: NDArray[np.int64], ideal: Figure) -> Fit:
         bic,
         ideal.height,
     )
+
+
+def left_by_noise(Y: Vectors, gram: Vectors, dim: int) -> bool:
+    """Say whether what a set of points leaves of some vectors, each at its own, is as much inside of it as outside.
+
+    Parameters
+    ----------
+    Y : ndarray, shape (s, m)
+        Vectors as rows, which span more than `dim` dimensions.
+    gram : ndarray, shape (s, s)
+        Inner products of the points.
+    dim : int
+        Their dimension.
+
+    Returns
+    -------
+    bool
+    """
+    ideal = Figure("", _coordinates(gram, dim), "beam")
+    return _fit(Y, np.arange(len(Y)), ideal).p > policy.NOISE_LEVEL
 
 
 def _standing(Y: Vectors, cosines: Vectors, family: Rings, guesses: list[float]) -> list[Fit]:

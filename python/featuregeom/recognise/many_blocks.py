@@ -169,7 +169,7 @@ def detect_blocks(
 def _name(features: Features, members: NDArray[np.int64]) -> str:
     rows = features.widened(members)
     cosines, _ = cosines_of(rows @ rows.T)
-    return detect_cosines(cosines, np.ones(len(members)), sums=False).name
+    return detect_cosines(cosines, np.ones(len(members)), vectors=rows, sums=False).name
 
 
 def _norms(features: Features, order: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ as well as it can be.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,7 +27,7 @@ from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import as_features
 from featuregeom.recognise import policy
-from featuregeom.recognise.isometry import Figure, Fit, figures, fits, laid, unevenness
+from featuregeom.recognise.isometry import Figure, Fit, figures, fits, laid, rank_of, spanned, unevenness
 from featuregeom.summary import summarised
 
 __all__ = ["MOST_POINTS", "NoisyName", "name_through_noise"]
@@ -102,8 +103,8 @@ def name_through_noise(
     Returns
     -------
     NoisyName or None
-        None where no geometry passes, and where this test cannot be made: m is no larger than the dimension of the
-        geometry. Where both residuals are rounding, p is 1.
+        None where no geometry passes, and where this test cannot be made: the vectors span no more dimensions than the
+        geometry has, and what it leaves of them is more than rounding. Where all that is left is rounding, p is 1.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def name_through_noise(
         raise ParameterError(f'mode must be "point", got {mode!r}')
     integer("draws", draws, 99)
     integer("seed", seed, 0)
-    Y = np.asarray(as_features(vectors).values, dtype=np.float64)
+    Y = spanned(np.asarray(as_features(vectors).values, dtype=np.float64))
     passed = [one for one in fits(Y) if _passes(one, Y.shape)]
     if not passed:
         return None
@@ -144,7 +145,7 @@ def name_through_noise(
     chance = _chance(best, s, _null_dimension(Y, span), draws, seed)
     if chance > policy.CHANCE_SHARE_P:
         return None
-    freedom = (s - best.dim) * (m - best.dim)
+    freedom = max((s - best.dim) * (m - best.dim), 1)
     noise = np.sqrt(best.outside / freedom * m / (best.share * float((Y**2).sum()) / s))
     return NoisyName(
         best.name, best.kind, best.p, best.share, chance, best.order, best.dim, float(noise), best.height
@@ -172,8 +173,7 @@ def _largest_unevenness(rows: int, columns: int) -> float:
 def _null_dimension(Y: Vectors, span: float | None) -> int:
     """Give the dimension in which random directions are drawn."""
     s, m = Y.shape
-    values = np.linalg.svd(Y, compute_uv=False)
-    rank = int((values > policy.ROUNDING_RESIDUAL * values[0]).sum())
+    rank = rank_of(Y)
     if rank < s:
         return rank
     return m if span is None else int(np.clip(round(span), 1, m))
@@ -183,27 +183,30 @@ def _chance(best: Fit, s: int, dimension: int, draws: int, seed: int) -> float:
     """Give the p-value of a share among random directions, at least 1 / (draws + 1) where one of them reaches it."""
     if best.share >= 1 - policy.ROUNDING_RESIDUAL:
         return 0.0
-    drawn, leading = _random_directions(s, dimension, draws, seed)
-    bound = leading[:, best.dim - 1]
+    bound = _leading_shares(s, dimension, draws, seed)[:, best.dim - 1]
     p = _beta_tail(bound, best.share)
     if p <= policy.CHANCE_SHARE_P and bound.max() < best.share:
         # No matching explains more than the leading components do.
         return p
     ideal = Figure(best.name, best.points[best.order], _matching(best, s), best.height)
-    if any(_share_of(each, ideal) >= best.share for each in drawn[bound >= best.share]):
+
+    def shares(which: Iterable[int]) -> Iterator[float]:
+        return (_share_of(_random_directions(s, dimension, seed, draw), ideal) for draw in which)
+
+    if any(share >= best.share for share in shares(np.flatnonzero(bound >= best.share).tolist())):
         return max(p, 1 / (draws + 1))
     fitted = min(draws, policy.FITTED_DRAWS)
     if best.height is None:
-        return _beta_tail(_fitted_shares(best.name, s, dimension, draws, seed, fitted), best.share)
-    return _beta_tail(np.array([_share_of(each, ideal) for each in drawn[:fitted]]), best.share)
+        return _beta_tail(_fitted_shares(best.name, s, dimension, fitted, seed), best.share)
+    return _beta_tail(np.array(list(shares(range(fitted)))), best.share)
 
 
 @lru_cache(maxsize=256)
-def _fitted_shares(name: str, s: int, dimension: int, draws: int, seed: int, fitted: int) -> Vectors:
+def _fitted_shares(name: str, s: int, dimension: int, fitted: int, seed: int) -> Vectors:
     """Give the shares of random directions that a geometry explains."""
     ideal = next(one for one in figures(s) if one.name == name)
     return np.array(
-        [_share_of(each, ideal) for each in _random_directions(s, dimension, draws, seed)[0][:fitted]]
+        [_share_of(_random_directions(s, dimension, seed, draw), ideal) for draw in range(fitted)]
     )
 
 
@@ -218,19 +221,20 @@ def _share_of(each: Vectors, ideal: Figure) -> float:
     return float(values.sum() ** 2 / len(each) ** 2)
 
 
-@lru_cache(maxsize=32)
-def _random_directions(s: int, dimension: int, draws: int, seed: int) -> tuple[Vectors, Vectors]:
-    """Draw sets of s random directions, shape (draws, s, s or less), and the shares of their leading components."""
-    rng = np.random.default_rng([seed, s, dimension, draws])
-    sets = np.empty((draws, s, min(s, dimension)))
-    leading = np.empty((draws, s))
-    for draw in range(draws):
-        some = rng.standard_normal((s, dimension))
-        some /= np.linalg.norm(some, axis=1, keepdims=True)
-        left, values, _ = np.linalg.svd(some, full_matrices=False)
-        sets[draw] = left * values
-        leading[draw] = np.pad(np.cumsum(values**2) / s, (0, s - len(values)), mode="edge")
-    return sets, leading
+@lru_cache(maxsize=256)
+def _leading_shares(s: int, dimension: int, draws: int, seed: int) -> Vectors:
+    """Give the shares of the leading components of random directions, one more in each column, shape (draws, s)."""
+    sets = (_random_directions(s, dimension, seed, draw) for draw in range(draws))
+    squares = np.array([np.sum(each**2, axis=0) for each in sets]) / s
+    return np.cumsum(np.pad(squares, ((0, 0), (0, s - squares.shape[1]))), axis=1)
+
+
+def _random_directions(s: int, dimension: int, seed: int, draw: int) -> Vectors:
+    """Draw s random directions in their principal coordinates, shape (s, s or less)."""
+    some = np.random.default_rng([seed, s, dimension, draw]).standard_normal((s, dimension))
+    some /= np.linalg.norm(some, axis=1, keepdims=True)
+    left, values, _ = np.linalg.svd(some, full_matrices=False)
+    return np.asarray(left * values)
 
 
 def _beta_tail(shares: Vectors, share: float) -> float:

@@ -14,13 +14,13 @@ from featuregeom.recognise.defect import explained_by
 from featuregeom.recognise.names.alignment import aligned
 from featuregeom.recognise.names.catalogue import catalogue
 from featuregeom.recognise.names.classical import Classical
-from featuregeom.recognise.names.ideal import Ideal
+from featuregeom.recognise.names.ideal import Ideal, ideal_of
 from featuregeom.recognise.names.isomorphism import isomorphism
 from featuregeom.recognise.names.rings import Rings, height_is_identifiable, heights, rings
 from featuregeom.relations.products import class_counts, class_means
 from featuregeom.summary import summarised
 
-__all__ = ["Match", "align_catalogue", "matches", "of_classical"]
+__all__ = ["Match", "align_catalogue", "matches", "of_classical", "placed"]
 
 
 @summarised
@@ -172,6 +172,44 @@ def _compare(
         explained,
         height,
     )
+
+
+def placed(
+    cosines: NDArray[np.float64],
+    name: str,
+    points: NDArray[np.float64] | None,
+    order: NDArray[np.int64],
+    height: float | None,
+) -> Match:
+    """Give a geometry whose vertices are known to be at the features as a match.
+
+    Parameters
+    ----------
+    cosines : ndarray, shape (n, n)
+        Normalised Gram matrix.
+    name : str
+        Name of the geometry.
+    points : ndarray, shape (n, d), or None
+        Its vertices, of unit length and in its own order; needed for what is not in the catalogue.
+    order : ndarray of int64, shape (n,)
+        The features in the order of its vertices.
+    height : float or None
+        Squared height of a prism or antiprism.
+
+    Returns
+    -------
+    Match
+    """
+    n = len(cosines)
+    for family in rings(n):
+        if height is not None and family.name == name:
+            return _compare(cosines, family.at(height), order, height)
+    ideal = next((one for one in catalogue(n) if one.name == name), None)
+    if ideal is None:
+        assert points is not None
+        ideal = ideal_of(name, points)
+        assert ideal is not None
+    return _compare(cosines, ideal, order)
 
 
 def of_classical(cosines: NDArray[np.float64], one: Classical) -> Match:
