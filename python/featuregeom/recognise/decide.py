@@ -109,7 +109,8 @@ def decide(
     if best is not None:
         return _through(_matched(cosines, *best, found), tolerance)
     told = None if spanning is None else name_through_noise(spanning, seed=seed)
-    if told is not None:
+    # Where all that is left is rounding, cosines tell more.
+    if told is not None and told.p < 1:
         return _measured(cosines, told, found, tolerance)
     verdict = _by_refinement(
         cosines, found, classic, eigenvalues, room, tolerance=tolerance, refinements=refinements, seed=seed
