@@ -132,14 +132,18 @@ def refused(draws, seed):
 
 
 def named_deformations(draws, seed):
-    """How many of so many deformed geometries have a name, at noise of up to .1."""
+    """How many of so many deformed geometries have a name, at noise of up to .1.
+
+    A prism or antiprism of another height is what a cube becomes that is stretched along an axis: that name is right.
+    """
     named = 0
     turned = [name for name in NAMED if name not in ("triangle", "pentagon")]
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
         kind = DEFORMED[draw % 3]
         X = NAMED[turned[draw // 3 % len(turned)]]
-        named += name_through_noise(noisy(deformed(X, kind, rng), 24, rng.uniform(0, 0.1), rng)) is not None
+        found = name_through_noise(noisy(deformed(X, kind, rng), 24, rng.uniform(0, 0.1), rng))
+        named += found is not None and found.height is None
     return named
 
 
