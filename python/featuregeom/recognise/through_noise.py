@@ -129,7 +129,7 @@ def name_through_noise(
     >>> flat = np.pad(fg.shapes.polygon(7), ((0, 0), (0, 30)))
     >>> found = name_through_noise(flat + 0.03 * rng.standard_normal((7, 32)))
     >>> found.name, round(found.share, 2)
-    ('7-gon', 0.98)
+    ('heptagon', 0.98)
     """
     if mode != "point":
         raise ParameterError(f'mode must be "point", got {mode!r}')
