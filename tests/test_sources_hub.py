@@ -218,12 +218,19 @@ def test_onnx_is_listed_without_its_numbers(remote):
         helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(big(250, 300).numpy(), "v")),
         helper.make_node("If", ["x"], ["d"], name="if", then_branch=inside, else_branch=inside),
     ]
-    model = helper.make_model(helper.make_graph(nodes, "g", [], [], [arrays["matmul"], arrays["gemm"]]))
+    few = helper.make_sparse_tensor(
+        numpy_helper.from_array(np.ones(5), "few"), numpy_helper.from_array(np.arange(5), "places"), [30, 20]
+    )
+    held = [arrays["matmul"], arrays["gemm"]]
+    model = helper.make_model(helper.make_graph(nodes, "g", [], [], held, sparse_initializer=[few]))
     onnx.save(model, remote.folder / "model.onnx")
     onnx.save(model, remote.folder / "model_quantized.onnx")
     described = fg.describe("owner/name")
     assert sum(remote.sent.values()) < 400_000 < (remote.folder / "model.onnx").stat().st_size / 4
     assert listed(described.tensors) == listed(fg.describe(remote.folder).tensors)
+    skipped = {info.name: (info.shape, info.skip) for info in described.tensors if info.skip}
+    assert skipped.pop("few") == ((30, 20), "a sparse tensor, which is not read")
+    assert skipped.keys() == {"model_quantized.onnx"}
     shapes = {info.name: (info.n, info.m) for info in described.matrices}
     assert shapes == {"matmul": (500, 300), "gemm": (400, 300), "if.inner": (200, 300), "c": (250, 300)}
     onnx.save(model, remote.folder / "model.onnx", save_as_external_data=True, location="model.onnx_data")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +144,17 @@ def _listed(model: Any, where: str) -> tuple[dict[str, Any], list[TensorInfo], d
     tensors: dict[str, Any] = {}
     classes: dict[str, str] = {}
     _gather(model.graph, "", tensors, classes)
-    if not tensors:
+    sparse = [
+        replace(
+            _info(each.values.name, each.values),
+            shape=tuple(each.dims),
+            skip="a sparse tensor, which is not read",
+        )
+        for each in model.graph.sparse_initializer
+    ]
+    if not tensors and not sparse:
         raise SourceError(f"{where}: no tensor in it")
-    return tensors, [_info(name, tensor) for name, tensor in tensors.items()], classes
+    return tensors, [*(_info(name, tensor) for name, tensor in tensors.items()), *sparse], classes
 
 
 def _gather(graph: Any, prefix: str, tensors: dict[str, Any], classes: dict[str, str]) -> None:
