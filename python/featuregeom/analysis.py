@@ -166,6 +166,8 @@ class MatrixResult:
         Its rows of the blocks table.
     pairs : dict of str to ndarray, shape (n_pairs,)
         Its columns of the pairs table.
+    families : list of dict
+        Its rows of the families table.
     picture : Picture
         What the page draws.
     seconds : float
@@ -180,6 +182,7 @@ class MatrixResult:
     features: dict[str, NDArray[Any]]
     blocks: list[dict[str, Any]]
     pairs: dict[str, NDArray[Any]]
+    families: list[dict[str, Any]]
     picture: Picture
     seconds: float
     labels: tuple[str | None, ...] | None = None
@@ -209,6 +212,8 @@ class Analysis:
         Folder that the tables were written to.
     pairs : DataFrame or None
         One row per significant pair of features; none where they were not looked for.
+    families : DataFrame or None
+        One row per family of features; none where pairs were not looked for.
     labels : dict of str to tuple, or None
         By matrix, a name (or None) for each feature along the stored axis, so that ``labels[matrix][index]`` is that of
         a row of the features table; None for a matrix whose features have none. They are as they were given: escape
@@ -226,6 +231,7 @@ class Analysis:
     provenance: dict[str, Any]
     out: Path | None = field(default=None)
     pairs: pd.DataFrame | None = None
+    families: pd.DataFrame | None = None
     labels: dict[str, Sequence[str | None] | None] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
 
@@ -237,8 +243,7 @@ class Analysis:
             for name, picture in self.pictures.items()
             if picture.groups
         }
-        families = getattr(self, "families", None)
-        return find(Tables(self.matrices, self.features, self.blocks, self.pairs, families, gathered))
+        return find(Tables(self.matrices, self.features, self.blocks, self.pairs, self.families, gathered))
 
     def _repr_html_(self) -> str:
         from html import escape

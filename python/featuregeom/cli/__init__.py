@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from featuregeom.cli import changes, codes, formation, plateaus, regions, sae, schemes, survey, toys
+from featuregeom.cli import changes, codes, families, formation, plateaus, regions, sae, schemes, survey, toys
 
 __all__ = ["app", "main"]
 
@@ -46,6 +46,7 @@ for command in (
     survey.analyze,
     survey.demo,
     survey.report,
+    families.families,
     schemes.scheme,
     schemes.verify,
     plateaus.plateaus,

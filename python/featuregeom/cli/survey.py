@@ -126,8 +126,8 @@ Pairs = Annotated[
     bool,
     typer.Option(
         "--pairs/--no-pairs",
-        help="Look at all pairs of features: cosines, blocks and their names, significant pairs, verdicts. Without, an "
-        "analysis takes O(n m^2).",
+        help="Look at all pairs of features: cosines, blocks and their names, significant pairs, verdicts, families. "
+        "Without, an analysis takes O(n m^2).",
     ),
 ]
 Mmap = Annotated[bool, typer.Option(help="Map files into memory; switch off on network disks.")]
@@ -408,8 +408,8 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         output.print(plain(f"- {finding}"), soft_wrap=True)
     if not analysis.provenance["pairs"]:
         output.print(
-            "pairs were not looked at: no coherence, blocks, names of geometries, significant pairs or verdicts "
-            "(--no-pairs)",
+            "pairs were not looked at: no coherence, blocks, names of geometries, significant pairs, verdicts or "
+            "families (--no-pairs)",
             soft_wrap=True,
             style="dim",
         )

@@ -6,7 +6,13 @@ from featuregeom.dictionaries.groups import most_draws, most_tries
 from featuregeom.pairs.cross_fit import default_parts, left_out
 from featuregeom.pairs.significant import default_draws
 
-__all__ = ["pair_operations", "verdict_memory", "verdict_operations"]
+__all__ = [
+    "families_memory",
+    "families_operations",
+    "pair_operations",
+    "verdict_memory",
+    "verdict_operations",
+]
 
 _EIGEN = 9
 """Floating point operations of an eigendecomposition with vectors, in units of the cubed dimension."""
@@ -80,3 +86,43 @@ def verdict_memory(n: int, m: int) -> int:
     held = n * max(map(len, left_out(parts))) // parts
     operators = parts * r * r if parts > 1 else 0
     return 8 * (operators + max(4 * n * r, n * r + 6 * held * (r + 1)) + 160 * n + 4 * 4_200_000)
+
+
+def families_operations(n: int, m: int) -> int:
+    """Count the operations of the links of `dictionaries.families`, beside the pairs and the spectrum that it is given.
+
+    Parameters
+    ----------
+    n, m : int
+        Shape.
+
+    Returns
+    -------
+    int
+        One more pass over pairs with their spreads, one by cosine, and one beside the dominant eigenspaces, of which
+        the first and the last are left out where there is no significant pair and nothing dominant.
+    """
+    r = min(n, m)
+    return pair_operations(n, m, 0) + 2 * n * (n - 1) * r + 2 * n * m * r
+
+
+def families_memory(n: int, m: int, k: int = 32) -> int:
+    """Bytes that `dictionaries.families` holds at once, beside the spectrum and the features.
+
+    Parameters
+    ----------
+    n, m : int
+        Shape.
+    k : int
+        Neighbours that are kept of each feature, of either sign and by three kinds of links.
+
+    Returns
+    -------
+    int
+        The lists; the links of one tree; the features beside the dominant eigenspaces, and in a basis.
+    """
+    r = min(n, m)
+    parts = default_parts(n, r)
+    held = n * max(map(len, left_out(parts))) // parts
+    operators = parts * r * r if parts > 1 else 0
+    return 8 * (operators + 2 * n * r + held * (r + 1) + n * min(k, n) * 12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -52,12 +53,22 @@ class Families:
         tolerances of `schemes.detect`.
     q : ndarray of float64
         False discovery rate: of a circle over all sets that pass its guard, of a link over all pairs; of a name the
-        bound p times the number of sets that might have one.
+        bound p times the number of sets of as many features.
     fit : ndarray of float64
         Of a name, how often noise alone leaves as much beside the geometry; above .01. NaN for other kinds.
     share : ndarray of float64
         What the shape explains: of the features' squared norm for copies, antipodes and names, of their cosines for
         circles. A circle with a share of a third is a circle for a third. NaN for clusters.
+    strict_p : ndarray of float64
+        Of a circle, its p-value where random sets keep the length of each feature beside the family's mean as well; NaN
+        for other kinds. It decides nothing: where it is large, the lengths alone explain much of the circle.
+    dim : ndarray of int64
+        Dimension of the geometry; 0 for other kinds.
+    height : ndarray of float64
+        Squared height of a prism or antiprism, else NaN.
+    certificate : tuple of dict or None
+        Of a name without noise: the certificate of its association scheme, see `schemes.certificate` and
+        `schemes.verify`. None for other families.
     parent : ndarray of int64
         The smallest family around each; -1 where there is none.
     birth, death : ndarray of float64
@@ -81,6 +92,10 @@ class Families:
     q: NDArray[np.float64]
     fit: NDArray[np.float64]
     share: NDArray[np.float64]
+    strict_p: NDArray[np.float64]
+    dim: NDArray[np.int64]
+    height: NDArray[np.float64]
+    certificate: tuple[dict[str, Any] | None, ...]
     parent: NDArray[np.int64]
     birth: NDArray[np.float64]
     death: NDArray[np.float64]
@@ -124,8 +139,8 @@ class Families:
         Returns
         -------
         DataFrame
-            ``family, size, kind, name, p, q, fit, share, parent, birth, death, ratio, link, members``, and ``labels``
-            where there are some.
+            ``family, size, kind, name, p, q, strict_p, fit, share, height, parent, birth, death, ratio, link,
+            members``, and ``labels`` where there are some.
         """
         import pandas as pd
 
@@ -136,8 +151,10 @@ class Families:
             "name": pd.Series(self.name, dtype="str"),
             "p": self.p,
             "q": self.q,
+            "strict_p": self.strict_p,
             "fit": self.fit,
             "share": self.share,
+            "height": self.height,
             "parent": self.parent,
             "birth": self.birth,
             "death": self.death,
@@ -167,7 +184,7 @@ class Families:
         what = self.name[family] or self.kind[family]
         figures = f"share {self.share[family]:.2f}, p {self.p[family]:.2g}"
         if self.kind[family] == "circle":
-            figures += f", q {self.q[family]:.2g}"
+            figures += f", q {self.q[family]:.2g}, lengths kept: p {self.strict_p[family]:.2g}"
         return f"  {family}: {what} of {len(names)} ({figures}): {some}"
 
     def __repr__(self) -> str:
@@ -234,7 +251,7 @@ def families(
     num_threads : int, optional
         Threads to use, by default ``RAYON_NUM_THREADS`` or all. The result does not depend on it.
     progress : callable, optional
-        Called with steps done and steps in all, of each part of the work after the other.
+        Called with steps done and steps in all.
 
     Returns
     -------
@@ -281,16 +298,17 @@ def families(
     squares = _core.squared_norms(features.values, num_threads=num_threads)
     found: list[Called] = []
     links: Links | None = None
+    part = _parts_of(progress, 3 if pairs is not None else 4)
     if np.count_nonzero(squares) > 1 and spectrum.rank:
         if pairs is None:
             pairs = significant(
-                features, q, k=1, seed=seed, spectrum=spectrum, num_threads=num_threads, progress=progress
+                features, q, k=1, seed=seed, spectrum=spectrum, num_threads=num_threads, progress=part(-4)
             )
-        links = links_of(features, spectrum, squares, pairs, k, num_threads, progress)
+        links = links_of(features, spectrum, squares, pairs, k, num_threads, part(-3))
         nodes = [node for link in links.lists for node in links.nodes(link, ratio)]
-        found = call_nodes(links, nodes, pairs, q, seed, progress)
+        found = call_nodes(links, nodes, pairs, q, seed, part(-2))
         circles = call_circles(
-            links, found, pairs.threshold, shape_q, seed=seed, draws=draws, progress=progress
+            links, found, pairs.threshold, shape_q, seed=seed, draws=draws, progress=part(-1)
         )
         found = _instead(found, circles)
     found.sort(key=lambda each: (KINDS.index(each.kind), -each.node.ratio, each.node.members.tolist()))
@@ -303,6 +321,10 @@ def families(
         q=np.array([each.q for each in found], dtype=np.float64),
         fit=np.array([each.fit for each in found], dtype=np.float64),
         share=np.array([each.share for each in found], dtype=np.float64),
+        strict_p=np.array([each.strict_p for each in found], dtype=np.float64),
+        dim=np.array([each.dim for each in found], dtype=np.int64),
+        height=np.array([np.nan if each.height is None else each.height for each in found], dtype=np.float64),
+        certificate=tuple(each.certificate for each in found),
         parent=_parents([each.node.members for each in found]),
         birth=np.array([each.node.birth for each in found], dtype=np.float64),
         death=np.array([each.node.death for each in found], dtype=np.float64),
@@ -313,6 +335,26 @@ def families(
         q_level=q,
         shape_q=shape_q,
     )
+
+
+_STEPS = 1000
+"""Steps in which each part of the work is told."""
+
+
+def _parts_of(progress: Progress | None, parts: int) -> Callable[[int], Progress | None]:
+    """Give the callback of one part, counted from the end, so that steps done never go back."""
+
+    def part(place: int) -> Progress | None:
+        if progress is None:
+            return None
+
+        def advance(done: int, total: int) -> None:
+            share = done / total if total else 0.0
+            progress(int(_STEPS * (parts + place + share)), _STEPS * parts)
+
+        return advance
+
+    return part
 
 
 def _instead(called: list[Called], circles: list[Called]) -> list[Called]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.certificates import certify
 from featuregeom.dictionaries.candidates import circle_candidates, weakest_link
 from featuregeom.dictionaries.circle import circle_tests
 from featuregeom.dictionaries.directions import chance_of_cosine, chance_of_tree, exact, one_direction
@@ -19,6 +20,7 @@ from featuregeom.frames import Progress
 from featuregeom.pairs import SignificantPairs
 from featuregeom.pairs.rejections import bound
 from featuregeom.recognise.detect import detect_cosines
+from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.inputs import cosines_of
 from featuregeom.recognise.through_noise import MOST_POINTS, name_through_noise
 
@@ -46,8 +48,16 @@ class Called:
         See `Families`.
     share : float
         See `Families`.
+    strict_p : float
+        See `Families`.
     order : ndarray of int64
         Members, around the circle where it is one.
+    dim : int
+        Dimension of the geometry; 0 for other kinds.
+    height : float or None
+        Squared height of a prism or antiprism.
+    certificate : dict or None
+        See `Families`.
     """
 
     node: Node
@@ -57,7 +67,11 @@ class Called:
     q: float = math.nan
     fit: float = math.nan
     share: float = math.nan
+    strict_p: float = math.nan
     order: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    dim: int = 0
+    height: float | None = None
+    certificate: dict[str, Any] | None = None
 
 
 def call_nodes(
@@ -93,14 +107,11 @@ def call_nodes(
     sets: dict[bytes, list[Node]] = {}
     for node in nodes:
         sets.setdefault(node.members.tobytes(), []).append(node)
-    tested = sum(len(same[0].members) > 2 for same in sets.values())
     found = []
     for done, same in enumerate(sets.values()):
         if progress is not None:
             progress(done, len(sets))
-        called = (
-            _directions(links, same, pairs, q) or _name(links, same, tested, q, seed) or _cluster(same, pairs)
-        )
+        called = _directions(links, same, pairs, q) or _name(links, same, q, seed) or _cluster(same, pairs)
         if called is not None:
             found.append(called)
     return found
@@ -136,7 +147,7 @@ def _directions(links: Links, same: Sequence[Node], pairs: SignificantPairs, q: 
     return None
 
 
-def _name(links: Links, same: Sequence[Node], tested: int, q: float, seed: int) -> Called | None:
+def _name(links: Links, same: Sequence[Node], q: float, seed: int) -> Called | None:
     """Name what hangs together by cosines; links by z take some vertices of a geometry for nearer than others."""
     if not 3 <= len(same[0].members) <= MOST_POINTS:
         return None
@@ -147,28 +158,54 @@ def _name(links: Links, same: Sequence[Node], tested: int, q: float, seed: int) 
         called = None
         if node.link == "projected" or np.linalg.matrix_rank(rows) == rows.shape[1]:
             called = _by_tolerance(links, node, rows, q, seed)
-        called = called or _through_noise(links, node, rows, tested, seed)
+        called = called or _through_noise(links, node, rows, q, seed)
         if called is not None:
             return called
     return None
 
 
-def _through_noise(
-    links: Links, node: Node, rows: NDArray[np.float64], tested: int, seed: int
-) -> Called | None:
+def _through_noise(links: Links, node: Node, rows: NDArray[np.float64], q: float, seed: int) -> Called | None:
     found = name_through_noise(rows, seed=seed, span=links.space.effective_dimensions(node.link))
     if found is None:
+        return None
+    rate = found.chance * _number_of_sets(links.space.features.n, len(rows))
+    if rate > q:
         return None
     return Called(
         node,
         "simplex" if found.kind == "simplex" else "geometry",
         found.name,
         p=found.chance,
-        q=min(1.0, found.chance * tested),
+        q=rate,
         fit=found.p,
         share=found.share,
         order=node.members[found.order],
+        dim=found.dim,
+        height=found.height,
+        # 1 says that all that is left is rounding.
+        certificate=_certificate(links, node, _detected(rows, seed)) if found.p >= 1 else None,
     )
+
+
+def _number_of_sets(n: int, size: int) -> float:
+    """Give the number of sets of `size` among n features, any of which nearness might have chosen.
+
+    Three of 4000 random directions that are near by chance look like a triangle at p = 5e-7.
+    """
+    log = math.lgamma(n + 1) - math.lgamma(size + 1) - math.lgamma(n - size + 1)
+    return math.exp(min(log, 700.0))
+
+
+def _detected(rows: NDArray[np.float64], seed: int) -> Detection:
+    return detect_cosines(*cosines_of(rows @ rows.T), seed=seed)
+
+
+def _certificate(links: Links, node: Node, found: Detection) -> dict[str, Any] | None:
+    """Certify the scheme of some features as they are, of which `verify` finds the rows again."""
+    if node.link == "projected" or not found.is_scheme:
+        return None
+    space = links.space
+    return certify(found, rows=space.own.index[node.members], n_features=space.n_features)
 
 
 def _by_tolerance(links: Links, node: Node, rows: NDArray[np.float64], q: float, seed: int) -> Called | None:
@@ -183,11 +220,21 @@ def _by_tolerance(links: Links, node: Node, rows: NDArray[np.float64], q: float,
     p = math.nan if full else chance_of_tree(node.birth, len(rows), space.features.n, dims)
     if p > q:
         return None
-    found = detect_cosines(*cosines_of(rows @ rows.T), seed=seed)
+    found = _detected(rows, seed)
     if not found.name:
         return None
     equal = len(found.levels) == 2
-    return Called(node, "simplex" if equal else "geometry", found.name, p=p, q=p, order=node.members)
+    return Called(
+        node,
+        "simplex" if equal else "geometry",
+        found.name,
+        p=p,
+        q=p,
+        order=node.members,
+        dim=found.dim,
+        height=found.height,
+        certificate=_certificate(links, node, found),
+    )
 
 
 def _cluster(same: Sequence[Node], pairs: SignificantPairs) -> Called | None:
@@ -248,27 +295,40 @@ def call_circles(
         return []
     space = links.space
     sets = [space.vectors(node.members, "z") for node in candidates]
+    asked = [_asked(rows) for rows in sets]
     tests = circle_tests(
         sets,
-        [_asked(rows) for rows in sets],
+        asked,
         seed=seed,
         draws=draws,
+        strict=False,
         num_threads=space.num_threads,
         progress=progress,
     )
     passing = [place for place, test in enumerate(tests) if test.passes_guard]
     rates = benjamini_hochberg(np.array([tests[place].circle_p for place in passing]))
+    circles = [(place, float(rate)) for place, rate in zip(passing, rates, strict=True) if rate <= shape_q]
+    if not circles:
+        return []
+    # Random sets that keep norms cost 30 times as much, and decide nothing.
+    strict = circle_tests(
+        [sets[place] for place, _ in circles],
+        [asked[place] for place, _ in circles],
+        seed=seed,
+        draws=draws,
+        num_threads=space.num_threads,
+    )
     return [
         Called(
             candidates[place],
             "circle",
             p=tests[place].circle_p,
-            q=float(rate),
+            q=rate,
             share=tests[place].share,
+            strict_p=again.strict_p,
             order=candidates[place].members[tests[place].order],
         )
-        for place, rate in zip(passing, rates, strict=True)
-        if rate <= shape_q
+        for (place, rate), again in zip(circles, strict, strict=True)
     ]
 
 

@@ -74,6 +74,8 @@ class Space:
         The same in a basis of as few dimensions as is cheap.
     dominant : int
         Dimensions that are projected out.
+    n_features : int
+        Features of the matrix, zero ones too.
     num_threads : int or None
         Threads to use.
     """
@@ -81,6 +83,7 @@ class Space:
     features: Features
     own: Coordinates
     dominant: int
+    n_features: int
     num_threads: int | None
 
     @cached_property
@@ -225,7 +228,7 @@ def links_of(
         lists["projected"] = _nearest(_beside(own, dominant), keep, num_threads)
         advance(n * (n - 1) // 2)
     kept = features if n == features.n else features.take(own.index)
-    return Links(Space(kept, own, dominant, num_threads), lists)
+    return Links(Space(kept, own, dominant, features.n, num_threads), lists)
 
 
 def _strongest(

@@ -6,13 +6,15 @@ new column is one function here and its oracle in the tests.
 
 from featuregeom.measures.block import BLOCKS
 from featuregeom.measures.column import Column, Table
+from featuregeom.measures.family import FAMILIES
 from featuregeom.measures.feature import FEATURES
 from featuregeom.measures.matrix import MATRICES
-from featuregeom.measures.measured import Measured, MeasuredBlock
+from featuregeom.measures.measured import Measured, MeasuredBlock, MeasuredFamily
 from featuregeom.measures.pair import PAIRS
 
 __all__ = [
     "BLOCKS",
+    "FAMILIES",
     "FEATURES",
     "MATRICES",
     "PAIRS",
@@ -20,8 +22,15 @@ __all__ = [
     "Column",
     "Measured",
     "MeasuredBlock",
+    "MeasuredFamily",
     "Table",
 ]
 
-TABLES: tuple[Table[Measured] | Table[MeasuredBlock], ...] = (MATRICES, FEATURES, BLOCKS, PAIRS)
+TABLES: tuple[Table[Measured] | Table[MeasuredBlock] | Table[MeasuredFamily], ...] = (
+    MATRICES,
+    FEATURES,
+    BLOCKS,
+    PAIRS,
+    FAMILIES,
+)
 """The tables of an analysis, in the order in which they are documented."""

@@ -9,8 +9,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 __all__ = ["Column", "Dtype", "Table"]
 
-Dtype = Literal["str", "category", "int64", "Int64", "float64", "bool"]
-"""Type of a column in pandas; "Int64" is an integer that may be missing."""
+Dtype = Literal["str", "category", "int64", "Int64", "float64", "bool", "object"]
+"""Type of a column in pandas; "Int64" is an integer that may be missing, "object" a list in every row."""
 
 Source = TypeVar("Source")
 """What a table's columns are computed from."""

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from featuregeom import pairs, spectra
 from featuregeom.blocks import Block
-from featuregeom.dictionaries import Verdict
+from featuregeom.dictionaries import Families, Verdict
 from featuregeom.features import Features
 from featuregeom.summary import summarised
 
-__all__ = ["Measured", "MeasuredBlock"]
+__all__ = ["Measured", "MeasuredBlock", "MeasuredFamily"]
 
 _ROWS = 4096
 """Features that are widened to float64 at a time."""
@@ -43,6 +43,8 @@ class Measured:
         The blocks that they fall into; none without pairs.
     verdict : Verdict or None
         Whether they differ from random directions; None without pairs.
+    families : Families or None
+        Which of them belong together; None without pairs.
     """
 
     features: Features
@@ -53,6 +55,7 @@ class Measured:
     pairs: pairs.Pairs | None
     blocks: tuple[Block, ...]
     verdict: Verdict | None = None
+    families: Families | None = None
 
     @property
     def name(self) -> str:
@@ -71,6 +74,15 @@ class Measured:
     def each_block(self) -> list[MeasuredBlock]:
         """Give what the columns of the blocks table are computed from, block by block."""
         return [MeasuredBlock(self.name, number, block) for number, block in enumerate(self.blocks)]
+
+    def each_family(self) -> list[MeasuredFamily]:
+        """Give what the columns of the families table are computed from, family by family."""
+        if self.families is None:
+            return []
+        return [
+            MeasuredFamily(self.name, number, self.families, self.kept)
+            for number in range(len(self.families))
+        ]
 
 
 @summarised
@@ -91,3 +103,26 @@ class MeasuredBlock:
     matrix: str
     number: int
     block: Block
+
+
+@summarised
+@dataclass(frozen=True, eq=False)
+class MeasuredFamily:
+    """One family of a matrix.
+
+    Attributes
+    ----------
+    matrix : str
+        Name of the tensor.
+    number : int
+        Its number among the matrix's families.
+    found : Families
+        All of them.
+    kept : ndarray of int64
+        Positions of the features along the feature axis of the stored matrix.
+    """
+
+    matrix: str
+    number: int
+    found: Families
+    kept: NDArray[np.int64]

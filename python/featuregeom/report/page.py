@@ -105,8 +105,7 @@ def _by_matrix(table: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
 
 def _sections(analysis: Analysis, matrices: list[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
     tables = {
-        name: _by_matrix(getattr(analysis, name, None))
-        for name in ("features", "blocks", "pairs", "families")
+        name: _by_matrix(getattr(analysis, name)) for name in ("features", "blocks", "pairs", "families")
     }
     for position, row in enumerate(matrices):
         mine = {name: held.get(str(row["matrix"])) for name, held in tables.items()}

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from featuregeom import _core, pairs, spectra
 from featuregeom.analysis import MatrixResult
 from featuregeom.blocks import Block, describe_blocks, groups
-from featuregeom.dictionaries import Verdict, verdict
+from featuregeom.dictionaries import Families, Verdict, families, verdict
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import Features
-from featuregeom.measures import BLOCKS, FEATURES, MATRICES, PAIRS, Measured
+from featuregeom.measures import BLOCKS, FAMILIES, FEATURES, MATRICES, PAIRS, Measured
 from featuregeom.survey.labelling import UNNAMED, Naming
 from featuregeom.survey.pictures import draw
 from featuregeom.survey.progress import Meter
@@ -38,7 +38,7 @@ class Options:
     seed : int
         Seed of the sample of features that the heat map shows, and of the verdict's splits and draws.
     pairs : bool
-        Whether all pairs are looked at: for cosines, blocks, names, significant pairs and the verdict.
+        Whether all pairs are looked at: for cosines, blocks, names, significant pairs, the verdict and families.
     """
 
     tolerance: float | None = None
@@ -96,8 +96,8 @@ def measure(
     measured = spectra.measures(
         features, spectrum, masses=False, num_threads=num_threads, progress=meter.step(name, "measures")
     )
-    swept, blocks, judged = _pairs(features, options, spectrum, measured, num_threads, meter)
-    found = Measured(features, kept, dropped, spectrum, measured, swept, blocks, judged)
+    swept, blocks, judged, together = _pairs(features, options, spectrum, measured, num_threads, meter)
+    found = Measured(features, kept, dropped, spectrum, measured, swept, blocks, judged, together)
     picture = draw(found, options.seed)
     meter.finish(name)
     return MatrixResult(
@@ -105,6 +105,7 @@ def measure(
         features=FEATURES.row(found),
         blocks=[BLOCKS.row(block) for block in found.each_block()],
         pairs=PAIRS.row(found),
+        families=[FAMILIES.row(family) for family in found.each_family()],
         picture=picture,
         seconds=time.perf_counter() - begin,
         labels=naming.labels,
@@ -119,10 +120,10 @@ def _pairs(
     measured: spectra.Measures,
     num_threads: int | None,
     meter: Meter,
-) -> tuple[pairs.Pairs | None, tuple[Block, ...], Verdict | None]:
+) -> tuple[pairs.Pairs | None, tuple[Block, ...], Verdict | None, Families | None]:
     """Everything that looks at all pairs of features; nothing where pairs were not to be looked at."""
     if not options.pairs:
-        return None, (), None
+        return None, (), None, None
     name = features.provenance.tensor
     swept = pairs.sweep(
         features,
@@ -142,7 +143,15 @@ def _pairs(
         num_threads=num_threads,
         progress=meter.step(name, "pairs"),
     )
-    return swept, blocks, judged
+    together = families(
+        features,
+        seed=options.seed,
+        spectrum=spectrum,
+        pairs=judged.pairs,
+        num_threads=num_threads,
+        progress=meter.step(name, "families"),
+    )
+    return swept, blocks, judged, together
 
 
 def _finite(features: Features, options: Options, num_threads: int | None) -> NDArray[np.int64]:

@@ -100,6 +100,7 @@ def _pack(result: MatrixResult) -> dict[str, Any]:
     packed: dict[str, Any] = {
         "row": json.dumps(result.row),
         "blocks": json.dumps(result.blocks),
+        "families": json.dumps(result.families),
         "seconds": result.seconds,
         # As bytes: an array of texts takes four bytes for each sign of the longest.
         "labels": np.frombuffer(json.dumps([result.labels, result.link]).encode(), dtype=np.uint8),
@@ -148,6 +149,7 @@ def _unpack(arrays: Mapping[str, NDArray[Any]]) -> MatrixResult:
         row=json.loads(str(arrays["row"])),
         features=below("feature/"),
         blocks=json.loads(str(arrays["blocks"])),
+        families=json.loads(str(arrays["families"])),
         pairs=below("pair/"),
         picture=Picture(
             **below("picture/"),

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import spectra
-from featuregeom.analysis import DRAWN_DIMENSIONS, BlockPicture, GroupPicture, Picture
+from featuregeom.analysis import DRAWN_DIMENSIONS, BlockPicture, FamilyPicture, GroupPicture, Picture
 from featuregeom.certificates import certify
+from featuregeom.dictionaries import Families
 from featuregeom.features import Features
 from featuregeom.measures import Measured
 
-__all__ = ["draw"]
+__all__ = ["draw", "family_pictures"]
 
 _HEAT_ROWS, _HEAT_COLUMNS = 256, 128
 _NAMED_BLOCKS, _NAMED_FEATURES = 40, 256
@@ -23,6 +24,13 @@ blocks in all where others fill up the list, and features in each of those."""
 
 _GROUPS, _LISTED = 20, 40
 """Most groups of the spectrum that the page lists of one matrix, largest first, and features that it lists of each."""
+
+
+_FAMILIES, _MEMBERS = 24, 64
+"""Most families that the page draws of one matrix, those with a shape first, and features in each."""
+
+_DRAWN = ("geometry", "simplex", "circle", "cluster")
+"""Kinds that are drawn, in this order: copies and antipodes are one point."""
 
 
 def draw(of: Measured, seed: int) -> Picture:
@@ -57,6 +65,9 @@ def draw(of: Measured, seed: int) -> Picture:
         cosine_edges=np.array([-1.0, 1.0]) if swept is None else swept.edges,
         cosine_counts=np.zeros(1, np.int64) if swept is None else swept.counts.astype(np.int64),
         blocks=_block_pictures(of),
+        families=()
+        if of.families is None
+        else family_pictures(of.features, of.spectrum, of.kept, of.families),
         groups=_group_pictures(of),
     )
 
@@ -126,3 +137,49 @@ def _group_pictures(of: Measured) -> tuple[GroupPicture, ...]:
             )
         )
     return tuple(drawn)
+
+
+def family_pictures(
+    features: Features, spectrum: spectra.Spectrum, kept: NDArray[np.int64], found: Families
+) -> tuple[FamilyPicture, ...]:
+    """Draw the families that have a shape, then clusters: a shape around the origin, the others around their mean.
+
+    Parameters
+    ----------
+    features, spectrum : Features, Spectrum
+        The matrix.
+    kept : ndarray of int64
+        What its features are numbered in the pictures.
+    found : Families
+        Its families.
+
+    Returns
+    -------
+    tuple of FamilyPicture
+    """
+    wanted = [
+        number
+        for number, members in enumerate(found.members)
+        if found.kind[number] in _DRAWN and 2 < len(members) <= _MEMBERS
+    ]
+    wanted.sort(key=lambda number: (_DRAWN.index(found.kind[number]), -len(found.members[number]), number))
+    return tuple(_family_picture(features, spectrum, kept, found, number) for number in wanted[:_FAMILIES])
+
+
+def _family_picture(
+    features: Features, spectrum: spectra.Spectrum, kept: NDArray[np.int64], found: Families, number: int
+) -> FamilyPicture:
+    members, dim = found.members[number], int(found.dim[number])
+    rows = features.widened(members)
+    if found.link[number] == "projected":
+        along = rows @ spectrum.vectors if spectrum.along is None else spectrum.along[members]
+        rows = along[:, found.dominant :]
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows / np.where(lengths > 0, lengths, 1.0)
+    if not dim:
+        rows = rows - rows.mean(axis=0)
+    left, scale, _ = np.linalg.svd(rows, full_matrices=False)
+    keep = dim if 1 < dim <= DRAWN_DIMENSIONS else 2
+    whole = float((scale**2).sum())
+    share = float((scale[:keep] ** 2).sum()) / whole if whole > 0 else 1.0
+    return FamilyPicture(number, kept[members], left[:, :keep] * scale[:keep], share)

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from featuregeom.dictionaries.cost import verdict_memory, verdict_operations
+from featuregeom.dictionaries.cost import (
+    families_memory,
+    families_operations,
+    verdict_memory,
+    verdict_operations,
+)
 from featuregeom.errors import ParameterError
 from featuregeom.features import refusal
 from featuregeom.sources import AxisGiven, TensorInfo, open_source
@@ -88,6 +93,8 @@ class Cost:
     pairs : int
         Most operations of the verdict; where nothing is found without random sets to compare with, none of these is
         drawn, and it takes less than half.
+    families : int
+        Operations of the links between features; what the tests of candidates take depends on how many there are.
     read : int
         Bytes of the tensor.
     memory : int
@@ -99,13 +106,14 @@ class Cost:
     measures: int
     sweep: int
     pairs: int
+    families: int
     read: int
     memory: int
 
     @property
     def operations(self) -> int:
         """Operations of all steps."""
-        return self.frame + self.eigen + self.measures + self.sweep + self.pairs
+        return self.frame + self.eigen + self.measures + self.sweep + self.pairs + self.families
 
 
 @summarised
@@ -177,8 +185,9 @@ def cost(info: TensorInfo, held: int = 0, *, pairs: bool = True) -> Cost:
         measures=2 * n * m * short if n >= m else n * n,
         sweep=n * (n - 1) * m if pairs else 0,
         pairs=verdict_operations(n, m) if pairs else 0,
+        families=families_operations(n, m) if pairs else 0,
         read=info.n_bytes,
-        memory=memory + held + (verdict_memory(n, m) if pairs else 0),
+        memory=memory + held + (max(verdict_memory(n, m), families_memory(n, m)) if pairs else 0),
     )
 
 

@@ -56,8 +56,8 @@ class Meter:
         self._before = 0.0
 
     def step(self, matrix: str, name: str) -> Callable[[int, int], None]:
-        """Give the callback for one step ("frame", "eigen", "measures", "sweep", "pairs") of one matrix."""
-        names = ("frame", "eigen", "measures", "sweep", "pairs")
+        """Give the callback for one step ("frame", "eigen", "measures", "sweep", "pairs", "families") of one matrix."""
+        names = ("frame", "eigen", "measures", "sweep", "pairs", "families")
         cost = self._costs[matrix]
         start = self._before + sum(getattr(cost, earlier) for earlier in names[: names.index(name)])
         size = getattr(cost, name)

@@ -8,6 +8,7 @@
     DIR/features.parquet
     DIR/blocks.parquet
     DIR/pairs.parquet
+    DIR/families.parquet
     DIR/summary.json         the findings, and the verdicts by kind of layer
     DIR/report.html
 
@@ -45,7 +46,7 @@ _INDEX = "analysis.json"
 _CERTIFICATES = "certificates"
 _PARTS = "parts"
 _DIGEST = "digest"
-_TABLES = ("matrices", "features", "blocks", "pairs")
+_TABLES = ("matrices", "features", "blocks", "pairs", "families")
 _SUMMARY = "summary.json"
 
 _WRITTEN = re.compile(
@@ -224,6 +225,7 @@ def assemble(plan: Plan, results: Sequence[MatrixResult], out: Path | None) -> A
         features=tables.features(results),
         blocks=tables.blocks(results),
         pairs=tables.pairs(results),
+        families=tables.families(results),
         skipped=pd.DataFrame(plan["skipped"], columns=["tensor", "shape", "dtype", "reason"]),
         pictures={result.row["matrix"]: result.picture for result in results},
         provenance=plan["provenance"],

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from featuregeom.analysis import MatrixResult
-from featuregeom.measures import BLOCKS, FEATURES, MATRICES, PAIRS, Measured, Table
+from featuregeom.measures import BLOCKS, FAMILIES, FEATURES, MATRICES, PAIRS, Measured, Table
 
-__all__ = ["blocks", "features", "matrices", "pairs"]
+__all__ = ["blocks", "families", "features", "matrices", "pairs"]
 
 
 def matrices(results: Sequence[MatrixResult]) -> pd.DataFrame:
@@ -82,3 +82,13 @@ def blocks(results: Sequence[MatrixResult]) -> pd.DataFrame:
     """One row per block."""
     rows = [row for result in results for row in result.blocks]
     return pd.DataFrame(rows, columns=list(BLOCKS.dtypes)).astype(BLOCKS.dtypes)
+
+
+def families(results: Sequence[MatrixResult]) -> pd.DataFrame:
+    """One row per family of features."""
+    rows = [
+        row | {"labels": _labels(result, np.array(row["members"])).tolist() if result.labels else None}
+        for result in results
+        for row in result.families
+    ]
+    return pd.DataFrame(rows, columns=list(FAMILIES.dtypes)).astype(FAMILIES.dtypes)

@@ -1,0 +1,65 @@
+"""Matrices whose families have no cyclic order: clusters of many shapes, planted among random directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+KINDS = (
+    "structureless clusters",
+    "nested clusters",
+    "Gaussian blobs of 2 to 10 dimensions",
+    "uniform discs and balls",
+    "branching trees",
+)
+
+Shape = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def _blob(random, s):
+    return random.standard_normal((s, int(random.integers(2, 11))))
+
+
+def _ball(random, s):
+    dim = int(random.integers(2, 5))
+    rows = random.standard_normal((s, dim))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True) * random.random((s, 1)) ** (1 / dim)
+
+
+def _tree(random, s):
+    """Each row is a random earlier one and a step."""
+    rows = np.zeros((s, 40))
+    for i in range(1, s):
+        rows[i] = rows[int(random.integers(i))] + random.standard_normal(40)
+    return rows
+
+
+def _nested(random, s):
+    """4 to 6 sub-clusters."""
+    centres = random.standard_normal((int(random.integers(4, 7)), 40))
+    return centres[random.integers(len(centres), size=s)] + 0.6 * random.standard_normal((s, 40))
+
+
+def _cluster(random, s):
+    return random.standard_normal((s, 40))
+
+
+_SHAPES: dict[str, Shape] = dict(zip(KINDS, (_cluster, _nested, _blob, _ball, _tree), strict=True))
+
+
+def planted(kind: str, seed: int, *, n: int = 8000, m: int = 256, families: int = 250) -> np.ndarray:
+    """Give n rows of unit length, among them families of 5 to 24 around centres, each in random dimensions."""
+    random = np.random.default_rng([seed, KINDS.index(kind)])
+    rows = []
+    for _ in range(families):
+        s = int(random.integers(5, 25))
+        inner = _SHAPES[kind](random, s)
+        inner = inner - inner.mean(axis=0)
+        inner /= np.sqrt((inner**2).sum() / s)
+        basis = np.linalg.qr(random.standard_normal((m, inner.shape[1] + 1)))[0]
+        rows.append(1.5 * basis[:, 0] + inner @ basis[:, 1:].T)
+    held = np.vstack(rows)
+    X = np.vstack([held, random.standard_normal((n - len(held), m))])
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    return X[random.permutation(n)].astype(np.float32)
