@@ -21,7 +21,7 @@ from featuregeom.cli.terminal import (
     step_bar,
     stopping,
 )
-from featuregeom.cli.writing import Force, results_in
+from featuregeom.cli.writing import Force, results_in, write_table
 
 if TYPE_CHECKING:
     from featuregeom.dictionaries import Families
@@ -143,17 +143,14 @@ def _write(
 ) -> dict[str, str]:
     import numpy as np
 
-    from featuregeom.atomic import replacing
     from featuregeom.report.families import families_sheet
     from featuregeom.report.sheet import write_sheet
     from featuregeom.survey.pictures import family_pictures
 
     frame = found.to_frame()
-    frame.attrs["provenance"] = provenance
     pictures = family_pictures(features, spectrum, np.arange(features.n), found)
     sheet = families_sheet(found, frame, pictures, name, provenance)
     folder.begin()
     table, page = folder.folder / _TABLE, folder.folder / _PAGE
-    with replacing(table) as temporary, temporary.open("wb") as file:
-        frame.to_parquet(file, index=False)
+    write_table(frame, table, provenance)
     return {"table": str(table), "page": str(write_sheet(sheet, page, folder.made))}
