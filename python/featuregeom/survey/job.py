@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,6 +17,7 @@ from featuregeom.features import Features, as_features, check_dtype, refusal
 from featuregeom.folders import locked, origin
 from featuregeom.report.page import write_page
 from featuregeom.sources import AxisGiven, Reader, TensorInfo, open_source
+from featuregeom.survey.executors import check_executor, measured_by
 from featuregeom.survey.fingerprint import Watch
 from featuregeom.survey.labelling import Given, digest, name_features
 from featuregeom.survey.measure import Options, measure
@@ -54,6 +56,7 @@ def analyze(
     resume: bool = False,
     force: bool = False,
     progress: Listener | None = None,
+    executor: Executor | None = None,
 ) -> Analysis:
     """Measure the geometry of every weight matrix of a source.
 
@@ -114,6 +117,10 @@ def analyze(
         settings. The source itself and files that no analysis wrote are never replaced.
     progress : callable, optional
         Called with a :class:`featuregeom.survey.progress.Progress` about twenty times a second.
+    executor : concurrent.futures.Executor, optional
+        What measures the matrices, each as one job that opens the source for itself: processes of this machine, or of
+        others whose disks hold the source under the same path. `num_threads` is of each job. This process alone
+        writes to `out`, and tables come out the same, byte for byte. Processes must be spawned, not forked.
 
     Returns
     -------
@@ -167,10 +174,13 @@ def analyze(
             "block_threshold is for blocks, which need all pairs: leave it out, or do not switch pairs off (--no-pairs)"
         )
     options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0, 2**64 - 1), bool(pairs))
+    check_executor(executor)
     _rehearse(options, num_threads)
-    with open_source(
-        source, axis=axis, stacks=stacks, slices=slices, heads=heads, recursive=recursive, mmap=mmap
-    ) as reader:
+    opening = {
+        "source": source, "axis": axis, "stacks": stacks, "slices": slices, "heads": heads, "recursive": recursive,
+        "mmap": mmap,
+    }  # fmt: skip
+    with open_source(**opening) as reader:
         chosen, skipped = select(reader.tensors(), include, exclude)
         if not chosen and all(reason != "excluded" for _, reason in skipped):
             raise _nothing(reader.source, [_skipped(info, reason) for info, reason in skipped])
@@ -184,18 +194,23 @@ def analyze(
             if out is not None:
                 plan |= {"fingerprint": watch.fingerprint, "origin": origin(reader.files)}
                 store = Store(Path(out), plan, reader.files, resume=resume, force=force)
-            results = []
-            for info in chosen:
-                result = store.finished(info.name) if store else None
-                if result is None:
-                    with _matrix(reader, info) as features:
-                        result = measure(features, options, num_threads, meter, named[info.name])
+            found = {info.name: store.finished(info.name) if store else None for info in chosen}
+            for name in (name for name, result in found.items() if result):
+                meter.finish(name)
+            waiting = [info for info in chosen if not found[info.name]]
+            if executor is None:
+                done = _in_turn(reader, waiting, options, num_threads, meter, named)
+            else:
+                done = measured_by(executor, opening, waiting, options, num_threads, named)
+            with closing(done):
+                for info, result in done:
                     _check_unchanged(watch, info, reader.source, store)
                     _keep(plan, info, result, store)
-                else:
-                    meter.finish(info.name)
-                if result is not None:
-                    results.append(result)
+                    found[info.name] = result
+                    if executor is not None:
+                        meter.finish(info.name)
+            _put_in_order(plan, list(found), store)
+            results = [result for result in found.values() if result]
             if chosen and not results:
                 raise _nothing(plan["provenance"]["source"], plan["skipped"])
             _check_unchanged(watch, None, reader.source, store)
@@ -204,6 +219,30 @@ def analyze(
                 store.write_tables(analysis)
                 write_page(analysis, store.folder / "report.html")
     return analysis
+
+
+def _in_turn(
+    reader: Reader,
+    chosen: list[TensorInfo],
+    options: Options,
+    num_threads: int | None,
+    meter: Meter,
+    named: Mapping[str, Any],
+) -> Generator[tuple[TensorInfo, MatrixResult | None], None, None]:
+    """Measure one matrix after the other, here."""
+    for info in chosen:
+        with _matrix(reader, info) as features:
+            result = measure(features, options, num_threads, meter, named[info.name])
+        yield info, result
+
+
+def _put_in_order(plan: Plan, names: list[str], store: Store | None) -> None:
+    """List matrices that turned out to have nothing to measure in their order, whichever was done first."""
+    place = {name: number for number, name in enumerate(names)}
+    before = list(plan["skipped"])
+    plan["skipped"].sort(key=lambda row: place.get(row["tensor"], -1))
+    if store and plan["skipped"] != before:
+        store.write_plan()
 
 
 def _keep(plan: Plan, info: TensorInfo, result: MatrixResult | None, store: Store | None) -> None:
