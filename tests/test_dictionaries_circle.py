@@ -36,7 +36,7 @@ def test_the_order_search_is_that_of_the_oracle(seed):
     s = int(rng.integers(5, 14))
     A = rng.standard_normal((s, int(rng.integers(2, 20)))) + rng.standard_normal()
     unit = A / np.linalg.norm(A, axis=1, keepdims=True)
-    found = circle_tests([A], draws=99, strict=False)[0]
+    found = circle_tests([A], n_draws=99, strict=False)[0]
     c, line, parts, order = circles.statistics(circles.principal(unit))
     raw = circles.statistics(circles.principal(A))
     assert found.fit == pytest.approx(c, abs=1e-9)
@@ -48,11 +48,11 @@ def test_the_order_search_is_that_of_the_oracle(seed):
 def test_the_search_comes_near_the_best_of_all_orders():
     for seed in range(5):
         A = np.random.default_rng(seed).standard_normal((7, 6))
-        found = shape(A, draws=99)
+        found = shape(A, n_draws=99)
         unit = A / np.linalg.norm(A, axis=1, keepdims=True)
         G = circles.normalised(circles.principal(unit) @ circles.principal(unit).T)
         best = circles.best_of_all(G, circles.kernel(7, "circle"))
-        tested = circle_tests([A], draws=99, strict=False)[0]
+        tested = circle_tests([A], n_draws=99, strict=False)[0]
         assert best - 0.1 <= tested.fit <= best + 1e-9
         assert 0 < found.share <= 1
 
@@ -60,7 +60,7 @@ def test_the_search_comes_near_the_best_of_all_orders():
 def test_threads_do_not_matter():
     rng = np.random.default_rng(1)
     sets = [circle(int(rng.integers(5, 16)), rng, share)[0] for share in (0.3, 0.6, 0.9) for _ in range(4)]
-    runs = [circle_tests(sets, seed=3, draws=199, line=True, guard=False, num_threads=n) for n in (1, 2)]
+    runs = [circle_tests(sets, seed=3, n_draws=199, line=True, guard=False, num_threads=n) for n in (1, 2)]
     for one, two in zip(*runs, strict=True):
         assert (one.circle_p, one.strict_p, one.line_p) == (two.circle_p, two.strict_p, two.line_p)
 
@@ -68,7 +68,7 @@ def test_threads_do_not_matter():
 def test_a_circle_is_found_in_its_order():
     for seed in range(5):
         A, wanted = circle(12, np.random.default_rng(seed), share=0.9)
-        found = circle_tests([A], draws=999)[0]
+        found = circle_tests([A], n_draws=999)[0]
         assert found.passes_guard
         assert found.circle_p <= 0.01
         assert same_cycle(found.order, wanted)
@@ -77,7 +77,7 @@ def test_a_circle_is_found_in_its_order():
 def test_a_line_is_a_line():
     rng = np.random.default_rng(0)
     steps = np.cumsum(rng.standard_normal((20, 40)), axis=0)
-    found = shape(steps[rng.permutation(20)], draws=999)
+    found = shape(steps[rng.permutation(20)], n_draws=999)
     assert (found.kind, found.line_p) == ("line", 0.001)
     assert "line" in str(found)
 
@@ -86,7 +86,7 @@ def test_p_values_are_uniform_under_the_null():
     """A Gaussian cloud is a random set of its own spectrum: raw rows are exact, the larger of two p-values is above."""
     rng = np.random.default_rng(0)
     sets = [rng.standard_normal((9, 5)) * [3, 2, 1, 1, 0.5] + 20 for _ in range(300)]
-    p = np.array([one.circle_p for one in circle_tests(sets, guard=False, draws=199, strict=False)])
+    p = np.array([one.circle_p for one in circle_tests(sets, guard=False, n_draws=199, strict=False)])
     for level in (0.05, 0.2, 0.5):
         # Four standard deviations of a binomial count above its mean.
         assert (p <= level).sum() <= 300 * level + 4 * np.sqrt(300 * level)
@@ -107,4 +107,4 @@ def test_wrong_sets_are_refused(A, error):
 
 
 def test_equal_rows_are_no_circle():
-    assert shape(np.ones((6, 3)), draws=99).circle_p == 1
+    assert shape(np.ones((6, 3)), n_draws=99).circle_p == 1

@@ -83,7 +83,7 @@ def circle_tests(
     links: Sequence[float] | None = None,
     *,
     seed: int = 0,
-    draws: int = 9_999,
+    n_draws: int = 9_999,
     guard: bool = True,
     line: bool = False,
     strict: bool = True,
@@ -105,8 +105,8 @@ def circle_tests(
     links : sequence of float, optional
         For each set a cosine: only random sets count in which every row has a neighbour at least so near, as in a set
         that a linkage found (`neighbour_link` gives that of the set itself). NaN for no condition.
-    seed, draws : int
-        Random sets that pass guard and condition: at most `draws`; a test ends at the twentieth that is as good.
+    seed, n_draws : int
+        Random sets that pass guard and condition: at most `n_draws`; a test ends at the twentieth that is as good.
     guard : bool
         Whether a circle has to be better than the best line and the best partition.
     line, strict : bool
@@ -137,7 +137,7 @@ def circle_tests(
     ----------
     Besag & Clifford, Sequential Monte Carlo p-values (Biometrika 1991); the statistic is featuregeom's own.
     """
-    integer("draws", draws, 1)
+    integer("n_draws", n_draws, 1)
     integer("seed", seed, 0, 2**64 - 1)
     if links is not None and len(links) != len(sets):
         raise ParameterError(f"one link per set is needed: {len(sets)} sets, {len(links)} links")
@@ -151,11 +151,11 @@ def circle_tests(
     tested = _core.order_tests(
         given,
         variants=2,
-        draws=draws,
+        draws=n_draws,
         hits=_HITS,
         ball_below=_BALL_BELOW if guard else -1.0,
-        ball_draws=min(draws, _BALL_DRAWS),
-        strict_draws=min(draws, _STRICT_DRAWS) if strict else 0,
+        ball_draws=min(n_draws, _BALL_DRAWS),
+        strict_draws=min(n_draws, _STRICT_DRAWS) if strict else 0,
         guard=guard,
         line=line,
         seed=seed,
@@ -229,7 +229,7 @@ def shape(
     A: Any,
     *,
     seed: int = 0,
-    draws: int = 39_999,
+    n_draws: int = 39_999,
     num_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Shape:
@@ -239,7 +239,7 @@ def shape(
     ----------
     A : array-like, shape (s, m)
         The rows, 5 to 256 of them.
-    seed, draws : int
+    seed, n_draws : int
         Random sets of the same spectrum, at most; see `circle_tests`.
     num_threads : int, optional
         Threads to use; the result does not depend on it.
@@ -269,7 +269,7 @@ def shape(
     --------
     >>> import featuregeom as fg
     >>> turned = fg.shapes.polygon(9)[[0, 5, 2, 7, 1, 8, 3, 6, 4]]
-    >>> found = fg.dictionaries.shape(turned, draws=999)
+    >>> found = fg.dictionaries.shape(turned, n_draws=999)
     >>> found.kind, found.order.tolist()
     ('circle', [0, 4, 2, 6, 8, 1, 7, 3, 5])
     """
@@ -277,7 +277,7 @@ def shape(
     [found] = circle_tests(
         [np.asarray(rows, dtype=np.float64)],
         seed=seed,
-        draws=draws,
+        n_draws=n_draws,
         guard=False,
         line=True,
         num_threads=num_threads,

@@ -203,7 +203,7 @@ def families(
     shape_q: float = 0.1,
     k: int = 32,
     ratio: float = 1.1,
-    draws: int = 9_999,
+    n_draws: int = 9_999,
     seed: int = 0,
     spectrum: Spectrum | None = None,
     pairs: SignificantPairs | None = None,
@@ -242,7 +242,7 @@ def families(
     ratio : float
         Weakest inner over strongest outer link, at least 1. A choice, not a test: with a smaller one nested families
         show more of their tree.
-    draws : int
+    n_draws : int
         Most random sets to compare a circle with, at least 99; few are needed where chance reaches it soon.
     seed : int
         Of splits and draws.
@@ -290,7 +290,7 @@ def families(
     """
     features = as_features(X)
     q, shape_q = number_between("q", q, 0, 1), number_between("shape_q", shape_q, 0, 1)
-    k, draws, seed = integer("k", k, 1), integer("draws", draws, 99), integer("seed", seed, 0)
+    k, n_draws, seed = integer("k", k, 1), integer("n_draws", n_draws, 99), integer("seed", seed, 0)
     ratio = number_between("ratio", ratio, 1, inclusive=True)
     names = None if labels is None else as_labels(labels, features.n)
     if spectrum is None:
@@ -308,7 +308,7 @@ def families(
         nodes = [node for link in links.lists for node in links.nodes(link, ratio)]
         found = call_nodes(links, nodes, pairs, q, seed, part(-2))
         circles = call_circles(
-            links, found, pairs.threshold, shape_q, seed=seed, draws=draws, progress=part(-1)
+            links, found, pairs.threshold, shape_q, seed=seed, n_draws=n_draws, progress=part(-1)
         )
         found = _instead(found, circles)
     found.sort(key=lambda each: (KINDS.index(each.kind), -each.node.ratio, each.node.members.tolist()))

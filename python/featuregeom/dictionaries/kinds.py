@@ -260,7 +260,7 @@ def call_circles(
     shape_q: float,
     *,
     seed: int,
-    draws: int,
+    n_draws: int,
     progress: Progress | None,
 ) -> list[Called]:
     """Find the circles among what is not called yet.
@@ -275,7 +275,7 @@ def call_circles(
         Least abs(z) of a significant pair.
     shape_q : float
         False discovery rate over the sets that pass the guard.
-    seed, draws
+    seed, n_draws
         Of the test.
     progress : callable or None
         As in `circle.circle_tests`.
@@ -300,7 +300,7 @@ def call_circles(
         sets,
         asked,
         seed=seed,
-        draws=draws,
+        n_draws=n_draws,
         strict=False,
         num_threads=space.num_threads,
         progress=progress,
@@ -315,7 +315,7 @@ def call_circles(
         [sets[place] for place, _ in circles],
         [asked[place] for place, _ in circles],
         seed=seed,
-        draws=draws,
+        n_draws=n_draws,
         num_threads=space.num_threads,
     )
     return [
