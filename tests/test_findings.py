@@ -529,6 +529,16 @@ def test_families_with_a_shape_come_first():
     assert found.strength == 0.5
 
 
+def test_a_family_inside_another_is_not_counted_and_one_with_a_shape_is_a_shape():
+    matrices = rows_of(EVERYTHING | {"blocks": 1})
+    inside = pd.DataFrame([FAMILY | {"parent": -1}, FAMILY | {"parent": 0}])
+    said = list(map(str, find(Tables(matrices, families=inside))))
+    assert any(sentence.startswith("“w0” holds 1 family of features") for sentence in said)
+    assert "regular shapes" in said[-2]
+    shaped = pd.DataFrame([FAMILY | {"kind": "geometry", "name": "pentagon"}])
+    assert not any("regular shapes" in str(finding) for finding in find(Tables(matrices, families=shaped)))
+
+
 def test_shapes_are_counted():
     (shapes,) = findings_of({"w": np.kron(np.eye(3), polygon(5))})["shapes"]
     assert str(shapes) == (

@@ -49,7 +49,8 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         members = {int(i) for row in rows for i in row["members"]}
         figures = {
             "who": quoted(matrix),
-            "families": len(rows),
+            # A family inside another one is a part of it, and not counted beside it.
+            "families": sum(not known(row.get("parent")) or row["parent"] < 0 for row in rows),
             "members": len(members),
             "clearest": "; ".join(_family(tables, matrix, row) for row in rows[:_SHOWN]),
         }

@@ -47,12 +47,24 @@ def find(tables: Tables, found: Sequence[Finding]) -> Iterator[Finding | None]:
         return
     there = {finding.kind for finding in found}
     looked = _looked(tables)
+    if _shape_in_a_family(tables):
+        there.add("shapes")
     absent = [words for kind, words in _KINDS.items() if looked[kind] and kind not in there]
     left_out = [_KINDS[kind] for kind in _ON_DEMAND if not looked[kind]]
     if absent:
         yield ABSENT.finding({"absent": joined(absent, len(absent)), "count": len(absent)})
     if left_out:
         yield LEFT_OUT.finding({"left_out": joined(left_out, len(left_out)), "count": len(left_out)})
+
+
+def _shape_in_a_family(tables: Tables) -> bool:
+    """Whether some family is a regular shape, which is then not said to be absent."""
+    families = tables.families
+    return (
+        families is not None
+        and "kind" in families
+        and bool(families["kind"].isin(["geometry", "simplex"]).any())
+    )
 
 
 def _looked(tables: Tables) -> dict[str, bool]:
