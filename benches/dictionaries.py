@@ -7,6 +7,8 @@ from functools import cache, partial
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
 
 import featuregeom as fg
 from featuregeom import _core
@@ -149,6 +151,75 @@ def _verdict(n: int, m: int) -> Case:
     )
 
 
+def matchings(scale: str) -> Builders:
+    """p3: one-to-one matching, against scipy's dense solver."""
+    return [partial(_matching, 400, 64)] if scale == "smoke" else [partial(_matching, 16384, 768)]
+
+
+def _matching(n: int, m: int) -> Case:
+    """Half of the features are in both, with noise of half their norm: two seeds of one model, say."""
+    rng = np.random.default_rng(0)
+    A, B = (rng.standard_normal((n, m), dtype=np.float32) for _ in range(2))
+    B[rng.permutation(n)[: n // 2]] = A[: n // 2] + 0.5 * rng.standard_normal((n // 2, m), dtype=np.float32)
+
+    def dense() -> float:
+        U, V = (X / np.linalg.norm(X, axis=1, keepdims=True) for X in (A, B))
+        C = U @ V.T
+        rows, columns = linear_sum_assignment(C, maximize=True)
+        return float(C[rows, columns].mean(dtype=np.float64))
+
+    best = cache(dense)
+    ways = [
+        Way(
+            "featuregeom match, both matchings and their bound",
+            partial(fg.dictionaries.match, A, B, n_draws=0, num_threads=THREADS),
+            ours=True,
+            arrays=lambda found: {"mean": found.pw_mcc},
+        ),
+        Way("scipy's dense solver, one matching", dense, arrays=lambda mean: {"mean": mean}),
+    ]
+    return Case(f"matching {n} x {n} x {m} float32", ways, reference=lambda: {"mean": best()})
+
+
+def interferences(scale: str) -> Builders:
+    """p4: interference of sparse codes with its null, against a dense pass without one."""
+    return (
+        [partial(_interference, 2000, 256, 64)]
+        if scale == "smoke"
+        else [partial(_interference, 20000, 3072, 384)]
+    )
+
+
+def _interference(T: int, n: int, m: int, k: int = 8) -> Case:
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((n, m)).astype(np.float32)
+    columns = np.argsort(rng.random((T, 4 * k)), axis=1)[:, :k] * (n // (4 * k))
+    codes = csr_array(
+        (rng.random(T * k).astype(np.float32), columns.ravel(), np.arange(0, T * k + 1, k)), shape=(T, n)
+    )
+
+    def dense() -> float:
+        norms, written, alone = (W.astype(np.float64) ** 2).sum(axis=1), 0.0, 0.0
+        for start in range(0, T, CHUNK):
+            z = codes[start : start + CHUNK].toarray()
+            written += float(np.square(z @ W, dtype=np.float64).sum())
+            alone += float(np.square(z, dtype=np.float64).sum(axis=0) @ norms)
+        return written / alone - 1
+
+    ways = [
+        Way(
+            "featuregeom interference, with its null",
+            partial(fg.dictionaries.interference, codes, W, num_threads=THREADS),
+            ours=True,
+            arrays=lambda found: {"index": found.index},
+        ),
+        Way("numpy, dense codes by chunks, no null", dense, arrays=lambda index: {"index": index}),
+    ]
+    return Case(
+        f"interference of {T} tokens, {n} x {m}, {k} active", ways, reference=lambda: {"index": dense()}
+    )
+
+
 def _diagonal(rows: int, n: int, first: int) -> torch.Tensor:
     mask = torch.zeros((rows, n), dtype=torch.bool)
     mask[torch.arange(rows), torch.arange(first, first + rows)] = True
@@ -161,4 +232,9 @@ def _quantile(values: torch.Tensor, share: float) -> torch.Tensor:
     return torch.cat([torch.quantile(part, share, dim=1) for part in values.split(most)])
 
 
-ROWS: dict[str, Callable[[str], Builders]] = {"p1": significant_pairs, "p2": verdicts}
+ROWS: dict[str, Callable[[str], Builders]] = {
+    "p1": significant_pairs,
+    "p2": verdicts,
+    "p3": matchings,
+    "p4": interferences,
+}

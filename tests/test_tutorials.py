@@ -61,7 +61,7 @@ def trained(tokens: int, latents: int, steps: int, folders: dict[str, tuple[int,
 def test_is_my_dictionary_random(tmp_path, monkeypatch, capsys):
     """In a small form: the control is called random, the trained one is not, a rotated copy is found."""
     monkeypatch.chdir(tmp_path)
-    trained(4000, 512, 250, {"first": (0, False), "second": (1, False), "control": (0, True)})
+    trained(3000, 512, 200, {"first": (0, False), "second": (1, False), "control": (0, True)})
     names = {}
     blocks = re.findall(r"```python\n(.*?)```", DICTIONARY.read_text(encoding="utf-8"), flags=re.S)
     printed = []
