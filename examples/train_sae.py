@@ -6,8 +6,8 @@ nothing is downloaded. A few minutes on two cores; weights, configuration and de
     python examples/train_sae.py sae --seed 0
     python examples/train_sae.py control --seed 0 --frozen-decoder
 
-With ``--frozen-decoder`` the decoder stays as it was drawn, random directions, and the encoder alone learns: the control
-for all that is said about the trained one.
+With ``--frozen-decoder`` the decoder stays as it was drawn, random directions, and the encoder alone learns: the
+control for all that is said about the trained one.
 """
 
 from __future__ import annotations
