@@ -173,6 +173,15 @@ def test_number(value, written):
     assert number(value) == written
 
 
+def test_a_number_that_rounds_up_to_a_power_of_ten_is_written_out():
+    assert [number(99.97, 2), number(-9.999, 1), number(99.97, 3), number(0.9999, 2)] == [
+        "100",
+        "−10",
+        "100",
+        "1",
+    ]
+
+
 def test_text_shows_what_hides():
     assert text("a\u202eb\x00\n\ud800é中") == r"a\u202eb\x00\n\ud800é中"
     assert text(float("nan")) == text(None) == ""

@@ -48,6 +48,11 @@ def test_a_circle_is_drawn_as_a_ring_in_its_order():
     assert card.figure.layout["yaxis"]["scaleanchor"] == "x"
 
 
+def test_a_probability_too_small_for_a_float_is_not_zero():
+    (card,), _ = family_cards([row(p=0.0, q=0.0, share=0.99999)], (), str)
+    assert card.facts == "3 features, p < 1e−300, q < 1e−300, explains 100 %"
+
+
 def test_families_of_more_dimensions_are_drawn_in_space():
     X = fg.shapes.simplex(5)
     (card,), _ = family_cards(

@@ -33,6 +33,8 @@ def number(value: Any, digits: int = 4) -> str:
     if value.is_integer() and abs(value) < 1e15:
         return f"{int(value):,}".replace("-", MINUS)
     written = f"{value:.{digits}g}"
+    if abs(float(written)) == 10**digits:  # 99.97 to two digits is 100, no 1e2
+        return number(float(written))
     if "e" in written:
         mantissa, exponent = written.split("e")
         written = f"{mantissa}e{int(exponent)}"

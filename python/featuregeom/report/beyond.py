@@ -10,7 +10,7 @@ import numpy as np
 
 from featuregeom.analysis import FamilyPicture, GroupPicture
 from featuregeom.report.figures import Figure, axis, line, numbers
-from featuregeom.wording import cut, known, number, plural, text
+from featuregeom.wording import MINUS, cut, known, number, plural, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,11 +172,16 @@ def _card(row: Mapping[Any, Any], picture: FamilyPicture | None, name: Name) -> 
     size = int(row["size"])
     title = text(row["name"]) if known(row.get("name")) else called
     facts = [plural(size, "feature")]
-    facts += [f"p = {number(row['p'], 2)}"] if known(row.get("p")) else []
-    facts += [f"q = {number(row['q'], 2)}"] if known(row.get("q")) else []
+    facts += [_rare("p", row["p"])] if known(row.get("p")) else []
+    facts += [_rare("q", row["q"])] if known(row.get("q")) else []
     facts += [f"explains {number(100 * row['share'], 2)} %"] if known(row.get("share")) else []
     figure = None if picture is None else _figure(kind, title, picture, name)
     return FamilyCard(title, meaning, _members(row["members"], size, name), ", ".join(facts), figure)
+
+
+def _rare(name: str, p: float) -> str:
+    """Write a probability; one that is too small for a float is not zero."""
+    return f"{name} = {number(p, 2)}" if p > 0 else f"{name} < 1e{MINUS}300"
 
 
 def _members(index: Iterable[Any], size: int, name: Name) -> str:
