@@ -13,6 +13,7 @@
 //! | module | what it computes |
 //! |---|---|
 //! | [`matrix`] | a feature matrix, read in place and widened tile by tile; everything below reads it so |
+//! | [`products`] | micro-kernels for panels, by the vector instructions of the processor |
 //! | [`gram`] | `F`; one sweep over all pairs (neighbours, coherence, histogram); single linkage; pairs beside a null |
 //! | [`matching`] | two sets of features matched one to one, with a bound of what the best matching has |
 //! | [`spectrum`] | eigenvalues of `F`, their grouping into eigenspaces, each feature's spectral measure and capacity |
@@ -39,6 +40,7 @@ pub mod matching;
 pub mod matrix;
 pub mod orders;
 pub mod pattern;
+pub mod products;
 pub mod run;
 pub mod scheme;
 pub mod spectrum;

@@ -2,22 +2,29 @@
 
 use super::finite::check_squares;
 use crate::error::Result;
-use crate::matrix::{FeatureMatrix, Real};
+use crate::matrix::FeatureMatrix;
+use crate::products::{Level, Product};
 use crate::run::{Run, fits};
-use faer::linalg::matmul::matmul;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, Mat, MatMut, MatRef, Par};
+use faer::Mat;
 use rayon::prelude::*;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
-/// Bytes of a tile of rows: it should stay in the second-level cache while it is multiplied.
-const TILE_BYTES: usize = 4 << 20;
+/// Rows that are packed together. Sums over them are added to `f64` once, which costs little beside so many products;
+/// in `f32` they are the longest sums that round to `f32`.
+const ROWS: usize = 1024;
 
-/// Most columns of `F` that one job updates.
-const PANEL: usize = 128;
+/// Rows of a chunk: a panel of one fits the first-level cache, 24 KiB, and one thread packs a chunk.
+const CHUNK: usize = 128;
 
-/// Rows that a thread widens at a time.
-const ROWS_PER_JOB: usize = 32;
+/// Most panels on a side of a block of `F`, which is one job: its sums and the panels of a chunk fit the second-level
+/// cache, 650 KiB, and the more there are the less is read from further away.
+const MOST_PANELS: usize = 6;
+
+/// Blocks on a side of `F` at least, so that threads share it evenly.
+const BLOCKS: usize = 8;
+
+/// Rows that are widened at a time, so that they are still in the first-level cache when they are packed.
+const ROWS_AT_ONCE: usize = 4;
 
 /// Largest entry of the diagonal of `F` for which the squares of `f32` values stay well inside `f32`.
 const SINGLE_SQUARES: RangeInclusive<f64> = 1e-20..=1e30;
@@ -34,124 +41,132 @@ pub enum Precision {
 
 /// `F = X^T X`, `m x m` and symmetric.
 ///
-/// Costs `n m (m + 1)` operations (one triangle) and `O(m^2 + tile)` memory. Tiles have a size that depends on
-/// `m` alone and are added in order, so the result does not depend on the number of threads.
+/// Costs `n m (m + 1)` operations (one triangle) and `O(m^2 + tile)` memory. The order of every sum depends on `n`
+/// alone, so the result does not depend on the number of threads.
 ///
 /// # Errors
 /// [`Error::NonFinite`] for NaN or infinity, [`Error::Range`] where squares overflow or underflow `f64`,
-/// [`Error::Interrupted`].
+/// [`Error::Interrupted`], [`Error::Parameter`] as [`Level::current`].
 pub fn frame_operator(x: &FeatureMatrix<'_>, precision: Precision, run: &Run) -> Result<Mat<f64>> {
-    // The operator twice, once for the caller; for each thread a panel in single precision; the tile.
-    let threads = run.pool().current_num_threads();
-    fits(&[[x.m(), x.m(), 24], [threads, x.m() * PANEL, 4], [height(x, size_of::<f64>()), x.m(), 8]])?;
+    at_level(x, precision, Level::current()?, run)
+}
+
+fn at_level(x: &FeatureMatrix<'_>, precision: Precision, level: Level, run: &Run) -> Result<Mat<f64>> {
     run.control().expect(x.n() as u64);
-    let mut f = match precision {
-        Precision::Double => double(x, run)?,
+    let f = match precision {
+        Precision::Double => products::<f64>(x, level, run)?,
         Precision::Single => {
-            let f = single(x, run)?;
+            let f = products::<f32>(x, level, run)?;
             let largest = (0..x.m()).map(|j| f[(j, j)]).fold(0.0, f64::max);
             if SINGLE_SQUARES.contains(&largest) {
                 f
             } else {
                 run.control().expect(x.n() as u64);
-                double(x, run)?
+                products::<f64>(x, level, run)?
             }
         }
     };
     // The diagonal holds the squared norms of columns, so it shows whatever went wrong in the sums.
     check_squares(x, (0..x.m()).map(|j| f[(j, j)]), run)?;
-    for j in 0..f.ncols() {
-        for i in 0..j {
-            f[(i, j)] = f[(j, i)];
+    Ok(f)
+}
+
+/// A block of `F` and the panels of its rows and columns; squares of panels one after another.
+struct Block {
+    rows: Range<usize>,
+    columns: Range<usize>,
+    sums: Vec<f64>,
+}
+
+impl Block {
+    /// Pairs of panels that the block holds: on the diagonal those from it down.
+    fn pairs(rows: Range<usize>, columns: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+        rows.flat_map(move |i| columns.clone().filter(move |&j| j <= i).map(move |j| (i, j)))
+    }
+}
+
+/// `F` with products in `T` and sums over [`ROWS`] rows in `f64`.
+fn products<T: Product>(x: &FeatureMatrix<'_>, level: Level, run: &Run) -> Result<Mat<f64>> {
+    let (n, m) = (x.n(), x.m());
+    let kernel = T::kernel(level);
+    let width = T::WIDTH;
+    let (panels, square) = (m.div_ceil(width), width * width);
+    let side = (panels / BLOCKS).clamp(1, MOST_PANELS);
+    // The operator, and one triangle of it in blocks; the packed rows; of each thread rows to widen and a square.
+    let threads = run.pool().current_num_threads();
+    fits(&[
+        [m, m, 8],
+        [panels, panels + side, 4 * square],
+        [ROWS.min(n), panels * width, size_of::<T>()],
+        [threads, ROWS_AT_ONCE * m + side * side * square, size_of::<T>()],
+    ])?;
+    let mut blocks: Vec<Block> = Block::pairs(0..panels.div_ceil(side), 0..panels.div_ceil(side))
+        .map(|(i, j)| {
+            let range = |at: usize| at * side..panels.min((at + 1) * side);
+            let (rows, columns) = (range(i), range(j));
+            let sums = vec![0.0; Block::pairs(rows.clone(), columns.clone()).count() * square];
+            Block { rows, columns, sums }
+        })
+        .collect();
+    let mut packed = vec![T::default(); ROWS.min(n) * panels * width];
+    run.pool().install(|| {
+        for first in (0..n).step_by(ROWS) {
+            let height = ROWS.min(n - first);
+            let packed = &mut packed[..height * panels * width];
+            packed.par_chunks_mut(CHUNK * panels * width).enumerate().for_each_init(
+                Vec::new,
+                |rows, (c, chunk)| {
+                    pack(x, first + c * CHUNK, chunk, width, rows);
+                },
+            );
+            blocks.par_iter_mut().with_max_len(1).for_each_init(Vec::new, |sums, block| {
+                sums.clear();
+                sums.resize(block.sums.len(), T::default());
+                for chunk in packed.chunks(CHUNK * panels * width) {
+                    let panel = chunk.len() / panels;
+                    let pairs = Block::pairs(block.rows.clone(), block.columns.clone());
+                    for ((i, j), sums) in pairs.zip(sums.chunks_exact_mut(square)) {
+                        kernel.add(&chunk[i * panel..][..panel], &chunk[j * panel..][..panel], sums);
+                    }
+                }
+                block.sums.iter_mut().zip(&*sums).for_each(|(total, &sum)| *total += sum.into());
+            });
+            run.control().advance(height as u64)?;
+        }
+        Ok(())
+    })?;
+    let mut f = Mat::zeros(m, m);
+    for block in &blocks {
+        let pairs = Block::pairs(block.rows.clone(), block.columns.clone());
+        for ((i, j), sums) in pairs.zip(block.sums.chunks_exact(square)) {
+            for (r, sums) in (i * width..m).zip(sums.chunks_exact(width)) {
+                for (c, &sum) in (j * width..=r.min((j + 1) * width - 1)).zip(sums) {
+                    f[(r, c)] = sum;
+                    f[(c, r)] = sum;
+                }
+            }
         }
     }
     Ok(f)
 }
 
-/// The lower triangle of `F`.
-fn double(x: &FeatureMatrix<'_>, run: &Run) -> Result<Mat<f64>> {
-    let mut f = Mat::zeros(x.m(), x.m());
-    let width = panel_width(x.m());
-    accumulate::<f64>(x, run, |tile| {
-        f.as_mut().par_col_chunks_mut(width).enumerate().for_each(|(k, panel)| {
-            multiply(below(panel, k * width), Accum::Add, tile, k * width);
-        });
-    })?;
-    Ok(f)
-}
-
-/// The lower triangle of `F`, with products in `f32` and sums over tiles in `f64`.
-fn single(x: &FeatureMatrix<'_>, run: &Run) -> Result<Mat<f64>> {
-    let mut f = Mat::zeros(x.m(), x.m());
-    let width = panel_width(x.m());
-    let part = || Mat::<f32>::zeros(x.m(), width);
-    accumulate::<f32>(x, run, |tile| {
-        f.as_mut().par_col_chunks_mut(width).enumerate().for_each_init(part, |part, (k, panel)| {
-            let panel = below(panel, k * width);
-            let mut part = part.as_mut().submatrix_mut(0, 0, panel.nrows(), panel.ncols());
-            multiply(part.as_mut(), Accum::Replace, tile, k * width);
-            for (j, (column, part)) in panel.col_iter_mut().zip(part.as_ref().col_iter()).enumerate() {
-                for (sum, &new) in column.iter_mut().zip(part.iter()).skip(j) {
-                    *sum += f64::from(new);
-                }
+/// Pack the rows of `x` from `first` on into panels of `width` columns, panel after panel; past the last column are
+/// zeros, which nothing overwrites.
+fn pack<T: Product>(x: &FeatureMatrix<'_>, first: usize, chunk: &mut [T], width: usize, rows: &mut Vec<T>) {
+    let m = x.m();
+    let panels = m.div_ceil(width);
+    let height = chunk.len() / (panels * width);
+    rows.resize(ROWS_AT_ONCE * m, T::default());
+    for start in (0..height).step_by(ROWS_AT_ONCE) {
+        let count = ROWS_AT_ONCE.min(height - start);
+        let rows = &mut rows[..count * m];
+        x.read(first + start..first + start + count, rows);
+        for (row, values) in rows.chunks_exact(m).enumerate() {
+            for (panel, values) in chunk.chunks_exact_mut(height * width).zip(values.chunks(width)) {
+                panel[(start + row) * width..][..values.len()].copy_from_slice(values);
             }
-        });
-    })?;
-    Ok(f)
-}
-
-/// Columns of a panel of `F`: each is one job, so there are enough to share, and few enough that a product pays.
-fn panel_width(m: usize) -> usize {
-    m.div_ceil(8).next_multiple_of(16).min(PANEL)
-}
-
-/// The rows of a panel from the diagonal down.
-fn below<T>(panel: MatMut<'_, T>, first: usize) -> MatMut<'_, T> {
-    let rows = panel.nrows() - first;
-    panel.subrows_mut(first, rows)
-}
-
-/// The products of one panel of `F`, which starts at column `first` and at the diagonal.
-///
-/// Panels are shared among threads, each product is sequential: threads that work on one product wait for each
-/// other at every step of it, which is slow wherever another process wants a core.
-fn multiply<T: Real>(panel: MatMut<'_, T>, accum: Accum, tile: MatRef<'_, T>, first: usize) {
-    let width = panel.ncols();
-    let (own, others) = tile.subrows(first, tile.nrows() - first).split_at_row(width);
-    let (diagonal, rest) = panel.split_at_row_mut(width);
-    let (whole, one) = (BlockStructure::Rectangular, T::narrow(1.0));
-    let lower = BlockStructure::TriangularLower;
-    triangular::matmul(diagonal, lower, accum, own, whole, own.transpose(), whole, one, Par::Seq);
-    matmul(rest, accum, others, own.transpose(), one, Par::Seq);
-}
-
-/// Rows of a tile of values of `size` bytes.
-fn height(x: &FeatureMatrix<'_>, size: usize) -> usize {
-    (TILE_BYTES / (x.m() * size)).clamp(64, 2048).min(x.n())
-}
-
-/// Hand the tiles of `x` to `add` one after another, features as columns.
-fn accumulate<T: Real>(
-    x: &FeatureMatrix<'_>,
-    run: &Run,
-    mut add: impl FnMut(MatRef<'_, T>) + Send,
-) -> Result<()> {
-    let (n, m) = (x.n(), x.m());
-    let height = height(x, size_of::<T>());
-    let mut tile = vec![T::default(); height * m];
-    run.pool().install(|| {
-        for first in (0..n).step_by(height) {
-            let rows = height.min(n - first);
-            let tile = &mut tile[..rows * m];
-            tile.par_chunks_mut(ROWS_PER_JOB * m).enumerate().for_each(|(job, part)| {
-                let start = first + job * ROWS_PER_JOB;
-                x.read(start..start + part.len() / m, part);
-            });
-            add(MatRef::from_column_major_slice(tile, m, rows));
-            run.control().advance(rows as u64)?;
         }
-        Ok(())
-    })
+    }
 }
 
 #[cfg(test)]
@@ -181,6 +196,25 @@ mod tests {
             prop_assert!((&one - &expected).norm_max() <= 1e-13 * n as f64);
             let single = frame_operator(&x, Precision::Single, &Run::quiet(2).expect("threads")).expect("finite");
             prop_assert!((&single - &expected).norm_max() <= 1e-5 * n as f64);
+        }
+    }
+
+    #[test]
+    fn levels_agree_and_threads_change_no_bit() {
+        let (n, m) = (2 * ROWS + CHUNK + 3, 101);
+        let mut state = 5;
+        let values: Vec<f64> = (0..n * m).map(|_| crate::testing::noise(&mut state)).collect();
+        let x = FeatureMatrix::from_slice(&values, m).expect("shape");
+        let run = |threads| Run::quiet(threads).expect("threads");
+        for (precision, bound) in [(Precision::Double, 1e-15), (Precision::Single, 1e-6)] {
+            let of = |level, threads| at_level(&x, precision, level, &run(threads)).expect("finite");
+            let scalar = of(Level::Scalar, 1);
+            for level in Level::available() {
+                let one = of(level, 1);
+                assert!(one == of(level, 2), "{level:?}");
+                assert!((&one - &scalar).norm_max() <= bound * n as f64, "{level:?}");
+                assert!(level == Level::Scalar || one == of(Level::available()[0], 3), "{level:?}");
+            }
         }
     }
 

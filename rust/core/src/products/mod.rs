@@ -1,0 +1,118 @@
+//! Our own micro-kernels: products of packed panels, by the best vector instructions of the processor.
+//!
+//! A panel holds [`Product::WIDTH`] numbers of each of `depth` rows, row after row. One panel with another gives a
+//! square of inner products over the rows. A square is made of small tiles that stay in registers while the depth runs
+//! by. Panels serve on either side, so features are packed once.
+//!
+//! Each sum adds its terms in the order of the rows, and all levels but [`Level::Scalar`] fuse product and sum, so
+//! they agree to the bit; the scalar one rounds every product too.
+
+mod level;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use level::{LEVEL_VARIABLE, Level};
+
+use crate::matrix::Real;
+
+/// Adds the products of one tile: left panel from its first row on, right panel from its first column on, depth,
+/// the first sum.
+type Tile<T> = unsafe fn(*const T, *const T, usize, *mut T);
+
+/// A micro-kernel and the size of its tiles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kernel<T> {
+    rows: usize,
+    columns: usize,
+    add: Tile<T>,
+}
+
+/// Numbers that there are micro-kernels for.
+pub(crate) trait Product: Real {
+    /// Numbers of a row in a panel: a multiple of the rows and columns of every tile, and three cache lines.
+    const WIDTH: usize;
+
+    /// The micro-kernel of a level, or the scalar one where this processor does not have it.
+    fn kernel(level: Level) -> Kernel<Self>;
+}
+
+impl<T: Product> Kernel<T> {
+    /// Add to `sums[i][j]` the sum over rows k of `left[k][i] right[k][j]`.
+    ///
+    /// # Panics
+    /// If the panels differ in depth or the square has another size.
+    #[inline]
+    pub fn add(&self, left: &[T], right: &[T], sums: &mut [T]) {
+        let depth = left.len() / T::WIDTH;
+        assert!(
+            left.len() == right.len()
+                && left.len() == depth * T::WIDTH
+                && sums.len() == T::WIDTH * T::WIDTH
+                && T::WIDTH.is_multiple_of(self.rows)
+                && T::WIDTH.is_multiple_of(self.columns),
+            "panels of {} and {} numbers for a square of {}",
+            left.len(),
+            right.len(),
+            sums.len()
+        );
+        for j in (0..T::WIDTH).step_by(self.columns) {
+            for i in (0..T::WIDTH).step_by(self.rows) {
+                // SAFETY: of each of the `depth` rows the kernel reads `rows` numbers of the left from i on and
+                // `columns` of the right from j on, and it writes as many of as many rows of the square: all inside.
+                // The processor has its instructions, since `Product::kernel` asked.
+                unsafe {
+                    let sums = sums.as_mut_ptr().add(i * T::WIDTH + j);
+                    (self.add)(left.as_ptr().add(i), right.as_ptr().add(j), depth, sums);
+                }
+            }
+        }
+    }
+}
+
+/// A tile of `rows` times `vectors` vectors, for one type of vector.
+#[allow(unused_macros)]
+macro_rules! tile {
+    ($name:ident, $feature:literal, $number:ty, $lanes:literal, $rows:literal x $vectors:literal,
+     $load:path, $store:path, $splat:path, $add:path, $fma:expr) => {
+        /// # Safety
+        /// The processor has the feature, and the pointers hold what [`Kernel::add`] says.
+        #[target_feature(enable = $feature)]
+        pub(super) unsafe fn $name(
+            left: *const $number,
+            right: *const $number,
+            depth: usize,
+            sums: *mut $number,
+        ) {
+            const WIDTH: usize = <$number as $crate::products::Product>::WIDTH;
+            let mut held = [[$splat(0.0); $vectors]; $rows];
+            for k in 0..depth {
+                // SAFETY: both rows lie in their panels.
+                unsafe {
+                    let row = right.add(k * WIDTH);
+                    let vectors: [_; $vectors] = std::array::from_fn(|v| $load(row.add(v * $lanes)));
+                    let numbers = left.add(k * WIDTH);
+                    for i in 0..$rows {
+                        let number = $splat(*numbers.add(i));
+                        for v in 0..$vectors {
+                            held[i][v] = $fma(number, vectors[v], held[i][v]);
+                        }
+                    }
+                }
+            }
+            for (i, row) in held.iter().enumerate() {
+                for (v, &vector) in row.iter().enumerate() {
+                    // SAFETY: row i of the tile.
+                    unsafe {
+                        let place = sums.add(i * WIDTH + v * $lanes);
+                        $store(place, $add($load(place), vector));
+                    }
+                }
+            }
+        }
+    };
+}
+#[allow(unused_imports)]
+use tile;
