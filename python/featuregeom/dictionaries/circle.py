@@ -273,9 +273,10 @@ def shape(
     >>> found.kind, found.order.tolist()
     ('circle', [0, 4, 2, 6, 8, 1, 7, 3, 5])
     """
-    rows = as_features(A).values
+    features = as_features(A)
+    rows = _checked(features.widened(np.arange(features.n)))
     [found] = circle_tests(
-        [np.asarray(rows, dtype=np.float64)],
+        [rows],
         seed=seed,
         n_draws=n_draws,
         guard=False,
@@ -307,7 +308,9 @@ def _checked(rows: Any) -> NDArray[np.float64]:
     if len(bad):
         row, column = (int(at) for at in bad[0])
         raise NonFiniteError(f"row {row}, column {column} is {values[row, column]}", row, column)
-    return values
+    # Neither tiny nor huge rows then leave the range of float64; only their shape counts.
+    largest = np.abs(values).max()
+    return values / largest if largest > 0 else values
 
 
 def _principal(
@@ -336,6 +339,9 @@ def _judged(unit: Any, raw: Any, coordinates: NDArray[np.float64]) -> CircleTest
     guarded = all(c > line and c > parts for c, line, parts in (values, raw_values))
     share = _share(coordinates, cycle, closed=True)
     spectrum, ball, strict_p, line_p = (float(np.max(pair)) for pair in zip(p, raw_p, strict=True))
+    if not coordinates.size and not guarded:
+        # Equal rows are in no order.
+        strict_p = line_p = 1.0
     circle_p = spectrum if np.isnan(ball) else max(spectrum, ball)
     return CircleTest(circle_p, cycle, share, guarded, strict_p, line_p, path, *values[:2])
 
