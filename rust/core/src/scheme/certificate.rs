@@ -12,8 +12,8 @@
 //! `a = floor(log2 n)`, the coefficient of one `v_y` is a uniform multiple of that power, and with `b = 64 - a`
 //! both passes miss it with a probability of at most `(b / 2 + 1) 2^-b`: 2^-43.4 for n < 2^17.
 
-use super::check::Failure;
 use super::classes::{Classes, ROWS, first_failure};
+use super::failure::Failure;
 use super::numbers::Numbers;
 use super::random::Words;
 use super::relations::Relations;

@@ -1,7 +1,8 @@
 //! The first, exact pass over the labels: representatives, fibres, valencies, transposes.
 
-use super::check::{Failure, Pair};
+use super::failure::{Failure, Pair};
 use super::relations::Relations;
+use super::strips::{COLUMNS, strips};
 use super::sums::class_sums;
 use crate::error::{Error, Result};
 use crate::run::Run;
@@ -9,9 +10,8 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Rows and columns of a tile of labels.
+/// Rows of labels that one job reads.
 pub(super) const ROWS: usize = 64;
-pub(super) const COLUMNS: usize = 1024;
 
 /// What the labels say before any product is formed.
 #[derive(Debug, Clone)]
@@ -40,22 +40,6 @@ impl Classes {
     /// Whether the pairs of a class are points.
     pub fn is_fibre(&self, class: usize) -> bool {
         self.first[class].0 == self.first[class].1
-    }
-}
-
-/// Hand `see` the tiles of some rows, from left to right: first column, and the labels row-major.
-pub(super) fn strips<R: Relations + ?Sized>(
-    relations: &R,
-    rows: Range<usize>,
-    mut see: impl FnMut(Range<usize>, &[u16]),
-) {
-    let n = relations.n();
-    let mut tile = vec![0_u16; rows.len() * COLUMNS.min(n)];
-    for start in (0..n).step_by(COLUMNS) {
-        let columns = start..n.min(start + COLUMNS);
-        let tile = &mut tile[..rows.len() * columns.len()];
-        relations.fill(rows.clone(), columns.clone(), tile);
-        see(columns, tile);
     }
 }
 

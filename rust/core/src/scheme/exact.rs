@@ -1,7 +1,7 @@
 //! Exact verification: every entry of every `A_i A_j`.
 
-use super::check::Failure;
 use super::classes::{Classes, first_failure};
+use super::failure::Failure;
 use super::numbers::Numbers;
 use super::relations::Relations;
 use crate::error::{Error, Result};

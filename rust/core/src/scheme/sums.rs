@@ -1,7 +1,7 @@
 //! The kernel of all passes: sums over the pairs of a row, one a class.
 
-use super::classes::strips;
 use super::relations::{MOST_CLASSES, Relations};
+use super::strips::strips;
 use std::ops::Range;
 
 /// Rows whose sums are kept side by side: one alone would wait for each of its additions to be stored.
