@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import importlib.util
+import json
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +49,16 @@ def test_every_column_says_what_it_is(table):
 
 
 def test_the_page_heads_every_column_with_its_label_and_meaning(result, tmp_path):
+    """Those that tell matrices apart in the table, and all of them where every column is asked for."""
     page = fg.write_page(result, tmp_path / "page.html").read_text(encoding="utf-8")
-    heads = dict(re.findall(r'title="([^"]*)" data-key="(\w+)"', page))
-    assert {key: title for title, key in heads.items()}.keys() == {column.key for column in MATRICES.columns}
-    for column in MATRICES.columns:
-        assert column.meaning.split("'")[0].split('"')[0].split("<")[0].split("&")[0] in page
+    letters = re.search(r'id="packed-overview">([^<]*)<', page)
+    heads = json.loads(zlib.decompress(base64.b64decode(letters[1])))["heads"]
+    assert {head["key"]: (head["label"], head["about"]) for head in heads} == {
+        column.key: (column.label, column.tooltip) for column in MATRICES.columns
+    }
+    at_first = re.findall(r'title="([^"]*)" data-key="(\w+)"', page)
+    meanings = {column.key: column.tooltip for column in MATRICES.columns if column.shown}
+    assert {key: html.unescape(about) for about, key in at_first}.items() <= meanings.items()
 
 
 def test_a_new_measure_is_one_function(monkeypatch, tmp_path, documents):
