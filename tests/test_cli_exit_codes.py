@@ -26,6 +26,11 @@ WRONG = {
     "toy saturation": "--steps=0 --seed=-1 --device=typo",
     "toy dynamics": "--steps=0 --seed=-1 --device=typo",
     "demo": "--seed=a --no-such",
+    "families x.npy": "--q=x --shape-q=x --k=x --seed=x --axis=diagonal --num-threads=0 --no-such",
+    "sae .": "--q=x --seed=-1 --axis=diagonal --num-threads=0 --no-such",
+    "compare x.npy x.npy": "--include=typo --q=x --seed=-1 --axis=diagonal --num-threads=0 --no-such",
+    "trajectory .": "--tensor=typo --axis=diagonal --num-threads=0 --no-such",
+    "train-demo": "--seed=-1 --steps=0 --no-such",
     "report x.npy": "--no-such",
     "verify c.json x.npy": "--axis=diagonal --no-such",
 }
@@ -69,7 +74,7 @@ def invoke(tmp_path, monkeypatch):
 def test_every_command_is_here():
     names = set()
     for command in app.registered_commands:
-        names.add(command.callback.__name__)
+        names.add(command.name or command.callback.__name__.replace("_", "-"))
     for group in app.registered_groups:
         for each in group.typer_instance.registered_commands:
             names.add(f"{group.name} {each.name or each.callback.__name__}")

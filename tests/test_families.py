@@ -385,7 +385,15 @@ def test_labels_are_shown_and_checked():
 
 def test_bad_input_is_refused():
     X = np.random.default_rng(0).standard_normal((20, 10))
-    for wrong in ({"q": 0}, {"q": 1}, {"shape_q": 1.5}, {"k": 0}, {"ratio": 0.9}, {"seed": -1}, {"draws": 0}):
+    for wrong in (
+        {"q": 0},
+        {"q": 1},
+        {"shape_q": 1.5},
+        {"k": 0},
+        {"ratio": 0.9},
+        {"seed": -1},
+        {"n_draws": 0},
+    ):
         with pytest.raises(ParameterError, match=next(iter(wrong))):
             families(X, **wrong)
     X[3, 4] = np.nan

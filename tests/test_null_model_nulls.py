@@ -16,6 +16,7 @@ from featuregeom.null_model import (
     spectrum_draws,
     spectrum_null,
 )
+from featuregeom.spectra.decomposition import of_operator
 
 TRIALS = {"tenth": 60, "full": 600}
 DRAWS = 19
@@ -70,7 +71,7 @@ def test_p_is_uniform_under_the_spectrum_null(kind: str, count: str) -> None:
 @pytest.mark.parametrize("count", ["tenth", pytest.param("full", marks=pytest.mark.slow)])
 def test_p_is_uniform_under_the_measure_null(kind: str, count: str) -> None:
     model = MODELS[kind]
-    spectrum = fg.spectra.of_operator(model.T @ model, model.shape, 1.0, 2.0**-52, side="frame")
+    spectrum = of_operator(model.T @ model, model.shape, 1.0, 2.0**-52, side="frame")
     probe = np.random.default_rng(4).standard_normal(model.shape)
     p = []
     for trial, X in enumerate(measure_draws(model, spectrum, n_draws=TRIALS[count], seed=5)):
@@ -105,7 +106,7 @@ def test_draws_of_the_spectrum_are_haar() -> None:
 @pytest.mark.parametrize("kind", sorted(MODELS))
 def test_draws_of_the_measures_keep_norms_and_masses(kind: str) -> None:
     model = MODELS[kind]
-    spectrum = fg.spectra.of_operator(model.T @ model, model.shape, 1.0, 2.0**-52, side="frame")
+    spectrum = of_operator(model.T @ model, model.shape, 1.0, 2.0**-52, side="frame")
     expected = fg.spectra.measures(model, spectrum)
     for draw in measure_draws(model, spectrum, n_draws=2, seed=1):
         found = fg.spectra.measures(draw, spectrum)

@@ -18,6 +18,7 @@ from featuregeom.null_model import measure_draws, spectrum_draws
 from featuregeom.pairs import significant
 from featuregeom.pairs.cross_fit import all_scores, coordinates_of, default_parts, left_out
 from featuregeom.pairs.rejections import bound, harmonic, inflation_of, reject
+from featuregeom.spectra.decomposition import of_operator
 
 sys.path.insert(0, str(Path(__file__).parent / "golden"))
 from sources import minilm
@@ -196,7 +197,7 @@ def test_p_is_no_smaller_than_uniform_under_its_own_null(X: np.ndarray) -> None:
     spectrum = fg.spectra.spectrum(X)
     frame = spectrum
     if spectrum.side == "gram":
-        frame = fg.spectra.of_operator(X.T @ X, (60, 60), 1.0, 2.0**-52, side="frame")
+        frame = of_operator(X.T @ X, (60, 60), 1.0, 2.0**-52, side="frame")
     counts: np.ndarray = np.zeros(2048, np.int64)
     pairs = 0
     for draw in measure_draws(X, frame, n_draws=8, seed=1):

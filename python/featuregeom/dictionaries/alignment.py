@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.dictionaries.one_to_one import OneToOne, match_directions, unit
 from featuregeom.features import Features, as_features
+from featuregeom.summary import summarised
 
 __all__ = ["aligned", "gram_rows", "procrustes"]
 
@@ -28,6 +29,7 @@ _CHUNK = 1 << 22
 """Numbers that are widened at a time: 32 MiB."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Aligned:
     """A matching after rotation, and the rotation.

@@ -23,6 +23,7 @@ from featuregeom.recognise.detect import detect_cosines
 from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.inputs import cosines_of
 from featuregeom.recognise.through_noise import MOST_POINTS, name_through_noise
+from featuregeom.summary import summarised
 
 __all__ = ["KINDS", "Called", "Kind", "call_circles", "call_nodes"]
 
@@ -32,6 +33,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """The order in which kinds are tried, and listed."""
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Called:
     """A family.

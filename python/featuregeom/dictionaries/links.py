@@ -16,6 +16,7 @@ from featuregeom.frames.rows import EPSILON
 from featuregeom.pairs import SignificantPairs, sweep
 from featuregeom.pairs.cross_fit import Coordinates, all_scores, coordinates_of, shares, split_seed
 from featuregeom.spectra import Spectrum
+from featuregeom.summary import summarised
 
 __all__ = ["LARGEST", "Link", "Links", "Node", "Space", "links_of"]
 
@@ -37,6 +38,7 @@ there."""
 Link = Literal["z", "cosine", "projected"]
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Node:
     """Features that hang together at some strength of links.
@@ -120,6 +122,7 @@ class Space:
         return np.asarray(z)
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Links:
     """The nearest of each nonzero feature, by each kind of link.

@@ -64,6 +64,7 @@ class Scores:
     uniqueness: float
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class OneToOne:
     """A matching of two sets of directions, without what random ones would have.

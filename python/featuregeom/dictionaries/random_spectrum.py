@@ -218,5 +218,7 @@ def _edge(N: NDArray[np.float64], m: int, low: float, high: float, sign: float) 
         lambda x: sign * z(side * math.exp(x)), bounds=around, method="bounded", options={"xatol": 1e-10}
     )
     s = side * math.exp(float(found.x))
-    second = -2 / s**3 + 2 * float((N**3 / (1 + N * s) ** 3).sum()) / m
-    return z(s) + sign * _TRACY_WIDOM * math.cbrt(abs(second) / 2) / math.cbrt(m) ** 2
+    # The cube root of half of z'' without the cube of s, which overflows beside features far shorter than others.
+    shares = N * s / (1 + N * s)
+    curvature = math.cbrt(abs(float((shares**3).sum()) / m - 1)) / abs(s)
+    return z(s) + sign * _TRACY_WIDOM * curvature / math.cbrt(m) ** 2

@@ -10,6 +10,7 @@ quarter of the features, serve all pairs of 16 parts; taken two by two, eight pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -50,6 +51,10 @@ _TIMES = ((0, 0, 0, 0), (0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2))
 
 _SHARES = 1 << 28
 """Bytes of spectral measures (float64) that are held at a time, for each of the two parts that meet."""
+
+_SHORTEST = 1e-70
+"""Norm below which features are scaled before their frame operator is formed: the core refuses below 1e-71, where the
+powers that it needs leave float64 (tests/properties/test_scales.py)."""
 
 
 @summarised
@@ -199,11 +204,11 @@ def all_scores(
     Scores
     """
     features = coordinates.features
-    parts, operators = _split(coordinates, n_parts, seed, num_threads)
+    norms = _core.squared_norms(features.values, num_threads=num_threads)
+    parts, operators = _split(coordinates, norms, n_parts, seed, num_threads)
     kept = _Kept(features.n, by_score, by_cosine)
     histogram: Any = 0
     steps = 1
-    norms = _core.squared_norms(features.values, num_threads=num_threads)
     alone = set(range(len(parts)))  # parts whose own pairs are still to be done
     for line in left_out(len(parts)) if operators else _two_by_two(len(parts)):
         spectrum = coordinates.spectrum
@@ -211,7 +216,7 @@ def all_scores(
             spectrum = _others(coordinates, norms, parts, operators, set(line), num_threads)
         held: list[tuple[NDArray[np.int64], Any, Any]] = []
         for part in line:
-            table = features.take(parts[part])
+            table = _in_range(features.take(parts[part]), norms[parts[part]])
             held.append(
                 (parts[part], table.values, shares(table, spectrum, coordinates.ambient, num_threads))
             )
@@ -236,7 +241,11 @@ def all_scores(
 
 
 def _split(
-    coordinates: Coordinates, n_parts: int, seed: int, num_threads: int | None
+    coordinates: Coordinates,
+    norms: NDArray[np.float64],
+    n_parts: int,
+    seed: int,
+    num_threads: int | None,
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]] | None]:
     """Give the features of each part, and the frame operator of each, or None where all are held against all."""
     features = coordinates.features
@@ -246,7 +255,30 @@ def _split(
         return np.array_split(np.arange(features.n), pieces), None
     order = np.random.default_rng(seed).permutation(features.n)
     parts = [np.sort(part) for part in np.array_split(order, n_parts)]
-    return parts, [_core.frame_operator(features.values[part], num_threads=num_threads) for part in parts]
+    return parts, [_operator(features, part, norms, num_threads) for part in parts]
+
+
+def _in_range(features: Features, norms: NDArray[np.float64]) -> Features:
+    """Features as they are, or times a power of two where all are too short; cosines and masses stay what they are."""
+    if math.sqrt(norms.max(initial=0.0)) > _SHORTEST:
+        return features
+    rows = features.widened(np.arange(features.n))
+    longest = np.linalg.norm(rows, axis=1).max(initial=0.0)
+    return as_features(rows * 2.0 ** -round(math.log2(longest))) if longest > 0 else features
+
+
+def _operator(
+    features: Features, part: NDArray[np.int64], norms: NDArray[np.float64], num_threads: int | None
+) -> NDArray[np.float64]:
+    """Frame operator of some features, also where all of them are far shorter than the longest feature."""
+    values = features.values[part]
+    if math.sqrt(norms[part].max(initial=0.0)) > _SHORTEST:
+        return _core.frame_operator(values, num_threads=num_threads)
+    scale = 2.0 ** -round(math.log2(math.sqrt(norms.max())))
+    scaled = features.widened(part) * scale
+    if np.linalg.norm(scaled, axis=1).max(initial=0.0) < _SHORTEST:
+        return np.zeros((features.m, features.m))  # below the rounding of the longest feature's own entries
+    return _core.frame_operator(scaled, num_threads=num_threads) / scale**2
 
 
 def _others(

@@ -34,6 +34,7 @@ def block_method(proposals: int, *, by_vectors: bool = False) -> str:
     return f"block{' of vectors' if by_vectors else ''}, {proposals} proposals"
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Tally:
     """What a streamed detection measured, where no matrix of pairs tells it.

@@ -139,8 +139,9 @@ def name_through_noise(
     passed = [one for one in fits(Y) if _passes(one, Y.shape)]
     if not passed:
         return None
-    # A free height follows the noise of a fixed geometry, and so fits better.
-    best = min(passed, key=lambda one: (one.height is not None, one.bic))
+    # What leaves next to nothing goes first. A free height follows the noise of a fixed geometry, and so fits better.
+    rounding = 1 - policy.ROUNDING_RESIDUAL
+    best = min(passed, key=lambda one: (one.share < rounding, one.height is not None, one.bic))
     s, m = Y.shape
     chance = _chance(best, s, _null_dimension(Y, span), draws, seed)
     if chance > policy.CHANCE_SHARE_P:

@@ -17,6 +17,7 @@ from featuregeom.sources.protocol import TensorInfo
 from featuregeom.sources.sidecar import CONFIGURATIONS
 from featuregeom.sources.suffixes import SUFFIXES
 from featuregeom.sources.vocabulary import VOCABULARIES
+from featuregeom.summary import summarised
 
 __all__ = ["Chosen", "HubId", "choose_files", "download", "parse"]
 
@@ -48,6 +49,7 @@ class HubId:
     path: str
 
 
+@summarised
 @dataclass(frozen=True)
 class Chosen:
     """The files of a place that hold its weights.

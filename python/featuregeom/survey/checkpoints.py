@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
-from featuregeom.errors import ShapeError, SourceError, UnsuitableSourceError
+from featuregeom.errors import ParameterError, ShapeError, SourceError, UnsuitableSourceError
 from featuregeom.features import Features
 from featuregeom.findings.tables import natural
 from featuregeom.sources import TensorInfo, open_source
@@ -146,7 +146,7 @@ def _matrix(path: Path, infos: list[TensorInfo], tensor: str | None) -> TensorIn
         )
     if tensor is None:
         raise UnsuitableSourceError(f"{path} holds no matrix of features")
-    raise UnsuitableSourceError(f"{path} has no matrix {tensor!r}; it has {names or 'none'}")
+    raise ParameterError(f"{path} has no matrix {tensor!r}; it has {names or 'none'}")
 
 
 def _steps(paths: Sequence[Path]) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.dictionaries import Comparison, compare
-from featuregeom.errors import NonFiniteError, ShapeError, UnsuitableSourceError
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError, UnsuitableSourceError
 from featuregeom.features import Features
 from featuregeom.sources import Reader, TensorInfo, open_source
 from featuregeom.sources.base import BaseReader
@@ -229,6 +229,8 @@ def compare_sources(
                 f"{reader.source} has {', '.join([*each][:_LISTED]) or 'none'}"
                 for reader, each in zip((left, right), names, strict=True)
             )
+            if include and not any(names):
+                raise ParameterError(f"no matrix of either source fits include={include!r}")
             raise UnsuitableSourceError(f"no matrix is in both sources: {held}")
         same: list[str] = []
         changed: dict[str, Comparison] = {}
