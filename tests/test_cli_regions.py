@@ -18,6 +18,7 @@ import featuregeom as fg
 from featuregeom.cli import app
 from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.regions.files import read_layers, read_points
+from oracles.pages import figures
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,11 +33,6 @@ def invoke(tmp_path, monkeypatch):
 def net():
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(2, 12), nn.ReLU(), nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 3)).eval()
-
-
-def figures(page: str) -> list[dict]:
-    found = re.findall(r'<script type="application/json" id="figures-\d+">(.*?)</script>', page, flags=re.S)
-    return [figure for text in found for figure in json.loads(text)]
 
 
 def assert_provenance(facts: dict, **wanted: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from featuregeom.encoder.regimes import REGIMES, coarse_steps, label, regime_tab
 from featuregeom.errors import NonFiniteError, OutputError, ParameterError, ShapeError, SourceError
 from featuregeom.report.phases import phase_sheet
 from featuregeom.report.sheet import write_sheet
+from oracles.pages import figures
 
 SMALL = {"widths": (2, 5), "epochs": (0, 1), "samples": (16, 40), "repeats": 2, "seed": 3}
 
@@ -229,11 +232,12 @@ def test_the_page_says_what_counts_do_not(blobs, tmp_path):
     assert table.loc[table["width"] == 2, "saturated"].max() == 0
     assert table.loc[table["width"] == 900, "saturated"].max() == 1
     page = write_sheet(phase_sheet(chart), tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "coverage, lower bound" in page
+    drawn = json.dumps(figures(page), ensure_ascii=False)
+    assert "coverage, lower bound" in drawn
     full = int((table["saturated"] == 1).sum())
     assert f"Saturated in all networks: {full} of {len(table)} cells" in page
     assert "both are lower bounds" in page
-    assert "R 0*" in page
+    assert "R 0*" in drawn
     assert "a star where the codes are saturated" in page
     assert "The grid is coarse: from width 2 to 900" in page
     fine = write_sheet(phase_sheet(phase(data=blobs, **SMALL)), tmp_path / "fine.html").read_text(
