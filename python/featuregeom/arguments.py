@@ -16,12 +16,19 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     """Give `value` as an int, or raise ParameterError unless it is an integer from `low` to `high`."""
     wanted = f"of at least {low}" if high is None else f"from {low} to {high}"
     try:
-        number = operator.index(value)
+        number = operator.index(_no_flag(value))
     except TypeError:
         raise ParameterError(f"{name} must be an integer {wanted}, got {value!r}") from None
     if number < low or (high is not None and number > high):
         raise ParameterError(f"{name} must be an integer {wanted}, got {number}")
     return number
+
+
+def _no_flag(value: Any) -> Any:
+    """Give `value`, or raise TypeError where it is True, False or a text, which Python would read as a number."""
+    if isinstance(value, bool | str | bytes):
+        raise TypeError
+    return value
 
 
 def names(name: str, value: Iterable[str]) -> tuple[str, ...]:
@@ -41,7 +48,7 @@ def number_between(
     wanted = f"{'at least' if inclusive else 'above'} {low:g}"
     wanted += "" if high == math.inf else f" and below {high:g}"
     try:
-        number = float(value)
+        number = float(_no_flag(value))
     except (TypeError, ValueError):
         raise ParameterError(f"{name} must be a number {wanted}, got {value!r}") from None
     if not (low < number < high or (inclusive and number == low)):

@@ -89,10 +89,7 @@ def k_majority(
     k = integer("k", k, -(2**63))
     if not 1 <= k <= len(codes):
         raise ParameterError(f"k must be from 1 to the {len(codes)} codes, not {k}")
-    if max_rounds < 1 or not 0 <= seed < 2**64:
-        raise ParameterError(
-            f"max_rounds must be at least 1 and seed from 0 below 2**64, not {max_rounds} and {seed}"
-        )
+    max_rounds, seed = integer("max_rounds", max_rounds, 1, 2**63 - 1), integer("seed", seed, 0, 2**64 - 1)
     order = np.lexsort(words.T) if words.shape[1] else np.arange(len(codes))
     centres, sorted_labels, cost, rounds, converged = _core.k_majority(
         words[order],

@@ -181,7 +181,7 @@ def crh(
     >>> round(found["RWA_b"]["cosine"].value, 4), round(found["RGA_a"]["cosine"].value, 4)
     (1.0, 0.8575)
     """
-    n_draws = integer("n_draws", n_draws, 0)
+    n_draws, seed = integer("n_draws", n_draws, 0), integer("seed", seed, 0)
     for kind in kinds:
         if kind not in KINDS:
             raise ParameterError(f"kinds must be among {', '.join(map(repr, KINDS))}, not {kind!r}")

@@ -125,7 +125,7 @@ def power_law(
     level = number_between("level", level, 0.0, 1.0)
     if basis not in ("A", "B"):
         raise ParameterError(f"basis must be 'A' or 'B', not {basis!r}")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(integer("seed", seed, 0))
     first, second = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
     parts = max([len(each) for each in (first, second) if each.ndim == 3], default=0)
     if any(each.ndim == 3 and len(each) != parts for each in (first, second)):
@@ -281,6 +281,7 @@ def power_phase(
     -----
     Four fits: some ten eigenvalue decompositions.
     """
+    seed = integer("seed", seed, 0)
     six = sides(moments, W, bias, statistic)
     laws = {
         name: power_law(

@@ -136,12 +136,15 @@ def name_through_noise(
     integer("draws", draws, 99)
     integer("seed", seed, 0)
     Y = spanned(np.asarray(as_features(vectors).values, dtype=np.float64))
-    passed = [one for one in fits(Y) if _passes(one, Y.shape)]
+    found = fits(Y)
+    passed = [one for one in found if _passes(one, Y.shape)]
     if not passed:
         return None
     # What leaves next to nothing goes first. A free height follows the noise of a fixed geometry, and so fits better.
     rounding = 1 - policy.ROUNDING_RESIDUAL
     best = min(passed, key=lambda one: (one.share < rounding, one.height is not None, one.bic))
+    if best.height is not None and any(_as_good(one, best, Y.shape) for one in found):
+        return None
     s, m = Y.shape
     chance = _chance(best, s, _null_dimension(Y, span), draws, seed)
     if chance > policy.CHANCE_SHARE_P:
@@ -160,6 +163,21 @@ def _passes(one: Fit, shape: tuple[int, int]) -> bool:
         return False
     # Rounding has directions of its own. p is 1 only where all that is left is rounding.
     return one.p >= 1 or one.unevenness <= _largest_unevenness(*sorted((s - one.dim, m - one.dim)))
+
+
+def _as_good(fixed: Fit, free: Fit, shape: tuple[int, int]) -> bool:
+    """Say whether a geometry of fixed form, though refused, explains as much as one whose height was fitted.
+
+    An octahedron is a triangular antiprism of one height, which F refuses as often as any true name: the antiprism of
+    the height that its noise has is then none. The gain by the height is compared with what noise leaves outside.
+    """
+    from scipy.special import fdtrc
+
+    if fixed.height is not None or fixed.dim != free.dim or fixed.share < policy.LEAST_SHARE:
+        return False
+    outer = (shape[0] - free.dim) * (shape[1] - free.dim)
+    gain = max(fixed.inside + fixed.outside - free.inside - free.outside, 0.0)
+    return float(fdtrc(1, outer, gain * outer / max(free.outside, np.finfo(float).tiny))) > policy.HEIGHT_P
 
 
 @lru_cache(maxsize=512)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.networks.piecewise import BATCH, Floats, network, numbers, read_point
 from featuregeom.networks.rounding import known
@@ -74,7 +75,7 @@ def local_complexity(
     >>> local_complexity(identity, [[3.0, -0.5], [0.1, 0.2]], 1.0, form="ball").tolist()
     [[1], [2]]
     """
-    given = network(model)
+    given, seed = network(model), integer("seed", seed, 0)
     values = numbers(points, "points")
     if values.ndim < 2 or not values.size or not np.isfinite(values).all():
         raise ParameterError("points must be finite inputs, one per row, at least one")
@@ -93,8 +94,8 @@ def local_complexity(
     if form != "hull":
         raise ParameterError(f"form must be 'hull' or 'ball', got {form!r}")
     dimension = math.prod(values.shape[1:])
-    count = min(10, dimension) if n_directions is None else n_directions
-    if not 1 <= count <= dimension:
+    count = min(10, dimension) if n_directions is None else integer("n_directions", n_directions, 1)
+    if count > dimension:
         raise ParameterError(f"n_directions must lie between 1 and the dimension {dimension}, got {count}")
     noise = np.random.default_rng(seed).standard_normal((dimension, count))
     Q = radius * np.linalg.qr(noise)[0].T.reshape(count, *values.shape[1:])

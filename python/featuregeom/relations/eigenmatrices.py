@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
 from featuregeom.relations.characters import characters
 from featuregeom.summary import summarised
@@ -204,7 +205,7 @@ def eigenmatrices(p: Any, valencies: Any, transpose: Any, seed: int = 0) -> Eige
     >>> found.P.tolist(), found.multiplicities.tolist()
     ([[1.0, 4.0], [1.0, -1.0]], [1, 4])
     """
-    numbers = read_numbers(p, valencies, transpose)
+    numbers, seed = read_numbers(p, valencies, transpose), integer("seed", seed, 0, 2**64 - 1)
     if noncommuting(numbers.p) is not None:
         return None
     P, raw = characters(numbers.p, numbers.transpose, seed)

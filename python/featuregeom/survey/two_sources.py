@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import integer, number_between
 from featuregeom.dictionaries import Comparison, compare
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError, UnsuitableSourceError
 from featuregeom.features import Features
@@ -216,6 +217,7 @@ def compare_sources(
     1 matrix is the same in both, number for number.
     b: 100 features kept, all of them changed (turned by 0 degrees, the median; norms times 2); none lost; none born.
     """
+    q, seed = number_between("q", q, 0, 1), integer("seed", seed, 0)
     with (
         open_source(first, axis=axis, mmap=mmap) as left,
         open_source(second, axis=axis, mmap=mmap) as right,
