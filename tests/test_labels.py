@@ -267,6 +267,44 @@ def test_features_of_a_dictionary_have_their_indices_and_addresses(tmp_path: Pat
         assert found.features["link"].isna().all()
 
 
+def test_densities_beside_a_dictionary_are_a_column(tmp_path: Path) -> None:
+    folder, out = tmp_path / "sae", tmp_path / "out"
+    folder.mkdir()
+    decoder = gaussian(9, 4)
+    decoder[2, 1] = np.nan
+    save_file(
+        {"W_enc": gaussian(4, 9), "W_dec": decoder, "b_enc": np.zeros(9)}, folder / "sae_weights.safetensors"
+    )
+    share = np.array([0.5, 0, 0.25, 1e-3, 0, 1, 0, 1e-6, 0.125])
+    save_file({"sparsity": np.log10(share + 1e-10)}, folder / "sparsity.safetensors")
+    options = {"pairs": False, "nan": "skip", "num_threads": 1}
+    fg.analyze(folder, out=out, **options)
+    found = fg.analyze(folder, out=out, resume=True, **options)
+    for name, kept in (("W_enc", np.arange(9)), ("W_dec", np.delete(np.arange(9), 2))):
+        mine = found.features[found.features["matrix"] == name]
+        np.testing.assert_allclose(mine["density"], share[kept], rtol=1e-6, atol=2e-10)  # the file adds 1e-10
+    silent = [finding.figures["silent"] for finding in found.findings if finding.kind == "unused"]
+    assert silent == [3, 3]
+    reasons = dict(zip(found.skipped["tensor"], found.skipped["reason"], strict=True))
+    assert reasons["sparsity.safetensors"] == "it gives the column density"
+
+    save_file({"sparsity": np.zeros(9)}, folder / "sparsity.safetensors")
+    with pytest.raises(ParameterError, match="labels"):
+        fg.analyze(folder, out=out, resume=True, **options)
+    wrong = {
+        "no matrix of the dictionary has as many": {"sparsity": np.zeros(5)},
+        "entry 4 is nan": {"sparsity": np.where(np.arange(9) == 4, np.nan, -1)},
+        "one list with a number": {"sparsity": np.zeros((3, 3))},
+    }
+    for why, held in wrong.items():
+        save_file(held, folder / "sparsity.safetensors")
+        found = fg.analyze(folder, **options)
+        assert found.features["density"].isna().all()
+        reasons = dict(zip(found.skipped["tensor"], found.skipped["reason"], strict=True))
+        assert why in reasons["sparsity.safetensors"]
+        assert "never fired" not in repr(found.findings) + repr(found.findings[-1])
+
+
 def test_hostile_labels_do_no_harm(tmp_path: Path) -> None:
     X = gaussian(len(HOSTILE), 40)
     X[1] = X[0] + 0.01 * X[1]

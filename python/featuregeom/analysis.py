@@ -176,6 +176,8 @@ class MatrixResult:
         A name for each feature along the stored axis, those that were left out too; None where they have none.
     link : str
         Address of their descriptions, to which ``/`` and a feature's index are added; empty where there is none.
+    density : ndarray of float64 or None
+        How often each feature along the stored axis was active; None where that is not known.
     """
 
     row: dict[str, Any]
@@ -187,6 +189,7 @@ class MatrixResult:
     seconds: float
     labels: tuple[str | None, ...] | None = None
     link: str = ""
+    density: NDArray[Any] | None = None
 
 
 @summarised

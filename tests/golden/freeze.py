@@ -25,7 +25,7 @@ UNFROZEN = {"matrices": {"seconds", "defect_error"}, "features": {"neighbour"}, 
 ELSEWHERE = {
     "minilm": {"verdict", "significant_pairs", "opposite_pairs", "gathered_features", "spectrum_p", "eigenvalues_above",
                "eigenvalues_below", "mean_max_cosine", "mean_max_cosine_null", "saturation_spectrum", "group", "label",
-               "link"},
+               "link", "density"},
 }  # fmt: skip
 """Columns of an input that have a test of their own: known answers with the spread of seeds, and tokens."""
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.dictionaries.density import SPARSITY_FILE, read_density
+from featuregeom.dictionaries.density import read_density
 from featuregeom.errors import ShapeError, UnsuitableSourceError
 from featuregeom.features import Features
 from featuregeom.sources import Reader, open_source
 from featuregeom.sources.dictionary_names import Dictionary, find_dictionaries
 from featuregeom.sources.protocol import AxisGiven
-from featuregeom.sources.sidecar import neuronpedia_link
+from featuregeom.sources.sidecar import SPARSITY_FILE, neuronpedia_link
 from featuregeom.summary import summarised
 
 __all__ = ["Autoencoder", "read_autoencoder"]

@@ -13,14 +13,12 @@ from featuregeom.dictionaries.one_to_one import checked
 from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.frames import weighted_frame_operator
 from featuregeom.frames.operator import finite_array
+from featuregeom.sources.sidecar import SPARSITY_FILE
 from featuregeom.summary import summarised
 
-__all__ = ["SPARSITY_FILE", "WeightedCapacity", "read_density", "weighted_capacity"]
+__all__ = ["WeightedCapacity", "read_density", "weighted_capacity"]
 
 Floats = NDArray[np.float64]
-
-SPARSITY_FILE = "sparsity.safetensors"
-"""What SAELens calls the file of logarithms of frequencies beside its weights."""
 
 _NEVER = -9.5
 """Logarithms below this are those of latents that were never active: SAELens adds 1e-10 before it takes them."""

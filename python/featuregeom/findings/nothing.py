@@ -80,7 +80,7 @@ def _looked(tables: Tables) -> dict[str, bool]:
         "copies": swept,
         "antipodes": swept,
         "zero": tables.has("zero_features"),
-        "unused": features is not None and "density" in features,
+        "unused": features is not None and "density" in features and bool(features["density"].notna().any()),
         "dimensions": tables.has("rank"),
         "outlier features": features is not None and "norm" in features,
         "outlier dimensions": tables.has("largest_dimension_ratio"),

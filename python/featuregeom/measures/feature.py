@@ -33,6 +33,13 @@ def index(of: Measured) -> Values:
 FEATURES.joined("label", "label", "Name of the feature, where it has one: given, or a token.", dtype="str")
 
 
+FEATURES.joined(
+    "density",
+    "density",
+    "Share of inputs on which the feature was active, where a file beside a sparse dictionary tells it.",
+)
+
+
 @FEATURES.column("norm", formula="‖w‖", cost=_MEASURES)
 def norm(of: Measured) -> Values:
     """Length of the feature; N is its square."""

@@ -102,7 +102,7 @@ DICTIONARIES = (
         r"sae_weights\.safetensors",
         frozenset({"d_sae"}),
         ("sae_lens",),
-        note="`sparsity.safetensors` beside it is not measured",
+        note="`sparsity.safetensors` beside it gives the column `density`",
     ),
     DictionaryFormat(
         "saelens",

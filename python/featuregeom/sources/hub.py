@@ -14,7 +14,7 @@ from featuregeom.errors import MissingExtraError, SourceError
 from featuregeom.sources.folders import Folder, select
 from featuregeom.sources.onnx_file import external_files
 from featuregeom.sources.protocol import TensorInfo
-from featuregeom.sources.sidecar import CONFIGURATIONS
+from featuregeom.sources.sidecar import CONFIGURATIONS, SPARSITY_FILE
 from featuregeom.sources.suffixes import SUFFIXES
 from featuregeom.sources.vocabulary import VOCABULARIES
 from featuregeom.summary import summarised
@@ -64,8 +64,8 @@ class Chosen:
         Weight files and indices, by their paths in the repository, without the shards of an index.
     others : sequence of str
         Configurations beside them.
-    vocabularies : sequence of str
-        Files of tokens beside them.
+    of_features : sequence of str
+        Files beside them that tell of their features: tokens, and how often each was active.
     beside : sequence of TensorInfo
         Files and folders that are not opened, with the reason; where a folder was asked for.
     """
@@ -74,7 +74,7 @@ class Chosen:
     commit: str
     files: Sequence[str]
     others: Sequence[str]
-    vocabularies: Sequence[str] = ()
+    of_features: Sequence[str] = ()
     beside: Sequence[TensorInfo] = ()
 
     @property
@@ -138,8 +138,8 @@ def choose_files(place: HubId, *, recursive: bool = False) -> Chosen:
         return [str(top / name) for name in chosen]
 
     others = [name for name in CONFIGURATIONS if name in held]
-    vocabularies = [name for name in VOCABULARIES if name in held]
-    return Chosen(place, commit, at(files), at(others), at(vocabularies), beside)
+    of_features = [name for name in (*VOCABULARIES, SPARSITY_FILE) if name in held]
+    return Chosen(place, commit, at(files), at(others), at(of_features), beside)
 
 
 def _held(place: HubId) -> tuple[str, list[str]]:
@@ -159,7 +159,7 @@ def _held(place: HubId) -> tuple[str, list[str]]:
 
 
 def download(chosen: Chosen) -> tuple[Path, Folder]:
-    """Fetch the weights of a place, of an index the shards that it names, configurations and tokens; no other file.
+    """Fetch the weights of a place, of an index the shards that it names, and small files beside them; no other.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def download(chosen: Chosen) -> tuple[Path, Folder]:
     local = {chosen.files[0]: _fetch(chosen, chosen.files[0], place.revision)}
     local |= {
         name: _fetch(chosen, name, chosen.commit)
-        for name in (*chosen.files[1:], *chosen.others, *chosen.vocabularies)
+        for name in (*chosen.files[1:], *chosen.others, *chosen.of_features)
     }
     for name in chosen.files:
         more = _shards(local[name]) if name.endswith(".index.json") else []

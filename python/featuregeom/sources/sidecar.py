@@ -1,4 +1,4 @@
-"""The configuration that lies beside weights."""
+"""Small files that lie beside weights: their configuration, and how often the features of a dictionary were active."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CONFIGURATIONS", "neuronpedia_link", "parse_config", "read_config"]
+__all__ = ["CONFIGURATIONS", "SPARSITY_FILE", "neuronpedia_link", "parse_config", "read_config"]
 
 CONFIGURATIONS = ("cfg.json", "config.json", "hyperparams.json")
 """What it is called, in the order in which it is looked for."""
+
+SPARSITY_FILE = "sparsity.safetensors"
+"""What SAELens calls the file of logarithms of frequencies beside its weights."""
 
 _MAX_BYTES = 10_000_000
 """Longest configuration that is read."""

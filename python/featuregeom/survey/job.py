@@ -17,6 +17,7 @@ from featuregeom.features import Features, as_features, check_dtype, refusal
 from featuregeom.folders import locked, origin
 from featuregeom.report.page import write_page
 from featuregeom.sources import AxisGiven, Reader, TensorInfo, open_source
+from featuregeom.survey.densities import add_densities
 from featuregeom.survey.executors import check_executor, measured_by
 from featuregeom.survey.fingerprint import Watch
 from featuregeom.survey.labelling import Given, digest, name_features
@@ -186,6 +187,7 @@ def analyze(
             raise _nothing(reader.source, [_skipped(info, reason) for info, reason in skipped])
         _check_dtypes(chosen, reader.source)
         named = name_features(reader, chosen, labels)
+        named, skipped = add_densities(reader, chosen, named, skipped)
         plan = _plan(reader, chosen, skipped, options, digest(named))
         watch = Watch(reader.files, chosen, partial(_matrix, reader))
         meter = Meter(progress, {info.name: cost(info, pairs=options.pairs) for info in chosen})

@@ -10,11 +10,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from featuregeom.errors import ParameterError
 from featuregeom.labels import as_labels, read_labels
 from featuregeom.sources import Reader, TensorInfo
 from featuregeom.sources.sidecar import neuronpedia_link
 from featuregeom.sources.vocabulary import lists_tokens, read_vocabularies
+from featuregeom.summary import summarised
 
 __all__ = ["UNNAMED", "Given", "Naming", "digest", "name_features"]
 
@@ -25,9 +29,10 @@ _LISTED = 8
 """Most matrices that an error lists."""
 
 
-@dataclass(frozen=True)
+@summarised
+@dataclass(frozen=True, eq=False)
 class Naming:
-    """What the features of one matrix are called.
+    """What is known of the features of one matrix beside their weights.
 
     Attributes
     ----------
@@ -35,10 +40,13 @@ class Naming:
         A name for each feature along the stored axis; None where they have none.
     link : str
         Address of their descriptions, to which ``/`` and a feature's index are added; empty where there is none.
+    density : ndarray of float64 or None
+        How often each feature along the stored axis was active; None where that is not known.
     """
 
     labels: tuple[str | None, ...] | None = None
     link: str = ""
+    density: NDArray[np.float64] | None = None
 
 
 UNNAMED = Naming()
@@ -95,8 +103,12 @@ def name_features(reader: Reader, chosen: Sequence[TensorInfo], given: Given) ->
 
 
 def digest(named: Mapping[str, Naming]) -> str:
-    """Give what two analyses with the same names agree in; empty where nothing has a name."""
-    held = {name: [each.labels, each.link] for name, each in named.items() if each.labels is not None}
+    """Give what two analyses with the same names and densities agree in; empty where there are none."""
+    held = {
+        name: [each.labels, each.link, None if each.density is None else each.density.tolist()]
+        for name, each in named.items()
+        if each.labels is not None or each.density is not None
+    }
     if not held:
         return ""
     return hashlib.blake2b(json.dumps(held, sort_keys=True).encode(), digest_size=16).hexdigest()

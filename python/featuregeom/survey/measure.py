@@ -68,7 +68,7 @@ def measure(
     meter : Meter
         Told of the progress.
     naming : Naming
-        What the features are called.
+        What the features are called, and how often each was active.
 
     Returns
     -------
@@ -110,6 +110,7 @@ def measure(
         seconds=time.perf_counter() - begin,
         labels=naming.labels,
         link=naming.link,
+        density=naming.density,
     )
 
 

@@ -105,6 +105,8 @@ def _pack(result: MatrixResult) -> dict[str, Any]:
         # As bytes: an array of texts takes four bytes for each sign of the longest.
         "labels": np.frombuffer(json.dumps([result.labels, result.link]).encode(), dtype=np.uint8),
     }
+    if result.density is not None:
+        packed["density"] = result.density
     packed |= {f"feature/{name}": column for name, column in result.features.items()}
     packed |= {f"pair/{name}": column for name, column in result.pairs.items()}
     packed |= {
@@ -160,4 +162,5 @@ def _unpack(arrays: Mapping[str, NDArray[Any]]) -> MatrixResult:
         seconds=float(arrays["seconds"]),
         labels=None if labels is None else tuple(labels),
         link=link,
+        density=arrays.get("density"),
     )

@@ -27,6 +27,7 @@ def features(results: Sequence[MatrixResult]) -> pd.DataFrame:
         | {
             "label": _labels(result, result.features["index"]),
             "link": _links(result, result.features["index"]),
+            "density": _densities(result, result.features["index"]),
         }
         for result in results
     ]
@@ -52,6 +53,10 @@ def _links(result: MatrixResult, index: np.ndarray) -> np.ndarray:
     return np.array(
         [f"{result.link}/{place}" if result.link else None for place in index.tolist()], dtype=object
     )
+
+
+def _densities(result: MatrixResult, index: np.ndarray) -> np.ndarray:
+    return np.full(len(index), np.nan) if result.density is None else result.density[index]
 
 
 def _long(
