@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from featuregeom.wording import cut
+
 __all__ = [
     "ConvergenceError",
     "DtypeError",
@@ -17,8 +21,31 @@ __all__ = [
 __dir__ = __all__.copy
 
 
+_QUOTED = re.compile(r"""(?<!\w)(['"])((?:(?!\1)[^\\]|\\.)*)\1(?!\w)|\S+""", re.DOTALL)
+"""A quoted name, in which quotation marks are escaped or of the other kind, or a word."""
+
+_LONGEST_NAME, _LONGEST_WORD, _LONGEST = 200, 1000, 50_000
+"""Most characters of a quoted name, of a word and of a message. Files name tensors as they like; paths stay whole."""
+
+
 class FeatureGeometryError(Exception):
-    """Base class of every error that featuregeom raises on purpose."""
+    """Base class of every error that featuregeom raises on purpose.
+
+    Of names that are too long to read, messages show the two ends; ``args`` has them whole.
+    """
+
+    def __str__(self) -> str:
+        whole = super().__str__()
+        if len(whole) <= _LONGEST_NAME:
+            return whole
+        return _QUOTED.sub(_readable, whole if len(whole) <= _LONGEST else cut(whole, _LONGEST))
+
+
+def _readable(place: re.Match[str]) -> str:
+    quote, name = place[1], place[2]
+    if quote is None:
+        return cut(place[0], _LONGEST_WORD) if len(place[0]) > _LONGEST_WORD else place[0]
+    return f"{quote}{cut(name, _LONGEST_NAME)}{quote}" if len(name) > _LONGEST_NAME else place[0]
 
 
 class ShapeError(FeatureGeometryError, ValueError):

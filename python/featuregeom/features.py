@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
@@ -22,6 +23,7 @@ __all__ = [
     "as_features",
     "check_dtype",
     "check_shape",
+    "chunks",
     "dtype_name",
     "in_utf8",
     "off_graph",
@@ -34,6 +36,9 @@ DType = Literal["float64", "float32", "float16", "bfloat16"]
 
 Axis = Literal["rows", "columns"]
 """Which axis of the stored tensor indexes features."""
+
+_CHUNK = 1 << 22
+"""Most numbers that are widened to float64 at a time: 32 MiB."""
 
 _IN_PLACE = frozenset(get_args(DType))
 _INTEGERS = frozenset({"bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))})
@@ -102,7 +107,7 @@ class Features:
         """Copy some features, in their own type."""
         return Features(self.values[index], self.dtype, self.provenance)
 
-    def widened(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
+    def widened(self, index: NDArray[np.int64] | slice) -> NDArray[np.float64]:
         """Copy some features, as float64."""
         values = self.values[index]
         if self.dtype == "bfloat16":
@@ -174,6 +179,31 @@ def as_features(
         dtype=cast(DType, stored) if stored in _IN_PLACE else "float64",
         provenance=Provenance(in_utf8(source), in_utf8(tensor), axis, stored, array.shape, axis_reason),
     )
+
+
+def chunks(n: int, width: int) -> Iterator[slice]:
+    """Part n rows, so that those of one part take at most 32 MiB as float64.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    width : int
+        Numbers in each row; the longest, where several kinds of rows are widened together.
+
+    Yields
+    ------
+    slice
+        The rows of each part, in order.
+
+    Examples
+    --------
+    >>> list(chunks(5, 1 << 21))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    step = max(1, _CHUNK // max(width, 1))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
 
 
 def in_utf8(text: str) -> str:

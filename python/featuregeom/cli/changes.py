@@ -12,11 +12,10 @@ from featuregeom.cli.terminal import (
     Json,
     Threads,
     made_by,
-    output,
-    plain,
     print_json,
     records,
     reporting,
+    say,
     step_bar,
     stopping,
 )
@@ -160,6 +159,4 @@ def _say(summary: dict[str, Any], page: Path, as_json: bool) -> None:
     if as_json:
         print_json(summary | {"page": str(page)})
         return
-    for sentence in summary["sentences"]:
-        output.print(plain(f"- {sentence}"), soft_wrap=True)
-    output.print(plain(str(page)), soft_wrap=True)
+    say([*(f"- {sentence}" for sentence in summary["sentences"]), page])

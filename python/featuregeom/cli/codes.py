@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featuregeom.cli.terminal import Json, Threads, made_by, output, plain, print_json, reporting
+from featuregeom.cli.terminal import Json, Threads, made_by, print_json, reporting, say
 from featuregeom.cli.writing import Force, results_in
 from featuregeom.errors import UnsuitableSourceError
 
@@ -101,8 +101,7 @@ def codes(
         if as_json:
             print_json(facts)
             return
-        for line in _lines(facts):
-            output.print(plain(line), soft_wrap=True)
+        say(_lines(facts))
 
 
 def _facts(

@@ -13,11 +13,10 @@ from featuregeom.cli.terminal import (
     Json,
     Threads,
     made_by,
-    output,
-    plain,
     print_json,
     records,
     reporting,
+    say,
     step_bar,
     stopping,
 )
@@ -106,11 +105,8 @@ def families(
         if as_json:
             print_json(facts | {"families": records(found.to_frame())})
             return
-        for line in str(found).split("\n"):
-            output.print(plain(line), soft_wrap=True)
-        for key in ("table", "page"):
-            if key in facts:
-                output.print(plain(f"{key}: {facts[key]}"), soft_wrap=True)
+        say(str(found).split("\n"))
+        say(f"{key}: {facts[key]}" for key in ("table", "page") if key in facts)
 
 
 def _read(

@@ -11,10 +11,8 @@ from featuregeom.cli.terminal import (
     Json,
     made_by,
     messages,
-    output,
-    plain,
-    print_json,
     reporting,
+    show,
     step_bar,
     stopping,
 )
@@ -68,12 +66,8 @@ def train_demo(
             )  # fmt: skip
             write_sheet(sheet, page, folder.made)
         facts = _facts(frame) | {"table": str(table), "page": str(page)}
-        if as_json:
-            print_json(facts)
-            return
-        for key, value in facts.items():
-            output.print(plain(f"{key}: {value}"), soft_wrap=True)
-        messages.print(f"{len(frame)} rows")
+        if show(facts, as_json):
+            messages.print(f"{len(frame)} rows")
 
 
 def _clear(runs: Path, settings: dict[str, Any], resume: bool, force: bool) -> None:

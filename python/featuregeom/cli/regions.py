@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from featuregeom.cli import phase
-from featuregeom.cli.terminal import Json, Threads, made_by, output, plain, print_json, reporting, step_bar
+from featuregeom.cli.terminal import Json, Threads, made_by, reporting, show, step_bar
 from featuregeom.cli.writing import Force, results_in
 from featuregeom.errors import UnsuitableSourceError
 
@@ -290,8 +290,4 @@ def _finish(
             frame.to_parquet(file, index=False)
     page = write_sheet(sheet, folder.folder / f"{name}.html", folder.made)
     shown = facts | {"table": str(path), "page": str(page)}
-    if as_json:
-        print_json(shown)
-        return
-    for key, value in shown.items():
-        output.print(plain(f"{key}: {value}"), soft_wrap=True)
+    show(shown, as_json)

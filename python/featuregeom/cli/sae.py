@@ -12,10 +12,9 @@ from featuregeom.cli.terminal import (
     Json,
     Threads,
     made_by,
-    output,
-    plain,
     print_json,
     reporting,
+    say,
     step_bar,
     stopping,
 )
@@ -71,9 +70,7 @@ def sae(
         if as_json:
             print_json(summary | {"page": str(page)})
             return
-        for sentence in summary["sentences"].values():
-            output.print(plain(f"- {sentence}"), soft_wrap=True)
-        output.print(plain(str(page)), soft_wrap=True)
+        say([*(f"- {sentence}" for sentence in summary["sentences"].values()), page])
 
 
 def _summary(found: Any, given: Any, provenance: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -123,6 +123,21 @@ def plain(text: str, *, keep: str = "", style: str = "") -> Text:
     )
 
 
+def say(lines: Iterable[object]) -> None:
+    """Print lines for people; the terminal wraps long ones."""
+    for line in lines:
+        output.print(plain(str(line)), soft_wrap=True)
+
+
+def show(facts: Mapping[str, object], as_json: bool) -> bool:
+    """Print facts as JSON, or a line each; give whether people are reading."""
+    if as_json:
+        print_json(facts)
+    else:
+        say(f"{key}: {value}" for key, value in facts.items())
+    return not as_json
+
+
 def made_by(command: str, **settings: Any) -> dict[str, Any]:
     """Give the provenance of a table: version and command, then what the command was told."""
     from featuregeom import __version__
@@ -131,7 +146,7 @@ def made_by(command: str, **settings: Any) -> dict[str, Any]:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows with NaN, which is no JSON, and missing values as None."""
+    """Give the rows of a table for JSON: NaN and missing values become None."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
     return [{str(key): value for key, value in row.items()} for row in rows]
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,11 +15,9 @@ from featuregeom.cli.terminal import (
     Json,
     made_by,
     messages,
-    output,
-    plain,
-    print_json,
     records,
     reporting,
+    show,
     step_bar,
     stopping,
 )
@@ -165,9 +163,9 @@ def geometry(
             {"steps": steps} if steps else {}
         )
         settings = {"full": full} | _settings(experiments.geometry, options)
-        folder = held.enter_context(_claimed(out, "geometry", settings, resume, force))
-        with step_bar("training", hidden=as_json) as bar:
-            found = experiments.geometry(**options, progress=bar)
+        found, folder = _trained(
+            held, experiments.geometry, options, settings, _At(out, resume, force, as_json)
+        )
         text = (
             "Elhage et al. (2022) found that the capacities of features stick at those of regular geometries."
         )
@@ -223,9 +221,9 @@ def saturation(
             }  # fmt: skip
         options |= {"seed": seed, "device": device, "folder": out / _CELLS, "biases": ("trained", "held")}
         settings = {"full": full} | _settings(experiments.saturation, options)
-        folder = held.enter_context(_claimed(out, "saturation", settings, resume, force))
-        with step_bar("training", hidden=as_json) as bar:
-            found = experiments.saturation(**options, progress=bar)
+        found, folder = _trained(
+            held, experiments.saturation, options, settings, _At(out, resume, force, as_json)
+        )
         ranges = found.by_range()
         met = int((ranges[["saturation_met", "cv_met"]] == "met").to_numpy().sum())
         asked = 2 * int((ranges["toys"] > 0).sum())
@@ -284,9 +282,9 @@ def dynamics(
             options |= {"n_features": 64, "n_hidden": 16, "steps": steps or 20_000}
         options |= {"seed": seed, "device": device}
         settings = {"full": full} | _settings(experiments.dynamics, options)
-        folder = held.enter_context(_claimed(out, "dynamics", settings, resume, force))
-        with step_bar("training", hidden=as_json) as bar:
-            found = experiments.dynamics(**options, progress=bar)
+        found, folder = _trained(
+            held, experiments.dynamics, options, settings, _At(out, resume, force, as_json)
+        )
         text = (
             f"Over {found.toy.steps} steps {len(found.level_jumps)} jumps of features from one energy level to "
             f"another, by more than a tenth, and {len(found.jumps)} jumps of kappa (p ≤ .01 over all increments)."
@@ -301,6 +299,28 @@ def dynamics(
             {"jumps": len(found.jumps), "level_jumps": len(found.level_jumps)},
             as_json,
         )
+
+
+class _At(NamedTuple):
+    """Where the results of an experiment go, what may lie there, and whether a bar would be in the way."""
+
+    out: Path
+    resume: bool
+    force: bool
+    as_json: bool
+
+
+def _trained(
+    held: ExitStack,
+    experiment: Callable[..., Any],
+    options: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    at: _At,
+) -> tuple[Any, Results]:
+    """Run an experiment in its folder, which stays claimed until `held` is closed."""
+    folder = held.enter_context(_claimed(at.out, experiment.__name__, settings, at.resume, at.force))
+    with step_bar("training", hidden=at.as_json) as bar:
+        return experiment(**options, progress=bar), folder
 
 
 def _settings(experiment: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -388,9 +408,5 @@ def _finish(
     sheet = Sheet("Toy models of superposition", title, tuple(sections), provenance=provenance)
     write_sheet(sheet, page, folder.made)
     shown = dict(facts) | {"table": str(table), "page": str(page)}
-    if as_json:
-        print_json(shown)
-        return
-    for key, value in shown.items():
-        output.print(plain(f"{key}: {value}"), soft_wrap=True)
-    messages.print(f"{len(frame)} rows")
+    if show(shown, as_json):
+        messages.print(f"{len(frame)} rows")

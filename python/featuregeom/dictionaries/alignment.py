@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.dictionaries.one_to_one import OneToOne, match_directions, unit
-from featuregeom.features import Features, as_features
+from featuregeom.features import Features, as_features, chunks
 from featuregeom.summary import summarised
 
 __all__ = ["aligned", "gram_rows", "procrustes"]
@@ -24,9 +24,6 @@ _SETTLED = 1e-5
 
 _FEW = 16
 """Candidates of each feature while the rotation is sought: the pairs that fix it are near."""
-
-_CHUNK = 1 << 22
-"""Numbers that are widened at a time: 32 MiB."""
 
 
 @summarised
@@ -85,10 +82,8 @@ def procrustes(A: Features, B: Features, pairs: NDArray[np.int64]) -> Floats:
 def cross_products(A: Features, B: Features, pairs: NDArray[np.int64]) -> Floats:
     """Sum of a b^T over pairs of directions."""
     C = np.zeros((A.m, B.m))
-    step = max(1, _CHUNK // max(A.m, B.m))
-    for start in range(0, len(pairs), step):
-        part = pairs[start : start + step]
-        C += unit(A.widened(part[:, 0])).T @ unit(B.widened(part[:, 1]))
+    for part in chunks(len(pairs), max(A.m, B.m)):
+        C += unit(A.widened(pairs[part, 0])).T @ unit(B.widened(pairs[part, 1]))
     return C
 
 
@@ -147,10 +142,8 @@ def _spectral_coordinates(A: Features, B: Features, num_threads: int | None) -> 
 def rotated(features: Features, rotation: Floats) -> Features:
     """Give the directions in the other dictionary's dimensions."""
     out = np.empty((features.n, rotation.shape[1]), _dtype(features))
-    step = max(1, _CHUNK // max(rotation.shape))
-    for start in range(0, features.n, step):
-        index = np.arange(start, min(start + step, features.n))
-        out[index] = unit(features.widened(index)) @ rotation
+    for part in chunks(features.n, max(rotation.shape)):
+        out[part] = unit(features.widened(part)) @ rotation
     return as_features(out)
 
 

@@ -43,7 +43,7 @@ _NO_LINK = -2.0
 @summarised
 @dataclass(frozen=True, eq=False)
 class CircleTest:
-    """One set of rows as a circle.
+    """Whether one set of rows lies on a circle.
 
     Attributes
     ----------

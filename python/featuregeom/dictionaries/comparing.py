@@ -15,7 +15,7 @@ from featuregeom.dictionaries.families import families as families_of
 from featuregeom.dictionaries.family_changes import FamilyChanges, family_changes
 from featuregeom.dictionaries.matching import Matching, match
 from featuregeom.dictionaries.one_to_one import checked, unit
-from featuregeom.features import Features
+from featuregeom.features import Features, chunks
 from featuregeom.frames.rows import EPSILON
 from featuregeom.spectra import spectrum as spectrum_of
 
@@ -28,19 +28,16 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _DRAWN = 400
-"""Null pairs that the limit of kept pairs rests on, at least: below a hundredth of them one in a draw is nobody."""
+"""Fewest pairs of random dictionaries that the limit of kept pairs is read from: of fewer, one would decide."""
 
 _MOST_DRAWS = 20
-"""Random dictionaries at most, for sets of a few features."""
+"""Most random dictionaries that are drawn, which only sets of a few features need."""
 
 _ROUNDING = 4
 """Units of the coarser type up to which a direction or a norm has not changed."""
 
 _SCALED = 5e-3
 """Median change of norms below which the sentence does not mention it: it writes three digits."""
-
-_CHUNK = 1 << 22
-"""Numbers that are widened at a time: 32 MiB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,12 +297,8 @@ def _limit(cosine: Floats, null: Floats, n_draws: int, q: float) -> float:
 
 
 def _present(features: Features) -> Indices:
-    found = []
-    step = max(1, _CHUNK // features.m)
-    for start in range(0, features.n, step):
-        index = np.arange(start, min(start + step, features.n))
-        found.append(index[features.widened(index).any(axis=1)])
-    return np.concatenate(found)
+    found = [features.widened(part).any(axis=1) for part in chunks(features.n, features.m)]
+    return np.flatnonzero(np.concatenate(found))
 
 
 def _by_index(A: Features, B: Features) -> tuple[Indices, Floats]:
@@ -319,23 +312,17 @@ def _by_index(A: Features, B: Features) -> tuple[Indices, Floats]:
 def _drift(A: Features, B: Features, pairs: Indices) -> tuple[Floats, Floats]:
     """Angles between the features of pairs, exact where they are small, and ratios of their norms."""
     angle = np.empty(len(pairs))
-    step = max(1, _CHUNK // A.m)
-    for start in range(0, len(pairs), step):
-        part = pairs[start : start + step]
-        a, b = unit(A.widened(part[:, 0])), unit(B.widened(part[:, 1]))
-        angle[start : start + step] = 2 * np.arctan2(
-            np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1)
-        )
+    for part in chunks(len(pairs), A.m):
+        a, b = unit(A.widened(pairs[part, 0])), unit(B.widened(pairs[part, 1]))
+        angle[part] = 2 * np.arctan2(np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1))
     return angle, _ratios(A, B, pairs)
 
 
 def _ratios(A: Features, B: Features, pairs: Indices) -> Floats:
     norms = []
     for features, index in ((A, pairs[:, 0]), (B, pairs[:, 1])):
-        step = max(1, _CHUNK // features.m)
         parts = [
-            np.linalg.norm(features.widened(index[at : at + step]), axis=1)
-            for at in range(0, len(index), step)
+            np.linalg.norm(features.widened(index[part]), axis=1) for part in chunks(len(index), features.m)
         ]
         norms.append(np.concatenate(parts) if parts else np.zeros(0))
     return np.asarray(norms[1] / norms[0])
@@ -348,10 +335,8 @@ def _cka(A: Features, B: Features, pairs: Indices) -> tuple[float, float]:
         return math.nan, math.nan
     means = [_mean(A, pairs[:, 0]), _mean(B, pairs[:, 1])]
     products = [np.zeros((left.m, right.m)) for left, right in ((A, B), (A, A), (B, B))]
-    step = max(1, _CHUNK // max(A.m, B.m))
-    for start in range(0, n, step):
-        part = pairs[start : start + step]
-        a, b = A.widened(part[:, 0]) - means[0], B.widened(part[:, 1]) - means[1]
+    for part in chunks(n, max(A.m, B.m)):
+        a, b = A.widened(pairs[part, 0]) - means[0], B.widened(pairs[part, 1]) - means[1]
         for product, (left, right) in zip(products, ((a, b), (a, a), (b, b)), strict=True):
             product += left.T @ right
     cross, own, other = (float(np.linalg.norm(product)) for product in products)
@@ -364,9 +349,8 @@ def _cka(A: Features, B: Features, pairs: Indices) -> tuple[float, float]:
 
 def _mean(features: Features, index: Indices) -> Floats:
     total = np.zeros(features.m)
-    step = max(1, _CHUNK // features.m)
-    for start in range(0, len(index), step):
-        total += features.widened(index[start : start + step]).sum(axis=0)
+    for part in chunks(len(index), features.m):
+        total += features.widened(index[part]).sum(axis=0)
     return np.asarray(total / len(index))
 
 

@@ -1,4 +1,4 @@
-"""How often each latent is active, and the frame of the latents as often as they are."""
+"""How often each latent is active, and the frame operator that counts each as often."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featuregeom.dictionaries.one_to_one import checked
 from featuregeom.errors import ParameterError, ShapeError, SourceError
+from featuregeom.features import chunks
 from featuregeom.frames import weighted_frame_operator
 from featuregeom.frames.operator import finite_array
 from featuregeom.sources.sidecar import SPARSITY_FILE
@@ -22,9 +23,6 @@ Floats = NDArray[np.float64]
 
 _NEVER = -9.5
 """Logarithms below this are those of latents that were never active: SAELens adds 1e-10 before it takes them."""
-
-_CHUNK = 1 << 22
-"""Numbers that are widened at a time: 32 MiB."""
 
 
 @summarised
@@ -135,14 +133,12 @@ def weighted_capacity(W: Any, density: Any, *, num_threads: int | None = None) -
         raise ParameterError(f"density of latent {at} is {weights[at]:g}: shares are not negative")
     F = weighted_frame_operator(features, weights, num_threads=num_threads)
     capacity = np.zeros(features.n)
-    step = max(1, _CHUNK // features.m)
-    for start in range(0, features.n, step):
-        index = np.arange(start, min(start + step, features.n))
-        rows = features.widened(index)
+    for part in chunks(features.n, features.m):
+        rows = features.widened(part)
         squares = np.einsum("ia,ia->i", rows, rows)
         couplings = np.einsum("ia,ia->i", rows @ F, rows)
-        shares = weights[index] * squares
-        capacity[index] = squares * np.divide(shares, couplings, out=np.zeros(len(rows)), where=couplings > 0)
+        shares = weights[part] * squares
+        capacity[part] = squares * np.divide(shares, couplings, out=np.zeros(len(rows)), where=couplings > 0)
     trace = float(np.trace(F))
     potential = float(np.einsum("ab,ab->", F, F))
     return WeightedCapacity(np.minimum(capacity, 1.0), trace**2 / potential if potential else 0.0)

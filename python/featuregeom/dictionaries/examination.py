@@ -22,7 +22,7 @@ from featuregeom.dictionaries.readout import (
     related_latents,
 )
 from featuregeom.dictionaries.sentence import Verdict, verdict
-from featuregeom.features import Features
+from featuregeom.features import Features, chunks
 from featuregeom.frames import Progress
 from featuregeom.spectra import spectrum as spectrum_of
 from featuregeom.wording import number, plural
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Examination", "examine"]
 
 Floats = NDArray[np.float64]
-
-_CHUNK = 1 << 22
-"""Numbers that are widened at a time: 32 MiB."""
 
 _KINDS = {
     "copies": ("pair of copies (read alike, write alike)", "pairs of copies (read alike, write alike)"),
@@ -326,10 +323,6 @@ def examine(
 
 
 def _norms(features: Features) -> Floats:
-    step = max(1, _CHUNK // features.m)
     return np.concatenate(
-        [
-            np.linalg.norm(features.widened(np.arange(at, min(at + step, features.n))), axis=1)
-            for at in range(0, features.n, step)
-        ]
+        [np.linalg.norm(features.widened(part), axis=1) for part in chunks(features.n, features.m)]
     )

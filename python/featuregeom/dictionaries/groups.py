@@ -29,13 +29,13 @@ _CHECKED = 2
 """Members of a group that are held against the eigenspaces of all other features."""
 
 _CHECKS = 2e9
-"""Cubed dimensions that these eigendecompositions may cost: 35 of them in 384 dimensions, about a second."""
+"""What these eigendecompositions may cost, in cubed dimensions: 35 of them in 384 dimensions, about a second."""
 
 _FIRST = 20_000
 """Random features that are drawn at first; more where a feature may still turn out to be localised."""
 
 _SURE = 1e-6
-"""Chance at which a count of draws is taken for smaller than it would be in the long run."""
+"""Chance, for each feature, that drawing stops although more draws would have called it localised."""
 
 _CHUNK = 1 << 22
 """Numbers that are drawn at a time: 32 MiB."""
@@ -227,7 +227,7 @@ def _null_in_stages(
 
 
 def _at_least(null: NDArray[np.float64], masses: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Count the draws, ascending, with a mass as large as each."""
+    """For each feature, count the draws, which are ascending, with at least its mass."""
     return len(null) - np.searchsorted(null, masses * (1 - _ROUNDING))
 
 

@@ -36,7 +36,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 @summarised
 @dataclass(frozen=True, eq=False)
 class Called:
-    """A family.
+    """A family and what it was found to be.
 
     Attributes
     ----------

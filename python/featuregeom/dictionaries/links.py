@@ -32,8 +32,8 @@ _DEEPEST = 2.0
 five times as fast."""
 
 _ROUNDING = 64.0
-"""Roundings of its norm that a feature must keep beside the dominant eigenspaces; with less it has no direction
-there."""
+"""Least length of what a feature has beside the dominant eigenspaces, in roundings of its norm: a shorter rest is
+rounding, and has no direction."""
 
 Link = Literal["z", "cosine", "projected"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.errors import NonFiniteError, ShapeError
-from featuregeom.features import Features, as_features
+from featuregeom.features import Features, as_features, chunks
 from featuregeom.frames import Progress
 from featuregeom.summary import summarised
 
@@ -29,9 +29,6 @@ _GAP = 1e-4
 
 _CANDIDATES = 1 << 22
 """Pairs up to which neighbours are made more: some seconds of one core and 200 MiB."""
-
-_CHUNK = 1 << 22
-"""Numbers of either set that are widened at a time: 32 MiB."""
 
 
 @summarised
@@ -152,13 +149,9 @@ def match_directions(
 def cosines_of(A: Features, B: Features, pairs: Indices) -> Floats:
     """Cosines of pairs of nonzero features, in float64."""
     found = np.empty(len(pairs))
-    step = max(1, _CHUNK // A.m)
-    for start in range(0, len(pairs), step):
-        part = pairs[start : start + step]
-        left, right = (
-            unit(features.widened(index)) for features, index in ((A, part[:, 0]), (B, part[:, 1]))
-        )
-        found[start : start + step] = np.einsum("ia,ia->i", left, right)
+    for part in chunks(len(pairs), A.m):
+        left, right = unit(A.widened(pairs[part, 0])), unit(B.widened(pairs[part, 1]))
+        found[part] = np.einsum("ia,ia->i", left, right)
     return np.asarray(np.clip(found, -1.0, 1.0))
 
 

@@ -7,12 +7,9 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.dictionaries.one_to_one import unit
-from featuregeom.features import Features, as_features
+from featuregeom.features import Features, as_features, chunks
 
 __all__ = ["random_like"]
-
-_CHUNK = 1 << 22
-"""Numbers that are drawn or multiplied at a time: 32 MiB."""
 
 _SPAN = 1e-10
 """Eigenvalues of the frame operator below this share of the largest are not in the span: its rounding in float64, with
@@ -51,25 +48,22 @@ def random_like(features: Features, seed: int, num_threads: int | None) -> Featu
     random = np.random.default_rng([seed, 61])
     rank = len(values)
     G = np.empty((n, max(rank, features.m)), dtype)[:, :rank]
-    step = max(1, _CHUNK // rank)
-    for start in range(0, n, step):
-        G[start : start + step] = random.standard_normal(G[start : start + step].shape)
+    for part in chunks(n, rank):
+        G[part] = random.standard_normal(G[part].shape)
     gram, axes = _core.eigh(_core.frame_operator(G, num_threads=num_threads), num_threads=num_threads)
     turn = (axes / np.sqrt(gram)) @ axes.T @ (np.sqrt(values)[:, None] * vectors.T)
     # The rows are multiplied in place: n x m numbers are there once.
     whole = G.base if isinstance(G.base, np.ndarray) else G
-    for start in range(0, n, step):
-        rows = slice(start, start + step)
-        whole[rows, : features.m] = G[rows].astype(np.float64) @ turn
+    for part in chunks(n, rank):
+        whole[part, : features.m] = G[part].astype(np.float64) @ turn
     return as_features(whole[:, : features.m])
 
 
 def _of_directions(features: Features) -> tuple[NDArray[np.float64], int]:
     """Frame operator of the nonzero features at unit length, and their number."""
     F, n = np.zeros((features.m, features.m)), 0
-    step = max(1, _CHUNK // features.m)
-    for start in range(0, features.n, step):
-        rows = unit(features.widened(np.arange(start, min(start + step, features.n))))
+    for part in chunks(features.n, features.m):
+        rows = unit(features.widened(part))
         n += int(np.count_nonzero(rows.any(axis=1)))
         F += rows.T @ rows
     return F, n

@@ -36,7 +36,7 @@ RECORDINGS = 20
 """Recordings after the first, evenly spaced over the steps."""
 
 DRAWS = 8
-"""Random weights for the second null at each recording."""
+"""Number of random weights that are drawn for the second null at each recording."""
 
 MLP_RATE, LINEAR_RATE = 0.1, 0.02
 """Learning rates of SGD with momentum .9, falling to 0 as a cosine."""

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LinearMap:
-    """One module.
+    """A module of torch as a linear map.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ Gradient = Literal["empirical", "fisher", "jacobian"]
 Reduction = Literal["mean", "sum", "none"]
 
 GRADIENTS: tuple[Gradient, ...] = get_args(Gradient)
-"""Of the loss at the given targets; at targets drawn from the model itself; of each output, without a loss."""
+"""Gradients of the loss at the given targets; at targets drawn from the model itself; of every output, without loss."""
 
 _SAME = 1e-4
 """Relative difference up to which a loss of doubled data counts as the same, or as twice it: float32 leaves 1e-6."""

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Calls:
-    """What one forward pass called.
+    """The linear maps that one forward pass called.
 
     Attributes
     ----------

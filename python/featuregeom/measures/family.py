@@ -56,13 +56,13 @@ def q(of: MeasuredFamily) -> float:
 
 @FAMILIES.column("p, lengths kept", cost=_COST)
 def strict_p(of: MeasuredFamily) -> float:
-    """Of a circle: p where random sets keep the length of each feature beside the family's mean as well."""
+    """Of a circle: the same p-value where random sets also keep how far each feature is from the family's mean."""
     return float(of.found.strict_p[of.number])
 
 
 @FAMILIES.column("fit", cost=_COST)
 def fit(of: MeasuredFamily) -> float:
-    """Of a name: how often noise alone leaves as much beside the geometry; above .01."""
+    """Of a name: how often noise alone deviates from the geometry by as much; above .01."""
     return float(of.found.fit[of.number])
 
 

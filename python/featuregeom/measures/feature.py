@@ -60,13 +60,13 @@ def capacity(of: Measured) -> Values:
 
 @FEATURES.column("leverage", formula="wᵀ F⁺ w", cost=_MEASURES)
 def leverage(of: Measured) -> Values:
-    """How far what the spectrum sees of the feature is from what the others could replace; at most 1, at least D."""
+    """How far the feature (what the spectrum sees of it) is from what the others could replace; between D and 1."""
     return of.measures.leverage
 
 
 @FEATURES.column("slack", formula="1 − D / leverage", cost=_MEASURES)
 def slack(of: Measured) -> Values:
-    """Is 0 exactly where the feature lies in one eigenspace."""
+    """Share of the leverage that is not capacity; 0 exactly where the feature lies in one eigenspace."""
     return of.measures.slack
 
 

@@ -101,7 +101,7 @@ def frame_potential(of: Measured) -> float:
 
 @MATRICES.column("coherence", formula="max |cos|", cost=_SWEEP, shown=True)
 def coherence(of: Measured) -> float:
-    """Largest |cosine| between two features; missing without pairs, as all that has to look at every pair."""
+    """Largest |cosine| between two features; missing without pairs, as is all that looks at every pair."""
     return of.pairs.coherence if of.pairs else _NAN
 
 

@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 from featuregeom import pairs, spectra
 from featuregeom.blocks import Block
 from featuregeom.dictionaries import Families, Verdict
-from featuregeom.features import Features
+from featuregeom.features import Features, chunks
 from featuregeom.summary import summarised
 
 __all__ = ["Measured", "MeasuredBlock", "MeasuredFamily"]
-
-_ROWS = 4096
-"""Features that are widened to float64 at a time."""
 
 
 @summarised
@@ -66,8 +63,8 @@ class Measured:
     def dimension_sizes(self) -> NDArray[np.float64]:
         """Root of each dimension's squared length over all features: the norms of the columns of X."""
         total = np.zeros(self.features.m)
-        for start in range(0, self.features.n, _ROWS):
-            rows = self.features.widened(np.arange(start, min(start + _ROWS, self.features.n)))
+        for part in chunks(self.features.n, self.features.m):
+            rows = self.features.widened(part)
             total += np.einsum("ij,ij->j", rows, rows)
         return np.asarray(np.sqrt(total))
 

@@ -93,7 +93,7 @@ _RELATED = (
 
 
 def _numbered(latents: pd.DataFrame) -> pd.DataFrame:
-    """Give numbers of latents as text, and none where there is none."""
+    """Write numbers of latents as text; -1, which stands for no latent, becomes empty."""
     numbered = {key: latents[key].map(lambda at: str(at) if at >= 0 else "") for key in _INDICES}
     return latents.assign(**numbered).round(6)
 

@@ -1,4 +1,4 @@
-"""The page of two sources against each other: what changed, and nothing else."""
+"""The page that compares two sources: what changed, and nothing else."""
 
 from __future__ import annotations
 

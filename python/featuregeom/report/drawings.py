@@ -27,10 +27,10 @@ NAMED_BLOCKS, NAMED_CELLS = 40, 40_000
 """Most blocks with a name that are drawn of one matrix, and most cells of their Gram matrices together."""
 
 BLOCKS, GRAM_CELLS = 12, 9000
-"""The same limits from the first block without a name on: nobody asks for many of those."""
+"""The same limits from the first block without a name on: a few of those are enough."""
 
 GRAM_ROWS = 90
-"""Most rows of a Gram matrix that are drawn; of larger blocks some features are left out, evenly."""
+"""Most rows of a Gram matrix that are drawn; of larger blocks only evenly spaced features are."""
 
 GROUPS = 20
 """Most kinds of blocks that the table of blocks lists."""
@@ -99,7 +99,7 @@ class BlockGroup:
 
 
 def block_groups(rows: Iterable[Mapping[str, Any]]) -> tuple[list[BlockGroup], int]:
-    """Gather alike blocks, for a short table.
+    """Group blocks of the same kind, for a short table.
 
     Parameters
     ----------

@@ -45,8 +45,8 @@ BINS = 60
 """Bins of the histogram of capacities."""
 
 WIDE = 100.0
-"""Longest squared norm over the median one above which capacity is drawn on logarithmic axes: one feature that is ten
-times as long as the others would squeeze them into the corner."""
+"""Ratio of the largest squared norm to the median one, above which capacity is drawn on logarithmic axes: one feature
+ten times as long as the others would squeeze them into the corner."""
 
 NARROW = 10.0
 """Least factor between the ends of an axis of eigenvalues."""

@@ -87,7 +87,7 @@ def part(template: str, **values: Any) -> str:
 
 
 def pack(value: Any) -> Markup:
-    """Write what the page unpacks when it is needed: JSON, deflated, in letters that nothing can break out of.
+    """Pack what the page unpacks when it is needed: JSON, deflated, in letters that cannot end its element.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["render_page", "write_page"]
 
 _NOT_SHOWN = ("source", "labels")
-"""Provenance that the page does not list: its heading is the source, and of the labels there is only a digest."""
+"""Provenance that the page does not list: the source is its heading, and labels are recorded only as a digest."""
 
 USED = ("index", "norm", "capacity", "eigenspace", "neighbour", "cosine", "density", "label")
 """Columns of the features table that a section shows."""
@@ -83,7 +83,7 @@ def render_page(analysis: Analysis) -> str:
 
 
 def _source(analysis: Analysis) -> str:
-    """Call what was read by its path or id; what lay in memory has none."""
+    """Name what was read by its path or id; weights in memory have neither."""
     source = text(analysis.provenance.get("source"))
     return "weights in memory" if source and source == analysis.provenance.get("format") else source
 

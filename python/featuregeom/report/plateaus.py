@@ -230,7 +230,7 @@ def _relative_slope(found: Plateaus) -> NDArray[np.float64]:
 
 
 def _last(found: Plateaus) -> NDArray[np.float64]:
-    """Distance of the output at the end of each path."""
+    """Give the distance between the outputs at the two ends of each path."""
     count = np.sum(~np.isnan(found.d), axis=1)
     return np.asarray(found.d[np.arange(len(found.d)), count - 1])
 

@@ -14,16 +14,16 @@ _SHOWN = 8
 """Most items of a list that a sentence shows."""
 
 _MOST_SUBSETS = 32
-"""Most classes of a scheme whose closed subsets are listed: r classes may have as many as 2^r of them."""
+"""Closed subsets are listed for schemes of up to this many classes: r classes may have 2^r of them."""
 
 _MOST_JUDGED = 40
-"""Most classes of a scheme whose feasibility is judged, which takes r^5 operations for r classes."""
+"""Feasibility is judged for schemes of up to this many classes: r classes take r^5 operations."""
 
 _LONG_LIST = re.compile(rf"(?:[-\d.]+, ){{{_SHOWN}}}[-\d.]+(?:(?:, | and )[-\d.]+)*")
 
 
 def listed(values: Any) -> str:
-    """First eight of some values, and dots where there are more."""
+    """List the first eight values, and dots where there are more."""
     items = [str(value) for value in values]
     return ", ".join(items[:_SHOWN]) + (", ..." if len(items) > _SHOWN else "")
 

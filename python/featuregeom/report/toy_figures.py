@@ -258,7 +258,7 @@ def saturation_figures(found: Saturations) -> list[Figure]:
 
 
 def _defect(saturation: Floats) -> Floats:
-    """1 - saturation, kept on a logarithmic axis where it is rounding."""
+    """Give 1 - saturation, at least 1e-6, so that a logarithmic axis can show it."""
     return np.maximum(1 - saturation, 1e-6)
 
 

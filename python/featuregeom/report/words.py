@@ -11,7 +11,7 @@ from featuregeom.wording import MINUS, known, number, plural, text
 __all__ = ["reading"]
 
 LEVEL = 0.01
-"""A saturation that random directions reach less often than this is said to differ from theirs."""
+"""p-value below which a saturation is said to differ from that of random directions."""
 
 
 def reading(row: Mapping[str, Any]) -> list[str]:

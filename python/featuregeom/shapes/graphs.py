@@ -22,10 +22,10 @@ from featuregeom.shapes.size import check_size
 __all__ = ["cyclotomic", "hamming", "johnson", "paley", "shrikhande"]
 
 _LARGEST_HAMMING = 26
-"""Most letters d in a word, tried before q^d is computed; `check_size` allows 22 of the shortest alphabet."""
+"""Longest word that is accepted before q^d is computed; `check_size` then allows 22 letters of an alphabet of two."""
 
 _LARGEST_JOHNSON = 4096
-"""Most elements v, tried before numbers of subsets are computed; 4096 subsets of one element take 128 MiB."""
+"""Most elements v that are accepted before subsets are counted; 4096 subsets of one element take 128 MiB."""
 
 
 def hamming(d: int, q: int) -> NDArray[np.float64]:

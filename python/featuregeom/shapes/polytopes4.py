@@ -1,4 +1,4 @@
-"""The regular polytopes of four dimensions that are no simplex and no cross-polytope."""
+"""The regular polytopes of four dimensions other than the simplex and the cross-polytope."""
 
 from __future__ import annotations
 

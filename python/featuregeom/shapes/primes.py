@@ -14,7 +14,7 @@ from featuregeom.errors import ParameterError
 __all__ = ["is_prime", "prime", "primitive_root", "quadratic_character"]
 
 _LARGEST = 1_000_000
-"""Largest number that is tried: divisions up to its root, and tables of p numbers, are quick."""
+"""Largest prime that is accepted: trial division up to its root, and tables of p numbers, take milliseconds."""
 
 
 def is_prime(value: int) -> bool:

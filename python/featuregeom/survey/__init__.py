@@ -1,4 +1,4 @@
-"""The main job: every matrix of a source, measured one after another into three tables and a page."""
+"""The main job: every matrix of a source, measured one after another into tables and a page."""
 
 from featuregeom.analysis import Analysis
 from featuregeom.survey.checkpoints import Checkpoints, read_checkpoints

@@ -17,7 +17,7 @@ __all__ = ["check_executor", "measured_by"]
 
 
 def check_executor(executor: Any) -> None:
-    """Refuse what is no executor, and processes that are forked: they lack the threads that kernels run on, and hang.
+    """Refuse all but executors, and executors that fork: forked processes lack the threads of the kernels, and hang.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One matrix from features to its rows of the three tables and the arrays that the page draws."""
+"""One matrix from features to its rows of the tables and the arrays that the page draws."""
 
 from __future__ import annotations
 

@@ -17,10 +17,13 @@ from featuregeom.measures import Measured
 __all__ = ["draw", "family_pictures"]
 
 _HEAT_ROWS, _HEAT_COLUMNS = 256, 128
+"""Most features and eigenspaces in the heat map of a matrix."""
+
 _NAMED_BLOCKS, _NAMED_FEATURES = 40, 256
+"""Most blocks with a name that are drawn of a matrix, and most features in each."""
+
 _OTHER_BLOCKS, _OTHER_FEATURES = 12, 64
-"""Most that the page draws of one matrix: rows and columns of the heat map; blocks with a name, and features in each;
-blocks in all where others fill up the list, and features in each of those."""
+"""Blocks without a name are drawn until a matrix has this many drawings in all; most features in each of them."""
 
 _GROUPS, _LISTED = 20, 40
 """Most groups of the spectrum that the page lists of one matrix, largest first, and features that it lists of each."""

@@ -144,7 +144,7 @@ class Estimate:
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that the matrix needs which needs most."""
+        """Bytes of memory that the most demanding matrix needs."""
         return max((cost.memory for cost in self.matrices.values()), default=0)
 
     def to_frame(self) -> pd.DataFrame:
@@ -352,7 +352,7 @@ def _check(include: Patterns, exclude: Patterns) -> None:
 
 
 def _matches(info: TensorInfo, patterns: Patterns, *, default: bool) -> bool:
-    """Tell whether a matrix, or the stack that it is a slice of, has a name that fits; brackets of its own too."""
+    """Tell whether the name of a matrix, or of its stack, fits a pattern; brackets may stand for themselves."""
     if patterns is None:
         return default
     names = (info.name, info.tensor or info.name)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from featuregeom.arguments import integer, number_between
 from featuregeom.dictionaries import Comparison, compare
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError, UnsuitableSourceError
-from featuregeom.features import Features
+from featuregeom.features import Features, chunks
 from featuregeom.sources import Reader, TensorInfo, open_source
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AxisGiven
@@ -27,13 +27,10 @@ __all__ = ["SourceComparison", "compare_sources"]
 _LISTED = 8
 """Most matrices that a sentence or an error lists."""
 
-_CHUNK = 1 << 22
-"""Numbers that are widened at a time: 32 MiB."""
-
 
 @dataclass(frozen=True, eq=False)
 class SourceComparison:
-    """Two sources; ``str`` says what changed and nothing else.
+    """Two sources compared matrix by matrix; ``str`` says what changed and nothing else.
 
     Attributes
     ----------
@@ -308,12 +305,7 @@ def _equal(A: Features, B: Features) -> bool:
     """Whether all numbers are equal; NaN is not, so it is found and named later."""
     if (A.n, A.m) != (B.n, B.m):
         return False
-    step = max(1, _CHUNK // max(A.m, 1))
-    for start in range(0, A.n, step):
-        rows = np.arange(start, min(start + step, A.n))
-        if not np.array_equal(A.widened(rows), B.widened(rows)):
-            return False
-    return True
+    return all(np.array_equal(A.widened(part), B.widened(part)) for part in chunks(A.n, A.m))
 
 
 def _compared(

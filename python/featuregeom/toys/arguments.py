@@ -37,7 +37,7 @@ def torch_module() -> ModuleType:
 
 
 def torch_device(torch: Any, device: Any) -> Any:
-    """Return a device of this machine on which a number can be put, the CPU for None."""
+    """Return the named device, the CPU for None, after putting a number on it to see that it is there."""
     try:
         where = torch.device("cpu" if device is None else device)
         torch.zeros(1, device=where)
@@ -55,7 +55,7 @@ def torch_device(torch: Any, device: Any) -> Any:
 
 
 def positive(name: str, value: float, *, zero: bool = False) -> float:
-    """Check that `value` is finite and above 0, or at least 0 where `zero` may be."""
+    """Check that `value` is finite and above 0, or at least 0 where `zero` allows it."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -93,7 +93,7 @@ def finite(name: str, value: ArrayLike) -> Floats:
 
 
 def numbers_of(name: str, values: Sequence[int] | int, least: int) -> list[int]:
-    """Return one integer or several, at least one, as a list, each of at least `least`."""
+    """Return one or several integers as a list that is not empty; each must be at least `least`."""
     try:
         found = [integer(name, value, least) for value in np.atleast_1d(np.asarray(values)).tolist()]
     except (TypeError, ValueError) as error:
@@ -128,7 +128,7 @@ def importances(importance: ArrayLike | None, n_instances: int, n_features: int)
 
 
 def step_list(name: str, values: Sequence[int] | None, last: int) -> list[int]:
-    """Return steps in order, each once, from 0 (before the first) to `last`."""
+    """Return steps sorted and each once; they must lie between 0 (before training) and `last`."""
     try:
         given = () if values is None else tuple(values)
     except TypeError:

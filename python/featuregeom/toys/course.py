@@ -30,7 +30,7 @@ class EarlyStopping:
 
 
 def compiled_step(torch: Any, function: Callable[..., Any], backend: bool | str) -> Callable[..., Any]:
-    """Compile a function, and go back to it as it is if that fails at the first call, where compiling happens."""
+    """Compile a function; if that fails, which shows at the first call, use it as it is."""
     compiled = torch.compile(function, **({} if backend is True else {"backend": backend}))
     works: list[bool] = []
 

@@ -32,7 +32,7 @@ def held_out_losses(
     size: int,
     seed: int,
 ) -> tuple[Floats, Floats]:
-    r"""Evaluate all instances on inputs that are the same ones, up to sparsity, for each.
+    r"""Evaluate all instances on the same random numbers, made sparse as each of them was trained.
 
     With :math:`q_t` the loss of input t of N, the loss is their mean :math:`\bar q` and its standard error
 

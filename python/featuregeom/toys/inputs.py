@@ -88,7 +88,7 @@ class Inputs:
         return cls(n_features, signed, None if plain else leader, rank, own)
 
     def check(self, sparsity: NDArray[np.float64]) -> None:
-        """Check that the features of every set that occurs apart find room."""
+        """Check that the probabilities of features that never occur together add up to at most 1."""
         size = int(self.rank.max()) + 1
         if size > 1 and size * (1 - sparsity.min()) > 1 + 1e-12:
             raise ParameterError(

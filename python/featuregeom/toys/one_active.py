@@ -338,7 +338,7 @@ def _checked(W: ArrayLike, b: ArrayLike, importance: ArrayLike | None) -> tuple[
 
 
 def _in_range(result: Array | np.float64, W: Array, b: Array, importance: Array) -> None:
-    """Refuse values whose outputs, squares or sums have left float64."""
+    """Raise if outputs, squares or sums are beyond float64."""
     # Overflow shows: an off-diagonal entry of W W^T leaves the range only where one on the diagonal does.
     if not np.isfinite(result).all():
         sizes = [f"{np.abs(values).max():g}" for values in (W, b, importance)]

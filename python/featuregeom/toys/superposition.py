@@ -77,8 +77,8 @@ HELD_OUT: Final = 1 << 18
 """Number of held-out inputs on which the loss of a trained toy is evaluated."""
 
 _TILE: Final = 1 << 22
-"""On the CPU a step takes the instances in groups of about this many outputs, which bounds its memory: sixteen
-megabytes for each of two arrays. It depends on the shape of one instance alone."""
+"""Outputs that a training step computes together on the CPU: it takes the instances in groups of about this many, which
+bounds its memory to two arrays of sixteen megabytes. How many instances a group has depends on their shape alone."""
 
 
 @summarised
@@ -450,7 +450,7 @@ def train(
 
 
 def _biases(bias: Literal["trained"] | float | None, start: float) -> tuple[float | None, float]:
-    """Return the number at which biases are held, None where they are trained, and the number that they start at."""
+    """Return the value at which biases are held (None where they are trained) and the value at which they start."""
     first = real("bias_start", start)
     if first.ndim or not np.isfinite(first):
         raise ParameterError(f"bias_start must be a finite number, got {start!r}")
@@ -471,7 +471,7 @@ def _array(tensor: Any) -> Any:
 
 
 def _check_converging(parameters: tuple[Any, Any, Any], last: int, step: int) -> None:
-    """Refuse to go on with an instance that has left the numbers."""
+    """Raise if the loss of an instance is no longer finite."""
     for tensor in parameters:
         if tensor is not None:
             lost = ~tensor.isfinite().flatten(1).all(1)

@@ -12,7 +12,7 @@ Counted = tuple[tuple[float, int], ...]
 """Values, decreasing, each with how often it occurs."""
 
 _SAME = 1e-9
-"""Values that are closer than this are one; closed forms differ by rounding only."""
+"""Values closer than this count as equal: closed forms differ by rounding only."""
 
 
 @dataclass(frozen=True)

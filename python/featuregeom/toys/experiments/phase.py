@@ -41,7 +41,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 OUTCOMES: Final = ("dropped", "dedicated", "antipodal", "other")
-"""What becomes of the last feature, in the order of the numbers that stand for it."""
+"""What can become of the last feature; in arrays its position in this list stands for it."""
 
 SHORT: Final = 0.3
 """A feature whose norm is below this share of the longest counts as dropped."""

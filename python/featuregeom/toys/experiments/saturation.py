@@ -51,7 +51,7 @@ PAPER: Final = (
     RangeFigures(0.6, 0.9, 0.9983, 0.0332),
     RangeFigures(0.9, 1.0, 0.9971, 0.0503),
 )
-"""Mean saturation and mean cv by range of S. That .6 parts the middle two is our reading."""
+"""Mean saturation and mean cv by range of S. The boundary at .6 between the middle two is our reading."""
 
 SAMPLES: Final = 4
 """Number of random frames that each toy is compared with: both numbers are means over hundreds of
