@@ -292,7 +292,7 @@ def test_a_trajectory_finds_the_planted_jump(checkpoints: Path, tmp_path: Path) 
 def test_what_is_no_trajectory_is_refused(checkpoints: Path, tmp_path: Path) -> None:
     with pytest.raises(UnsuitableSourceError, match="2 matrices, name one"):
         fg.survey.read_checkpoints(checkpoints)
-    with pytest.raises(UnsuitableSourceError, match="no matrix 'u'"):
+    with pytest.raises(ParameterError, match="no matrix 'u'"):
         fg.survey.read_checkpoints(checkpoints, "u")
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="holds 0 checkpoints"):

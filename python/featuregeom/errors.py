@@ -24,8 +24,11 @@ __dir__ = __all__.copy
 _QUOTED = re.compile(r"""(?<!\w)(['"])((?:(?!\1)[^\\]|\\.)*)\1(?!\w)|\S+""", re.DOTALL)
 """A quoted name, in which quotation marks are escaped or of the other kind, or a word."""
 
-_LONGEST_NAME, _LONGEST_WORD, _LONGEST = 200, 1000, 50_000
+_LONGEST_NAME, _LONGEST_WORD, _LONGEST = 200, 1000, 4000
 """Most characters of a quoted name, of a word and of a message. Files name tensors as they like; paths stay whole."""
+
+_READ = 50_000
+"""Characters of a message in which names are looked for: more could take long where quotation marks do not match."""
 
 
 class FeatureGeometryError(Exception):
@@ -38,7 +41,8 @@ class FeatureGeometryError(Exception):
         whole = super().__str__()
         if len(whole) <= _LONGEST_NAME:
             return whole
-        return _QUOTED.sub(_readable, whole if len(whole) <= _LONGEST else cut(whole, _LONGEST))
+        short = _QUOTED.sub(_readable, whole if len(whole) <= _READ else cut(whole, _READ))
+        return short if len(short) <= _LONGEST else cut(short, _LONGEST)
 
 
 def _readable(place: re.Match[str]) -> str:
