@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import featuregeom as fg
 from featuregeom.cli import app
-from featuregeom.errors import NonFiniteError, ShapeError, SourceError, UnsuitableSourceError
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError, SourceError, UnsuitableSourceError
 
 N, M = 240, 192
 
