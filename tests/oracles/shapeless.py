@@ -1,8 +1,8 @@
-"""Matrices whose families have no cyclic order: clusters of many shapes, planted among random directions."""
+"""Matrices whose families have no cyclic order: planted clusters of many shapes, and real matrices made shapeless."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -63,3 +63,35 @@ def planted(kind: str, seed: int, *, n: int = 8000, m: int = 256, families: int 
     X = np.vstack([held, random.standard_normal((n - len(held), m))])
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     return X[random.permutation(n)].astype(np.float32)
+
+
+def turned_in_place(X: np.ndarray, sets: Iterable[np.ndarray], seed: int) -> tuple[np.ndarray, int]:
+    """Give X with the left singular vectors of each set of rows replaced by Haar ones, and how many sets there were.
+
+    Each set keeps its mean and its principal axes with their lengths; which row is where on them is random. Of sets
+    that share rows the larger one is turned.
+    """
+    random = np.random.default_rng([seed, 1])
+    turned = np.array(X, dtype=np.float64)
+    free = np.ones(len(X), dtype=np.bool_)
+    count = 0
+    for members in sorted(sets, key=lambda each: (-len(each), each.tolist())):
+        if not free[members].all():
+            continue
+        free[members] = False
+        count += 1
+        rows = turned[members]
+        mean = rows.mean(axis=0)
+        _, lengths, axes = np.linalg.svd(rows - mean, full_matrices=False)
+        drawn = random.standard_normal((len(rows), len(rows) - 1))
+        left = np.linalg.qr(drawn - drawn.mean(axis=0))[0]
+        kept = min(left.shape[1], len(lengths))
+        turned[members] = mean + (left[:, :kept] * lengths[:kept]) @ axes[:kept]
+    return turned.astype(np.float32), count
+
+
+def signs_flipped(X: np.ndarray, seed: int) -> np.ndarray:
+    """Give X with the sign of each row in each eigenspace of its frame operator at random: norms and masses stay."""
+    _, axes = np.linalg.eigh(X.astype(np.float64).T @ X)
+    signs = np.random.default_rng([seed, 2]).choice([-1.0, 1.0], X.shape)
+    return ((X @ axes * signs) @ axes.T).astype(np.float32)
