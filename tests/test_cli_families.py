@@ -98,7 +98,7 @@ def test_wrong_use_is_told(invoke, arguments, said):
 def test_an_analysis_finds_families_and_numbers_features_as_stored(tmp_path, X):
     with_hole = np.insert(X, 0, np.nan, axis=0)
     labels = [f"word {i}" for i in range(len(with_hole))]
-    result = fg.analyze({"w": with_hole}, nan="skip", labels=labels, out=tmp_path / "o")
+    result = fg.analyze({"w": with_hole}, nonfinite="skip", labels=labels, out=tmp_path / "o")
     table = result.families.set_index("name")
     assert sorted(table.loc["pentagon", "members"]) == [1, 2, 3, 4, 5]
     assert sorted(table.loc["pentagon", "labels"]) == [f"word {i}" for i in range(1, 6)]

@@ -38,9 +38,9 @@ def processes():
 
 def test_processes_give_the_same_bytes(tmp_path, processes):
     path = source(tmp_path)
-    fg.analyze(path, nan="skip", out=tmp_path / "one")
+    fg.analyze(path, nonfinite="skip", out=tmp_path / "one")
     seen = []
-    fg.analyze(path, nan="skip", out=tmp_path / "two", executor=processes, progress=seen.append)
+    fg.analyze(path, nonfinite="skip", out=tmp_path / "two", executor=processes, progress=seen.append)
     one, two = files(tmp_path / "one"), files(tmp_path / "two")
     assert one.keys() == two.keys()
     assert one == two

@@ -595,3 +595,20 @@ def test_the_same_findings_everywhere(tmp_path):
         assert f"- {sentence}" in said.output
         assert sentence in result._repr_html_()
     assert repr(result.findings).splitlines() == [f"- {sentence}" for sentence in sentences]
+
+
+@pytest.mark.parametrize("kind", ["random", "spectrum", "structure"])
+def test_families_of_a_random_matrix_are_reconciled_with_its_verdict(kind: str) -> None:
+    families = pd.DataFrame(
+        {"matrix": ["w0"] * 2, "kind": ["copies", "antipodes"], "name": "", "size": 2, "p": 1e-9, "parent": -1,
+         "members": [[0, 1], [2, 3]]}
+    )  # fmt: skip
+    row = {"verdict": SENTENCES[kind], "significant_pairs": 0, "gathered_features": 0, "spectrum_p": 0.5}
+    found = find(Tables(rows_of(row), features_of(cosine=[0.9] * 6), families=families))
+    said = next(str(finding) for finding in found if finding.kind == "families")
+    assert ("As a whole the matrix still looks like random directions" in said) == (kind != "structure")
+    assert ("not all used alike" in said) == (kind == "spectrum")
+    assert said.endswith(".")
+    absent = next(str(finding) for finding in found if finding.kind == "absent")
+    assert "copies" not in absent
+    assert "opposites" not in absent

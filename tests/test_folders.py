@@ -514,7 +514,7 @@ def test_an_analysis_that_did_not_finish_may_be_begun_anew_otherwise(tmp_path):
     np.save(tmp_path / "y.npy", np.eye(2))
     with pytest.raises(OutputError, match="of another source"):
         fg.analyze(tmp_path / "y.npy", out=tmp_path / "o")
-    assert len(fg.analyze(tmp_path / "x.npy", out=tmp_path / "o", nan="skip").features) == 3
+    assert len(fg.analyze(tmp_path / "x.npy", out=tmp_path / "o", nonfinite="skip").features) == 3
 
 
 def test_arrays_in_memory_are_told_apart_by_their_numbers(tmp_path):

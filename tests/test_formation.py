@@ -285,8 +285,8 @@ def test_the_tied_null_knows_what_the_other_misses():
 def test_stationarity_is_zero_where_decay_balances_the_gradient():
     W = np.arange(6.0).reshape(2, 3)
     moments = SimpleNamespace(H_a=np.eye(3), G_b=np.eye(2), W=W, weight_step=0.3 * W)
-    assert formation.stationarity(moments, decay=0.3) == pytest.approx(0, abs=1e-15)
-    assert crh(moments, decay=0.1).stationarity == pytest.approx(2)
+    assert formation.stationarity(moments, weight_decay=0.3) == pytest.approx(0, abs=1e-15)
+    assert crh(moments, weight_decay=0.1).stationarity == pytest.approx(2)
     assert np.isnan(crh(moments).stationarity)
 
 
@@ -310,7 +310,12 @@ def test_stationarity_is_zero_where_decay_balances_the_gradient():
             ParameterError,
             "statistic",
         ),
-        ({"H_a": np.eye(2), "G_b": np.eye(2)}, {"W": np.eye(2), "decay": 0.1}, ParameterError, "gradient"),
+        (
+            {"H_a": np.eye(2), "G_b": np.eye(2)},
+            {"W": np.eye(2), "weight_decay": 0.1},
+            ParameterError,
+            "gradient",
+        ),
         (
             {"H_a": np.eye(2), "G_b": np.eye(2)},
             {"W": np.eye(2), "kinds": ["euclid"]},

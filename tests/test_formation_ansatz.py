@@ -102,15 +102,15 @@ def test_what_the_ansatz_refuses(arguments, error, said):
 
 def test_fact_at_a_stationary_point_and_away_from_it():
     W = np.random.default_rng(2).standard_normal((4, 3))
-    there = fact(SimpleNamespace(weight_step=0.2 * W), W, decay=0.2)
+    there = fact(SimpleNamespace(weight_step=0.2 * W), W, weight_decay=0.2)
     assert there.residual == pytest.approx(0, abs=1e-14)
     assert there.correlation == pytest.approx(1, abs=1e-12)
     assert there.asymmetry == pytest.approx(0, abs=1e-14)
     # A wrong factor shows in the residual alone.
-    scaled = fact(SimpleNamespace(weight_step=0.6 * W), W, decay=0.2)
+    scaled = fact(SimpleNamespace(weight_step=0.6 * W), W, weight_decay=0.2)
     assert scaled.correlation == pytest.approx(1, abs=1e-12)
     assert scaled.residual == pytest.approx(2)
-    away = fact(SimpleNamespace(weight_step=0.2 * W + np.eye(4, 3)), W, decay=0.2)
+    away = fact(SimpleNamespace(weight_step=0.2 * W + np.eye(4, 3)), W, weight_decay=0.2)
     assert away.asymmetry > 0.01
 
 
@@ -120,7 +120,7 @@ def test_fact_of_ridge_regression():
     X, Y, decay = rng.standard_normal((50, 4)), rng.standard_normal((50, 3)), 0.1
     W = Y.T @ X @ np.linalg.inv(X.T @ X + 50 * decay * np.eye(4))
     step = (Y - X @ W.T).T @ X / 50
-    found = fact(SimpleNamespace(weight_step=step), W, decay=decay)
+    found = fact(SimpleNamespace(weight_step=step), W, weight_decay=decay)
     assert found.residual == pytest.approx(0, abs=1e-12)
 
 
@@ -131,9 +131,9 @@ def test_fact_of_ridge_regression():
         ({"weight_step": np.eye(2), "gradient": "fisher"}, {}, ParameterError, "gradient of the loss"),
         ({"weight_step": np.zeros((2, 2))}, {}, ParameterError, "zero"),
         ({"weight_step": np.eye(3)}, {}, ShapeError, "weight_step"),
-        ({"weight_step": np.eye(2)}, {"decay": 0.0}, ParameterError, "decay"),
+        ({"weight_step": np.eye(2)}, {"weight_decay": 0.0}, ParameterError, "decay"),
     ],
 )
 def test_what_fact_refuses(moments, options, error, said):
     with pytest.raises(error, match=said):
-        fact(SimpleNamespace(**moments), np.eye(2), **({"decay": 0.1} | options))
+        fact(SimpleNamespace(**moments), np.eye(2), **({"weight_decay": 0.1} | options))

@@ -390,7 +390,7 @@ def test_the_jacobian_is_exact_and_its_probes_unbiased():
     found = collect(model, [X[:3], X[3:]], gradient="jacobian")["2"]
     np.testing.assert_allclose(found.G_b, expected, atol=1e-13)
     with pytest.raises(ParameterError, match="empirical"):
-        fact(found, decay=0.1)
+        fact(found, weight_decay=0.1)
     many = collect(model, [X] * 200, gradient="jacobian", n_probes=2, seed=3)["2"].G_b
     # 400 probes of 8 samples each: the error of an entry is below four of its standard errors.
     assert np.abs(many - expected).max() < 4 * np.abs(expected).max() * np.sqrt(2 / 3200) * 2
@@ -494,8 +494,8 @@ def test_trained_deep_linear_networks_have_their_exponents(depth):
         # All that is left of the gradient of the objective; F − WᵀW is Wᵀ times it, over the decay.
         left, W = np.linalg.norm(moments.weight_step - decay * moments.W), np.linalg.norm(moments.W)
         assert left < 1e-7  # as far as the search comes in float64
-        assert crh(moments, decay=decay).stationarity == pytest.approx(left / (decay * W))
-        assert fact(moments, decay=decay).residual <= left * W / decay / np.linalg.norm(
+        assert crh(moments, weight_decay=decay).stationarity == pytest.approx(left / (decay * W))
+        assert fact(moments, weight_decay=decay).residual <= left * W / decay / np.linalg.norm(
             moments.W.T @ moments.W
         )
     # Alignments cannot tell the exponents apart.

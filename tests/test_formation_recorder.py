@@ -35,7 +35,7 @@ def parts(seed=0):
 
 
 def recorder_of(model, X, y, **options):
-    given = {"every": 4, "quantities": ALL, "head": "3", "decay": 0.01, "n_draws": 3} | options
+    given = {"every": 4, "quantities": ALL, "head": "3", "weight_decay": 0.01, "n_draws": 3} | options
     return Recorder(model, [(X[:25], y[:25]), (X[25:], y[25:])], LOSS, **given)
 
 
@@ -191,8 +191,8 @@ def test_what_recording_costs():
     ("options", "said"),
     [
         ({"quantities": ("crh", "beauty")}, "beauty"),
-        ({"decay": None}, "weight decay"),
-        ({"decay": 0.0}, "weight decay"),
+        ({"weight_decay": None}, "weight decay"),
+        ({"weight_decay": 0.0}, "weight decay"),
         ({"head": None}, "go together"),
         ({"head": "9"}, "no module '9'"),
         ({"kinds": ("euclid",)}, "euclid"),

@@ -242,7 +242,7 @@ def test_wrong_counts_name_both(model: Path) -> None:
 def test_features_that_are_dropped_leave_the_labels_of_others(tmp_path: Path) -> None:
     X = gaussian(6, 4)
     X[2, 1] = np.nan
-    found = fg.analyze(X, labels=list("abcdef"), nan="skip", pairs=False)
+    found = fg.analyze(X, labels=list("abcdef"), nonfinite="skip", pairs=False)
     assert found.features["label"].tolist() == list("abdef")
     assert found.labels["X"] == tuple("abcdef")
 
@@ -277,7 +277,7 @@ def test_densities_beside_a_dictionary_are_a_column(tmp_path: Path) -> None:
     )
     share = np.array([0.5, 0, 0.25, 1e-3, 0, 1, 0, 1e-6, 0.125])
     save_file({"sparsity": np.log10(share + 1e-10)}, folder / "sparsity.safetensors")
-    options = {"pairs": False, "nan": "skip", "num_threads": 1}
+    options = {"pairs": False, "nonfinite": "skip", "num_threads": 1}
     fg.analyze(folder, out=out, **options)
     found = fg.analyze(folder, out=out, resume=True, **options)
     for name, kept in (("W_enc", np.arange(9)), ("W_dec", np.delete(np.arange(9), 2))):

@@ -449,19 +449,19 @@ def test_nonfinite_values_are_named_or_dropped(tmp_path, bad):
     with pytest.raises(NonFiniteError) as caught:
         fg.analyze(path)
     assert (caught.value.row, caught.value.column) == (7, 3)
-    for part in (str(path), "'layer.weight'", "row 7, column 3", "nan='skip'"):
+    for part in (str(path), "'layer.weight'", "row 7, column 3", "nonfinite='skip'"):
         assert part in str(caught.value)
     with pytest.raises(NonFiniteError, match="column 7, row 3"):
         fg.analyze({"w": X.T.copy()}, axis="columns")
-    result = fg.analyze(path, nan="skip")
+    result = fg.analyze(path, nonfinite="skip")
     assert result.matrices.loc[0, ["n", "dropped_rows"]].tolist() == [38, 2]
     index = result.features["index"].to_numpy()
     assert not {7, 20} & set(index)
     clean = fg.analyze({"layer.weight": np.delete(X, [7, 20], axis=0)})
     np.testing.assert_array_equal(result.features["capacity"], clean.features["capacity"])
     np.testing.assert_array_equal(result.features["neighbour"], index[clean.features["neighbour"]])
-    with pytest.raises(ParameterError, match="nan must be"):
-        fg.analyze(path, nan="ignore")
+    with pytest.raises(ParameterError, match="nonfinite must be"):
+        fg.analyze(path, nonfinite="ignore")
 
 
 def test_a_matrix_of_nan_is_listed_and_the_others_measured(tmp_path):
@@ -470,7 +470,7 @@ def test_a_matrix_of_nan_is_listed_and_the_others_measured(tmp_path):
         fg.analyze(source)
     out = tmp_path / "out"
     for resume in (False, True):
-        result = fg.analyze(source, nan="skip", out=out, resume=resume)
+        result = fg.analyze(source, nonfinite="skip", out=out, resume=resume)
         for found in (result, fg.load(out)):
             assert found.matrices["matrix"].tolist() == ["b"]
             assert found.skipped[["tensor", "reason"]].values.tolist() == [
@@ -489,7 +489,7 @@ def test_a_source_with_nothing_to_measure_is_an_error(tmp_path):
     with pytest.raises(ParameterError, match="nothing to measure"):
         fg.analyze(biases, exclude="w*")
     with pytest.raises(ParameterError, match=r"'w'.*every row holds NaN"):
-        fg.analyze({"w": np.full((2, 2), np.nan)}, nan="skip")
+        fg.analyze({"w": np.full((2, 2), np.nan)}, nonfinite="skip")
 
 
 def test_half_precision_overflow_shows_as_infinity():

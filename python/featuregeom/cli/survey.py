@@ -233,8 +233,11 @@ def analyze(
     block_threshold: Annotated[
         float | None, typer.Option(help="Couplings below this do not connect features; by default chosen.")
     ] = None,
-    nan: Annotated[
-        NonFinite, typer.Option(help="NaN and infinity: stop, or drop those features and report them.")
+    nonfinite: Annotated[
+        NonFinite,
+        typer.Option(
+            "--nonfinite", "--nan", help="NaN and infinity: stop, or drop those features and report them."
+        ),
     ] = NonFinite.error,
     pairs: Pairs = True,
     labels: Annotated[
@@ -276,7 +279,7 @@ def analyze(
                 recursive=recursive,
                 tolerance=tolerance,
                 block_threshold=block_threshold,
-                nan=nan.value,
+                nonfinite=nonfinite.value,
                 pairs=pairs,
                 labels=_labels(labels, labels_column),
                 mmap=mmap,

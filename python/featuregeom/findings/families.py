@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from featuregeom.dictionaries import SENTENCES
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted
 from featuregeom.wording import known, number, plural, text
@@ -18,7 +19,7 @@ __all__ = ["TEMPLATES", "find"]
 FAMILIES = Template(
     "families",
     "{who} holds {families:family|families} of features, nearer to each other than to any other feature. The clearest: "
-    "{clearest}.",
+    "{clearest}{end}",
     lambda f: f["families"] > 0,
 )
 
@@ -30,6 +31,13 @@ SHAPES = Template(
 )
 
 TEMPLATES = (FAMILIES, SHAPES)
+
+_BESIDE = {
+    SENTENCES[kind]: ". As a whole the matrix still looks like random directions"
+    f"{also}: each family is tested by itself, and so few features do not change the whole."
+    for kind, also in (("random", ""), ("spectrum", " that are not all used alike"))
+}
+"""What is said beside the families of a matrix whose verdict is that it is random, so that the two agree."""
 
 _SHOWN = 3
 """Families, and kinds of shapes, that a sentence names."""
@@ -43,6 +51,7 @@ _RANK = {"geometry": 0, "simplex": 0, "circle": 0, "copies": 1, "antipodes": 1}
 
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Give the families of each matrix, then the blocks whose geometry has a name."""
+    verdicts = {str(row["matrix"]): row.get("verdict") for row in tables.rows}
     for matrix, frame in tables.of(tables.families, "members"):
         rows = frame.to_dict("records")
         rows.sort(key=lambda row: (_RANK.get(str(row.get("kind")), 2), _p(row), -int(row["size"])))
@@ -53,6 +62,7 @@ def find(tables: Tables) -> Iterator[Finding | None]:
             "families": sum(not known(row.get("parent")) or row["parent"] < 0 for row in rows),
             "members": len(members),
             "clearest": "; ".join(_family(tables, matrix, row) for row in rows[:_SHOWN]),
+            "end": _BESIDE.get(str(verdicts[matrix]), "."),
         }
         yield FAMILIES.finding(
             figures, strength=len(members) / tables.n_features, matrix=matrix, part="families"

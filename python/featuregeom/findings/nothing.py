@@ -47,8 +47,7 @@ def find(tables: Tables, found: Sequence[Finding]) -> Iterator[Finding | None]:
         return
     there = {finding.kind for finding in found}
     looked = _looked(tables)
-    if _shape_in_a_family(tables):
-        there.add("shapes")
+    there |= _in_families(tables)
     absent = [words for kind, words in _KINDS.items() if looked[kind] and kind not in there]
     left_out = [_KINDS[kind] for kind in _ON_DEMAND if not looked[kind]]
     if absent:
@@ -57,14 +56,16 @@ def find(tables: Tables, found: Sequence[Finding]) -> Iterator[Finding | None]:
         yield LEFT_OUT.finding({"left_out": joined(left_out, len(left_out)), "count": len(left_out)})
 
 
-def _shape_in_a_family(tables: Tables) -> bool:
-    """Whether some family is a regular shape, which is then not said to be absent."""
+_OF_FAMILIES = {"geometry": "shapes", "simplex": "shapes", "copies": "copies", "antipodes": "antipodes"}
+"""What kinds of families show, which is then not said to be absent."""
+
+
+def _in_families(tables: Tables) -> set[str]:
+    """Give the kinds of findings that some family is an example of."""
     families = tables.families
-    return (
-        families is not None
-        and "kind" in families
-        and bool(families["kind"].isin(["geometry", "simplex"]).any())
-    )
+    if families is None or "kind" not in families:
+        return set()
+    return {_OF_FAMILIES[kind] for kind in families["kind"].unique() if kind in _OF_FAMILIES}
 
 
 def _looked(tables: Tables) -> dict[str, bool]:

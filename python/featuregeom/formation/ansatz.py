@@ -220,7 +220,7 @@ class Fact:
     asymmetry: float
 
 
-def fact(moments: Any, W: ArrayLike | None = None, *, decay: float) -> Fact:
+def fact(moments: Any, W: ArrayLike | None = None, *, weight_decay: float) -> Fact:
     """Compare WᵀW with what gradients and inputs say that it is at convergence.
 
     Parameters
@@ -229,7 +229,7 @@ def fact(moments: Any, W: ArrayLike | None = None, *, decay: float) -> Fact:
         ``weight_step`` is E[g_b h_aᵀ] with g_b = −∂ℓ/∂h_b, on the training data; Wᵀ times it is −E[∇_h ℓ hᵀ].
     W : array-like, shape (d_b, d_a), optional
         By default ``moments.W``.
-    decay : float
+    weight_decay : float
         λ of mean loss + λ/2 ‖W‖².
 
     Returns
@@ -246,7 +246,7 @@ def fact(moments: Any, W: ArrayLike | None = None, *, decay: float) -> Fact:
     -----
     Where other layers read h_a, too, ∇_h ℓ here is the part that comes back through W, for which the theorem holds.
     """
-    decay = number_between("decay", decay, 0.0)
+    weight_decay = number_between("weight_decay", weight_decay, 0.0)
     given = getattr(moments, "W", None) if W is None else W
     if given is None:
         raise ParameterError("the moments do not say what the weights are: pass W")
@@ -257,7 +257,7 @@ def fact(moments: Any, W: ArrayLike | None = None, *, decay: float) -> Fact:
     step = np.asarray(step, dtype=np.float64)
     if step.shape != weights.shape:
         raise ShapeError(f"weight_step has shape {step.shape}, and W {weights.shape}")
-    F, product = weights.T @ step / decay, weights.T @ weights
+    F, product = weights.T @ step / weight_decay, weights.T @ weights
     size = float(np.linalg.norm(product))
     if not size or not F.any():
         raise ParameterError("the weights or the gradients are zero, so there is nothing to compare")

@@ -79,8 +79,8 @@ class Crh(Mapping[str, dict[str, Alignment]]):
         Participation ratio over rank of Wᵀ W and of W Wᵀ: 1 if all singular values that are not 0 are equal,
         which all six relations at once need.
     stationarity : float
-        ‖E[g_b h_aᵀ] − γ W‖ / ‖γ W‖, how far the layer is from where decay and gradient balance; NaN without
-        `decay`.
+        ‖E[g_b h_aᵀ] − γ W‖ / ‖γ W‖, how far the layer is from where weight decay and gradient balance; NaN without
+        `weight_decay`.
     statistic : str
         Which moments.
     """
@@ -135,7 +135,7 @@ def crh(
     *,
     statistic: Statistic = "raw",
     kinds: Sequence[Kind] = KINDS,
-    decay: float | None = None,
+    weight_decay: float | None = None,
     initial: Crh | None = None,
     n_draws: int = 0,
     seed: int = 0,
@@ -155,7 +155,7 @@ def crh(
         experiments. Much of a reported alignment can come from the last.
     kinds : sequence of {"cosine", "pearson", "deviatoric"}
         See `alignment`.
-    decay : float, optional
+    weight_decay : float, optional
         γ of a loss + γ/2 ‖W‖², for the residual of stationarity.
     initial : Crh, optional
         The same measurement before training, which becomes ``initial`` of each alignment.
@@ -206,13 +206,13 @@ def crh(
     return Crh(
         found,
         tied,
-        float("nan") if decay is None else stationarity(moments, W, decay=decay),
+        float("nan") if weight_decay is None else stationarity(moments, W, weight_decay=weight_decay),
         statistic,
         (checked["Z_a"], checked["Z_b"]),
     )
 
 
-def stationarity(moments: Any, W: ArrayLike | None = None, *, decay: float) -> float:
+def stationarity(moments: Any, W: ArrayLike | None = None, *, weight_decay: float) -> float:
     """Tell how far a layer is from the point where weight decay and gradient balance.
 
     The proofs of the hypothesis assume it, and no published measurement checks it.
@@ -223,7 +223,7 @@ def stationarity(moments: Any, W: ArrayLike | None = None, *, decay: float) -> f
         ``weight_step`` is E[g_b h_aᵀ], minus the gradient of the mean loss.
     W : array-like, shape (d_b, d_a), optional
         By default ``moments.W``.
-    decay : float
+    weight_decay : float
         γ of a loss + γ/2 ‖W‖² (``weight_decay`` of plain SGD).
 
     Returns
@@ -231,14 +231,16 @@ def stationarity(moments: Any, W: ArrayLike | None = None, *, decay: float) -> f
     float
         ‖E[g_b h_aᵀ] − γ W‖ / ‖γ W‖; 0 at a stationary point.
     """
-    decay = number_between("decay", decay, 0.0)
+    weight_decay = number_between("weight_decay", weight_decay, 0.0)
     weights = _weights_of(moments, W)
     step = getattr(moments, "weight_step", None)
     if step is None or getattr(moments, "gradient", "empirical") != "empirical":
         raise ParameterError(
             "the residual of stationarity needs the gradient of the loss: collect(..., gradient='empirical')"
         )
-    return float(np.linalg.norm(np.asarray(step) - decay * weights) / (decay * np.linalg.norm(weights)))
+    return float(
+        np.linalg.norm(np.asarray(step) - weight_decay * weights) / (weight_decay * np.linalg.norm(weights))
+    )
 
 
 def _weights_of(moments: Any, W: ArrayLike | None) -> Floats:

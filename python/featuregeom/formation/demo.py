@@ -190,7 +190,7 @@ def _mlp(decay: float, seed: int, every: int) -> _Run:
     recorder = Recorder(
         model, [(X[k : k + 400], y[k : k + 400]) for k in range(0, len(X), 400)], loss, every=every, head="4",
         quantities=("crh", "exponents", *(("fact",) if decay else ()), "nfa", "entropy", "collapse", "loss"),
-        n_draws=DRAWS, n_resamples=100, seed=seed, decay=decay or None,
+        n_draws=DRAWS, n_resamples=100, seed=seed, weight_decay=decay or None,
     )  # fmt: skip
 
     def batches(step: int) -> tuple[Any, Any]:

@@ -56,7 +56,7 @@ class Asked:
         Of alignments.
     statistic : str
         Of moments, see `crh`.
-    decay : float or None
+    weight_decay : float or None
         Weight decay.
     n_draws : int
         Draws of the second null.
@@ -68,7 +68,7 @@ class Asked:
 
     kinds: tuple[Any, ...]
     statistic: Any
-    decay: float | None
+    weight_decay: float | None
     n_draws: int
     n_resamples: int
     seed: int
@@ -95,12 +95,14 @@ def _exponents(moments: LayerMoments, asked: Asked, K: Any) -> Iterator[Measured
 
 
 def _fact(moments: LayerMoments, asked: Asked, K: Any) -> Iterator[Measured]:
-    if asked.decay is None or asked.decay <= 0:
-        raise ParameterError("quantity 'fact' needs the weight decay of the training: pass decay, above 0")
-    found = fact(moments, decay=asked.decay)
+    if asked.weight_decay is None or asked.weight_decay <= 0:
+        raise ParameterError(
+            "quantity 'fact' needs the weight decay of the training: pass weight_decay, above 0"
+        )
+    found = fact(moments, weight_decay=asked.weight_decay)
     yield Measured("FACT correlation", found.correlation)
     yield Measured("FACT residual", found.residual)
-    yield Measured("stationarity", stationarity(moments, decay=asked.decay))
+    yield Measured("stationarity", stationarity(moments, weight_decay=asked.weight_decay))
 
 
 def _nfa(moments: LayerMoments, asked: Asked, K: Any) -> Iterator[Measured]:

@@ -86,13 +86,13 @@ class Recorder:
         Steps between recordings; step 0 counts.
     quantities : sequence of str
         Among ``"crh"`` (six alignments), ``"exponents"``, ``"fact"`` (with the residual of stationarity; needs
-        `decay`), ``"nfa"`` (a second pass, for the Jacobian), ``"entropy"`` (von Neumann, of the inputs),
+        `weight_decay`), ``"nfa"`` (a second pass, for the Jacobian), ``"entropy"`` (von Neumann, of the inputs),
         ``"collapse"`` (of the inputs of `head`; targets are the classes) and ``"loss"``.
     gradient : {"empirical", "fisher", "jacobian"}
         As for `collect`; ``"fact"`` needs the first.
     head : str, optional
         The classifier, for ``"collapse"``.
-    kinds, statistic, decay, n_draws, seed
+    kinds, statistic, weight_decay, n_draws, seed
         As for `crh`. With `n_draws` the second null is drawn at every recording.
     n_resamples : int
         Of the bootstrap of exponents.
@@ -135,7 +135,7 @@ class Recorder:
         head: str | None = None,
         kinds: Sequence[Kind] = ("cosine", "deviatoric"),
         statistic: Statistic = "raw",
-        decay: float | None = None,
+        weight_decay: float | None = None,
         n_draws: int = 0,
         n_resamples: int = 0,
         n_probes: int | None = None,
@@ -153,9 +153,9 @@ class Recorder:
             raise ParameterError("quantities is empty: name at least one")
         if unknown := [name for name in self.quantities if name not in known]:
             raise ParameterError(f"quantities must be among {', '.join(known)}; not {unknown[0]!r}")
-        if "fact" in self.quantities and not (decay is not None and decay > 0):
+        if "fact" in self.quantities and not (weight_decay is not None and weight_decay > 0):
             raise ParameterError(
-                "quantity 'fact' needs the weight decay of the training: pass decay, above 0"
+                "quantity 'fact' needs the weight decay of the training: pass weight_decay, above 0"
             )
         if gradient not in GRADIENTS:
             raise ParameterError(f"gradient must be among {', '.join(GRADIENTS)}; not {gradient!r}")
@@ -179,8 +179,8 @@ class Recorder:
         self._head, self._options, self._n_probes = head, options, n_probes
         self._gradient = gradient
         self._asked = Asked(
-            tuple(kinds), statistic, decay, integer("n_draws", n_draws, 0), integer("n_resamples", n_resamples, 0),
-            integer("seed", seed, 0),
+            tuple(kinds), statistic, weight_decay, integer("n_draws", n_draws, 0),
+            integer("n_resamples", n_resamples, 0), integer("seed", seed, 0),
         )  # fmt: skip
         self.steps: list[int] = []
         self._rows: list[dict[str, Any]] = []
@@ -418,7 +418,7 @@ class Recorder:
     def _settings(self) -> dict[str, Any]:
         asked = {
             name: getattr(self._asked, name)
-            for name in ("statistic", "decay", "n_draws", "n_resamples", "seed")
+            for name in ("statistic", "weight_decay", "n_draws", "n_resamples", "seed")
         }
         return asked | {
             "modules": None if self._modules is None else list(self._modules),

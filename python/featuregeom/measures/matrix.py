@@ -233,7 +233,7 @@ def largest_dimension_ratio(of: Measured) -> float:
 
 @MATRICES.column("dropped", dtype="int64")
 def dropped_rows(of: Measured) -> int:
-    """Features that were left out because they hold NaN or infinity (nan="skip")."""
+    """Features that were left out because they hold NaN or infinity (nonfinite="skip")."""
     return of.dropped
 
 

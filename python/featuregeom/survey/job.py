@@ -47,7 +47,7 @@ def analyze(
     recursive: bool = False,
     tolerance: float | None = None,
     block_threshold: float | None = None,
-    nan: NonFinite = "error",
+    nonfinite: NonFinite = "error",
     pairs: bool = True,
     labels: Given = None,
     mmap: bool = True,
@@ -85,7 +85,7 @@ def analyze(
         :func:`featuregeom.spectra.spectrum`.
     block_threshold : float, optional
         Couplings below it do not connect blocks; by default chosen, see :func:`featuregeom.pairs.sweep`.
-    nan : {"error", "skip"}
+    nonfinite : {"error", "skip"}
         Whether NaN and infinity stop the analysis or drop the features that hold them, which the column
         ``dropped_rows`` then counts. A matrix of which nothing is left is listed in ``skipped``.
     pairs : bool
@@ -133,7 +133,7 @@ def analyze(
     SourceError
         If the source is missing, truncated or malformed, or changes while it is measured: no tables are written then.
     NonFiniteError
-        If a matrix holds NaN or infinity and ``nan="error"``.
+        If a matrix holds NaN or infinity and ``nonfinite="error"``.
     DtypeError
         If a matrix has a type that cannot be read, such as FP8; exclude it to go on.
     ParameterError
@@ -160,8 +160,8 @@ def analyze(
     >>> result.matrices[["matrix", "rank", "saturation", "geometry"]].values.tolist()
     [['toy', 2, 1.0, '2 × digon']]
     """
-    if nan not in get_args(NonFinite):
-        raise ParameterError(f"nan must be 'error' or 'skip', not {nan!r}")
+    if nonfinite not in get_args(NonFinite):
+        raise ParameterError(f"nonfinite must be 'error' or 'skip', not {nonfinite!r}")
     if resume and out is None:
         raise ParameterError("resume needs the folder of the analysis that was stopped: give out (--out)")
     if resume and force:
@@ -174,7 +174,7 @@ def analyze(
         raise ParameterError(
             "block_threshold is for blocks, which need all pairs: leave it out, or do not switch pairs off (--no-pairs)"
         )
-    options = Options(tolerance, block_threshold, nan, integer("seed", seed, 0, 2**64 - 1), bool(pairs))
+    options = Options(tolerance, block_threshold, nonfinite, integer("seed", seed, 0, 2**64 - 1), bool(pairs))
     check_executor(executor)
     _rehearse(options, num_threads)
     opening = {

@@ -33,7 +33,7 @@ class Options:
         Relative tolerance of eigenspaces; None chooses.
     block_threshold : float or None
         Threshold of couplings between blocks; None chooses.
-    nan : {"error", "skip"}
+    nonfinite : {"error", "skip"}
         What to do with features that hold NaN or infinity.
     seed : int
         Seed of the sample of features that the heat map shows, and of the verdict's splits and draws.
@@ -43,7 +43,7 @@ class Options:
 
     tolerance: float | None = None
     block_threshold: float | None = None
-    nan: Literal["error", "skip"] = "error"
+    nonfinite: Literal["error", "skip"] = "error"
     seed: int = 0
     pairs: bool = True
 
@@ -73,12 +73,12 @@ def measure(
     Returns
     -------
     MatrixResult or None
-        None if ``options.nan == "skip"`` drops every feature.
+        None if ``options.nonfinite == "skip"`` drops every feature.
 
     Raises
     ------
     NonFiniteError
-        With ``options.nan == "error"``, naming source, tensor, row and column.
+        With ``options.nonfinite == "error"``, naming source, tensor, row and column.
     """
     begin = time.perf_counter()
     origin = features.provenance
@@ -157,7 +157,7 @@ def _pairs(
 
 def _finite(features: Features, options: Options, num_threads: int | None) -> NDArray[np.int64]:
     """Features to measure: all, or those without NaN and infinity."""
-    if options.nan == "skip":
+    if options.nonfinite == "skip":
         bad = _core.nonfinite_rows(features.values, num_threads=num_threads)
         return np.delete(np.arange(features.n), bad)
     try:
@@ -168,7 +168,7 @@ def _finite(features: Features, options: Options, num_threads: int | None) -> ND
         raise NonFiniteError(
             f"{origin.source}: tensor {origin.tensor!r}: "
             f"{features.widened(np.array([error.row]))[0, error.column]} at {position[0]} {error.row}, "
-            f"{position[1]} {error.column}; nan='skip' (--nan=skip) drops such features and reports them",
+            f"{position[1]} {error.column}; nonfinite='skip' (--nonfinite=skip) drops such features and reports them",
             error.row,
             error.column,
         ) from None
