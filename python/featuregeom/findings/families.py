@@ -32,10 +32,13 @@ SHAPES = Template(
 
 TEMPLATES = (FAMILIES, SHAPES)
 
+_SO_FEW = "each family is tested by itself, and so few features do not change the whole."
+
 _BESIDE = {
-    SENTENCES[kind]: ". As a whole the matrix still looks like random directions"
-    f"{also}: each family is tested by itself, and so few features do not change the whole."
-    for kind, also in (("random", ""), ("spectrum", " that are not all used alike"))
+    SENTENCES["random"]: f". As a whole the matrix still looks like random directions: {_SO_FEW}",
+    SENTENCES[
+        "spectrum"
+    ]: ". As a whole the matrix still looks like random directions that are not all used alike: " + _SO_FEW,
 }
 """What is said beside the families of a matrix whose verdict is that it is random, so that the two agree."""
 
