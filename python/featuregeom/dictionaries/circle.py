@@ -11,12 +11,22 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import integer
+from featuregeom.dictionaries.untangling import untangled
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import as_features
 from featuregeom.frames import Progress
 from featuregeom.summary import summarised
 
-__all__ = ["LARGEST_SET", "SMALLEST_SET", "CircleTest", "Shape", "circle_tests", "neighbour_link", "shape"]
+__all__ = [
+    "LARGEST_SET",
+    "SMALLEST_SET",
+    "CircleTest",
+    "Shape",
+    "best_order",
+    "circle_tests",
+    "neighbour_link",
+    "shape",
+]
 
 SMALLEST_SET, LARGEST_SET = 5, 256
 """Rows of a set that is tested. Four rows have three cyclic orders, so any is good; the search costs s^3."""
@@ -287,15 +297,38 @@ def shape(
     # Both p-values may be the smallest that the draws allow.
     circle = (found.circle_p, -found.fit) <= (found.line_p, -found.line_fit)
     p = min(found.circle_p, found.line_p)
-    share = found.share if circle else _share(_unit_principal(rows), found.line_order, closed=False)
+    order, share = best_order(rows, found.order if circle else found.line_order, closed=circle)
     return Shape(
         found.circle_p,
         found.line_p,
-        found.order if circle else found.line_order,
+        order,
         share,
         found.strict_p,
         ("circle" if circle else "line") if p <= _SHOWN else "",
     )
+
+
+def best_order(
+    rows: NDArray[np.float64], order: NDArray[np.int64], *, closed: bool
+) -> tuple[NDArray[np.int64], float]:
+    """Turn stretches of an order of rows round where that is better, and give the share that it explains.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (s, m)
+    order : ndarray of int64, shape (s,)
+        Along a circle or line, from a `CircleTest`.
+    closed : bool
+        Whether it is a circle.
+
+    Returns
+    -------
+    tuple of ndarray and float
+        See `untangling.untangled`; the share as in `CircleTest`.
+    """
+    coordinates = _unit_principal(rows)
+    found = untangled(coordinates, order, closed=closed)
+    return _from_first(found) if closed else found, _share(coordinates, found, closed=closed)
 
 
 def _checked(rows: Any) -> NDArray[np.float64]:

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from featuregeom.summary import summarised
 
-__all__ = ["OneDirection", "chance_of_cosine", "chance_of_tree", "exact", "one_direction"]
+__all__ = [
+    "OneDirection",
+    "chance_of_cosine",
+    "chance_of_share",
+    "chance_of_tree",
+    "exact",
+    "one_direction",
+]
 
 _SAME = 0.9
 """Least absolute cosine of copies: versions of one direction, each with noise of a third of its norm. Choice."""
@@ -130,3 +137,53 @@ def chance_of_tree(cosine: float, size: int, n: int, dims: float) -> float:
         return 0.0
     trees = size * math.log(n) + (size - 2) * math.log(size) - math.lgamma(size + 1)
     return math.exp(min(trees + (size - 1) * math.log(pair), 0.0))
+
+
+def chance_of_share(share: float, size: int, dim: int, dims: float) -> float:
+    r"""Bound the chance that a space of few dimensions holds this share of some random directions.
+
+    The cosines G of s random directions in D dimensions have the density :math:`\det(G)^{(D - s - 1)/2} / Z(D)`. Where
+    a space of d dimensions holds the share t of them, det G is at most
+    :math:`M = (ts/d)^d ((1 - t)s/(s - d))^{s - d}`. A part of the power of det G is replaced by M, and the rest is
+    integrated:
+
+    .. math:: P \le \min_{s - 1 < D' \le D} M^{(D - D')/2} Z(D') / Z(D), \qquad
+              Z(D) = \Gamma_s(D/2) / \Gamma(D/2)^s
+
+    Parameters
+    ----------
+    share : float
+        t, from 0 to 1.
+    size, dim : int
+        s and d.
+    dims : float
+        D, as in `chance_of_cosine`.
+
+    Returns
+    -------
+    float
+        At most 1; also 0 where it cannot be told: the directions are more than D, or fill d.
+
+    References
+    ----------
+    The density is that of correlations of independent normal samples (Muirhead, Aspects of Multivariate Statistical
+    Theory, 1982, theorem 5.1.3).
+    """
+    from scipy.special import gammaln, multigammaln
+
+    if size > dims or dim >= size:
+        return 0.0
+    if share <= dim / size:
+        return 1.0
+    rest = max((1 - share) / (size - dim), np.finfo(np.float64).tiny)
+    largest = dim * math.log(share * size / dim) + (size - dim) * math.log(rest * size)
+
+    def integral(dimensions: float) -> float:
+        half = dimensions / 2
+        return float(multigammaln(half, size)) - size * float(gammaln(half))
+
+    # Any D' gives a bound; the best of these is near the best of all.
+    tried = size - 1 + np.geomspace(0.01, dims - size + 1, 200)
+    whole = integral(dims)
+    least = min((dims - one) / 2 * largest + integral(one) - whole for one in tried.tolist())
+    return math.exp(min(least, 0.0))

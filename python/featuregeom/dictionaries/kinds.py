@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 
 from featuregeom.certificates import certify
 from featuregeom.dictionaries.candidates import circle_candidates, weakest_link
-from featuregeom.dictionaries.circle import circle_tests
-from featuregeom.dictionaries.directions import chance_of_cosine, chance_of_tree, exact, one_direction
+from featuregeom.dictionaries.circle import best_order, circle_tests
+from featuregeom.dictionaries.directions import (
+    chance_of_cosine,
+    chance_of_share,
+    chance_of_tree,
+    exact,
+    one_direction,
+)
 from featuregeom.dictionaries.groups import benjamini_hochberg
 from featuregeom.dictionaries.links import Links, Node
 from featuregeom.frames import Progress
@@ -167,17 +173,22 @@ def _name(links: Links, same: Sequence[Node], q: float, seed: int) -> Called | N
 
 
 def _through_noise(links: Links, node: Node, rows: NDArray[np.float64], q: float, seed: int) -> Called | None:
-    found = name_through_noise(rows, seed=seed, span=links.space.effective_dimensions(node.link))
+    dims = links.space.effective_dimensions(node.link)
+    found = name_through_noise(rows, seed=seed, span=dims)
     if found is None:
         return None
-    rate = found.chance * _number_of_sets(links.space.features.n, len(rows))
+    # Among all sets of thousands of features the far tail decides, where the fitted law of a name is too light.
+    chance = found.chance
+    if found.p < 1:
+        chance = max(chance, chance_of_share(found.share, len(rows), found.dim, dims))
+    rate = chance * _number_of_sets(links.space.features.n, len(rows))
     if rate > q:
         return None
     return Called(
         node,
         "simplex" if found.kind == "simplex" else "geometry",
         found.name,
-        p=found.chance,
+        p=chance,
         q=rate,
         fit=found.p,
         share=found.share,
@@ -320,18 +331,13 @@ def call_circles(
         n_draws=n_draws,
         num_threads=space.num_threads,
     )
-    return [
-        Called(
-            candidates[place],
-            "circle",
-            p=tests[place].circle_p,
-            q=rate,
-            share=tests[place].share,
-            strict_p=again.strict_p,
-            order=candidates[place].members[tests[place].order],
-        )
-        for (place, rate), again in zip(circles, strict, strict=True)
-    ]
+    found = []
+    for (place, rate), again in zip(circles, strict, strict=True):
+        node, p = candidates[place], tests[place].circle_p
+        order, share = best_order(sets[place], tests[place].order, closed=True)
+        members = node.members[order]
+        found.append(Called(node, "circle", p=p, q=rate, share=share, strict_p=again.strict_p, order=members))
+    return found
 
 
 def _asked(rows: NDArray[np.float64]) -> float:
