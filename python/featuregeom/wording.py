@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["EN_DASH", "MINUS", "cut", "known", "number", "plural", "text"]
+__all__ = ["EN_DASH", "MINUS", "cut", "known", "number", "plural", "probability", "text"]
 
 EN_DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
@@ -39,6 +39,11 @@ def number(value: Any, digits: int = 4) -> str:
         mantissa, exponent = written.split("e")
         written = f"{mantissa}e{int(exponent)}"
     return written.replace("-", MINUS)
+
+
+def probability(p: Any) -> str:
+    """Write a probability to two digits; one that is too small for a float is not zero."""
+    return f"< 1e{MINUS}300" if p == 0 else number(p, 2)
 
 
 def text(value: Any) -> str:

@@ -23,6 +23,7 @@ from featuregeom.cli.terminal import (
 )
 from featuregeom.cli.writing import Force, results_in
 from featuregeom.errors import OutputError
+from featuregeom.wording import number, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -285,9 +286,10 @@ def dynamics(
         found, folder = _trained(
             held, experiments.dynamics, options, settings, _At(out, resume, force, as_json)
         )
+        levels, kappas = (plural(len(each), "jump") for each in (found.level_jumps, found.jumps))
         text = (
-            f"Over {found.toy.steps} steps {len(found.level_jumps)} jumps of features from one energy level to "
-            f"another, by more than a tenth, and {len(found.jumps)} jumps of kappa (p ≤ .01 over all increments)."
+            f"Over {number(found.toy.steps)} steps {levels} of features from one energy level to another, by more than "
+            f"a tenth, and {kappas} of kappa (p ≤ .01 over all increments)."
         )
         _finish(
             folder,

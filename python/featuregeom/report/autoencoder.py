@@ -10,7 +10,7 @@ import numpy as np
 from featuregeom.dictionaries import Examination
 from featuregeom.report.figures import POINTS, Figure, axis, bars, line, subsample
 from featuregeom.report.sheet import Section, Sheet
-from featuregeom.wording import cut, number, plural
+from featuregeom.wording import cut, number, plural, probability
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +128,8 @@ def _families(found: Examination) -> pd.DataFrame | None:
         ", ".join(map(str, each[:MEMBERS])) + (" ..." if len(each) > MEMBERS else "")
         for each in table["members"]
     ]
-    shown = table[["size", "kind", "name", "p", "q", "share"]].assign(members=members)
+    rare = {key: [probability(value) for value in table[key]] for key in ("p", "q")}
+    shown = table[["size", "kind", "name", "p", "q", "share"]].assign(members=members, **rare)
     if link := found.autoencoder.link:
         shown["first member"] = [f"{link}/{each[0]}" for each in table["members"]]
     return pd.DataFrame(shown.sort_values(["size"], ascending=False, kind="stable"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from featuregeom.analysis import FamilyPicture, GroupPicture
 from featuregeom.report.figures import Figure, axis, line, numbers
-from featuregeom.wording import MINUS, cut, known, number, plural, text
+from featuregeom.wording import cut, known, number, plural, probability, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,8 +180,7 @@ def _card(row: Mapping[Any, Any], picture: FamilyPicture | None, name: Name) -> 
 
 
 def _rare(name: str, p: float) -> str:
-    """Write a probability; one that is too small for a float is not zero."""
-    return f"{name} = {number(p, 2)}" if p > 0 else f"{name} < 1e{MINUS}300"
+    return f"{name} = {probability(p)}" if p > 0 else f"{name} {probability(p)}"
 
 
 def _members(index: Iterable[Any], size: int, name: Name) -> str:

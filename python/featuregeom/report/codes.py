@@ -110,7 +110,12 @@ def _occupancy(counter: CodeCounter) -> Figure:
         "Codes by how often they were met. A high point at 1 says that most regions were hit once, and that more rows "
         "would find more; points far to the right are regions that hold many rows."
     )
-    layout = {"xaxis": axis("times met", type="log"), "yaxis": axis("distinct codes", type="log")}
+    # Logarithmic only from a range of counts on that has ticks of its own.
+    wide = [
+        {"type": "log"} if values.max(initial=1) >= 10 * values.min(initial=1) else {}
+        for values in (sizes, codes)
+    ]
+    layout = {"xaxis": axis("times met", **wide[0]), "yaxis": axis("distinct codes", **wide[1])}
     return Figure("code-occupancy", "Occupancy of codes", caption, [trace], layout)
 
 

@@ -83,6 +83,7 @@ def what_was_read(analysis: Analysis, rows: Sequence[Mapping[Any, Any]]) -> list
     kinds = Counter(layers_of(str(row["matrix"])) for row in rows)
     if len(kinds) > 1:
         parts = [f"{kinds[layers]} {layers}" for layers in sorted(kinds, key=group_order)]
+        parts = ["1 other" if each == "1 others" else each for each in parts]
         said.append(f"Judged by their names, they are {joined(parts, len(parts))}.")
     axes = Counter(
         (text(row.get("axis")), text(row.get("axis_reason"))) for row in rows if known(row.get("axis_reason"))

@@ -94,7 +94,7 @@ def trajectory_sheet(
         kicker="checkpoints",
         title=f"{name} over training",
         lead=tuple(trajectory_sentences(found, jumps, level_jumps)),
-        totals=(plural(T, "checkpoint"), plural(n, "feature"), plural(len(jumps), "jump")),
+        totals=(plural(T, "checkpoint"), plural(n, "feature"), plural(len(jumps) + len(level_jumps), "jump")),
         provenance=provenance,
         sections=tuple(sections),
     )
