@@ -31,8 +31,9 @@ _SHOWN = [
 
 _NULL = (
     "A feature is kept where its partner is nearer than random dictionaries with the same spectrum explain; the rest "
-    "is lost or born. Each score has that of such a dictionary beside it (null): it is never 0. cka is the centred kernel "
-    "alignment of kept features, pw mcc the mean cosine of features matched one to one, shared the share that both have."
+    "is lost or born. Each score has that of such a dictionary beside it (null): it is never 0. cka is the centred "
+    "kernel alignment of kept features, pw mcc the mean cosine of features matched one to one, shared the share of "
+    "features that both have."
 )
 
 
