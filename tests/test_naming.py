@@ -157,8 +157,8 @@ def random_names(n: int, m: int, seeds: int) -> dict[str, int]:
 
 
 def test_random_frames_have_no_names():
-    """1 224 random frames of 4 to 20 features have no name. The slow tests of `schemes.detect` draw ten thousand."""
-    false = {(n, m): found for n in range(4, 21) for m in range(2, 11) if (found := random_names(n, m, 8))}
+    """459 random frames of 4 to 20 features have no name. The slow tests of `schemes.detect` draw ten thousand."""
+    false = {(n, m): found for n in range(4, 21) for m in range(2, 11) if (found := random_names(n, m, 3))}
     assert false == {}
 
 

@@ -243,7 +243,9 @@ def _models():
 def test_a_model_has_the_same_tables_alive_and_saved(tmp_path, name):
     """As a live module, as safetensors and as a torch checkpoint, with its configuration and without."""
     model = _models()[name]()
-    live = fg.analyze(model).matrices.sort_values("matrix").reset_index(drop=True)
+    # Where the matrices come from is what differs; pairs and names of so many cost minutes.
+    options = {"pairs": name == "gpt2"}
+    live = fg.analyze(model, **options).matrices.sort_values("matrix").reset_index(drop=True)
     state = model.state_dict()
     alone = {key: tensor.clone().contiguous() for key, tensor in state.items() if key != "lm_head.weight"}
     (tmp_path / "safe").mkdir()
@@ -257,7 +259,7 @@ def test_a_model_has_the_same_tables_alive_and_saved(tmp_path, name):
     torch.save(state, tmp_path / "torch" / "pytorch_model.bin")
     (tmp_path / "safe" / "config.json").write_text(json.dumps(model.config.to_dict(), default=str))
     for source in (tmp_path / "safe", tmp_path / "torch", tmp_path / "safe" / "model.safetensors"):
-        saved = fg.analyze(source).matrices.sort_values("matrix").reset_index(drop=True)
+        saved = fg.analyze(source, **options).matrices.sort_values("matrix").reset_index(drop=True)
         columns = [column for column in live if column != "seconds" and column != "axis_reason"]
         pd.testing.assert_frame_equal(live[columns], saved[columns], check_exact=True)
     shapes = live.set_index("matrix")[["n", "m"]]

@@ -351,6 +351,9 @@ def network_cells(
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Cells: ...
+def order_overlaid(
+    cosines: NDArray[np.float64], ideal: NDArray[np.float64], *, width: int
+) -> NDArray[np.int64]: ...
 def order_tests(
     sets: list[tuple[NDArray[np.float64], NDArray[np.float64], float, float]],
     *,

@@ -42,7 +42,7 @@ mod _core {
     #[pymodule_export]
     use crate::matching::match_features;
     #[pymodule_export]
-    use crate::orders::order_tests;
+    use crate::orders::{order_overlaid, order_tests};
     #[pymodule_export]
     use crate::pattern::{
         PatternCounter, PatternSketch, code_fingerprints, hamming_distances, hamming_knn,

@@ -3,8 +3,9 @@
 use crate::arrays::row_major;
 use crate::enter::{Threads, enter};
 use crate::gram::index;
-use featuregeom_core::orders::{Options, PointSet, found, shape_p_values};
+use featuregeom_core::orders::{Options, PointSet, found, overlaid, shape_p_values};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// Principal coordinates, their mean, the squared length of the rest of the mean, the least cosine of neighbours.
@@ -61,4 +62,22 @@ pub fn order_tests<'py>(
             )
         })
         .collect())
+}
+
+/// The point for each place of a geometry, from cosines and from those that the geometry has.
+#[pyfunction]
+#[pyo3(signature = (cosines, ideal, *, width))]
+pub fn order_overlaid<'py>(
+    py: Python<'py>,
+    cosines: PyReadonlyArray2<'py, f64>,
+    ideal: PyReadonlyArray2<'py, f64>,
+    width: usize,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let n = cosines.shape()[0];
+    if n == 0 || width == 0 || cosines.shape()[1] != n || ideal.shape() != cosines.shape() {
+        return Err(PyValueError::new_err("expected two square matrices of one size, and a width"));
+    }
+    let (cosines, ideal) = (row_major(&cosines)?, row_major(&ideal)?);
+    let order = overlaid(n, cosines, ideal, width);
+    Ok(order.into_iter().map(|i| index(Some(i))).collect::<Vec<_>>().into_pyarray(py))
 }

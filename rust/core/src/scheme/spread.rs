@@ -73,7 +73,7 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
     fits(&[
         [blocks + 1, d, size_of::<Sums>()],
         [threads, BLOCK * BLOCK, size_of::<T>()],
-        [threads, BLOCK, 2],
+        [threads, BLOCK, 2 + size_of::<Option<usize>>()],
     ])?;
     let parts: Vec<Part> = run.pool().install(|| {
         (0..blocks)
@@ -84,6 +84,7 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
                 let mut sums = vec![NONE; d];
                 let mut pairs = Vec::new();
                 let (mut tile, mut levels) = (vec![T::default(); BLOCK * BLOCK], vec![0_u16; BLOCK]);
+                let mut like = vec![None; BLOCK];
                 for c in b..blocks {
                     let columns = block(c);
                     let tile = &mut tile[..rows.len() * columns.len()];
@@ -108,15 +109,16 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
                                 least: sum.least.min(value),
                                 most: sum.most.max(value),
                             };
-                            if value >= alike {
-                                room(&mut pairs, 1, most)?;
-                                pairs.push((x, y));
+                            // Of each feature the first that is like it is enough.
+                            let like = &mut like[y - columns.start];
+                            if value >= alike && like.is_none() {
+                                *like = Some(x);
                             }
                         }
                     }
-                    // Of each feature the first that is like it is enough.
-                    pairs.sort_unstable_by_key(|&(x, y)| (y, x));
-                    pairs.dedup_by_key(|pair| pair.1);
+                    let found = columns.clone().zip(&mut like).filter_map(|(y, x)| Some((x.take()?, y)));
+                    room(&mut pairs, columns.len(), most)?;
+                    pairs.extend(found);
                     run.control().advance(1)?;
                 }
                 Ok((sums, pairs))
