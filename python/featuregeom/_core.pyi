@@ -31,6 +31,7 @@ __all__ = [
     "network_cells",
     "nonfinite_rows",
     "null_sweep",
+    "order_overlaid",
     "order_tests",
     "pack_codes",
     "safetensors_header",
