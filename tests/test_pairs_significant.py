@@ -13,9 +13,9 @@ from scipy.stats import binom
 import featuregeom as fg
 from featuregeom.dictionaries.cost import pair_operations
 from featuregeom.errors import NonFiniteError, ParameterError
-from featuregeom.features import as_features
+from featuregeom.features import Features, as_features
 from featuregeom.null_model import measure_draws, spectrum_draws
-from featuregeom.pairs import significant
+from featuregeom.pairs import cross_fit, drawn, significant
 from featuregeom.pairs.cross_fit import all_scores, coordinates_of, default_parts, left_out
 from featuregeom.pairs.rejections import bound, harmonic, inflation_of, reject
 from featuregeom.spectra.decomposition import of_operator
@@ -160,7 +160,7 @@ def test_rejections_are_those_of_benjamini_and_yekutieli(q: float) -> None:
     steps, last = 8, 2048
     counts = np.bincount(np.minimum((squares * steps).astype(int), last - 1), minlength=last)
     at_least = counts[::-1].cumsum()[::-1]
-    found = reject(at_least, steps, q, 1.0, np.zeros_like(at_least), 0)
+    found = reject(at_least, steps, q, 1.0, None)
     p = np.sort(bound(squares))
     ranks = np.arange(1, len(p) + 1)
 
@@ -249,6 +249,34 @@ def test_planted_pairs_are_found(seed: int | range) -> None:
         assert planted_found(found, 15) >= 13
         assert found.n_total <= 16
         assert found.complete
+
+
+@pytest.mark.parametrize("shape", [(240, 20), (96, 40), (200, 3)], ids=["3 parts", "16 parts", "1 part"])
+def test_a_draw_of_one_set_of_parts_has_the_tail_of_whole_draws(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X = gaussian(*shape, 7) * np.geomspace(1, 0.05, shape[1])
+    X[:4] *= 5
+    spectrum = fg.spectra.spectrum(X)
+    own = coordinates_of(as_features(X), spectrum, np.sum(X**2, axis=1))
+    parts = default_parts(*shape)
+
+    def shares_beyond(n_draws: int, seed: int) -> np.ndarray:
+        at_least = drawn.drawn_at_least(
+            own, n_parts=parts, n_draws=n_draws, seed=seed, splits=list(range(n_draws)), num_threads=1,
+            advance=lambda _: None,
+        )  # fmt: skip
+        return np.array([at_least[8 * square] / at_least[0] for square in (1, 4, 9)])
+
+    # Pairs of one draw hang together, so draws are the unit: means of 12 whole ones, and of as many pairs in sets.
+    whole = np.array([shares_beyond(1, seed) for seed in range(12)])
+    monkeypatch.setattr(drawn, "_ENOUGH", 0)
+    monkeypatch.setattr(drawn, "_MOST", 120)  # of one part: fewer than there are
+    alone = np.array([shares_beyond(4, seed) for seed in range(12)])
+    spread = np.sqrt(whole.var(axis=0, ddof=1) / 12 + alone.var(axis=0, ddof=1) / 12)
+    assert (whole[:, 0] > 0.1).all()
+    # Three means of up to 24 draws: Student's t with about 22 degrees of freedom is above 4.5 once in 5000.
+    assert (np.abs(whole.mean(axis=0) - alone.mean(axis=0)) <= 4.5 * spread).all()
 
 
 def test_antipodal_pairs_are_counted_apart() -> None:
@@ -351,7 +379,8 @@ def test_progress_counts_the_pairs_of_draws_too() -> None:
         (3, 384, 3),
         (12, 384, 9),
         (384, 384, 16),
-        (4096, 384, 9),
+        (4096, 384, 3),
+        (1200, 1100, 9),
         (384, 1536, 9),
         (30522, 384, 1),
         (5000, 4096, 4),
@@ -385,7 +414,9 @@ def test_operations_are_counted_beforehand(
 
         def counted(*arguments: Any, **options: Any) -> Any:
             nonlocal done
-            done += count(*(each.shape for each in arguments if hasattr(each, "shape")))
+            shapes = [(each.n, each.m) if isinstance(each, Features) else each.shape for each in arguments
+                      if isinstance(each, Features | np.ndarray)]  # fmt: skip
+            done += count(*shapes)
             return real(*arguments, **options)
 
         monkeypatch.setattr(module, name, counted)
@@ -394,7 +425,8 @@ def test_operations_are_counted_beforehand(
     q = 0.999  # in few dimensions nothing is significant below
     counting(_core, "eigh", lambda F: 9 * F[0] ** 3)
     counting(_core, "frame_operator", lambda X: X[0] * X[1] * (X[1] + 1))
-    counting(_core, "measures", lambda X, *_: 2 * X[0] * X[1] ** 2)
+    for module in (cross_fit, drawn):
+        counting(module, "shares", lambda X, *_: 2 * X[0] * X[1] ** 2)
     counting(
         _core,
         "null_sweep",

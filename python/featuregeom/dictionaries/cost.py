@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from featuregeom.dictionaries.groups import most_draws, most_tries
 from featuregeom.pairs.cross_fit import default_parts, left_out
+from featuregeom.pairs.drawn import drawn_features
 from featuregeom.pairs.significant import default_draws
 
 __all__ = [
@@ -44,7 +45,12 @@ def pair_operations(n: int, m: int, n_draws: int | None = None) -> int:
     rotated = n * sum(map(len, sets)) // parts
     spectra = 0 if parts == 1 else n * r * (r + 1) + _EIGEN * len(sets) * r**3
     once = spectra + 2 * rotated * r * r + 2 * n * (n - 1) * r
-    return (1 + draws) * once + draws * 4 * n * r * r
+    drawn = drawn_features(n, r, parts)
+    draw = once + 4 * n * r * r
+    if drawn < n:  # Wishart matrices and Cholesky factors cost less than the rest
+        decomposed = _EIGEN * r**3 if parts > 1 else 0
+        draw = decomposed + 2 * drawn * r * r + 2 * drawn * (drawn - 1) * r + 4 * drawn * r * r
+    return once + draws * draw
 
 
 def verdict_operations(n: int, m: int, q: float = 0.01) -> int:

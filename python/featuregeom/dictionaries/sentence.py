@@ -16,7 +16,8 @@ from featuregeom.dictionaries.random_spectrum import expected_max_cosine, frame_
 from featuregeom.features import as_features
 from featuregeom.frames import Progress
 from featuregeom.null_model import expected_saturation, null_dimensions
-from featuregeom.pairs import Pairs, SignificantPairs, significant, sweep
+from featuregeom.pairs import Pairs, SignificantPairs
+from featuregeom.pairs.significant import significant_and_nearest
 from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
 from featuregeom.wording import plural
@@ -179,7 +180,7 @@ def verdict(
 
     Notes
     -----
-    Costs what `pairs.significant` costs, and one sweep. Each test may err at its level, so features without any
+    Costs what `pairs.significant` costs. Each test may err at its level, so features without any
     structure are called "random" in 97 of 100 sets at least.
 
     "No different from random directions" means: by these tests. A decoder that was never trained passes them; so may a
@@ -203,11 +204,18 @@ def verdict(
         spectrum = spectrum_of(features, tolerance=tolerance, num_threads=num_threads)
     if measured is None:
         measured = measures(features, spectrum, masses=False, num_threads=num_threads)
-    if swept is None:
-        swept = sweep(features, num_threads=num_threads)
-    pairs = significant(
-        features, q, n_draws=n_draws, seed=seed, spectrum=spectrum, num_threads=num_threads, progress=progress
+    pairs, nearest = significant_and_nearest(
+        features,
+        q,
+        n_draws=n_draws,
+        seed=seed,
+        spectrum=spectrum,
+        num_threads=num_threads,
+        progress=progress,
+        nearest=swept is None,
     )
+    if swept is not None:
+        nearest = np.abs(swept.cosines[:, 0])
     groups = spectral_groups(features, q, seed=seed, spectrum=spectrum, measured=measured)
     gathered = without_themselves(features, spectrum, groups, q, seed, num_threads)
     norms = np.sqrt(_core.squared_norms(features.values, num_threads=num_threads))
@@ -219,7 +227,6 @@ def verdict(
         kind = "structure"
     elif p <= q:
         kind = "spectrum"
-    nearest = np.abs(swept.cosines[:, 0])
     known = ~np.isnan(measured.max_mass)
     n = int(np.count_nonzero(norms))
     return Verdict(

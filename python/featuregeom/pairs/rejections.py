@@ -95,13 +95,12 @@ def reject(
     steps: int,
     q: float,
     inflation: float,
-    null_at_least: NDArray[np.int64],
-    n_draws: int,
+    null_at_least: NDArray[np.int64] | None,
 ) -> Rejections:
     """Find the pairs to reject so that at most a share `q` of them is expected to be chance.
 
     The larger of two rates decides at every step: that of Benjamini and Yekutieli from the bound, valid under any
-    dependence, and the number of pairs that draws without any structure have there, over the number observed.
+    dependence, and the share of pairs that draws without any structure have there, over the share observed.
 
     Parameters
     ----------
@@ -113,16 +112,14 @@ def reject(
         False discovery rate.
     inflation : float
         Of z^2, see `inflation_of`.
-    null_at_least : ndarray of int64
-        As `at_least`, summed over the draws.
-    n_draws : int
-        Draws; 0 for the bound alone.
+    null_at_least : ndarray of int64 or None
+        As `at_least`, summed over the draws, which may have fewer pairs; None for the bound alone.
     """
     total = int(at_least[0])
     observed = np.maximum(at_least, 1)
     rate = bound(np.arange(len(at_least)) / steps, inflation) * total * harmonic(max(total, 1)) / observed
-    if n_draws:
-        rate = np.maximum(rate, null_at_least / (n_draws * observed))
+    if null_at_least is not None and null_at_least[0]:
+        rate = np.maximum(rate, null_at_least / null_at_least[0] * (total / observed))
     rate = np.minimum(np.minimum.accumulate(np.where(at_least > 0, rate, np.inf)), 1.0)
     rejected = np.flatnonzero((rate <= q) & (at_least > 0))
     return Rejections(rate, int(rejected[0]) if rejected.size else len(at_least))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import integer, number_between
-from featuregeom.features import as_features
+from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
-from featuregeom.null_model import spectrum_draws
-from featuregeom.pairs.cross_fit import Coordinates, Scores, all_scores, coordinates_of, default_parts
+from featuregeom.pairs.cross_fit import Scores, all_scores, coordinates_of, default_parts
+from featuregeom.pairs.drawn import drawn_at_least, drawn_features
 from featuregeom.pairs.rejections import bound, harmonic, inflation_of, reject
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra import spectrum as spectrum_of
@@ -22,7 +21,7 @@ from featuregeom.spectra import spectrum as spectrum_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SignificantPairs", "default_draws", "significant"]
+__all__ = ["SignificantPairs", "default_draws", "significant", "significant_and_nearest"]
 
 _PAIRS = 1 << 19
 """Pairs that all draws together should have, in 1 to 4 draws: what `inflation` rests on."""
@@ -129,12 +128,13 @@ def significant(
         Pairs of either sign to list of each feature.
     n_parts : int, optional
         The features are split into this many parts at random, and a pair is held against the eigenspaces of parts that
-        it is not in. By default 16, of which 4 are left out at a time; 9, of which 3 are, where m > 1024 or n >= 8 m;
-        4, of which 2 are, where m > 2048; 1, all features, where n >= 64 m.
+        it is not in. By default 16, of which 4 are left out at a time; 9, of which 3 are, where m > 1024; 4, of which 2
+        are, where m > 2048; 3, of which 2 are, where n >= 8 m; 1, all features, where n >= 64 m.
     n_draws : int, optional
         Draws without structure (`null_model.spectrum_draws`) that go through the same steps, if anything is found
-        without them. By default 4, fewer where fewer have 2^19 pairs: 1 above 1024 features. With 0 nothing corrects
-        for the estimated eigenspaces.
+        without them. By default 4, fewer where fewer have 2^19 pairs: 1 above 1024 features. Where 2001 features or
+        more are left out together, a draw has no others, and at most 4096. With 0 nothing corrects for the estimated
+        eigenspaces.
     seed : int
         Of the split and the draws.
     spectrum : Spectrum, optional
@@ -157,9 +157,10 @@ def significant(
 
     Notes
     -----
-    Costs 2 n^2 m operations for the features and, where anything is found, for each draw; and each time for 16, 9 or 4
-    parts 20, 12 or 6 eigendecompositions and 10, 8 or 6 n m^2 operations, most of the time where n is below some
-    thousand; memory O(n k + n m). Draws only ever take pairs away: none is made where no pair would be found anyway.
+    Costs 2 n^2 m operations and for 16, 9, 4, 3 or 1 parts 20, 12, 6, 3 or no eigendecompositions and 10, 8, 6, 4 or
+    2 n m^2 operations, most of the time where n is below some thousand; where anything is found, as much again for each
+    draw of all features, and one eigendecomposition and 2 s^2 m operations for each of s <= 4096; memory O(n k + n m).
+    Draws only ever take pairs away: none is made where no pair would be found anyway.
 
     What it does not find: a group of copies large enough to be an eigenspace of its own (`dictionaries.spectral_groups`
     does), and structure of more than two features that leaves every pair alone within its spread.
@@ -179,7 +180,51 @@ def significant(
     >>> found.n_total, found.i.tolist(), found.j.tolist()
     (1, [0], [1])
     """
-    features = as_features(X)
+    found, _ = significant_and_nearest(
+        as_features(X),
+        q,
+        k=k,
+        n_parts=n_parts,
+        n_draws=n_draws,
+        seed=seed,
+        spectrum=spectrum,
+        num_threads=num_threads,
+        progress=progress,
+        nearest=False,
+    )
+    return found
+
+
+def significant_and_nearest(
+    features: Features,
+    q: float = 0.01,
+    *,
+    k: int = 16,
+    n_parts: int | None = None,
+    n_draws: int | None = None,
+    seed: int = 0,
+    spectrum: Spectrum | None = None,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+    nearest: bool = True,
+) -> tuple[SignificantPairs, NDArray[np.float64]]:
+    """Find the significant pairs, and in the same pass the largest absolute cosine of every feature with another.
+
+    Parameters
+    ----------
+    features : Features
+        The features.
+    q, k, n_parts, n_draws, seed, spectrum, num_threads, progress
+        As in `significant`.
+    nearest : bool
+        Whether the largest cosines are asked for.
+
+    Returns
+    -------
+    SignificantPairs
+    ndarray of float64, shape (n,)
+        NaN for zero features, where there is no other feature, and where they are not asked for.
+    """
     q = number_between("q", q, 0, 1)
     k, seed = integer("k", k, 1), integer("seed", seed, 0)
     if spectrum is None:
@@ -189,43 +234,43 @@ def significant(
     dims = min(features.m, spectrum.rank) if spectrum.side == "gram" else features.m
     parts = default_parts(n, max(dims, 1)) if n_parts is None else integer("n_parts", n_parts, 1, max(n, 1))
     draws = default_draws(n) if n_draws is None else integer("n_draws", n_draws, 0)
+    largest = np.full(features.n, np.nan)
     if n < 2 or not spectrum.rank:
-        return _nothing(n, parts, draws, seed)
+        return _nothing(n, parts, draws, seed), largest
     own = coordinates_of(features, spectrum, squares)
+    drawn = drawn_features(n, own.spectrum.rank, parts)
     total = n * (n - 1) // 2
-    advance = _advancing(progress, total * (draws + 1))
+    advance = _advancing(progress, total + draws * drawn * (drawn - 1) // 2)
     # No pair is found above this p-value, whatever the others are: no list needs to hold it.
     least = _least_square(q / harmonic(total))
-    streams = np.random.SeedSequence(seed).spawn(draws + 1)
-    splits = [int(stream.generate_state(1)[0]) for stream in streams]
+    splits = [int(stream.generate_state(1)[0]) for stream in np.random.SeedSequence(seed).spawn(draws + 1)]
     scores = all_scores(
         own,
         n_parts=parts,
         seed=splits[0],
         by_score=min(k, n - 1),
-        by_cosine=0,
+        by_cosine=int(nearest),
         least=least,
         num_threads=num_threads,
         advance=advance,
     )
-    found = _judge(scores, [], q, own.index, parts, seed)
-    if not draws or not found.n_total:
-        advance(total * draws)
-        return found
-    null = [
-        all_scores(
-            drawn,
+    found = _judge(scores, None, q, own.index, parts, seed, 0)
+    if draws and found.n_total:
+        null = drawn_at_least(
+            own,
             n_parts=parts,
-            seed=split,
-            by_score=0,
-            by_cosine=0,
-            least=0.0,
+            n_draws=draws,
+            seed=seed,
+            splits=splits[1:],
             num_threads=num_threads,
             advance=advance,
         )
-        for drawn, split in zip(_draws(own, draws, seed), splits[1:], strict=True)
-    ]
-    return _judge(scores, null, q, own.index, parts, seed)
+        found = _judge(scores, null, q, own.index, parts, seed, draws)
+    else:
+        advance(draws * drawn * (drawn - 1) // 2)
+    if nearest:  # of positive and of negative cosine; a feature that is orthogonal to all others has neither
+        largest[own.index] = np.nan_to_num(np.abs(scores.cosines[:, -2:])).max(axis=1)
+    return found, largest
 
 
 def default_draws(n: int) -> int:
@@ -233,33 +278,25 @@ def default_draws(n: int) -> int:
     return min(max(-(-_PAIRS // max(n * (n - 1) // 2, 1)), 1), 4)
 
 
-def _draws(own: Coordinates, n_draws: int, seed: int) -> Iterator[Coordinates]:
-    """Features without structure in the place of `own`, along the eigenvectors, one set after the other."""
-    if not n_draws:
-        return
-    n, spectrum = own.features.n, own.spectrum
-    axes = replace(spectrum, vectors=np.eye(spectrum.rank), side="frame", shape=(n, spectrum.rank))
-    single = own.features.dtype != "float64"
-    for draw in spectrum_draws(spectrum, n, n_draws=n_draws, seed=seed):
-        drawn = as_features(draw.astype(np.float32) if single else draw)
-        yield Coordinates(drawn, np.arange(n), own.ambient, axes, own.epsilon)
-
-
 def _judge(
-    scores: Scores, null: list[Scores], q: float, index: NDArray[np.int64], n_parts: int, seed: int
+    scores: Scores,
+    null_at_least: NDArray[np.int64] | None,
+    q: float,
+    index: NDArray[np.int64],
+    n_parts: int,
+    seed: int,
+    n_draws: int,
 ) -> SignificantPairs:
     """Find the pairs to reject and list those that were kept."""
     above, below = (counts[::-1].cumsum()[::-1] for counts in (scores.above, scores.below))
     at_least = above + below
-    null_counts = sum((draw.above + draw.below for draw in null), np.zeros_like(at_least))
-    null_at_least = null_counts[::-1].cumsum()[::-1]
-    inflation = inflation_of(null_at_least, scores.steps)
-    found = reject(at_least, scores.steps, q, inflation, null_at_least, len(null))
+    inflation = 1.0 if null_at_least is None else inflation_of(null_at_least, scores.steps)
+    found = reject(at_least, scores.steps, q, inflation, null_at_least)
     first = found.first
     any_found = first < len(at_least)
     middle = len(at_least)
     step = np.where(scores.bins >= middle, scores.bins - middle, middle - 1 - scores.bins)
-    rows, slots = np.nonzero((scores.neighbours >= 0) & (step >= first))
+    rows, slots = np.nonzero((scores.bins >= 0) & (step >= first))  # those that were kept by z
     others = scores.neighbours[rows, slots]
     low, high = np.minimum(rows, others), np.maximum(rows, others)
     _, unique = np.unique(low * np.int64(len(index)) + high, return_index=True)
@@ -283,7 +320,7 @@ def _judge(
         inflation=inflation,
         n_features=len(index),
         n_parts=n_parts,
-        n_draws=len(null),
+        n_draws=n_draws,
         seed=seed,
     )
 
