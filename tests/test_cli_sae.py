@@ -146,8 +146,10 @@ def test_what_is_no_autoencoder_is_refused(sae: Path, tmp_path: Path) -> None:
     run("sae", sae, "--q", 2, code=2)
 
 
-def test_the_folder_rules_hold(sae: Path, tmp_path: Path) -> None:
+def test_the_folder_rules_hold(tmp_path: Path) -> None:
     out = tmp_path / "out"
+    E, W = weights()
+    sae = autoencoder(tmp_path / "sae", E[:40, :24], W[:40, :24])  # four runs: small
     (sae / "sparsity.safetensors").unlink()
     run("sae", sae, "--out", out)
     run("sae", sae, "--out", out)  # its own results
