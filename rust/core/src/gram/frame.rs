@@ -120,6 +120,10 @@ fn products<T: Product>(x: &FeatureMatrix<'_>, level: Level, run: &Run) -> Resul
                 },
             );
             blocks.par_iter_mut().with_max_len(1).for_each_init(Vec::new, |sums, block| {
+                // All blocks of wide rows take a third of a second: those that are left are not needed any more.
+                if run.control().is_cancelled() {
+                    return;
+                }
                 sums.clear();
                 sums.resize(block.sums.len(), T::default());
                 for chunk in packed.chunks(CHUNK * panels * width) {
