@@ -259,6 +259,12 @@ def analyze(
         bool, typer.Option("--resume", help="Go on with a stopped analysis in the folder.")
     ] = False,
     force: Force = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler, whose workers measure the matrices: tcp://HOST:8786."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure every weight matrix of a source: tables and one page."""
@@ -289,6 +295,7 @@ def analyze(
                 resume=resume,
                 force=force,
                 progress=listener,
+                dask=dask,
             )
         _show(analysis, as_json=as_json)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 from featuregeom.analysis import MatrixResult
@@ -28,8 +30,8 @@ def check_executor(executor: Any) -> None:
         return
     if not isinstance(executor, Executor):
         raise ParameterError(
-            f"executor must be a concurrent.futures.Executor, not a {type(executor).__name__}; a client of Dask gives "
-            "one: client.get_executor()"
+            f"executor must be a concurrent.futures.Executor, not a {type(executor).__name__}; "
+            "for Dask there is dask="
         )
     context = getattr(executor, "_mp_context", None)
     if (
@@ -72,6 +74,10 @@ def measured_by(
         As they finish. When the caller stops, or a job fails, jobs that have not begun are cancelled.
     """
     jobs: dict[Future[MatrixResult | None], TensorInfo] = {}
+    source = opening["source"]
+    if isinstance(source, str | os.PathLike) and Path(source).exists():
+        # Other processes may stand in another folder.
+        opening = {**opening, "source": str(Path(source).absolute())}
     try:
         for info in chosen:
             jobs[executor.submit(_job, dict(opening), info, options, num_threads, named[info.name])] = info

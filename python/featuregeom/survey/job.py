@@ -17,6 +17,7 @@ from featuregeom.features import Features, as_features, check_dtype, refusal
 from featuregeom.folders import locked, origin
 from featuregeom.report.page import write_page
 from featuregeom.sources import AxisGiven, Reader, TensorInfo, open_source
+from featuregeom.survey.dask import dask_executor
 from featuregeom.survey.densities import add_densities
 from featuregeom.survey.executors import check_executor, measured_by
 from featuregeom.survey.fingerprint import Watch
@@ -58,6 +59,7 @@ def analyze(
     force: bool = False,
     progress: Listener | None = None,
     executor: Executor | None = None,
+    dask: Any = None,
 ) -> Analysis:
     """Measure the geometry of every weight matrix of a source.
 
@@ -122,6 +124,9 @@ def analyze(
         What measures the matrices, each as one job that opens the source for itself: processes of this machine, or of
         others whose disks hold the source under the same path. `num_threads` is of each job. This process alone
         writes to `out`, and tables come out the same, byte for byte. Processes must be spawned, not forked.
+    dask : str or distributed.Client, optional
+        The same by a Dask cluster: the address of its scheduler, or a client (extra ``featuregeom[dask]``). Matrices of
+        a worker that dies are measured by another one.
 
     Returns
     -------
@@ -176,12 +181,15 @@ def analyze(
         )
     options = Options(tolerance, block_threshold, nonfinite, integer("seed", seed, 0, 2**64 - 1), bool(pairs))
     check_executor(executor)
+    if executor is not None and dask is not None:
+        raise ParameterError("executor and dask both say who measures: give one of them")
     _rehearse(options, num_threads)
     opening = {
         "source": source, "axis": axis, "stacks": stacks, "slices": slices, "heads": heads, "recursive": recursive,
         "mmap": mmap,
     }  # fmt: skip
-    with open_source(**opening) as reader:
+    measuring = nullcontext(executor) if dask is None else dask_executor(dask)
+    with measuring as executor, open_source(**opening) as reader:
         chosen, skipped = select(reader.tensors(), include, exclude)
         if not chosen and all(reason != "excluded" for _, reason in skipped):
             raise _nothing(reader.source, [_skipped(info, reason) for info, reason in skipped])
