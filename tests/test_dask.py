@@ -103,7 +103,9 @@ def test_what_is_no_cluster_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     for address in ("tcp://127.0.0.1:9", "nowhere", "x://y"):
         with pytest.raises(ParameterError, match="no Dask scheduler answers"):
             fg.analyze(path, dask=address)
-    with pytest.raises(ParameterError, match=r"the address of a scheduler or a distributed\.Client, not a int"):
+    with pytest.raises(
+        ParameterError, match=r"the address of a scheduler or a distributed\.Client, not a int"
+    ):
         fg.analyze(path, dask=3)
     with pytest.raises(ParameterError, match="give one of them"):
         fg.analyze(path, dask="tcp://127.0.0.1:9", executor=ThreadPoolExecutor(1))
