@@ -41,7 +41,7 @@ PYTHON = {
     "wording": ["findings"],
     "demo": ["golden"],
     "analysis": ["summary"],
-    "errors": ["bad_input"],
+    "errors": ["bad_input", "errors"],
 }
 """Test files of a room, by the beginnings of their names, where they do not all have the name of the room."""
 
@@ -56,8 +56,11 @@ SLOW = {
 
 
 def changed(commit: str) -> list[Path]:
-    """Files that differ from a commit, new ones included."""
-    commands = (["diff", "--name-only", commit], ["ls-files", "--others", "--exclude-standard"])
+    """Files that differ from where this branch left a commit, new ones included; not what others did since."""
+    commands = (
+        ["diff", "--name-only", "--merge-base", commit],
+        ["ls-files", "--others", "--exclude-standard"],
+    )
     lines = [
         subprocess.run(
             ["git", *command], cwd=ROOT, capture_output=True, text=True, check=True
