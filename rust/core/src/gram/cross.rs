@@ -2,7 +2,7 @@
 
 use super::histogram::Cosine;
 use super::lists::{Lists, lock, smaller, unlocked};
-use super::tiles::{BLOCK, Reader, Side, Tile, multiply};
+use super::tiles::{Reader, Side, Tile, memory, multiply};
 use super::unit::{UnitFeatures, squared_lengths};
 use crate::error::{Error, Result};
 use crate::matrix::{Element, FeatureMatrix};
@@ -121,11 +121,15 @@ fn pass<T: Cosine>(sides: &[Side<'_>; 2], keep: usize, run: &Run) -> Result<Cros
     let keeps = [keep.min(counts[1]), keep.min(counts[0])];
     let threads = run.pool().current_num_threads();
     // Of each entry the list with room to grow, and what is given back; and the tiles.
+    let m = sides[0].unit.m();
+    let [packed, rows, tiles] = memory::<T>(counts[0].max(counts[1]), m, 1, threads);
     fits(&[
         [counts[0], keeps[0], 88],
         [counts[1], keeps[1], 88],
         [counts[0] + counts[1], 160, 1],
-        [threads, 2 * sides[0].unit.m() + BLOCK, 8 * BLOCK],
+        packed,
+        rows,
+        tiles,
     ])?;
     let lists_of = |side: usize| -> Vec<Mutex<Two<T>>> {
         let two = |count| [-2.0, -1.0].map(|least| Lists::new(count, keeps[side], T::narrow(least)));
@@ -191,7 +195,7 @@ impl<T: Cosine> Reader<T> for Collected<T> {
         let limits_of = |lists: &Lists<T>| lists.least.iter().map(|&least| below(least)).collect::<Vec<T>>();
         let mut limits = [limits_of(&other[0]), limits_of(&other[1])];
         for i in 0..tile.rows.len() {
-            let (row, cosines) = (tile.rows.start + i, &tile.cosines[i * width..(i + 1) * width]);
+            let (row, cosines) = (tile.rows.start + i, tile.cosines(i));
             for start in (0..width).step_by(GROUP) {
                 let group = start..width.min(start + GROUP);
                 let ranges = [&limits[0][group.clone()], &limits[1][group.clone()]];
@@ -231,6 +235,7 @@ fn any_reaches<T: Cosine>(cosines: &[T], [signed, absolute]: [&[T]; 2], row: [T;
 
 #[cfg(test)]
 mod tests {
+    use super::super::tiles::BLOCK;
     use super::*;
     use crate::testing::noise;
     use proptest::prelude::*;

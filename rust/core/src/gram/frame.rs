@@ -130,7 +130,7 @@ fn products<T: Product>(x: &FeatureMatrix<'_>, level: Level, run: &Run) -> Resul
                     let panel = chunk.len() / panels;
                     let pairs = Block::pairs(block.rows.clone(), block.columns.clone());
                     for ((i, j), sums) in pairs.zip(sums.chunks_exact_mut(square)) {
-                        kernel.add(&chunk[i * panel..][..panel], &chunk[j * panel..][..panel], sums);
+                        kernel.add(&chunk[i * panel..][..panel], &chunk[j * panel..][..panel], sums, width);
                     }
                 }
                 block.sums.iter_mut().zip(&*sums).for_each(|(total, &sum)| *total += sum.into());

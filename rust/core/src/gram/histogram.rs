@@ -1,6 +1,6 @@
 //! Histogram of cosines, and what it asks of a cosine in either arithmetic.
 
-use crate::matrix::Real;
+use crate::products::Product;
 
 /// More bins than this are a mistake: they would be a table of the pairs.
 pub(super) const MOST_BINS: usize = 1 << 20;
@@ -9,7 +9,7 @@ pub(super) const MOST_BINS: usize = 1 << 20;
 const GROUP: usize = 64;
 
 /// What the sweep asks of a cosine in either arithmetic.
-pub(super) trait Cosine: Real {
+pub(super) trait Cosine: Product {
     /// Whether this is `f32`.
     const SINGLE: bool;
     fn magnitude(self) -> Self;

@@ -13,7 +13,7 @@
 
 use super::histogram::{Cosine, Histogram};
 use super::lists::{Lists, lock, smaller, unlocked};
-use super::tiles::{Reader, Side, Tile, multiply};
+use super::tiles::{BLOCK, Reader, Side, Tile, memory, multiply};
 use super::unit::{UnitFeatures, squared_lengths};
 use crate::error::{Error, Result};
 use crate::matrix::{Element, FeatureMatrix, dot};
@@ -174,12 +174,9 @@ fn pass<T: Cosine>(
     // As in `sweep`; each entry is held with its slot, cosine, score and bin.
     let threads = run.pool().current_num_threads();
     let both = left.unit.n() + right.map_or(0, |side| side.unit.n());
-    fits(&[
-        [both, options.slots(), 128],
-        [both, 400, 1],
-        [threads, 2 * left.unit.m() + super::tiles::BLOCK, 16 * super::tiles::BLOCK],
-        [threads, BINS, 64],
-    ])?;
+    let width = left.unit.m() + left.weights.map_or(0, |weights| weights.m());
+    let [packed, rows, tiles] = memory::<T>(both, width, 2, threads);
+    fits(&[[both, options.slots(), 128], [both, 400, 1], [threads, BINS, 64], packed, rows, tiles])?;
     let collected = Collected::<T> {
         left: lists_of(left, options),
         right: right.map_or_else(Vec::new, |right| lists_of(right, options)),
@@ -225,8 +222,7 @@ impl<T: Cosine> Reader<T> for Collected<T> {
         let scale = T::narrow(1.0 / MOST as f64);
         let least = floor::<T>();
         for i in 0..tile.rows.len() {
-            let (cosines, variances) =
-                (&tile.cosines[i * width..(i + 1) * width], &tile.weights[i * width..(i + 1) * width]);
+            let (cosines, variances) = (tile.cosines(i), tile.weights(i));
             // On the diagonal each pair is met twice; it counts where the column comes later.
             let first = if tile.diagonal { i + 1 } else { 0 };
             for (((square, scaled), &cosine), &variance) in
@@ -303,16 +299,14 @@ fn exact<T: Cosine>(
             .into_par_iter()
             .map_init(<[Vec<f64>; 4]>::default, |[feature, shares, other, theirs], i| {
                 run.control().check()?;
-                let four = &blocks[i / super::tiles::BLOCK];
+                let four = &blocks[i / BLOCK];
                 let mut entries = Vec::new();
                 if slots > 0 {
                     side.row(i, feature, shares);
                 }
                 let mut slot = 0;
                 for (kind, keep) in options.lengths().into_iter().enumerate() {
-                    for (rank, &(strength, Reverse(j))) in
-                        four[kind].entries[i % super::tiles::BLOCK].iter().enumerate()
-                    {
+                    for (rank, &(strength, Reverse(j))) in four[kind].entries[i % BLOCK].iter().enumerate() {
                         others.row(j, other, theirs);
                         let cosine = dot(feature, other).clamp(-1.0, 1.0);
                         let variance = dot(shares, theirs).max(floor::<T>().into());
@@ -358,7 +352,6 @@ fn bin_of<T: Cosine>(square: T, sign: f64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tiles::BLOCK;
     use super::*;
     use crate::testing::noise;
     use proptest::prelude::*;

@@ -3,7 +3,7 @@
 use super::histogram::{Cosine, Histogram, MOST_BINS};
 use super::linkage::{Blocks, Linkage, RUNGS};
 use super::lists::{Lists, lock, smaller, unlocked};
-use super::tiles::{BLOCK, Reader, Side, Tile, multiply};
+use super::tiles::{Reader, Side, Tile, memory, multiply};
 use super::unit::{UnitFeatures, squared_lengths};
 use crate::error::{Error, Result};
 use crate::matrix::{Element, FeatureMatrix};
@@ -78,17 +78,22 @@ pub fn sweep(x: &FeatureMatrix<'_>, options: &SweepOptions, run: &Run) -> Result
         return Err(Error::Parameter("the threshold of couplings must lie in (0, 1]".into()));
     }
     // Of each neighbour an index and a cosine, in lists that grow, in order, and as the caller gets them; of each feature
-    // a union-find of every rung, and numbers of one's own; of each thread two tiles with
-    // their cosines, and some histograms that wait to be added.
+    // a union-find of every rung, and numbers of one's own; of each thread some histograms; and the tiles.
     let threads = run.pool().current_num_threads();
     let keep = options.neighbours.min(x.n());
+    let [packed, rows, tiles] = match x.element() {
+        Element::F64 => memory::<f64>(x.n(), x.m(), 1, threads),
+        Element::F32 | Element::F16 | Element::BF16 => memory::<f32>(x.n(), x.m(), 1, threads),
+    };
     fits(&[
         [x.n(), options.neighbours, 32],
         [x.n(), keep, 48],
         [x.n(), RUNGS, 8],
         [x.n(), 160, 1],
-        [threads, 2 * x.m() + BLOCK, 8 * BLOCK],
         [4 * threads + 2, options.bins, 32],
+        packed,
+        rows,
+        tiles,
     ])?;
     let side = Side { unit: UnitFeatures::new(x, &squared_lengths(x, run)?), weights: None };
     match x.element() {
@@ -180,8 +185,8 @@ impl<T: Cosine> Reader<T> for Collected<'_, T> {
         };
         let mut limits = limits_of(other.as_deref().unwrap_or(&own), &column_filter);
         let mut joins: Vec<(usize, usize, f32)> = Vec::new();
-        for (i, cosines) in tile.cosines.chunks_exact(columns.len()).enumerate() {
-            let position = rows.start + i;
+        for (i, position) in rows.clone().enumerate() {
+            let cosines = tile.cosines(i);
             // On the diagonal each pair is met twice; it counts where the column comes later.
             let first = if tile.diagonal { i + 1 } else { 0 };
             histogram.add(&cosines[first..]);
@@ -259,6 +264,7 @@ fn ratio(a: f64, b: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tiles::BLOCK;
     use super::*;
     use crate::testing::noise;
     use proptest::prelude::*;

@@ -118,9 +118,9 @@ mod tests {
                 || -> Vec<T> { (0..DEPTH * width).map(|_| T::narrow(noise(&mut state))).collect() };
             let (left, right) = (panel(), panel());
             let mut sums = vec![T::narrow(0.0); width * width];
-            kernel.add(&left, &right, &mut sums);
+            kernel.add(&left, &right, &mut sums, width);
             let once = sums.clone();
-            kernel.add(&left, &right, &mut sums);
+            kernel.add(&left, &right, &mut sums, width);
             for i in 0..width {
                 for j in 0..width {
                     let terms = || (0..DEPTH).map(|k| (left[k * width + i], right[k * width + j]));

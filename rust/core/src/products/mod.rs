@@ -10,17 +10,19 @@
 mod level;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod packed;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use level::{LEVEL_VARIABLE, Level};
+pub(crate) use packed::{Packed, Part};
 
 use crate::matrix::Real;
 
 /// Adds the products of one tile: left panel from its first row on, right panel from its first column on, depth,
-/// the first sum.
-type Tile<T> = unsafe fn(*const T, *const T, usize, *mut T);
+/// the first sum, sums from one row to the next.
+type Tile<T> = unsafe fn(*const T, *const T, usize, *mut T, usize);
 
 /// A micro-kernel and the size of its tiles.
 #[derive(Debug, Clone, Copy)]
@@ -40,20 +42,21 @@ pub(crate) trait Product: Real {
 }
 
 impl<T: Product> Kernel<T> {
-    /// Add to `sums[i][j]` the sum over rows k of `left[k][i] right[k][j]`.
+    /// Add to `sums[stride i + j]` the sum over rows k of `left[k][i] right[k][j]`.
     ///
     /// # Panics
-    /// If the panels differ in depth or the square has another size.
+    /// If the panels differ in depth or the square does not fit.
     #[inline]
-    pub fn add(&self, left: &[T], right: &[T], sums: &mut [T]) {
+    pub fn add(&self, left: &[T], right: &[T], sums: &mut [T], stride: usize) {
         let depth = left.len() / T::WIDTH;
         assert!(
             left.len() == right.len()
                 && left.len() == depth * T::WIDTH
-                && sums.len() == T::WIDTH * T::WIDTH
+                && stride >= T::WIDTH
+                && sums.len() >= (T::WIDTH - 1) * stride + T::WIDTH
                 && T::WIDTH.is_multiple_of(self.rows)
                 && T::WIDTH.is_multiple_of(self.columns),
-            "panels of {} and {} numbers for a square of {}",
+            "panels of {} and {} numbers for {} sums, {stride} a row",
             left.len(),
             right.len(),
             sums.len()
@@ -64,8 +67,8 @@ impl<T: Product> Kernel<T> {
                 // `columns` of the right from j on, and it writes as many of as many rows of the square: all inside.
                 // The processor has its instructions, since `Product::kernel` asked.
                 unsafe {
-                    let sums = sums.as_mut_ptr().add(i * T::WIDTH + j);
-                    (self.add)(left.as_ptr().add(i), right.as_ptr().add(j), depth, sums);
+                    let sums = sums.as_mut_ptr().add(i * stride + j);
+                    (self.add)(left.as_ptr().add(i), right.as_ptr().add(j), depth, sums, stride);
                 }
             }
         }
@@ -85,6 +88,7 @@ macro_rules! tile {
             right: *const $number,
             depth: usize,
             sums: *mut $number,
+            stride: usize,
         ) {
             const WIDTH: usize = <$number as $crate::products::Product>::WIDTH;
             let mut held = [[$splat(0.0); $vectors]; $rows];
@@ -106,7 +110,7 @@ macro_rules! tile {
                 for (v, &vector) in row.iter().enumerate() {
                     // SAFETY: row i of the tile.
                     unsafe {
-                        let place = sums.add(i * WIDTH + v * $lanes);
+                        let place = sums.add(i * stride + v * $lanes);
                         $store(place, $add($load(place), vector));
                     }
                 }

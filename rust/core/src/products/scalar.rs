@@ -14,6 +14,7 @@ pub(super) unsafe fn scalar<T: Product + Mul<Output = T> + AddAssign>(
     right: *const T,
     depth: usize,
     sums: *mut T,
+    stride: usize,
 ) {
     let mut held = [[T::default(); COLUMNS]; ROWS];
     for k in 0..depth {
@@ -27,7 +28,7 @@ pub(super) unsafe fn scalar<T: Product + Mul<Output = T> + AddAssign>(
     for (i, row) in held.iter().enumerate() {
         for (j, &sum) in row.iter().enumerate() {
             // SAFETY: row i of the tile.
-            unsafe { *sums.add(i * T::WIDTH + j) += sum };
+            unsafe { *sums.add(i * stride + j) += sum };
         }
     }
 }

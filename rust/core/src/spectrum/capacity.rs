@@ -2,7 +2,8 @@
 
 use crate::error::Result;
 use crate::gram::{Precision, frame_operator, normalise, squared_norms};
-use crate::matrix::{FeatureMatrix, Real, dot};
+use crate::matrix::{FeatureMatrix, dot};
+use crate::products::{Level, Packed, Part, Product};
 use crate::run::{Run, fits};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -16,8 +17,8 @@ const ROWS: usize = 256;
 /// Squared norms outside are not left to `f32`, whose entries vanish below 1e-45 and overflow above 3e38.
 const SINGLE_SQUARES: RangeInclusive<f64> = 1e-40..=1e36;
 
-/// Rows of the triangle that are multiplied at a time.
-const PANEL: usize = 128;
+/// Features whose quadratic forms one thread computes at a time: packed they fit the second-level cache.
+const TILE: usize = 96;
 
 /// Share of the trace below which kappa is not taken from the frame operator: rounding of the operator is `1e-16` of
 /// its trace, which here would be more than ten digits from the end. Choice: matrices without features a thousand times
@@ -113,51 +114,50 @@ pub fn kappas(x: &FeatureMatrix<'_>, chosen: &[usize], trace: f64, run: &Run) ->
     Ok(found)
 }
 
-fn quadratic<T: Real>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<Vec<f64>> {
-    let m = x.m();
+fn quadratic<T: Product>(x: &FeatureMatrix<'_>, f: &Mat<f64>, run: &Run) -> Result<Vec<f64>> {
+    let (m, stride) = (x.m(), x.m().next_multiple_of(T::WIDTH));
     // Features of unit length against an operator of order one: no product leaves the range of `f32`.
     let scale = (0..m).map(|j| f[(j, j)]).fold(0.0, f64::max);
     if scale == 0.0 {
         return Ok(vec![0.0; x.n()]);
     }
-    fits(&[[m, m, size_of::<T>()], [x.n(), 1, 8], [run.pool().current_num_threads(), 2 * ROWS * m, 8]])?;
-    let triangle = Mat::<T>::from_fn(m, m, |i, j| {
-        T::narrow(match i.cmp(&j) {
-            Ordering::Less => 0.0,
-            Ordering::Equal => f[(i, j)] / scale,
-            Ordering::Greater => 2.0 * (f[(i, j)] / scale),
-        })
+    let threads = run.pool().current_num_threads();
+    fits(&[[stride, m, size_of::<T>()], [x.n(), 1, 8], [threads, TILE * (2 * m + stride), size_of::<T>()]])?;
+    let kernel = T::kernel(Level::current()?);
+    let mut triangle = Packed::default();
+    triangle.fill(m, m, |wanted, rows| {
+        for (i, row) in wanted.zip(rows.chunks_exact_mut(m)) {
+            for (j, entry) in row.iter_mut().enumerate() {
+                *entry = T::narrow(match i.cmp(&j) {
+                    Ordering::Less => 0.0,
+                    Ordering::Equal => f[(i, j)] / scale,
+                    Ordering::Greater => 2.0 * (f[(i, j)] / scale),
+                });
+            }
+        }
     });
     let mut capacities = vec![0.0; x.n()];
     run.pool().install(|| {
-        capacities.par_chunks_mut(ROWS).enumerate().try_for_each_init(
-            || (vec![T::default(); ROWS * m], vec![T::default(); ROWS * m]),
-            |(tile, image), (job, out)| {
-                let (tile, image) = (&mut tile[..out.len() * m], &mut image[..out.len() * m]);
-                x.read(job * ROWS..job * ROWS + out.len(), tile);
+        capacities.par_chunks_mut(TILE).enumerate().try_for_each_init(
+            || (vec![T::default(); TILE * m], Packed::default(), vec![T::default(); TILE * stride]),
+            |(tile, packed, image), (job, out)| {
+                let tile = &mut tile[..out.len() * m];
+                x.read(job * TILE..job * TILE + out.len(), tile);
                 for (norm, w) in out.iter_mut().zip(tile.chunks_exact_mut(m)) {
                     *norm = dot(w, w).sqrt();
                     if *norm > 0.0 {
                         normalise(w, *norm);
                     }
                 }
-                let features = MatRef::from_column_major_slice(&*tile, m, out.len());
-                let mut images = MatMut::from_column_major_slice_mut(&mut *image, m, out.len());
-                // Below the diagonal by rectangles: what they take in above it is zero.
-                for first in (0..m).step_by(PANEL) {
-                    let height = PANEL.min(m - first);
-                    matmul(
-                        images.as_mut().subrows_mut(first, height),
-                        Accum::Replace,
-                        triangle.as_ref().submatrix(first, 0, height, first + height),
-                        features.subrows(0, first + height),
-                        T::narrow(1.0),
-                        Par::Seq,
-                    );
-                }
-                for ((slot, w), fw) in out.iter_mut().zip(tile.chunks_exact(m)).zip(image.chunks_exact(m)) {
+                packed.fill(out.len(), m, |rows, into| {
+                    into.copy_from_slice(&tile[rows.start * m..rows.end * m]);
+                });
+                packed.multiply(&triangle, kernel, Part::OfTriangle, image, stride);
+                let features = tile.chunks_exact(m).zip(image.chunks_exact(stride));
+                for (slot, (w, fw)) in out.iter_mut().zip(features) {
                     let norm = *slot;
-                    *slot = if norm > 0.0 { (norm * norm / scale / dot(w, fw)).min(1.0) } else { 0.0 };
+                    let form = dot(w, &fw[..m]);
+                    *slot = if norm > 0.0 { (norm * norm / scale / form).min(1.0) } else { 0.0 };
                 }
                 run.control().advance(out.len() as u64)
             },

@@ -3,13 +3,13 @@
 use crate::error::{Error, Result};
 use crate::gram::{check_small, check_squares};
 use crate::matrix::{FeatureMatrix, dot};
+use crate::products::{Kernel, Level, Packed, Part, Product};
 use crate::run::{self, Run};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::MatRef;
 use rayon::prelude::*;
 
-/// Features that one thread works on at a time.
-const ROWS: usize = 256;
+/// Features that one thread works on at a time: packed they fit the second-level cache.
+const ROWS: usize = 96;
 
 /// A feature with no more than this share of its norm in the retained eigenspaces is as good as zero there.
 const UNSEEN: f64 = 1e-9;
@@ -127,29 +127,59 @@ pub fn measures(
             basis.rank()
         )));
     }
-    let spaces = starts.len() - 1;
+    let (spaces, stride) = (starts.len() - 1, r.next_multiple_of(f64::WIDTH));
     let largest = values.first().copied().unwrap_or(1.0);
     let relative: Vec<f64> = values.iter().map(|value| value / largest).collect();
     let (threads, kept) = (run.pool().current_num_threads(), if with_masses { 2 * spaces } else { 0 });
-    run::fits(&[[n, 2 * size_of::<FeatureMeasure>() + 88, 1], [n, kept, 8], [threads, ROWS * (m + r), 8]])?;
+    run::fits(&[
+        [n, 2 * size_of::<FeatureMeasure>() + 88, 1],
+        [n, kept, 8],
+        [threads, ROWS * (2 * m + stride), 8],
+        [stride, m, 8],
+    ])?;
+    let (kernel, mut basis_rows) = (f64::kernel(Level::current()?), Packed::default());
+    if let Basis::Frame(vectors) = basis {
+        basis_rows.fill(r, m, |columns, rows| {
+            for (k, row) in columns.zip(rows.chunks_exact_mut(m)) {
+                row.iter_mut().enumerate().for_each(|(i, entry)| *entry = vectors[(i, k)]);
+            }
+        });
+    }
     run.control().expect(n as u64);
     let jobs: Vec<(Vec<FeatureMeasure>, Vec<f64>)> = run.pool().install(|| {
         (0..n)
             .into_par_iter()
             .step_by(ROWS)
             .map_init(
-                || (vec![0.0; ROWS * m], vec![0.0; ROWS * r], vec![0.0; r], vec![0.0; spaces]),
-                |(tile, energies, levers, mass), first| {
+                || {
+                    (
+                        vec![0.0; ROWS * m],
+                        Packed::default(),
+                        vec![0.0; ROWS * stride],
+                        vec![0.0; r],
+                        vec![0.0; spaces],
+                    )
+                },
+                |(tile, packed, energies, levers, mass), first| {
                     let rows = ROWS.min(n - first);
                     let tile = &mut tile[..rows * m];
-                    let energies = &mut energies[..rows * r];
                     x.read(first..first + rows, tile);
-                    energies_of(tile, first, basis, r, energies);
+                    match basis {
+                        Basis::Frame(_) => {
+                            energies_of(tile, m, packed, &basis_rows, kernel, energies, stride)
+                        }
+                        Basis::Gram { along, .. } => {
+                            for (at, energy) in energies.iter_mut().enumerate().take(rows * stride) {
+                                let (row, k) = (at / stride, at % stride);
+                                *energy = if k < r { along[(first + row, k)].powi(2) } else { 0.0 };
+                            }
+                        }
+                    }
                     let mut features = Vec::with_capacity(rows);
                     let mut masses = Vec::with_capacity(if with_masses { rows * spaces } else { 0 });
                     for (row, w) in tile.chunks_exact(m).enumerate() {
                         let norm = dot(w, w);
-                        let energy = &energies[row * r..(row + 1) * r];
+                        let energy = &energies[row * stride..][..r];
                         levers_of(basis, first + row, energy, values, levers);
                         features.push(measure(norm, energy, levers, &relative, largest, starts, mass));
                         if with_masses {
@@ -170,34 +200,21 @@ pub fn measures(
     Ok(Measures { features, masses: with_masses.then(|| masses.concat()) })
 }
 
-/// `|<v_k, w>|^2` for each retained eigenvector, one row of `energies` per feature.
-fn energies_of(tile: &[f64], first: usize, basis: Basis<'_>, r: usize, energies: &mut [f64]) {
-    if r == 0 {
-        return;
-    }
-    let rows = energies.len() / r;
-    match basis {
-        Basis::Frame(vectors) => {
-            let m = vectors.nrows();
-            matmul(
-                MatMut::from_column_major_slice_mut(&mut *energies, r, rows),
-                Accum::Replace,
-                vectors.transpose(),
-                MatRef::from_column_major_slice(tile, m, rows),
-                1.0,
-                Par::Seq,
-            );
-            for energy in energies {
-                *energy *= *energy;
-            }
-        }
-        Basis::Gram { along, .. } => {
-            for (row, energies) in energies.chunks_exact_mut(r).enumerate() {
-                for (k, energy) in energies.iter_mut().enumerate() {
-                    *energy = along[(first + row, k)].powi(2);
-                }
-            }
-        }
+/// `|<v_k, w>|^2` for each eigenvector of the packed basis, `stride` numbers a feature of the tile.
+fn energies_of(
+    tile: &[f64],
+    m: usize,
+    packed: &mut Packed<f64>,
+    basis: &Packed<f64>,
+    kernel: Kernel<f64>,
+    energies: &mut [f64],
+    stride: usize,
+) {
+    if stride > 0 {
+        packed
+            .fill(tile.len() / m, m, |rows, into| into.copy_from_slice(&tile[rows.start * m..rows.end * m]));
+        packed.multiply(basis, kernel, Part::All, energies, stride);
+        energies.iter_mut().for_each(|energy| *energy *= *energy);
     }
 }
 
