@@ -96,7 +96,11 @@ macro_rules! tile {
                 // SAFETY: both rows lie in their panels.
                 unsafe {
                     let row = right.add(k * WIDTH);
-                    let vectors: [_; $vectors] = std::array::from_fn(|v| $load(row.add(v * $lanes)));
+                    // A closure here is not always inlined, and then every vector goes through memory.
+                    let mut vectors = [$splat(0.0); $vectors];
+                    for (v, vector) in vectors.iter_mut().enumerate() {
+                        *vector = $load(row.add(v * $lanes));
+                    }
                     let numbers = left.add(k * WIDTH);
                     for i in 0..$rows {
                         let number = $splat(*numbers.add(i));
