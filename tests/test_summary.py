@@ -53,7 +53,7 @@ def test_an_analysis_of_many_features_is_a_few_lines():
         assert len(text) < 1500
         assert len(text.splitlines()) <= 15
         assert max(map(len, text.splitlines())) <= 110
-    assert "features=<45000 rows x 19 columns>" in repr(analysis).replace("\n    ", " ")
+    assert "features=<45000 rows x 20 columns>" in repr(analysis).replace("\n    ", " ")
 
 
 def test_results_are_tables_in_notebooks_and_cannot_break_the_page():

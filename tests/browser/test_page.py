@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait as Wait
@@ -57,7 +58,12 @@ IN_VIEW = "const box = arguments[0].getBoundingClientRect(); return box.top >= 0
 
 
 def texts(page, css):
-    return [element.text for element in page.find_elements(By.CSS_SELECTOR, css)]
+    """What is shown; read again where the page draws anew meanwhile."""
+
+    def read(_):
+        return ([element.text for element in page.find_elements(By.CSS_SELECTOR, css)],)
+
+    return Wait(page, 10, ignored_exceptions=[StaleElementReferenceException]).until(read)[0]
 
 
 def click_heading(page, key):

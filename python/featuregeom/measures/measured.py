@@ -64,7 +64,8 @@ class Measured:
         """Root of each dimension's squared length over all features: the norms of the columns of X."""
         total = np.zeros(self.features.m)
         for part in chunks(self.features.n, self.features.m):
-            rows = self.features.widened(part)
+            # In one order of adding, however the rows are stored.
+            rows = np.ascontiguousarray(self.features.widened(part))
             total += np.einsum("ij,ij->j", rows, rows)
         return np.asarray(np.sqrt(total))
 
