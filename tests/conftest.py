@@ -18,6 +18,17 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI", "").lower() in ("1", "true", "yes") else "dev")
 
 
+_HOUR = 3600
+"""Seconds that a slow test may take: whole simulations, up to half of it on a quiet machine with two cores."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The limit of ten minutes is for tests that everybody runs."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_HOUR))
+
+
 @pytest.fixture(autouse=True)
 def _torch_draws_the_same_numbers() -> None:
     """Networks that a test makes do not depend on the tests before it."""
