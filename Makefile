@@ -44,7 +44,7 @@ rust-test:
 	$(if $(CI),PROPTEST_RNG_SEED=20260101) cargo test -p featuregeom-core
 
 python-test: $(STAMPS)/test-packages $(STAMPS)/browser
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(STAMPS)/test-packages
 	$(BIN)/python benches/compare.py
