@@ -16,7 +16,7 @@ FEATURES: Table[Measured] = Table("features")
 
 _MEASURES = "measures: 2 n m s operations, s = min(n, m)"
 _SWEEP = "sweep: n (n − 1) m operations"
-_VERDICT = "verdict: 2 n² m operations twice or more, and 20 eigendecompositions each where n < 8 m"
+_VERDICT = "verdict: 2 n² m operations twice or more, and 20 eigendecompositions each where n < 12 m"
 
 Values = NDArray[Any]
 

@@ -14,7 +14,7 @@ __all__ = ["PAIRS"]
 
 PAIRS: Table[Measured] = Table("pairs")
 
-_COST = "verdict: 2 n² m operations twice or more, and 20 eigendecompositions each where n < 8 m"
+_COST = "verdict: 2 n² m operations twice or more, and 20 eigendecompositions each where n < 12 m"
 
 Values = NDArray[Any]
 

@@ -129,7 +129,7 @@ def significant(
     n_parts : int, optional
         The features are split into this many parts at random, and a pair is held against the eigenspaces of parts that
         it is not in. By default 16, of which 4 are left out at a time; 9, of which 3 are, where m > 1024; 4, of which 2
-        are, where m > 2048; 3, of which 2 are, where n >= 8 m; 1, all features, where n >= 64 m.
+        are, where m > 2048; 3, of which 2 are, where n >= 12 m; 1, all features, where n >= 64 m.
     n_draws : int, optional
         Draws without structure (`null_model.spectrum_draws`) that go through the same steps, if anything is found
         without them. By default 4, fewer where fewer have 2^19 pairs: 1 above 1024 features. Where 2001 features or

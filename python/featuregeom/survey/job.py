@@ -154,7 +154,7 @@ def analyze(
     -----
     With s = min(n, m), a matrix costs s^2 max(n, m) + 9 s^3 operations for its spectrum, 2 n m s for the
     measures and n (n - 1) m for the sweep over all pairs, and O(s^2 + n) memory beyond the mapped file. The verdict
-    takes most of the time: two sweeps and, where n < 8 m, 20 eigendecompositions, once or, where anything is found,
+    takes most of the time: two sweeps and, where n < 12 m, 20 eigendecompositions, once or, where anything is found,
     for one to four random sets beside; and O(n m) memory. `estimate` counts all of it beforehand.
 
     Examples
