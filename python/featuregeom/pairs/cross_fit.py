@@ -45,8 +45,8 @@ are in one part. 30 522 words in 384 dimensions: the same pairs either way."""
 _SPARE = 12
 """Where n is at least this many times m, a third of the features is enough for eigenspaces: 3 parts, with 3
 eigendecompositions. 20 pairs at a cosine of .8 in 768 x 96 and 1536 x 96 Gaussian features had a median z of 5.4 and
-5.3 with 3 parts, 5.3 and 5.3 with 9, 4.6 and 5.0 with 1; as even with columns that decay to .1 and .02. At 8 times m a
-trained sparse dictionary (3072 x 384) lost power: its smallest q was 3e-6 with 3 parts and 2e-7 with 16."""
+5.3 with 3 parts, 5.3 and 5.3 with 9, 4.6 and 5.0 with 1; as even with columns that decay to .1 and .02. At 8 times m,
+in a trained sparse dictionary (3072 x 384), the smallest q was 3e-6 with 3 parts, and below 1e-6 with 16."""
 
 _LARGE, _LARGEST = 1024, 2048
 """Dimensions above which there are 9 parts with 12 eigendecompositions, and 4 with 6: one takes .1 s at 1024, 1 s at
