@@ -40,6 +40,9 @@ _SURE = 1e-6
 _CHUNK = 1 << 22
 """Numbers that are drawn at a time: 32 MiB."""
 
+_CACHED = 1 << 16
+"""Numbers that are worked on at a time: 512 KiB, which stay in a core's own cache."""
+
 
 @summarised
 @dataclass(frozen=True, eq=False)
@@ -238,15 +241,21 @@ def _null(
     values = spectrum.retained / spectrum.retained[0]
     found = []
     capacity = 0.0
+    rows = max(_CACHED // spectrum.rank, 1)
     for count in _chunks(n_draws, max(_CHUNK // spectrum.rank, 1)):
-        squares = random.standard_normal((count, spectrum.rank)) ** 2
+        normal = random.standard_normal((count, spectrum.rank))
         # A row of Q is the first r coordinates of a random point of the sphere in n dimensions.
-        rest = random.chisquare(n - spectrum.rank, count) if n > spectrum.rank else 0.0
-        length = squares.sum(axis=1) + rest
-        squares *= values
-        norm = squares.sum(axis=1)
-        capacity += float((norm**2 / (squares @ values) / length).sum())
-        found.append(np.add.reduceat(squares, spectrum.starts[:-1], axis=1).max(axis=1) / norm)
+        rest = random.chisquare(n - spectrum.rank, count) if n > spectrum.rank else np.zeros(count)
+        for first in range(0, count, rows):
+            squares = normal[first : first + rows]
+            squares *= squares
+            length = squares.sum(axis=1) + rest[first : first + rows]
+            squares *= values
+            norm = squares.sum(axis=1)
+            capacity += float((norm**2 / (squares @ values) / length).sum())
+            if len(spectrum.starts) <= spectrum.rank:
+                squares = np.add.reduceat(squares, spectrum.starts[:-1], axis=1)
+            found.append(squares.max(axis=1) / norm)
     return np.sort(np.concatenate(found)), n * capacity / n_draws / spectrum.rank
 
 
