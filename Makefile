@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := .stamps
 RUST := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: demo test quick test-slow lint rust-test python-test bench docs format clean
+.PHONY: demo test quick test-slow lint rust-test python-test bench wheel docs format clean
 
 demo: $(STAMPS)/installed
 	$(BIN)/featuregeom demo
@@ -49,6 +49,11 @@ python-test: $(STAMPS)/test-packages $(STAMPS)/browser
 bench: $(STAMPS)/test-packages
 	$(BIN)/python benches/compare.py
 
+# A wheel and the source distribution, in dist/, each tried in an empty environment without a compiler. On Linux the
+# wheel is for every distribution since glibc 2.17: zig, from PyPI, links it.
+wheel: $(STAMPS)/wheel-tools
+	$(BIN)/python tests/wheels.py build $(if $(filter Linux,$(shell uname -s)),--zig)
+
 # The parts of the documents that come from the code.
 docs: $(STAMPS)/installed
 	$(BIN)/python docs/generate.py
@@ -59,7 +64,7 @@ format: $(STAMPS)/test-packages
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(STAMPS) target
+	rm -rf $(VENV) $(STAMPS) target dist
 
 $(STAMPS)/venv:
 	@mkdir -p $(STAMPS)
@@ -75,6 +80,10 @@ $(STAMPS)/installed: $(STAMPS)/venv $(RUST)
 $(STAMPS)/test-packages: $(STAMPS)/installed
 	$(BIN)/python -m pip install --quiet --group test
 	$(BIN)/python -m pip install --quiet --no-deps resemblyzer
+	@touch $@
+
+$(STAMPS)/wheel-tools: $(STAMPS)/venv pyproject.toml
+	$(BIN)/python -m pip install --quiet --group wheel
 	@touch $@
 
 # The page is tested in a real browser. Where there is none and Debian's packages can be had, install it;
