@@ -42,12 +42,15 @@ def build(out: Path, *, zig: bool) -> list[Path]:
         old.unlink()
     maturin = [sys.executable, "-m", "maturin"]
     portable = ["--zig", "--compatibility", MANYLINUX] if zig else []
-    call(*maturin, "build", "--release", "--locked", "--out", out, "-i", sys.executable, *portable, cwd=ROOT)
+    # maturin asks the first python3 that it finds for zig: it has to be this one.
+    environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    command = [*maturin, "build", "--release", "--locked", "--out", out, "-i", sys.executable, *portable]
+    call(*command, env=environment, cwd=ROOT)
     call(*maturin, "sdist", "--out", out, cwd=ROOT)
     (wheel,), (source,) = out.glob("featuregeom-*.whl"), out.glob("featuregeom-*.tar.gz")
     check_wheel(wheel, portable=zig)
     # Packages that both need are compiled once.
-    environment = os.environ | {"CARGO_TARGET_DIR": str(ROOT / "target" / "from-source")}
+    environment |= {"CARGO_TARGET_DIR": str(ROOT / "target" / "from-source")}
     compiled = out / "from-source"
     shutil.rmtree(compiled, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", compiled]
