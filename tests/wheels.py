@@ -43,7 +43,9 @@ def build(out: Path, *, zig: bool) -> list[Path]:
     maturin = [sys.executable, "-m", "maturin"]
     portable = ["--zig", "--compatibility", MANYLINUX] if zig else []
     # maturin asks the first python3 that it finds for zig: it has to be this one.
-    environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    }
     command = [*maturin, "build", "--release", "--locked", "--out", out, "-i", sys.executable, *portable]
     call(*command, env=environment, cwd=ROOT)
     call(*maturin, "sdist", "--out", out, cwd=ROOT)

@@ -43,6 +43,7 @@ def _program(
 
 for command in (
     survey.describe,
+    survey.calibrate,
     survey.analyze,
     survey.demo,
     survey.report,

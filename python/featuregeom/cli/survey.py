@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from featuregeom.survey import Analysis, Description, Estimate
     from featuregeom.survey.progress import Listener
 
-__all__ = ["analyze", "demo", "describe", "report", "stem"]
+__all__ = ["analyze", "calibrate", "demo", "describe", "report", "stem"]
 
 
 _LISTED = 10
@@ -163,6 +163,7 @@ def describe(
         ) as reader:
             found = survey.describe(reader)
             cost = survey.estimate(reader, include=include, exclude=exclude, pairs=pairs)
+        machine = survey.Machine.kept()
         if as_json:
             print_json(
                 {
@@ -173,16 +174,42 @@ def describe(
                     "operations": cost.operations,
                     "bytes": cost.read,
                     "memory": cost.memory,
+                    "seconds": None if machine is None else machine.time(cost),
                 }
             )
             return
         output.print(_described(found, cost))
         output.print(
             f"{len(cost.matrices)} of {len(found.tensors)} tensors to analyze, {_size(cost.read)} to read, "
-            f"{cost.operations / 1e9:,.1f} GFLOP, about {_size(cost.memory)} of memory"
+            f"{cost.operations / 1e9:,.1f} GFLOP, about {_size(cost.memory)} of memory, "
+            + (
+                "time by `featuregeom calibrate`"
+                if machine is None
+                else f"about {_duration(machine.time(cost))}"
+            )
         )
         if cost.refused:
             output.print(f"{len(cost.refused)} cannot be read: leave them out with --exclude")
+
+
+def calibrate(num_threads: Threads = None, as_json: Json = False) -> None:
+    """Measure this machine for some seconds, so that `describe` can say how long an analysis takes."""
+    from featuregeom import survey
+
+    with reporting():
+        machine = survey.calibrate(num_threads)
+        if as_json:
+            print_json(vars(machine))
+            return
+        table = Table("step", "for each", "ns", box=None, header_style="bold")
+        for step, terms in machine.seconds.items():
+            for term, seconds in terms.items():
+                each = "operation" if term in machine.seconds else term.replace("pairs of", "pair of")
+                table.add_row(step, each, f"{seconds * 1e9:,.3g}")
+        output.print(table)
+        output.print(
+            plain(f"{machine.processor}, threads: {machine.threads}; `featuregeom describe` uses it")
+        )
 
 
 def _described(found: Description, cost: Estimate) -> Table:
@@ -445,6 +472,18 @@ def _size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"
+
+
+def _duration(seconds: float) -> str:
+    """Give two digits at most: it is right within a factor of three."""
+    for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return (
+                f"{seconds / length:.2g} {unit}"
+                if seconds < 100 * length
+                else f"{seconds / length:.0f} {unit}"
+            )
+    return f"{seconds:.2g} s" if seconds < 100 else f"{seconds:.0f} s"
 
 
 def stem(source: str) -> str:

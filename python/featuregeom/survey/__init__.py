@@ -3,6 +3,7 @@
 from featuregeom.analysis import Analysis
 from featuregeom.survey.checkpoints import Checkpoints, read_checkpoints
 from featuregeom.survey.job import analyze
+from featuregeom.survey.machine import Machine, calibrate
 from featuregeom.survey.plan import Description, Estimate, describe, estimate
 from featuregeom.survey.store import load
 from featuregeom.survey.two_sources import SourceComparison, compare_sources
@@ -12,8 +13,10 @@ __all__ = [
     "Checkpoints",
     "Description",
     "Estimate",
+    "Machine",
     "SourceComparison",
     "analyze",
+    "calibrate",
     "compare_sources",
     "describe",
     "estimate",

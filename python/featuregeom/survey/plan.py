@@ -88,6 +88,8 @@ class Cost:
 
     Attributes
     ----------
+    n : int
+        Features.
     frame, eigen, measures, sweep : int
         Operations of forming the operator, its eigenvectors, the spectral measures, the Gram sweep.
     pairs : int
@@ -101,6 +103,7 @@ class Cost:
         Peak bytes, with the tensor itself unless it is read in place.
     """
 
+    n: int
     frame: int
     eigen: int
     measures: int
@@ -180,6 +183,7 @@ def cost(info: TensorInfo, held: int = 0, *, pairs: bool = True) -> Cost:
     # tiles and the threads' own memory.
     memory = 8 * (6 * short**2 + 48 * n) + (48 << 20)
     return Cost(
+        n=n,
         frame=long * short * (short + 1),
         eigen=_EIGEN * short**3,
         measures=2 * n * m * short if n >= m else n * n,
@@ -298,6 +302,8 @@ def estimate(
     mmap: bool = True,
 ) -> Estimate:
     """Count the operations and bytes of an analysis before running it, from headers alone.
+
+    What these are in seconds, `survey.Machine` says after ``featuregeom calibrate``.
 
     Parameters
     ----------
