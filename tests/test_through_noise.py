@@ -8,7 +8,7 @@ import pytest
 import featuregeom as fg
 from featuregeom import shapes
 from featuregeom.recognise.isometry import fits
-from featuregeom.recognise.through_noise import name_through_noise
+from featuregeom.recognise.through_noise import _beta_tail, name_through_noise
 
 NAMED = {
     "triangle": shapes.simplex(3),
@@ -160,15 +160,43 @@ def named_deformations(draws, seed):
     return named
 
 
-def named_random_sets(draws, seed):
-    """How many of so many sets of random unit vectors have a name."""
+def named_random_sets(draws, seed, name=lambda X: name_through_noise(X) is not None):
+    """How many of so many sets of s random unit vectors in s to 256 dimensions have a name."""
     named = 0
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
-        s, m = int(rng.integers(3, 25)), (24, 256)[draw % 2]
+        s = int(rng.integers(3, 25))
+        m = round(np.exp(rng.uniform(np.log(s), np.log(256))))
         X = rng.standard_normal((s, m))
-        named += name_through_noise(X / np.linalg.norm(X, axis=1, keepdims=True)) is not None
+        named += name(X / np.linalg.norm(X, axis=1, keepdims=True))
     return named
+
+
+def shares_of_simplices(s, m, draws):
+    """The shares of so many sets of s random unit vectors that equal angles explain, the largest first."""
+    P = shapes.simplex(s)
+    rng = np.random.default_rng([s, m])
+    found = []
+    for _ in range(draws // 10_000):
+        Y = rng.standard_normal((10_000, s, m))
+        Y /= np.linalg.norm(Y, axis=2, keepdims=True)
+        A = P.T @ Y
+        values = np.linalg.eigvalsh(A @ A.transpose(0, 2, 1)).clip(0)
+        found.append(np.sqrt(values).sum(axis=1) ** 2 / (P**2).sum() / s)
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize(("s", "m"), [(3, 4), (3, 24), (4, 5), (4, 24)])
+@pytest.mark.parametrize(
+    ("draws", "p"), [(20_000, 1e-3), pytest.param(2_000_000, 1e-5, marks=pytest.mark.slow)]
+)
+def test_the_law_of_shares_is_right_down_to_its_level(s, m, draws, p):
+    """The share that one of 1/p random sets reaches has about this p. (Far below, the law is too light.)"""
+    shares = shares_of_simplices(s, m, draws)
+    reached = np.sort(shares)[-round(draws * p)]
+    # 20 to 50 sets are a quarter of spread, and 199 draws leave the law as much at the level.
+    found = np.median([_beta_tail(shares[199 * i : 199 * (i + 1)], reached) for i in range(25)])
+    assert p / 5 <= found <= 3 * p
 
 
 @pytest.mark.parametrize("draw", REFUSED_OCTAHEDRA)
@@ -215,3 +243,4 @@ def test_levels_of_names_in_full():
     assert wrong == 0
     assert named_deformations(5000, 0) <= 1
     assert named_random_sets(5000, 0) == 0
+    assert named_random_sets(5000, 1, lambda X: bool(fg.schemes.detect(X).name)) == 0
