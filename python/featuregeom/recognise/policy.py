@@ -427,7 +427,7 @@ explained as well. A dictionary has up to some thousand families, each of which 
 geometries; above all of 999 draws alone would name one of a thousand random ones. One random set in 10^5 reaches where
 the law says .4 to 1.1 times that (simplices of 3 and 4 in 3 to 24 dimensions, 10^6 sets each:
 `test_the_law_of_shares_is_right_down_to_its_level`). Far below it is too light by orders: families of thousands of
-features, where 10^-10 decides, take `directions.chance_of_share` beside it, a bound that is 10^3 times too high here."""
+features, where 10^-10 decides, take `directions.chance_of_share` besides, a bound that is 1000 times too high here."""
 
 ROUNDING_RESIDUAL = 1e-6
 """A residual below this share of the vectors' norm is rounding, and says nothing about noise."""
