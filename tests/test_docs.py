@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import featuregeom
@@ -86,6 +88,47 @@ def test_the_tutorial_about_training_runs(tmp_path, monkeypatch, capsys):
     six = held["first"]["RWA_b"]["cosine"]
     assert six.z > 5
     assert held["first"].tied["RWA_b", "cosine"].p > 0.01
+
+
+def test_the_how_to_about_comparing_runs(tmp_path, monkeypatch, capsys):
+    """Its block, whose promise is an assertion, and its two commands on what the block made."""
+    monkeypatch.chdir(tmp_path)
+    document = (ROOT / "docs" / "how-to" / "compare.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", document, flags=re.S)
+    held: dict[str, object] = {}
+    exec(compile(block, "compare.md", "exec"), held)
+    assert capsys.readouterr().out.splitlines()[1:] == [str(held["compared"])]
+    for name in ("A", "B"):
+        np.save(f"{name}.npy", held[name])
+    Path("FOLDER_OF_CHECKPOINTS").mkdir()
+    for step in range(4):
+        np.save(f"FOLDER_OF_CHECKPOINTS/step-{step}.npy", held["A"] * (1 + step))
+    commands = [shlex.split(line) for line in re.findall(r"^    featuregeom (.*)", document, flags=re.M)]
+    for command, written in zip(
+        commands, ("compared/features.parquet", "moved/trajectory.html"), strict=True
+    ):
+        files = [f"{word}.npy" if word in ("A", "B") else word for word in command]
+        result = CliRunner().invoke(app, files)
+        assert result.exit_code == 0, result.output
+        assert Path(written).exists()
+
+
+def written_commands():
+    """Every command of featuregeom that a document shows in a block, with its document."""
+    told = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "reference"]
+    for path in [ROOT / "README.md", *told]:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if found := re.fullmatch(r"(?:    |\$ )featuregeom (.*)", line):
+                yield pytest.param(shlex.split(found[1], comments=True), id=f"{path.name}: {found[1]}")
+
+
+@pytest.mark.parametrize("words", list(written_commands()))
+def test_every_command_of_the_documents_is_one(words):
+    """Its name, options and values are known; files are not asked for."""
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
+    command.parse_args(command.make_context("", [], resilient_parsing=True), list(words))
 
 
 CERTIFIED = {
