@@ -174,6 +174,17 @@ def test_a_few_features() -> None:
     assert one.n_kept <= 1
 
 
+def test_texts_of_few_and_of_none() -> None:
+    none = compare(gaussian(40, 16, 1), gaussian(8, 16, 2), **QUIET)
+    assert str(none) == "0 features kept; 40 lost; 8 born"
+    assert "no pair beyond chance" in repr(none)
+    assert not {"inf", "nan"} & set(repr(none).replace(",", "").split())
+    A = np.eye(50)[:30]
+    one = compare(A, np.vstack([A[:1], gaussian(3, 50, 4)]), q=0.2, **QUIET)
+    assert str(one).startswith("1 feature kept, none of them changed; 29 lost")
+    assert repr(one.matching).startswith("Matching(raw, 4 pairs")
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     A = gaussian(20, 5, 16)
     bad = A.copy()

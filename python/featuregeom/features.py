@@ -11,7 +11,8 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom import _core
+from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.networks.tensors import check_tensor
 from featuregeom.summary import summarised
 
@@ -22,6 +23,7 @@ __all__ = [
     "Provenance",
     "as_features",
     "check_dtype",
+    "check_finite",
     "check_shape",
     "chunks",
     "dtype_name",
@@ -295,6 +297,27 @@ def check_shape(shape: tuple[int, ...], where: str) -> None:
     else:
         advice = "a matrix is needed: choose a slice, or reshape, e.g. X.reshape(-1, X.shape[-1])"
     raise ShapeError(f"{where} has shape {shape}: {advice}")
+
+
+def check_finite(features: Features, where: str) -> None:
+    """Check that no element is NaN or infinite.
+
+    Parameters
+    ----------
+    features : Features
+        What is read, once.
+    where : str
+        Which of several arguments it is; the message begins with this.
+
+    Raises
+    ------
+    NonFiniteError
+        With the first row and column that has one.
+    """
+    try:
+        _core.check_finite(features.values)
+    except NonFiniteError as error:
+        raise NonFiniteError(f"{where}: {error}", error.row, error.column) from None
 
 
 def dtype_name(array: Any) -> str:

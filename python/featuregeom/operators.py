@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import as_features
+from featuregeom.features import as_features, check_finite
 from featuregeom.frames.rows import EPSILON
 from featuregeom.spectra import Eigenspace
 from featuregeom.summary import summarised
@@ -98,8 +98,8 @@ def measures_against(X: Any, operator: Any, *, tolerance: float | None = None) -
     ([[0.5, 0.5], [0.0, 1.0]], [1.0, -1.0])
     """
     features = as_features(X)
-    A = _symmetric(operator, features.m)
-    _core.check_finite(features.values)
+    A = _symmetric(operator, features.m, "operator")
+    check_finite(features, "X")
     values, vectors = _core.eigh(A)
     scale = float(np.abs(values).max()) or 1.0
     # exp turns differences relative to the largest eigenvalue into differences relative to the local one, which
@@ -215,10 +215,10 @@ def rayleigh(X: Any, S: Any, *, top: int | None = None) -> Rayleigh:
     from scipy.stats import beta
 
     features = as_features(X)
-    A = _symmetric(S, features.m)
+    A = _symmetric(S, features.m, "S")
     m = features.m
     k = max(1, m // 10) if top is None else integer("top", top, 1, m)
-    _core.check_finite(features.values)
+    check_finite(features, "X")
     values, vectors = _core.eigh(A)
     scale = float(np.abs(values).max())
     trace = float(values.sum())
@@ -252,20 +252,20 @@ def rayleigh(X: Any, S: Any, *, top: int | None = None) -> Rayleigh:
     )
 
 
-def _symmetric(operator: Any, m: int) -> Floats:
-    """Give the operator as float64, exactly symmetric."""
-    given = as_features(operator, tensor="operator")
+def _symmetric(operator: Any, m: int, name: str) -> Floats:
+    """Give the operator as float64, exactly symmetric; errors call it by the name of the argument."""
+    given = as_features(operator, tensor=name)
     if (given.n, given.m) != (m, m):
         raise ShapeError(
-            f"operator must be {m} x {m} for features of {m} dimensions, got {given.n} x {given.m}"
+            f"{name} must be {m} x {m} for features of {m} dimensions, got {given.n} x {given.m}"
         )
-    _core.check_finite(given.values)
+    check_finite(given, name)
     A = given.widened(np.arange(m))
     skew = np.abs(A - A.T)
     if skew.max() > np.sqrt(EPSILON[given.dtype]) * np.abs(A).max():
         i, j = np.unravel_index(int(skew.argmax()), skew.shape)
         raise ParameterError(
-            f"operator must be symmetric, but entry ({i}, {j}) is {A[i, j]:g} and ({j}, {i}) is {A[j, i]:g}: "
+            f"{name} must be symmetric, but entry ({i}, {j}) is {A[i, j]:g} and ({j}, {i}) is {A[j, i]:g}: "
             "pass its symmetric part (A + A.T) / 2, or A.T @ A"
         )
     return np.ascontiguousarray((A + A.T) / 2)

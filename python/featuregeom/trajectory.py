@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom import _core
 from featuregeom.arguments import number_between
 from featuregeom.comparison import (
     Match,
@@ -19,8 +18,8 @@ from featuregeom.comparison import (
     on_frame_side,
     top_subspaces,
 )
-from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import Features, as_features, off_graph
+from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import Features, as_features, check_finite, off_graph
 from featuregeom.jumps import held_levels, outlying
 from featuregeom.spectra import Measures, Spectrum, measures, spectrum
 from featuregeom.summary import summarised
@@ -395,10 +394,7 @@ def _read(checkpoints: Sequence[Any], t: int, shape: tuple[int, int] | None = No
         raise ShapeError(
             f"checkpoint {t} has shape {found}, the last one {shape}: a trajectory is of one matrix"
         )
-    try:
-        _core.check_finite(features.values)
-    except NonFiniteError as error:
-        raise NonFiniteError(f"checkpoint {t}: {error}", error.row, error.column) from None
+    check_finite(features, f"checkpoint {t}")
     return features
 
 

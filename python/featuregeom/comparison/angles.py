@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom import _core
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import Features, as_features
+from featuregeom.features import Features, as_features, check_finite
 from featuregeom.frames.null import noise
 from featuregeom.frames.rows import EPSILON
 from featuregeom.spectra import Spectrum
@@ -60,6 +59,8 @@ def principal_angles(A: Any, B: Any) -> Floats:
     first, second = as_features(A, tensor="A"), as_features(B, tensor="B")
     if first.m != second.m:
         raise ShapeError(f"the rows of A have {first.m} dimensions, those of B {second.m}: no common space")
+    for features, name in ((first, "A"), (second, "B")):
+        check_finite(features, name)
     return angles_between(_basis(first), _basis(second))
 
 
@@ -124,8 +125,7 @@ def check_comparable(spectrum_a: Spectrum, spectrum_b: Spectrum) -> None:
 
 
 def _basis(features: Features) -> Floats:
-    """Orthonormal basis of the span of the rows, as columns."""
-    _core.check_finite(features.values)
+    """Orthonormal basis of the span of finite rows, as columns."""
     rows = features.widened(np.arange(features.n))
     _, singular, right = np.linalg.svd(rows, full_matrices=False)
     squares = rows**2

@@ -18,6 +18,7 @@ from featuregeom.dictionaries.one_to_one import checked, unit
 from featuregeom.features import Features, chunks
 from featuregeom.frames.rows import EPSILON
 from featuregeom.spectra import spectrum as spectrum_of
+from featuregeom.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,8 +118,13 @@ class Comparison:
 
     def __str__(self) -> str:
         if not (self.n_changed or len(self.lost) or len(self.born)):
-            return f"nothing changed: all {self.n_kept:,} features are what they were"
-        parts = [f"{self.n_kept:,} features kept"]
+            kept = (
+                "the feature is what it was"
+                if self.n_kept == 1
+                else f"all {self.n_kept:,} features are what they were"
+            )
+            return f"nothing changed: {kept}"
+        parts = [f"{plural(self.n_kept, 'feature')} kept"]
         if self.n_changed:
             degrees = np.degrees(np.median(self.angle[self.changed]))
             who = "all" if self.n_changed == self.n_kept else f"{self.n_changed:,}"
@@ -134,12 +140,14 @@ class Comparison:
         return "; ".join(parts)
 
     def __repr__(self) -> str:
-        figures = [f"kept from cosine {self.limit:.3g}", f"CKA {self.cka:.4f}, at random {self.cka_null:.4f}"]
+        figures = ["no pair beyond chance" if np.isinf(self.limit) else f"kept from cosine {self.limit:.3g}"]
+        if not np.isnan(self.cka):
+            figures.append(f"CKA {self.cka:.4f}, at random {self.cka_null:.4f}")
         if self.subspaces is not None and len(self.subspaces.k):
             k, overlap, null = (
                 each[-1] for each in (self.subspaces.k, self.subspaces.overlap, self.subspaces.null)
             )
-            figures.append(f"leading {k} eigenvectors overlap {overlap:.4f}, at random {null:.4f}")
+            figures.append(f"leading {plural(k, 'eigenvector')} overlap {overlap:.4f}, at random {null:.4f}")
         return f"Comparison({str(self)!r}; {'; '.join(figures)})"
 
     def _repr_html_(self) -> str:

@@ -15,6 +15,7 @@ from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, Shape
 from featuregeom.features import off_graph
 from featuregeom.frames import weighted_frame_operator
 from featuregeom.summary import summarised
+from featuregeom.wording import plural
 
 __all__ = ["Interference", "interference"]
 
@@ -157,7 +158,7 @@ def interference(codes: Any, W: Any, *, num_threads: int | None = None) -> Inter
 def _compared(sums: _Sums, rows: Floats, norms: Floats, num_threads: int | None) -> Interference:
     T = sums.tokens
     if T < 2:
-        raise ShapeError(f"codes of {T} tokens cannot be shuffled in time: at least two are needed")
+        raise ShapeError(f"codes of {plural(T, 'token')} cannot be shuffled in time: at least two are needed")
     D = float(sums.squares @ norms)
     if not D > 0:
         raise ParameterError("all codes are 0, or belong to features that are 0: nothing interferes")

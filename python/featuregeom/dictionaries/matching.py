@@ -15,6 +15,7 @@ from featuregeom.dictionaries.random_dictionary import random_like
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features
 from featuregeom.frames import Progress
+from featuregeom.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,8 @@ class Matching:
 
     def __repr__(self) -> str:
         return (
-            f"Matching({self.form}, {len(self.pairs)} pairs: mean cosine {self.pw_mcc:.4f}, at random {self.null:.4f}; "
+            f"Matching({self.form}, {plural(len(self.pairs), 'pair')}: mean cosine {self.pw_mcc:.4f}, "
+            f"at random {self.null:.4f}; "
             f"shared {self.scores.shared:.4f}, at random {self.null_scores.shared:.4f}; gap {self.gap:.1e})"
         )
 
