@@ -233,6 +233,10 @@ for (const svg of document.querySelectorAll(".sheet svg")) {
 return found;"""
 
 
+BOXES = """
+return [...document.querySelectorAll("#matrix-5 .plot")].map((plot) => [plot.clientWidth, plot.clientHeight])"""
+
+
 @pytest.mark.parametrize("width", [1400, 400])
 def test_no_label_is_clipped_and_the_page_is_no_wider_than_the_window(page, width):
     page.execute_cdp_cmd(
@@ -362,6 +366,12 @@ def test_paper_shows_every_figure_of_the_open_section(page):
     drawn = "return document.querySelectorAll('#matrix-5 .plot[data-drawn]').length"
     page.execute_script("dispatchEvent(new Event('beforeprint'))")
     assert page.execute_script(drawn) == 15
+    boxes = page.execute_script(BOXES)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:  # nothing is drawn anew on the way to paper: a figure needs there the room that it was drawn for
+        assert page.execute_script(BOXES) == boxes
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     page.execute_script("dispatchEvent(new Event('afterprint'))")
     assert len(page.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 50_000
 
