@@ -405,6 +405,13 @@ def test_silent_features():
     analysis.features["density"] = [0, 0.1, 0, 0.2, np.nan, 0.3]
     (silent,) = by_kind(analysis)["unused"]
     assert str(silent) == "2 features of “w” never fired in the data that its file counted."
+    both = make_analysis({"decoder": gaussian(6, 4), "encoder": gaussian(6, 4), "other": gaussian(6, 4)})
+    both.features["density"] = 2 * [0, 0.1, 0, 0.2, np.nan, 0.3] + [0.1, 0, 0, 0.2, 0, 0.3]
+    assert list(map(str, by_kind(both)["unused"])) == [
+        "2 features of “decoder” (the same of “encoder”) never fired in the data that its file counted.",
+        "3 features of “other” never fired in the data that its file counted.",
+    ]
+    assert by_kind(both)["unused"][0].strength == pytest.approx(4 / 18)
 
 
 def test_outliers_in_both_directions():
@@ -537,6 +544,19 @@ def test_a_family_inside_another_is_not_counted_and_one_with_a_shape_is_a_shape(
     assert "regular shapes" in said[-2]
     shaped = pd.DataFrame([FAMILY | {"kind": "geometry", "name": "pentagon"}])
     assert not any("regular shapes" in str(finding) for finding in find(Tables(matrices, families=shaped)))
+
+
+def test_a_family_that_is_a_named_block_is_said_once_and_inner_ones_are_not_named():
+    families = pd.DataFrame({
+        "matrix": "w", "size": [5, 2], "kind": ["geometry", "antipodes"], "name": ["pentagon", ""],
+        "p": [0.0, 1e-6], "parent": [-1, 0], "members": [list(range(5)), [3, 1]],
+    })  # fmt: skip
+    found = findings_of({"w": polygon(5)}, families=families)
+    assert "families" not in found
+    assert str(found["shapes"][0]).endswith("pentagon (5 corners in 2 dimensions).")
+    assert "families" not in str(found["absent"][0])
+    (said,) = findings_of({"w": polygon(5)}, families=families.assign(name=["icosahedron", ""]))["families"]
+    assert str(said).endswith("features 0, 1, 2, 3 and 4 (as an icosahedron).")
 
 
 def test_shapes_are_counted():

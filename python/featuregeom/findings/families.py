@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from featuregeom.dictionaries import SENTENCES
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted
+from featuregeom.shapes.names import with_article
 from featuregeom.wording import known, number, plural, text
 
 if TYPE_CHECKING:
@@ -57,12 +58,15 @@ def find(tables: Tables) -> Iterator[Finding | None]:
     verdicts = {str(row["matrix"]): row.get("verdict") for row in tables.rows}
     for matrix, frame in tables.of(tables.families, "members"):
         rows = frame.to_dict("records")
+        # A family inside another one is a part of it, and neither counted nor named beside it.
+        rows = [row for row in rows if not known(row.get("parent")) or row["parent"] < 0]
         rows.sort(key=lambda row: (_RANK.get(str(row.get("kind")), 2), _p(row), -int(row["size"])))
+        if _are_blocks(tables, matrix, rows):
+            continue
         members = {int(i) for row in rows for i in row["members"]}
         figures = {
             "who": quoted(matrix),
-            # A family inside another one is a part of it, and not counted beside it.
-            "families": sum(not known(row.get("parent")) or row["parent"] < 0 for row in rows),
+            "families": len(rows),
             "members": len(members),
             "clearest": "; ".join(_family(tables, matrix, row) for row in rows[:_SHOWN]),
             "end": _BESIDE.get(str(verdicts[matrix]), "."),
@@ -73,6 +77,15 @@ def find(tables: Tables) -> Iterator[Finding | None]:
     sizes = {str(row["matrix"]): int(row["n"]) for row in tables.rows}
     for matrix, frame in tables.of(tables.blocks, "geometry"):
         yield _shapes(tables, matrix, frame, sizes[matrix])
+
+
+def _are_blocks(tables: Tables, matrix: str, rows: list[dict[Any, Any]]) -> bool:
+    """Whether the families are blocks with the same names, which the sentence about shapes tells of."""
+    if tables.blocks is None or "geometry" not in tables.blocks:
+        return False
+    own = tables.blocks.loc[tables.blocks["matrix"] == matrix]
+    shapes = Counter(zip(own["geometry"], own["n"], strict=True))
+    return not Counter((row.get("name") or None, int(row["size"])) for row in rows) - shapes
 
 
 def _p(row: dict[Any, Any]) -> float:
@@ -92,9 +105,9 @@ def _family(tables: Tables, matrix: str, row: dict[Any, Any]) -> str:
         "copies": "copies of each other",
         "antipodes": "opposite to each other",
         "simplex": "all at the same angle",
-    }.get(kind, f"as a {shape}" if shape else "close together")
-    if kind == "simplex" and shape:
-        as_what = f"as a {shape}"
+    }.get(kind, "close together")
+    if shape:  # of a geometry or a simplex
+        as_what = f"as {with_article(shape)}"
     chance = f", p = {number(row['p'], 2)}" if known(row.get("p")) and float(row["p"]) > 0 else ""
     return f"{listed} ({as_what}{chance})"
 

@@ -61,11 +61,11 @@ _OF_FAMILIES = {"geometry": "shapes", "simplex": "shapes", "copies": "copies", "
 
 
 def _in_families(tables: Tables) -> set[str]:
-    """Give the kinds of findings that some family is an example of."""
+    """Give the kinds of findings that some family is an example of; a sentence about shapes may stand for it."""
     families = tables.families
-    if families is None or "kind" not in families:
+    if families is None or "kind" not in families or not len(families):
         return set()
-    return {_OF_FAMILIES[kind] for kind in families["kind"].unique() if kind in _OF_FAMILIES}
+    return {"families"} | {_OF_FAMILIES[kind] for kind in families["kind"].unique() if kind in _OF_FAMILIES}
 
 
 def _looked(tables: Tables) -> dict[str, bool]:

@@ -48,10 +48,7 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         yield ZERO.finding(
             figures, strength=total / tables.n_features, matrix=str(zero[0]["matrix"]), part="unusual"
         )
-    for matrix, frame in tables.of(tables.features, "density"):
-        silent = int(np.sum(frame["density"].to_numpy(dtype=np.float64) == 0))
-        figures = {"who": quoted(matrix), "silent": silent}
-        yield SILENT.finding(figures, strength=silent / tables.n_features, matrix=matrix, part="unusual")
+    yield from _silent(tables)
     for row in tables.rows:
         if not known(row.get("rank")):
             continue
@@ -65,3 +62,18 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         share = alive / tables.n_features * figures["unused"] / max(figures["dimensions"], 1)
         if row["rank"]:
             yield DIMENSIONS.finding(figures, strength=share, matrix=str(row["matrix"]), part="spectrum")
+
+
+def _silent(tables: Tables) -> Iterator[Finding | None]:
+    """Give the features that never fired, once where an encoder and its decoder have the same."""
+    same: dict[bytes, list[str]] = {}
+    for matrix, frame in tables.of(tables.features, "density"):
+        same.setdefault((frame["density"].to_numpy(dtype=np.float64) == 0).tobytes(), []).append(matrix)
+    for where, matrices in same.items():
+        silent = where.count(1)
+        first, *others = map(quoted, matrices)
+        who = f"{first} (the same of {joined(others, _SHOWN)})" if others else first
+        share = silent * len(matrices) / tables.n_features
+        yield SILENT.finding(
+            {"who": who, "silent": silent}, strength=share, matrix=matrices[0], part="unusual"
+        )
