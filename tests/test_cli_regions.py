@@ -264,7 +264,7 @@ def test_plateaus_of_a_transformer(invoke, tmp_path):
     assert values["covariance"] == pytest.approx(facts["medians"][1]["distance"])
     page = Path(facts["page"]).read_text(encoding="utf-8")
     names = {trace.get("name") for figure in figures(page) for trace in figure["data"]}
-    assert {"isotropic", "covariance", "real_difference", "real_mixture", "largest slope"} <= names
+    assert {"isotropic", "covariance", "real difference", "real mixture", "largest slope"} <= names
     kinds = [trace["type"] for figure in figures(page) for trace in figure["data"]]
     assert "heatmap" in kinds
     assert "bootstrap intervals" in page

@@ -32,6 +32,8 @@ def test_curves_and_slopes(kinds):
     assert set(lines) == set(kinds)
     np.testing.assert_allclose(lines["line"]["y"], lines["line"]["x"], atol=1e-3)
     assert lines["<cliff>"]["y"][40] == pytest.approx(0, abs=1e-3)
+    assert figure.layout["yaxis"]["title"]["text"] == "relative distance r"
+    assert slope_figure({"real_mixture": kinds["line"]}).data[0]["x"] == ["real mixture"]
     slopes = slope_figure(kinds).data[0]
     assert slopes["x"] == list(kinds)
     np.testing.assert_allclose(slopes["y"], [1, 50], rtol=1e-2)

@@ -128,14 +128,23 @@ const Draw = (() => {
     return { axis, names, low: 0, high: n, turned, place: (v) => ((position.get(String(v)) ?? NaN) + 0.5) / n };
   }
 
+  // The names of an axis in rows, and how many of them have room; every other one a row lower only where all have, then.
+  function namesOf({ names, axis }, pixels, letter) {
+    const plain = names.map((name) => [cut(name, 14)]);
+    if (letter === "y") return { lines: plain, room: Math.floor(pixels / 15) };
+    const room = (lines) => pixels / (Math.max(1, ...lines.flat().map((line) => widthOf(line))) + 8);
+    const lower = names.map((name, k) => (k % 2 ? ["", cut(name, 18)] : [cut(name, 18)]));
+    if (!axis.nticks && names.length > room(plain) && names.length <= 2 * room(lower)) return { lines: lower, room: names.length };
+    return { lines: plain, room: Math.max(1, Math.floor(room(plain))) };
+  }
+
   function ticksOf(scale, pixels, letter) {
     if (scale.axis.showticklabels === false || scale.axis.visible === false) return [];
     const most = Math.max(2, Math.floor(pixels / BETWEEN[letter]));
     if (scale.names) {
-      const widest = Math.min(14, Math.max(1, ...scale.names.map((name) => name.length)));
-      const room = letter === "x" ? Math.max(1, Math.floor(pixels / (widest * 6.6 + 12))) : Math.floor(pixels / 15);
+      const { lines, room } = namesOf(scale, pixels, letter);
       const every = Math.max(1, Math.ceil(scale.names.length / Math.min(room, scale.axis.nticks ?? Infinity)));
-      return scale.names.map((name, k) => ({ k, at: scale.place(name), text: cut(name, 14), whole: name }))
+      return scale.names.map((name, k) => ({ k, at: scale.place(name), text: lines[k].at(-1), lines: lines[k], whole: name }))
         .filter(({ k }) => k % every === 0);
     }
     const ticks = [];
@@ -181,6 +190,7 @@ const Draw = (() => {
     const marked = heat?.colorbar?.ticktext;
     const scale = heat ? 34 + (marked ? Math.max(...marked.map((text) => widthOf(text, 11))) : 26) + (heat.colorbar?.title ? 16 : 0) : 0;
     const area = { left, top: traces.some((t) => t.mode?.includes("text")) ? 24 : 10, right: width - 14 - beyond - scale, bottom: height - (title("x") ? 42 : 24) };
+    if (scales.x.names && namesOf(scales.x, area.right - area.left, "x").lines.some((lines) => lines.length > 1)) area.bottom -= 14;
     const wide = area.right - area.left, tall = area.bottom - area.top;
     if (spec.layout.yaxis?.scaleanchor === "x") square(area, scales);
     const svg = add(sheet, "svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
@@ -218,8 +228,11 @@ const Draw = (() => {
       const x = area.left + (scales.x.turned ? 1 - tick.at : tick.at) * (area.right - area.left);
       if (!scales.x.names && scales.x.axis.showgrid !== false) add(svg, "line", { x1: x, x2: x, y1: area.top, y2: area.bottom }, rule);
       add(svg, "line", { x1: x, x2: x, y1: area.bottom, y2: area.bottom + 4 }, ink);
-      const label = write(svg, x, area.bottom + 17, tick.text, { "text-anchor": "middle", class: "xtick" });
-      if (tick.whole) add(label, "title").textContent = tick.whole;
+      for (const [row, text] of (tick.lines ?? [tick.text]).entries()) {
+        if (text === "") continue;
+        const label = write(svg, x, area.bottom + 17 + 14 * row, text, { "text-anchor": "middle", class: "xtick" });
+        if (tick.whole) add(label, "title").textContent = tick.whole;
+      }
     }
     for (const tick of labels) {
       const y = area.top + (scales.y.turned ? 1 - tick.at : tick.at) * (area.bottom - area.top);

@@ -58,13 +58,14 @@ def curve_figure(
         low, high = ([getattr(each, end) for each in medians] for end in ("low", "high"))
         traces.append(
             {
-                "type": "scatter", "mode": "lines", "name": name, "showlegend": False, "hoverinfo": "skip",
+                "type": "scatter", "mode": "lines", "name": _spoken(name), "showlegend": False, "hoverinfo": "skip",
                 "x": numbers(np.concatenate([grid, grid[::-1]])), "y": numbers(high + low[::-1]),
                 "fill": "toself", "fillcolor": colour, "opacity": 0.2, "line": {"width": 0},
             }
         )  # fmt: skip
         traces.append(
-            line(grid, [each.value for each in medians], colour, name, width=2) | {"showlegend": True}
+            line(grid, [each.value for each in medians], colour, _spoken(name), width=2)
+            | {"showlegend": True}
         )
     first = next(iter(kinds.values()))
     meaning = {
@@ -77,8 +78,13 @@ def curve_figure(
         f"Lines: medians over {pairs} of {meaning}. Bands: their {100 * confidence:g} % bootstrap intervals. "
         "A flat start is a plateau: the output does not feel the step. A straight line is no boundary at all."
     )
-    layout = {"xaxis": axis(_alpha(first)), "yaxis": axis(which), "showlegend": True}
-    return Figure("response-curves", "Response to a step", caption, traces, layout)
+    height, title = {
+        "r": ("relative distance r", "Response to a step, over its value at the end"),
+        "d": ("distance d", "Response to a step"),
+        "rho": ("share of the way rho", "Response to a step, as a share of the way"),
+    }[which]
+    layout = {"xaxis": axis(_alpha(first)), "yaxis": axis(height), "showlegend": True}
+    return Figure("response-curves", title, caption, traces, layout)
 
 
 def slope_figure(kinds: Mapping[str, Plateaus], *, confidence: float = 0.95, seed: int = 0) -> Figure:
@@ -87,7 +93,8 @@ def slope_figure(kinds: Mapping[str, Plateaus], *, confidence: float = 0.95, see
     found = [median(_relative_slope(each), confidence=confidence, seed=seed) for each in kinds.values()]
     values = np.array([each.value for each in found])
     trace = {
-        "type": "scatter", "mode": "markers", "name": "largest slope", "x": list(kinds), "y": numbers(values),
+        "type": "scatter", "mode": "markers", "name": "largest slope",
+        "x": [_spoken(name) for name in kinds], "y": numbers(values),
         "marker": {"color": "--c0", "size": 9},
         "error_y": {
             "type": "data", "symmetric": False,
@@ -183,10 +190,10 @@ def plateaus_sheet(
         apart = differences[chosen] > 0 if moves == "more" else differences[chosen] < 0
         names = [name.removesuffix(f" less {first}") for name in differences["direction"][apart]]
         if names:
-            said = ", ".join(names).replace("_", " ")
+            said = ", ".join(map(_spoken, names))
             lead.append(
-                f"{moves.capitalize()} than steps in {first} directions move the output, with an interval of the "
-                f"difference of medians that excludes 0: {said}."
+                f"Steps of these kinds move the output {moves} than {first} ones do: {said} (the interval of the "
+                "difference of medians excludes 0)."
             )
     if not lead:
         lead.append(f"No kind of direction differs from {first} ones by an interval that excludes 0.")
@@ -216,6 +223,11 @@ def plateaus_sheet(
         "Stable regions", "Response of a model to steps of one activation", tuple(sections), tuple(lead),
         (plural(len(next(iter(kinds.values())).r), "sentence"),), provenance,
     )  # fmt: skip
+
+
+def _spoken(kind: str) -> str:
+    """Call a kind of direction as a sentence does."""
+    return kind.replace("_", " ")
 
 
 def _row(name: str, found: Mapping[str, Median]) -> dict[str, Any]:
