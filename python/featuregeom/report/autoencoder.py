@@ -67,7 +67,7 @@ def autoencoder_sheet(found: Examination, name: str, provenance: Mapping[str, An
     )
     decoder = found.autoencoder.decoder
     return Sheet(
-        kicker="sparse autoencoder",
+        kicker="Sparse autoencoder",
         title=f"What {cut(name)} holds",
         lead=tuple(said.values()),
         totals=(plural(decoder.n, "latent"), plural(decoder.m, "dimension"), found.autoencoder.format),

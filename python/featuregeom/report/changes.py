@@ -61,7 +61,7 @@ def changes_sheet(found: SourceComparison, provenance: Mapping[str, Any]) -> She
             Section("More", (f"{plural(left, 'more matrix', 'more matrices')} changed; see the tables.",))
         )
     return Sheet(
-        kicker="two sources",
+        kicker="Two sources",
         title="What changed",
         lead=tuple(found.sentences()) or ("Nothing was compared.",),
         totals=(

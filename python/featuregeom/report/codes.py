@@ -48,7 +48,7 @@ def codes_sheet(
         sections.append(Section("Layer by layer", figures=(_layers(counter),)))
     sections.append(Section("The codes", text=("The most frequent first.",), table=table))
     return Sheet(
-        kicker="neural codes",
+        kicker="Neural codes",
         title=f"Codes of {facts['name']}",
         lead=(
             "A code says which units an input switches on, one bit each. Inputs of one code lie in one region, which "

@@ -58,7 +58,7 @@ def families_sheet(
     ]
     sections.append(Section("All families", text=(note,) if note else (), table=_table(table, called)))
     return Sheet(
-        kicker="families of features",
+        kicker="Families of features",
         title=f"Families of {name}",
         lead=(
             "A family is a group of features that are nearer to each other than to any other feature, and more so than "

@@ -38,7 +38,7 @@ def phase_sheet(chart: PhaseChart) -> Sheet:
         *_coarse(chart),
     )
     return Sheet(
-        kicker="hash encoders",
+        kicker="Hash encoders",
         title=f"Phase chart of {chart.plan['data']}",
         lead=lead,
         totals=(plural(len(chart.cells), "network"), *(f"{counts.get(name, 0)} {name}" for name in REGIMES)),

@@ -91,7 +91,7 @@ def trajectory_sheet(
         Section("Features", (_JUMPS,), figures=(_features(found, jumps),), table=_table(jumps, level_jumps)),
     ]
     return Sheet(
-        kicker="checkpoints",
+        kicker="Checkpoints",
         title=f"{name} over training",
         lead=tuple(trajectory_sentences(found, jumps, level_jumps)),
         totals=(plural(T, "checkpoint"), plural(n, "feature"), plural(len(jumps) + len(level_jumps), "jump")),
