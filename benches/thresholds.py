@@ -9,42 +9,48 @@ change; and how many names are then wrong. Budgets of time change what is tried,
 from __future__ import annotations
 
 import ast
-import inspect
+import importlib.util
+import multiprocessing
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import featuregeom as fg
-from featuregeom import shapes
-from featuregeom.recognise import policy
+# The package is imported by the process of each run alone, after the change: neither defaults of arguments nor what is
+# kept between calls then hides one.
 
-GEOMETRIES = {
-    "triangle": shapes.polygon(3),
-    "pentagon": shapes.polygon(5),
-    "enneagon": shapes.polygon(9),
-    "simplex of 7 vertices": shapes.simplex(7),
-    "octahedron": shapes.cross_polytope(3),
-    "cube": shapes.cube(3),
-    "square antiprism": shapes.antiprism(4, 0.29),
-    "pentagonal prism": shapes.prism(5, 0.4),
-    "icosahedron": shapes.icosahedron(),
-    "H(2,3)": shapes.hamming(2, 3),
-    "J(5,2)": shapes.johnson(5, 2),
-    "J(6,2)": shapes.johnson(6, 2),
-    "Paley 13": shapes.paley(13),
-    "24-cell": shapes.cell24(),
-    "cube (+) pentagon": shapes.direct_sum(shapes.cube(3), shapes.polygon(5)),
-    "J(8,2)": shapes.johnson(8, 2),
-}
+
+def geometries() -> dict[str, Any]:
+    """Sets by the names that they have."""
+    from featuregeom import shapes
+
+    return {
+        "triangle": shapes.polygon(3),
+        "pentagon": shapes.polygon(5),
+        "enneagon": shapes.polygon(9),
+        "simplex of 7 vertices": shapes.simplex(7),
+        "octahedron": shapes.cross_polytope(3),
+        "cube": shapes.cube(3),
+        "square antiprism": shapes.antiprism(4, 0.29),
+        "pentagonal prism": shapes.prism(5, 0.4),
+        "icosahedron": shapes.icosahedron(),
+        "H(2,3)": shapes.hamming(2, 3),
+        "J(5,2)": shapes.johnson(5, 2),
+        "J(6,2)": shapes.johnson(6, 2),
+        "Paley 13": shapes.paley(13),
+        "24-cell": shapes.cell24(),
+        "cube (+) pentagon": shapes.direct_sum(shapes.cube(3), shapes.polygon(5)),
+        "J(8,2)": shapes.johnson(8, 2),
+    }
 
 
 def bank() -> list[tuple[str, Any]]:
     """Sets with the names that they may have."""
     rng = np.random.default_rng(0)
     found: list[tuple[str, Any]] = []
-    for name, X in GEOMETRIES.items():
+    for name, X in geometries().items():
         unit = X / np.linalg.norm(X, axis=1, keepdims=True)
         found.append((name, unit.astype(np.float32)))
         for noise in (0.1, 0.2):
@@ -55,7 +61,12 @@ def bank() -> list[tuple[str, Any]]:
 
 def choices() -> list[str]:
     """Names of the numbers that are called choices."""
-    body = ast.parse(inspect.getsource(policy)).body
+    package = importlib.util.find_spec("featuregeom")
+    assert package is not None
+    assert package.origin is not None
+    body = ast.parse(
+        (Path(package.origin).parent / "recognise" / "policy.py").read_text(encoding="utf-8")
+    ).body
     found = []
     for one, after in pairwise(body):
         if (
@@ -70,11 +81,31 @@ def choices() -> list[str]:
     return found
 
 
-def outcomes(sets: list[tuple[str, Any]]) -> list[tuple[str, bool]]:
-    """Name and verdict of each set."""
-    tolerance = min(policy.TOLERANCE, policy.LARGEST_TOLERANCE)
-    found = [fg.schemes.detect(X, tolerance=tolerance) for _, X in sets]
-    return [(one.name, one.is_scheme) for one in found]
+def run(constant: str, factor: float, chosen: list[int] | None) -> list[tuple[str, str, bool, set[str]]]:
+    """True name, name and verdict of the chosen sets with one constant changed, and the constants that were read."""
+    from featuregeom.recognise import policy
+
+    if constant:
+        setattr(policy, constant, changed(getattr(policy, constant), factor))
+    read: set[str] = set()
+
+    class Watched(type(policy)):  # type: ignore[misc]
+        def __getattribute__(self, name: str) -> Any:
+            read.add(name)
+            return super().__getattribute__(name)
+
+    policy.__class__ = Watched
+    import featuregeom as fg
+
+    found = []
+    sets = bank()
+    fg.schemes.detect(sets[0][1])
+    always = set() if constant else set(read)
+    for true, X in sets if chosen is None else [sets[at] for at in chosen]:
+        read.clear()
+        one = fg.schemes.detect(X, tolerance=min(policy.TOLERANCE, policy.LARGEST_TOLERANCE))
+        found.append((true, one.name, bool(one.is_scheme), read | always))
+    return found
 
 
 def changed(value: Any, factor: float) -> Any:
@@ -85,26 +116,28 @@ def changed(value: Any, factor: float) -> Any:
 
 
 def main() -> None:
-    """Print a line for each choice that changes something, and how many change nothing."""
-    sets = bank()
-    usual = outcomes(sets)
-    wrong = sum(name not in (true, "") for (true, _), (name, _) in zip(sets, usual, strict=True))
-    print(f"{len(sets)} sets, {sum(bool(name) for name, _ in usual)} named, {wrong} wrongly", flush=True)
-    for constant in sys.argv[1:] or choices():
-        value, line = getattr(policy, constant), []
-        for factor in (0.5, 2.0):
-            setattr(policy, constant, changed(value, factor))
-            try:
-                now = outcomes(sets)
-                names = sum(a[0] != b[0] for a, b in zip(usual, now, strict=True))
-                schemes = sum(a[1] != b[1] for a, b in zip(usual, now, strict=True))
-                wrong = sum(name not in (true, "") for (true, _), (name, _) in zip(sets, now, strict=True))
+    """Print a line for each choice: what changes among the sets that read it."""
+    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        usual = pool.apply(run, ("", 1.0, None))
+        wrong = sum(name not in (true, "") for true, name, *_ in usual)
+        print(f"{len(usual)} sets, {sum(bool(one[1]) for one in usual)} named, {wrong} wrongly", flush=True)
+        for constant in sys.argv[1:] or choices():
+            readers = [at for at, one in enumerate(usual) if constant in one[3]]
+            line = []
+            for factor in (0.5, 2.0):
+                try:
+                    now = pool.apply(run, (constant, factor, readers)) if readers else []
+                except Exception as error:
+                    line.append(f"error: {error}")
+                    continue
+                both = list(zip([usual[at] for at in readers], now, strict=True))
+                names = sum(a[1] != b[1] for a, b in both)
+                schemes = sum(a[2] != b[2] for a, b in both)
+                wrong = sum(b[1] not in (b[0], "") for _, b in both)
                 line.append(f"{names} names, {schemes} verdicts, {wrong} wrong")
-            except Exception as error:
-                line.append(f"error: {error}")
-            finally:
-                setattr(policy, constant, value)
-        print(f"{constant:24s} half: {line[0]:36s} double: {line[1]}", flush=True)
+            print(
+                f"{constant:22s} read by {len(readers):2d}; half: {line[0]:34s} double: {line[1]}", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -217,7 +217,7 @@ def test_version_of_the_package_is_that_of_the_core():
 def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {f"w{i}": rng.standard_normal((400, 40)) for i in range(3)}
-    arrays["x_large"] = rng.standard_normal((24_000, 64))
+    arrays["x_large"] = rng.standard_normal((10_000, 64))
     np.savez(tmp_path / "model.npz", **arrays)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "featuregeom", "analyze", str(tmp_path / "model.npz"), "--out", str(out)]

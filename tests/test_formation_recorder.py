@@ -279,6 +279,8 @@ def test_the_command_writes_goes_on_and_replaces_nothing_of_others(tmp_path, dig
 
     monkeypatch.setattr(demo, "RECORDINGS", 2)
     monkeypatch.setattr(demo, "DRAWS", 1)
+    monkeypatch.setattr(demo, "SAMPLES", 100)
+    monkeypatch.setattr(demo, "RESAMPLES", 10)
     run = CliRunner().invoke
     command = ["train-demo", "--steps", "4", "--json", "--out"]
     first = run(app, [*command, str(tmp_path / "whole")])

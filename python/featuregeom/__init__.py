@@ -10,7 +10,9 @@ Everything loads on first use: ``import featuregeom as fg`` costs next to nothin
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False
+"""True for type checkers, which know the name; importing `typing` would take most of the time of this file."""
 
 if TYPE_CHECKING:
     from featuregeom import (

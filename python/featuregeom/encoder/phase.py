@@ -28,6 +28,7 @@ from featuregeom.errors import (
     SourceError,
 )
 from featuregeom.folders import locked
+from featuregeom.networks.digits import handwritten_digits
 from featuregeom.networks.extra import torch_module
 from featuregeom.summary import summarised
 
@@ -120,16 +121,10 @@ class PhaseChart:
 
 def digits(seed: int = 0, test_share: float = 1 / 3) -> DataSet:
     """Give the 1797 handwritten digits that come with scikit-learn, shuffled by `seed` and split, in [0, 1]."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise MissingExtraError.needing("encoder.digits", "scikit-learn", "encoder") from error
     if not 0 < test_share < 1:
         raise ParameterError(f"test_share must be between 0 and 1, got {test_share!r}")
-    found = load_digits()
-    order = np.random.default_rng(integer("seed", seed, 0)).permutation(len(found.target))
-    X = (found.data[order] / 16).astype(np.float32)
-    y = found.target[order].astype(np.int64)
+    pixels, y = handwritten_digits("encoder.digits", integer("seed", seed, 0))
+    X = pixels.astype(np.float32)
     test = min(max(round(test_share * len(y)), 1), len(y) - 1)
     return DataSet("digits", X[test:], y[test:], X[:test], y[:test])
 

@@ -41,7 +41,7 @@ class Sure:
 
 
 def sure(tables: Tables) -> Sure:
-    """Tell verdicts from what chance gives where so many matrices have one.
+    """Tell verdicts from what chance gives among this number of matrices.
 
     Parameters
     ----------

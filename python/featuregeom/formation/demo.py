@@ -12,8 +12,9 @@ import numpy as np
 
 from featuregeom.arguments import integer
 from featuregeom.atomic import create_folder, replacing
-from featuregeom.errors import MissingExtraError, OutputError
+from featuregeom.errors import OutputError
 from featuregeom.formation.recorder import Recorder
+from featuregeom.networks.digits import handwritten_digits
 from featuregeom.networks.extra import torch_module
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ RECORDINGS = 20
 
 DRAWS = 8
 """Number of random weights that are drawn for the second null at each recording."""
+
+SAMPLES = 1200
+"""Digits that the perceptrons are trained on: about two thirds of the 1797."""
+
+RESAMPLES = 100
+"""Bootstrap samples of the exponents at each recording."""
 
 MLP_RATE, LINEAR_RATE = 0.1, 0.02
 """Learning rates of SGD with momentum .9, falling to 0 as a cosine."""
@@ -190,7 +197,7 @@ def _mlp(decay: float, seed: int, every: int) -> _Run:
     recorder = Recorder(
         model, [(X[k : k + 400], y[k : k + 400]) for k in range(0, len(X), 400)], loss, every=every, head="4",
         quantities=("crh", "exponents", *(("fact",) if decay else ()), "nfa", "entropy", "collapse", "loss"),
-        n_draws=DRAWS, n_resamples=100, seed=seed, weight_decay=decay or None,
+        n_draws=DRAWS, n_resamples=RESAMPLES, seed=seed, weight_decay=decay or None,
     )  # fmt: skip
 
     def batches(step: int) -> tuple[Any, Any]:
@@ -203,13 +210,8 @@ def _mlp(decay: float, seed: int, every: int) -> _Run:
 def _digits() -> tuple[torch.Tensor, torch.Tensor]:
     import torch
 
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise MissingExtraError.needing("train-demo", "scikit-learn", "encoder") from error
-    found = load_digits()
-    chosen = np.random.default_rng(0).permutation(len(found.target))[:1200]
-    return torch.tensor(found.data[chosen] / 16).double(), torch.tensor(found.target[chosen]).long()
+    X, y = handwritten_digits("train-demo", 0)
+    return torch.from_numpy(X[:SAMPLES]), torch.from_numpy(y[:SAMPLES])
 
 
 def _linear(seed: int, every: int) -> _Run:
@@ -230,6 +232,6 @@ def _linear(seed: int, every: int) -> _Run:
 
     recorder = Recorder(
         model, [(X, Y)], loss, every=every, gradient="jacobian", quantities=("crh", "exponents", "nfa", "loss"),
-        n_draws=DRAWS, n_resamples=100, seed=seed,
+        n_draws=DRAWS, n_resamples=RESAMPLES, seed=seed,
     )  # fmt: skip
     return _Run(model, loss, lambda step: (X, Y), recorder, LINEAR_RATE, DECAYS["linear"])

@@ -95,7 +95,7 @@ def linear_maps(
     Raises
     ------
     ParameterError
-        If a name is unknown, or is that of a module that is no linear map.
+        If a name is unknown, or belongs to a module that is not a linear map.
     """
     from torch import nn
 

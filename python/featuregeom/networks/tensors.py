@@ -18,7 +18,7 @@ __all__ = ["check_tensor", "first_bad", "rows"]
 
 
 def check_tensor(value: Any, where: str) -> None:
-    """Refuse a tensor that is no dense array of numbers, by what it is and with what to do.
+    """Refuse a tensor that is not a dense array of numbers, and say what it is and what to do.
 
     Parameters
     ----------

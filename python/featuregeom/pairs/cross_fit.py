@@ -377,17 +377,18 @@ class _Kept:
     ) -> None:
         """Take in what the features of `part` have found among those of `other`."""
         neighbours = np.where(found[0] >= 0, other[found[0]], -1) if found[0].size else found[0]
-        start = 0
+        start, rows = 0, np.arange(len(part))[:, None]
         for keep, key in self.lists:
             own = slice(start, start + keep)
             start += keep
             if not keep:
                 continue
             both = [
-                np.hstack([table[part, own], new[:, own]])
+                np.concatenate([table[part, own], new[:, own]], axis=1)
                 for table, new in zip(self.tables, (neighbours, *found[1:]), strict=True)
             ]
-            strength = np.nan_to_num(np.abs(both[key]), nan=-1.0)
+            strength = np.abs(both[key])
+            strength[np.isnan(strength)] = -1.0
             best = np.lexsort((both[0], -strength), axis=1)[:, :keep]
             for table, new in zip(self.tables, both, strict=True):
-                table[part, own] = np.take_along_axis(new, best, axis=1)
+                table[part, own] = new[rows, best]

@@ -154,7 +154,7 @@ def _one_set(
 
 
 def _wishart(freedom: int, r: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the sum of the outer products of so many normal vectors in r dimensions: by Bartlett's decomposition."""
+    """Draw the sum of the outer products of a number of normal vectors in r dimensions: by Bartlett's decomposition."""
     if freedom < r:
         G = random.standard_normal((freedom, r))
         return G.T @ G

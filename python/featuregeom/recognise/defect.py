@@ -136,7 +136,7 @@ def null_p_value(n: int, dim: int, valencies: tuple[int, ...], eta2: float, *, s
     -------
     float
         Share, with the scheme itself counted, of 400 random frames whose levels form a scheme of these or more
-        classes with an `eta2` that is no less; NaN for one class, which any frame has, and above 8 features.
+        classes with an `eta2` at least as large; NaN for one class, which any frame has, and above 8 features.
 
     Notes
     -----

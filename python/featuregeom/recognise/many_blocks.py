@@ -98,7 +98,7 @@ def detect_blocks(
     Raises
     ------
     ShapeError, DtypeError, NonFiniteError
-        If `X` is no finite matrix of real numbers, or `blocks` has not one entry a feature.
+        If `X` is no finite matrix of real numbers, or `blocks` does not have one entry per feature.
     ParameterError
         If a block has no features or more than 64, a feature is zero, or the tolerance is out of range.
 

@@ -111,26 +111,33 @@ def _levelled(cosines: NDArray[np.float64], relations: NDArray[np.int64]) -> boo
     values, labels = cosines[np.ix_(some, some)][pairs], relations[np.ix_(some, some)][pairs]
     classes = [np.sort(values[labels == label]) for label in np.unique(labels)]
     for count, limit in policy.CLUSTER_SHARE.items():
-        large = [one for one in classes if len(one) >= 3 * count]
-        left = sum(_within(one, count) for one in large)
-        drawn = [
-            np.sort(rng.standard_normal(len(one))) * one.std()
-            for one in large
-            for _ in range(policy.CLUSTER_DRAWS)
-        ]
-        if left < limit * sum(_within(one, count) for one in drawn) / policy.CLUSTER_DRAWS:
+        left = drawn = 0.0
+        for one in classes:
+            if len(one) < 3 * count:
+                continue
+            left += float(_within(one[None], count)[0])
+            normal = np.sort(rng.standard_normal((policy.CLUSTER_DRAWS, len(one)))) * one.std()
+            drawn += float(_within(normal, count).mean())
+        if left < limit * drawn:
             return True
     return False
 
 
-def _within(values: NDArray[np.float64], count: int) -> float:
-    """Sum of squares that sorted values leave within clusters (Lloyd's iteration from quantiles)."""
-    centres = np.array([part.mean() for part in np.array_split(values, count)])
-    for _ in range(policy.CLUSTER_ROUNDS):
-        borders = np.searchsorted(values, (centres[1:] + centres[:-1]) / 2)
-        parts = np.split(values, borders)
-        centres = np.array([part.mean() if len(part) else c for part, c in zip(parts, centres, strict=True)])
-    return float(sum(((part - part.mean()) ** 2).sum() for part in parts if len(part)))
+def _within(rows: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Sum of squares that the sorted values of each row leave within clusters (Lloyd's iteration from quantiles)."""
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    sums = np.pad(np.cumsum(rows, axis=1), ((0, 0), (1, 0)))
+    at = [0, *np.cumsum([len(part) for part in np.array_split(rows[0], count)])]
+    borders = np.broadcast_to(at, (len(rows), count + 1))
+    centres = np.zeros((len(rows), count))
+    for _ in range(policy.CLUSTER_ROUNDS + 1):
+        sizes = np.diff(borders, axis=1)
+        parts = np.diff(np.take_along_axis(sums, borders, axis=1), axis=1)
+        centres = np.where(sizes > 0, parts / np.maximum(sizes, 1), centres)
+        middles = (centres[:, 1:] + centres[:, :-1]) / 2
+        inner = (rows[:, None] < middles[:, :, None]).sum(axis=2)
+        borders = np.pad(inner, ((0, 0), (1, 1)), constant_values=((0, 0), (0, rows.shape[1])))
+    return np.asarray((rows**2).sum(axis=1) - (centres**2 * sizes).sum(axis=1))
 
 
 def _rivalled(cosines: NDArray[np.float64], match: Match) -> bool:

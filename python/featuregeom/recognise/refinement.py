@@ -98,7 +98,7 @@ def refine(
     labels = relations[pairs]
     for _ in range(policy.REFINEMENT_ROUNDS):
         products = _products(relations, rank, rng)
-        values = np.stack([cosines[pairs], *(product[pairs] for product in products)])
+        values = np.concatenate([cosines[pairs][None], products[:, *pairs]])
         means, variances = _moments(values, labels, rank)
         weights = 1 / (np.sqrt(len(products)) * (variances + policy.REFINEMENT_VARIANCE))
         noise = ((values[0] - means[0, labels - 1]) ** 2).mean()
@@ -119,14 +119,15 @@ def _moments(
     values: NDArray[np.float64], labels: NDArray[np.int64], rank: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance of each row of values (t, pairs) over the classes 1..rank - 1, shape (t, rank - 1)."""
-    counts = np.bincount(labels, minlength=rank)
+    places = (labels + rank * np.arange(len(values))[:, None]).ravel()
+    counts = np.bincount(labels, minlength=rank)[1:]
 
-    def mean(row: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.bincount(labels, weights=row, minlength=rank)[1:] / counts[1:])
+    def mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums = np.bincount(places, weights=rows.ravel(), minlength=rank * len(values))
+        return np.asarray(sums.reshape(-1, rank)[:, 1:] / counts)
 
-    means = np.array([mean(row) for row in values])
-    variances = [mean((row - mu[labels - 1]) ** 2) for row, mu in zip(values, means, strict=True)]
-    return means, np.array(variances)
+    means = mean(values)
+    return means, mean((values - means[:, labels - 1]) ** 2)
 
 
 def _nearest(
@@ -166,7 +167,7 @@ def support_of(eigenvalues: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.flatnonzero(eigenvalues > policy.SUPPORT_SHARE * eigenvalues.max())
 
 
-def _products(relations: NDArray[np.int64], rank: int, rng: np.random.Generator) -> list[NDArray[np.float64]]:
+def _products(relations: NDArray[np.int64], rank: int, rng: np.random.Generator) -> NDArray[np.float64]:
     pairs = [(i, j) for i in range(1, rank) for j in range(i, rank)]
     if len(pairs) > policy.REFINEMENT_PRODUCTS:
         weights = rng.standard_normal((policy.REFINEMENT_PRODUCTS, 2, rank))
@@ -175,8 +176,8 @@ def _products(relations: NDArray[np.int64], rank: int, rng: np.random.Generator)
         weights = np.zeros((len(pairs), 2, rank))
         for row, (i, j) in zip(weights, pairs, strict=True):
             row[0, i] = row[1, j] = 1
-    found = []
-    for left, right in weights:
+    found = np.empty((len(weights), *relations.shape))
+    for product, (left, right) in zip(found, weights, strict=True):
         both = matmul(left[relations], right[relations])
-        found.append((both + both.T) / 2)
-    return found
+        np.add(both, both.T, out=product)
+    return found / 2

@@ -15,9 +15,9 @@ as well as it can be.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -199,34 +199,43 @@ def _null_dimension(Y: Vectors, span: float | None) -> int:
 
 
 def _chance(best: Fit, s: int, dimension: int, draws: int, seed: int) -> float:
-    """Give the p-value of a share among random directions, at least 1 / (draws + 1) where one of them reaches it."""
+    """Give the p-value of a share among random directions, 1 where one of them reaches it."""
     if best.share >= 1 - policy.ROUNDING_RESIDUAL:
         return 0.0
+    # Most of what is refused is refused by the first draws, of which each costs as much as some bounds.
+    shares = (_explained(best, s, dimension, seed, draw) for draw in range(min(draws, policy.FITTED_DRAWS)))
+    first = list(islice(shares, policy.FIRST_DRAWS))
+    if max(first) >= best.share:
+        return 1.0
     bound = _leading_shares(s, dimension, draws, seed)[:, best.dim - 1]
     p = _beta_tail(bound, best.share)
     if p <= policy.CHANCE_SHARE_P and bound.max() < best.share:
         # No matching explains more than the leading components do.
         return p
-    ideal = Figure(best.name, best.points[best.order], _matching(best, s), best.height)
-
-    def shares(which: Iterable[int]) -> Iterator[float]:
-        return (_share_of(_random_directions(s, dimension, seed, draw), ideal) for draw in which)
-
-    if any(share >= best.share for share in shares(np.flatnonzero(bound >= best.share).tolist())):
-        return max(p, 1 / (draws + 1))
-    fitted = min(draws, policy.FITTED_DRAWS)
-    if best.height is None:
-        return _beta_tail(_fitted_shares(best.name, s, dimension, fitted, seed), best.share)
-    return _beta_tail(np.array(list(shares(range(fitted)))), best.share)
-
-
-@lru_cache(maxsize=256)
-def _fitted_shares(name: str, s: int, dimension: int, fitted: int, seed: int) -> Vectors:
-    """Give the shares of random directions that a geometry explains."""
-    ideal = next(one for one in figures(s) if one.name == name)
-    return np.array(
-        [_share_of(_random_directions(s, dimension, seed, draw), ideal) for draw in range(fitted)]
+    fitted = np.array([*first, *shares])
+    p = _beta_tail(fitted, best.share)
+    if p > policy.CHANCE_SHARE_P:
+        return p
+    rest = (draw for draw in range(len(fitted), draws) if bound[draw] >= best.share)
+    above = fitted.max() >= best.share or any(
+        _explained(best, s, dimension, seed, draw) >= best.share for draw in rest
     )
+    return 1.0 if above else p
+
+
+def _explained(best: Fit, s: int, dimension: int, seed: int, draw: int) -> float:
+    """Give the share of one draw of random directions that the geometry of a fit explains."""
+    if best.height is None:
+        return _explained_by_name(best.name, s, dimension, seed, draw)
+    ideal = Figure(best.name, best.points[best.order], _matching(best, s), best.height)
+    return _share_of(_random_directions(s, dimension, seed, draw), ideal)
+
+
+@lru_cache(maxsize=2**15)
+def _explained_by_name(name: str, s: int, dimension: int, seed: int, draw: int) -> float:
+    """Give that share for a geometry of fixed form: every set of as many vectors is compared with the same draws."""
+    ideal = next(one for one in figures(s) if one.name == name)
+    return _share_of(_random_directions(s, dimension, seed, draw), ideal)
 
 
 def _matching(best: Fit, s: int) -> str:
@@ -243,17 +252,21 @@ def _share_of(each: Vectors, ideal: Figure) -> float:
 @lru_cache(maxsize=256)
 def _leading_shares(s: int, dimension: int, draws: int, seed: int) -> Vectors:
     """Give the shares of the leading components of random directions, one more in each column, shape (draws, s)."""
-    sets = (_random_directions(s, dimension, seed, draw) for draw in range(draws))
-    squares = np.array([np.sum(each**2, axis=0) for each in sets]) / s
+    sets = (_drawn(s, dimension, seed, draw) for draw in range(draws))
+    squares = np.array([np.linalg.svd(each, compute_uv=False) ** 2 for each in sets]) / s
     return np.cumsum(np.pad(squares, ((0, 0), (0, s - squares.shape[1]))), axis=1)
 
 
 def _random_directions(s: int, dimension: int, seed: int, draw: int) -> Vectors:
     """Draw s random directions in their principal coordinates, shape (s, s or less)."""
-    some = np.random.default_rng([seed, s, dimension, draw]).standard_normal((s, dimension))
-    some /= np.linalg.norm(some, axis=1, keepdims=True)
-    left, values, _ = np.linalg.svd(some, full_matrices=False)
+    left, values, _ = np.linalg.svd(_drawn(s, dimension, seed, draw), full_matrices=False)
     return np.asarray(left * values)
+
+
+def _drawn(s: int, dimension: int, seed: int, draw: int) -> Vectors:
+    """Draw s random directions, shape (s, dimension)."""
+    some = np.random.default_rng([seed, s, dimension, draw]).standard_normal((s, dimension))
+    return np.asarray(some / np.linalg.norm(some, axis=1, keepdims=True))
 
 
 def _beta_tail(shares: Vectors, share: float) -> float:

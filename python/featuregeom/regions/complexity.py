@@ -126,7 +126,7 @@ def ball_radius(model: Any, point: Any) -> float:
 
     Notes
     -----
-    Costs one backward a neuron with torch; with (W, b) one product of matrices a layer.
+    Costs one backward pass per neuron with torch; with (W, b) one product of matrices per layer.
 
     Examples
     --------
