@@ -13,6 +13,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -64,13 +65,19 @@ def installed(*modules: str) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """One workload. `reference` gives the arrays that every way's are compared with."""
+    """One workload. `reference` gives the arrays that every way's are compared with.
+
+    `operations` are those of its products, the least that any way needs, in `arithmetic`: what they would take at the
+    machine's best dense product is the limit.
+    """
 
     title: str
     ways: Sequence[Way]
     reference: Callable[[], Arrays]
     target: float | None = None
     note: str = ""
+    operations: float | None = None
+    arithmetic: str = "float32"
 
 
 @dataclass
@@ -215,7 +222,9 @@ def header(threads: int) -> dict[str, Any]:
         names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
         cpu = names[0] if names else cpu
     return {
+        "date": time.strftime("%Y-%m-%d"),
         "cpu": cpu,
+        "instructions": os.environ.get("FEATUREGEOM_SIMD", ""),
         "avx512": avx512(),
         "cores": os.cpu_count(),
         "threads": threads,
@@ -240,12 +249,58 @@ def blas_kernels() -> list[str]:
     ]
 
 
-def summary(row: str, case: Case, timings: Sequence[Timing], *, judged: bool = True) -> dict[str, Any]:
-    """The figures of one case; `ratio` is the best counted peer's median over that of ours."""
+def peak(threads: int, *, n: int = 3072, rounds: int = 5) -> dict[str, float]:
+    """Operations a second of the best dense product that numpy's or torch's BLAS makes here, by arithmetic.
+
+    numpy's in workers too, with its kernels for AVX2 and for AVX-512: by itself it does not always take the faster.
+    """
+    import torch
+
+    found = {}
+    for arithmetic in ("float32", "float64"):
+        A = np.random.default_rng(0).standard_normal((n, n)).astype(arithmetic)
+        T = torch.from_numpy(A)
+        seconds = []
+        for call in (lambda A=A: A @ A, lambda T=T: T @ T):
+            call()
+            seconds += [clock(Way("", call)) for _ in range(rounds)]
+        for kernel in ("Haswell", "SkylakeX") if avx512() else ("Haswell",):
+            code = (
+                f"import numpy as np, time\nA = np.ones(({n}, {n}), '{arithmetic}')\nA @ A\nfor _ in range({rounds}):\n"
+                " s = time.perf_counter(); A @ A; print(time.perf_counter() - s)"
+            )
+            said = subprocess.run(
+                [sys.executable, "-c", code],
+                env={**os.environ, "OPENBLAS_CORETYPE": kernel},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            seconds += map(float, said.stdout.split())
+        found[arithmetic] = 2 * n**3 / min(seconds)
+    return found
+
+
+def summary(
+    row: str,
+    case: Case,
+    timings: Sequence[Timing],
+    *,
+    judged: bool = True,
+    peaks: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """The figures of one case; `ratio` is the best counted peer's median over that of ours.
+
+    Its least and most are those of rounds, in which both ran one after the other.
+    """
     ours = next(timing for timing in timings if timing.way.ours and timing.way.counted)
     peers = [timing for timing in timings if timing.way.counted and not timing.way.ours]
     best = min(peers, key=lambda timing: timing.median, default=ours)
     ratio = best.median / ours.median
+    rounds = [theirs / own for own, theirs in zip(ours.seconds, best.seconds, strict=False)]
+    share = None
+    if case.operations and peaks:
+        share = case.operations / ours.median / peaks[case.arithmetic]
     wanted = [(ratio, case.target), *((t.median / ours.median, t.way.target) for t in timings)]
     wanted = [(found, target) for found, target in wanted if target is not None]
     return {
@@ -254,6 +309,9 @@ def summary(row: str, case: Case, timings: Sequence[Timing], *, judged: bool = T
         "note": case.note,
         "best_peer": best.way.name,
         "ratio": ratio,
+        "ratio_min": min(rounds),
+        "ratio_max": max(rounds),
+        "share_of_peak": share,
         "target": case.target,
         "met": all(found >= target for found, target in wanted) if judged and wanted else None,
         "noisy": any(timing.median > NOISE * min(timing.seconds) for timing in [ours, *peers]),
@@ -281,7 +339,8 @@ def show(figures: Mapping[str, Any]) -> str:
     wanted = "" if figures["target"] is None else f", target {figures['target']:g}"
     lines = [
         f"\n{figures['row']}  {figures['case']}: {figures['ratio']:.2f}x the best peer "
-        f"({figures['best_peer']}){wanted}: {verdict}{', but NOISY: run it again' if figures['noisy'] else ''}",
+        f"({figures['best_peer']}){wanted}: {verdict}{', but NOISY: run it again' if figures['noisy'] else ''}"
+        + ("" if figures["share_of_peak"] is None else f"; {figures['share_of_peak']:.0%} of peak"),
         f"   {'':40} {'median s':>9} {'min':>9} {'max':>9} {'/ ours':>7} {'deviation':>10}",
     ]
     for way in figures["ways"]:

@@ -90,7 +90,13 @@ def _frame(n: int, m: int, *, accurate: bool) -> Case:
             *numpy_by_kernel("numpy X.T @ X", lambda: X.T @ X),
             Way("torch T.T @ T", lambda: T.T @ T),
         ]
-    return Case(f"F {n} x {m} float32", ways, reference=lambda: {"result": wide()})
+    return Case(
+        f"F {n} x {m} float32",
+        ways,
+        reference=lambda: {"result": wide()},
+        operations=n * m * (m + 1),
+        arithmetic="float64" if accurate else "float32",
+    )
 
 
 def frame_bfloat16(scale: str) -> Builders:
@@ -130,13 +136,14 @@ def _frame_file(n: int, m: int) -> Case:
         Way("torch bfloat16", brain, counted=False),
     ]
     note = "torch bfloat16 rounds F to 8 bits, so it is shown and not counted"
-    return Case(f"bfloat16 safetensors -> F {n} x {m}", ways, reference, note=note)
+    title = f"bfloat16 safetensors -> F {n} x {m}"
+    return Case(title, ways, reference, note=note, operations=n * m * (m + 1))
 
 
 def eigh(scale: str) -> Builders:
     """b1: eigenvalues and eigenvectors."""
-    sizes = {"smoke": [48], "iterate": [384, 768, 1024, 2048], "full": [384, 768, 1024, 2048, 4096]}
-    return [partial(_eigh, m) for m in sizes[scale]]
+    sizes = {"smoke": [48], "full": [384, 768, 1024, 2048, 4096]}
+    return [partial(_eigh, m) for m in sizes.get(scale, [384, 768, 1024, 2048])]
 
 
 def _eigh(m: int) -> Case:
@@ -230,7 +237,8 @@ def _measures(n: int, m: int, spaces: int = 16) -> Case:
         Way("torch float32 by chunks", partial(in_torch, torch.float32), counted=False, arrays=dict),
     ]
     reference = lambda: {name: in_numpy(np.float64)[name] for name in keep}  # noqa: E731
-    return Case(f"spectral measures {n} x {m}, {spaces} eigenspaces", ways, reference)
+    title = f"spectral measures {n} x {m}, {spaces} eigenspaces"
+    return Case(title, ways, reference, operations=2 * n * m * m, arithmetic="float64")
 
 
 def all_pairs(scale: str) -> Builders:
@@ -333,6 +341,50 @@ def _all_pairs(n: int, m: int, bins: int = 199, chunk: int = 1024) -> Case:
         reference=lambda: arrays(in_numpy(counted)),
         target=3.0,
         note=note,
+        operations=n * (n - 1) * m,
+    )
+
+
+def all_pairs_bfloat16(scale: str) -> Builders:
+    """e2: e1 from bfloat16."""
+    return [partial(_all_pairs_bfloat16, *((700, 32) if scale == "smoke" else (16384, 768)))]
+
+
+def _all_pairs_bfloat16(n: int, m: int, bins: int = 199, chunk: int = 1024) -> Case:
+    T = torch.from_numpy(normal(n, m)).bfloat16()
+
+    def in_torch(dtype: torch.dtype) -> Arrays:
+        U = T.float()
+        U = (U / U.norm(dim=1, keepdim=True)).to(dtype)
+        counts, largest = torch.zeros(bins, dtype=torch.int64), torch.empty(n)
+        for first in range(0, n, chunk):
+            G = (U[first : first + chunk] @ U.T).float()
+            G[torch.arange(len(G)), torch.arange(first, first + len(G))] = 0
+            counts += torch.histc(G, bins, -1, 1).long()
+            largest[first : first + len(G)] = G.abs_().max(1).values
+        counts[bins // 2] -= n
+        return {"coherence": float(largest.max()), "largest": largest.numpy()}
+
+    sweep = partial(fg.pairs.sweep, T, k=1, bins=bins, num_threads=THREADS)
+    ways = [
+        Way(
+            "featuregeom (and components)",
+            sweep,
+            ours=True,
+            arrays=lambda found: {
+                "coherence": found.coherence,
+                "largest": np.abs(found.cosines[:, 0]),
+            },
+        ),
+        Way("torch float32 chunked, histc", partial(in_torch, torch.float32), arrays=dict),
+        Way("torch bfloat16 chunked, histc", partial(in_torch, torch.bfloat16), counted=False, arrays=dict),
+    ]
+    return Case(
+        f"all pairs {n} x {m} bfloat16",
+        ways,
+        reference=lambda: in_torch(torch.float32),
+        note="torch bfloat16 rounds every cosine to 8 bits, so it is shown and not counted",
+        operations=n * (n - 1) * m,
     )
 
 
@@ -366,7 +418,8 @@ def _capacities(n: int, m: int) -> Case:
         Way("numpy through F, product and sum", partial(through, lambda P, X: (P * X).sum(1))),
         Way("torch through F", in_torch, counted=False),
     ]
-    return Case(f"D {n} x {m} float32", ways, reference, target=1.5)
+    # Half of X F is enough: F = T + T' with T triangular, and x F x' = 2 x T x'.
+    return Case(f"D {n} x {m} float32", ways, reference, target=1.5, operations=2 * n * m * (m + 1))
 
 
 def whole_matrix(scale: str) -> Builders:
@@ -426,6 +479,7 @@ ROWS: dict[str, Callable[[str], Builders]] = {
     "b1": eigh,
     "b2": spectral_measures,
     "e1": all_pairs,
+    "e2": all_pairs_bfloat16,
     "e3": capacities,
     "f1": whole_matrix,
 }

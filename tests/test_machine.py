@@ -22,11 +22,10 @@ from featuregeom.survey.plan import cost
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache folder, and sizes that take no time."""
+    """An empty cache folder, and a size that takes no time."""
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "_SIZES", ((20, 3), (60, 4), (40, 12), (30, 30)))
-    monkeypatch.setattr(module, "_ROUNDS", 1)
+    monkeypatch.setattr(module, "_SIZES", ((10, 3),))
     return tmp_path / "cache"
 
 
@@ -98,10 +97,15 @@ def test_bytes_are_those_of_the_file(tmp_path):
 def test_constants_are_those_that_made_the_times():
     """Times made from known constants: the fit gives them back, and the times of other sizes."""
     costs = [table(n, m) for n, m in module._SIZES]
+    assert len(costs) == 5
     random = np.random.default_rng(1)
-    known = {
-        step: {term: float(random.uniform(1, 3)) * 1e-9 for term in terms}
+    largest = {
+        step: {term: max(module._sizes(each)[step][term] for each in costs) for term in terms}
         for step, terms in module._TERMS.items()
+    }
+    known = {
+        step: {term: float(random.uniform(0.5, 2)) / size for term, size in terms.items()}
+        for step, terms in largest.items()
     }
     taken = [
         {
@@ -112,18 +116,18 @@ def test_constants_are_those_that_made_the_times():
     ]
     found = module.fitted(costs, taken)
     for step, terms in known.items():
-        assert found[step] == pytest.approx(terms, rel=1e-6), step
-    machine = fg.survey.Machine("", "", "", 1, found)
+        assert found[step] == pytest.approx(terms, rel=1e-3), step
+    machine = fg.survey.Machine("", "", "", 1, found, found)
     other = table(5000, 300)
     expected = sum(
         known[step][term] * size
         for step, terms in module._sizes(other).items()
         for term, size in terms.items()
     )
-    assert machine.time(other) == pytest.approx(expected, rel=1e-6)
+    assert machine.time(other) == pytest.approx((expected, expected), rel=1e-3)
     # Of several matrices, times add up; without pairs only what is left is counted.
     both = fg.survey.Estimate({"a": other, "b": other})
-    assert machine.time(both) == pytest.approx(2 * machine.time(other))
+    assert machine.time(both) == pytest.approx(tuple(2 * part for part in machine.time(other)))
     alone = cost(TensorInfo("w", (5000, 300), "float32", 0), pairs=False)
     steps = module._sizes(alone)
     assert steps.keys() == {"frame", "measures", "rest"}
@@ -135,8 +139,8 @@ def test_constants_are_kept_for_the_machine_and_the_number_of_threads(cache, mon
     machine = fg.survey.calibrate(1)
     assert fg.survey.Machine.kept(1) == machine
     assert fg.survey.Machine.kept(2) is None
-    assert all(second >= 0 for terms in machine.seconds.values() for second in terms.values())
-    assert 1e-3 < machine.time(table(60, 4)) < 60
+    assert all(second >= 0 for terms in machine.nothing.values() for second in terms.values())
+    assert all(1e-3 < seconds < 60 for seconds in machine.time(table(10, 3)))
     again = fg.survey.calibrate(2)
     assert fg.survey.Machine.kept(1) == machine
     assert fg.survey.Machine.kept(2) == again
@@ -148,8 +152,8 @@ def test_constants_are_kept_for_the_machine_and_the_number_of_threads(cache, mon
     for damage in (
         {"version": "0.0"},
         {"processor": "another"},
-        {"seconds": {}},
-        {"seconds": 3},
+        {"nothing": {}},
+        {"copies": 3},
         {"more": 1},
     ):
         path.write_text(json.dumps([stored[1] | damage]))
@@ -183,7 +187,7 @@ def test_the_commands(cache, tmp_path, monkeypatch):
     assert shown == vars(fg.survey.Machine.kept(1))
     assert "for each" in invoke("calibrate")
     seconds = json.loads(invoke("describe", tmp_path / "x.npy", "--json"))["seconds"]
-    assert seconds == fg.survey.Machine.kept(1).time(fg.estimate(tmp_path / "x.npy"))
+    assert tuple(seconds) == fg.survey.Machine.kept(1).time(fg.estimate(tmp_path / "x.npy"))
     assert "of memory, about" in invoke("describe", tmp_path / "x.npy")
 
 
@@ -194,13 +198,14 @@ def test_times_are_right_within_a_factor_of_three(tmp_path, monkeypatch):
     machine = fg.survey.calibrate(1, clock=time.process_time)
     random = np.random.default_rng(1)
     off = {}
-    for n, m in ((400, 20), (4000, 64), (2000, 200), (20_000, 8), (300, 768), (6000, 128)):
+    for n, m in ((400, 20), (4000, 64), (2000, 200), (20_000, 8), (300, 768), (8000, 128)):
         X = random.standard_normal((n, m)).astype(np.float32)
-        for copies in (0, 20):
+        for copies in (0, n // 50):
             X[:copies] = X[n // 2 : n // 2 + copies]
             for pairs in (True, False):
                 start = time.process_time()
                 fg.analyze({"w": X}, out=tmp_path / "out", force=True, pairs=pairs, num_threads=1)
                 taken = time.process_time() - start
-                off[n, m, copies, pairs] = machine.time(fg.estimate({"w": X}, pairs=pairs)) / taken
+                said = machine.time(fg.estimate({"w": X}, pairs=pairs))[copies > 0]
+                off[n, m, copies, pairs] = said / taken
     assert all(1 / 3 < ratio < 3 for ratio in off.values()), off

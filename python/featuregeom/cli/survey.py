@@ -174,7 +174,7 @@ def describe(
                     "operations": cost.operations,
                     "bytes": cost.read,
                     "memory": cost.memory,
-                    "seconds": None if machine is None else machine.time(cost),
+                    "seconds": None if machine is None else list(machine.time(cost)),
                 }
             )
             return
@@ -182,11 +182,7 @@ def describe(
         output.print(
             f"{len(cost.matrices)} of {len(found.tensors)} tensors to analyze, {_size(cost.read)} to read, "
             f"{cost.operations / 1e9:,.1f} GFLOP, about {_size(cost.memory)} of memory, "
-            + (
-                "time by `featuregeom calibrate`"
-                if machine is None
-                else f"about {_duration(machine.time(cost))}"
-            )
+            + ("time by `featuregeom calibrate`" if machine is None else _time(machine.time(cost)))
         )
         if cost.refused:
             output.print(f"{len(cost.refused)} cannot be read: leave them out with --exclude")
@@ -201,11 +197,15 @@ def calibrate(num_threads: Threads = None, as_json: Json = False) -> None:
         if as_json:
             print_json(vars(machine))
             return
-        table = Table("step", "for each", "ns", box=None, header_style="bold")
-        for step, terms in machine.seconds.items():
+        table = Table("step", "for each", "ns", "with copies, ns", box=None, header_style="bold")
+        for step, terms in machine.nothing.items():
             for term, seconds in terms.items():
-                each = "operation" if term in machine.seconds else term.replace("pairs of", "pair of")
-                table.add_row(step, each, f"{seconds * 1e9:,.3g}")
+                each = {"features": "feature", "pairs of features": "pair of features"}.get(
+                    term, term if term == "matrix" else f"operation ({term})"
+                )
+                table.add_row(
+                    step, each, *(f"{ns * 1e9:,.3g}" for ns in (seconds, machine.copies[step][term]))
+                )
         output.print(table)
         output.print(
             plain(f"{machine.processor}, threads: {machine.threads}; `featuregeom describe` uses it")
@@ -472,6 +472,11 @@ def _size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"
+
+
+def _time(seconds: tuple[float, float]) -> str:
+    nothing, copies = map(_duration, seconds)
+    return f"about {nothing}" if nothing == copies else f"about {nothing}, or {copies} where copies are found"
 
 
 def _duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from featuregeom.pairs.significant import default_draws
 __all__ = [
     "families_memory",
     "families_operations",
+    "pair_decompositions",
     "pair_operations",
     "verdict_memory",
     "verdict_operations",
@@ -20,6 +21,23 @@ _EIGEN = 9
 
 _DRAWN = 6
 """Operations for each normal number of a random spectral measure: squared, weighted, and summed four times."""
+
+
+def pair_decompositions(n: int, m: int) -> int:
+    """Count the operations of the eigendecompositions of `pairs.significant`, less those of its draws.
+
+    Parameters
+    ----------
+    n, m : int
+        Shape.
+
+    Returns
+    -------
+    int
+    """
+    r = min(n, m)
+    parts = default_parts(n, r)
+    return 0 if parts == 1 else _EIGEN * len(left_out(parts)) * r**3
 
 
 def pair_operations(n: int, m: int, n_draws: int | None = None) -> int:
@@ -43,7 +61,7 @@ def pair_operations(n: int, m: int, n_draws: int | None = None) -> int:
     draws = default_draws(n) if n_draws is None else n_draws
     sets = left_out(parts)
     rotated = n * sum(map(len, sets)) // parts
-    spectra = 0 if parts == 1 else n * r * (r + 1) + _EIGEN * len(sets) * r**3
+    spectra = 0 if parts == 1 else n * r * (r + 1) + pair_decompositions(n, m)
     once = spectra + 2 * rotated * r * r + 2 * n * (n - 1) * r
     drawn = drawn_features(n, r, parts)
     draw = once + 4 * n * r * r

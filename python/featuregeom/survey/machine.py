@@ -2,7 +2,8 @@
 
 The seconds of each step of one matrix are taken for a sum of terms, none of them negative: something for the matrix,
 something for each feature, something for each pair of features, and something for each operation. What each is worth is
-fitted to a few analyses of random matrices whose sizes tell the terms apart.
+fitted to a few analyses of random matrices whose sizes tell the terms apart: once where there is nothing to find, and
+once where copies are found, which are held against random sets and take up to five times as long.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.arguments import integer
 from featuregeom.atomic import create_folder, replacing
+from featuregeom.dictionaries.cost import pair_decompositions, pair_operations
 from featuregeom.sources import TensorInfo
 from featuregeom.survey.job import analyze
 from featuregeom.survey.plan import Cost, Estimate, cost
@@ -32,22 +34,25 @@ from featuregeom.survey.progress import Progress
 
 __all__ = ["Machine", "calibrate"]
 
-_SIZES = ((60, 12), (3000, 8), (500, 96), (1600, 96), (700, 320), (400, 512))
-"""Shapes that are measured: few and many features, few and many dimensions. The largest takes about a second on one
-core; larger ones would tell more of machines whose caches they leave, and nobody waits for a minute."""
+_SIZES = ((60, 12), (3000, 8), (500, 96), (700, 320), (6000, 64))
+"""Shapes that are measured: few and many features, few and many dimensions. All together took 13 seconds of one core
+of 2023; of 11 shapes from 60 x 12 to 20 000 x 8 and 300 x 768 it then told .4 to 2.3 times what they took."""
 
-_ROUNDS = 2
-"""Times that each is measured, of which the quicker counts: something else may have wanted the core."""
+_COPIES = 50
+"""One feature of so many has a copy, where copies are to be found."""
 
 _TERMS: dict[str, tuple[str, ...]] = {
     "frame": ("matrix", "features", "frame", "eigen"),
     "measures": ("matrix", "features", "measures"),
     "sweep": ("matrix", "features", "pairs of features", "sweep"),
-    "pairs": ("matrix", "features", "pairs of features", "pairs"),
-    "families": ("matrix", "features", "pairs of features", "families"),
+    "pairs": ("matrix", "features", "decompositions", "products"),
+    "families": ("matrix", "features", "pairs of features", "decompositions"),
     "rest": ("matrix", "features"),
 }
 """What the seconds of each step depend on. "frame" is the whole spectrum, and "rest" tables and page."""
+
+_LEAST_WORTH, _MOST_WORTH = -60.0, 12.0
+"""Logarithms of seconds between which the largest of each term is sought: nothing at all, and two days."""
 
 _FILE = "machine.json"
 
@@ -63,18 +68,19 @@ class Machine:
         best): constants of others say nothing about this.
     threads : int
         Threads that they were measured with.
-    seconds : dict of str to dict of str to float
-        By step: seconds for each matrix, feature, pair of features, and for each operation of a step as `Cost` counts
-        them.
+    nothing, copies : dict of str to dict of str to float
+        Where there is nothing to find, and where there are copies. By step: seconds for each matrix, feature, pair of
+        features, and for each operation as `Cost` counts them.
     """
 
     processor: str
     version: str
     instructions: str
     threads: int
-    seconds: dict[str, dict[str, float]]
+    nothing: dict[str, dict[str, float]]
+    copies: dict[str, dict[str, float]]
 
-    def time(self, estimate: Estimate | Cost) -> float:
+    def time(self, estimate: Estimate | Cost) -> tuple[float, float]:
         """Give the seconds that an analysis, or one matrix of it, is going to take.
 
         Parameters
@@ -84,19 +90,24 @@ class Machine:
 
         Returns
         -------
-        float
-            Seconds: for files that are in memory already, right within a factor of three where it was tried, from
-            400 to 30 000 features and 8 to 768 dimensions.
+        (float, float)
+            Seconds where there is nothing to find, and where there are copies in every matrix; of files that are in
+            memory already. Each was right within a factor of three where it was tried.
         """
         costs = estimate.matrices.values() if isinstance(estimate, Estimate) else (estimate,)
-        return float(
-            sum(
-                self.seconds[step][term] * size
-                for each in costs
-                for step, terms in _sizes(each).items()
-                for term, size in terms.items()
+        sizes = [_sizes(each) for each in costs]
+
+        def seconds(worth: Mapping[str, Mapping[str, float]]) -> float:
+            return float(
+                sum(
+                    worth[step][term] * size
+                    for each in sizes
+                    for step, terms in each.items()
+                    for term, size in terms.items()
+                )
             )
-        )
+
+        return seconds(self.nothing), seconds(self.copies)
 
     @classmethod
     def kept(cls, num_threads: int | None = None) -> Machine | None:
@@ -139,28 +150,28 @@ def calibrate(num_threads: int | None = None, *, clock: Callable[[], float] = ti
 
     Notes
     -----
-    Takes some seconds of a machine that has nothing else to do. The folder is ``featuregeom`` in ``$XDG_CACHE_HOME`` or
-    ``~/.cache``, on macOS ``~/Library/Caches``, on Windows ``%LOCALAPPDATA%``.
+    Takes 10 to 20 seconds of a machine that has nothing else to do. The folder is ``featuregeom`` in
+    ``$XDG_CACHE_HOME`` or ``~/.cache``, on macOS ``~/Library/Caches``, on Windows ``%LOCALAPPDATA%``.
 
     Examples
     --------
     >>> import featuregeom as fg
     >>> machine = fg.survey.calibrate()                   # doctest: +SKIP
     >>> machine.time(fg.estimate("model.safetensors"))    # doctest: +SKIP
-    41.7
+    (41.7, 103.2)
     """
     described = _described(num_threads)
     rng = np.random.default_rng(0)
     _timed(rng.standard_normal((20, 3)), num_threads, clock)  # what is imported at first use
-    counted, taken = [], []
+    counted: list[Cost] = []
+    taken: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
     for n, m in _SIZES:
         X = rng.standard_normal((n, m)).astype(np.float32)
-        # Copies, as trained matrices have them: without any significant pair, no random set is drawn beside.
-        X[: n // 50] = X[n // 2 : n // 2 + n // 50]
-        rounds = [_timed(X, num_threads, clock) for _ in range(_ROUNDS)]
         counted.append(cost(TensorInfo("w", X.shape, "float32", X.nbytes)))
-        taken.append({step: min(each[step] for each in rounds) for step in _TERMS})
-    machine = Machine(**described, seconds=fitted(counted, taken))
+        taken[0].append(_timed(X, num_threads, clock))
+        X[: n // _COPIES] = X[n // 2 : n // 2 + n // _COPIES]
+        taken[1].append(_timed(X, num_threads, clock))
+    machine = Machine(**described, nothing=fitted(counted, taken[0]), copies=fitted(counted, taken[1]))
     path = _path()
     others = [each for each in _read(path) if {key: getattr(each, key) for key in described} != described]
     create_folder(path.parent)
@@ -170,7 +181,7 @@ def calibrate(num_threads: int | None = None, *, clock: Callable[[], float] = ti
 
 
 def fitted(counted: Sequence[Cost], taken: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Fit what each term is worth to the seconds of each step: least squares of relative errors, none negative.
+    """Fit what each term is worth to the seconds of each step: least squares of logarithms of what is said over taken.
 
     Parameters
     ----------
@@ -182,26 +193,41 @@ def fitted(counted: Sequence[Cost], taken: Sequence[Mapping[str, float]]) -> dic
     Returns
     -------
     dict of str to dict of str to float
-        As `Machine.seconds`.
+        As `Machine.nothing`; none is negative.
     """
-    from scipy.optimize import nnls
+    from scipy.optimize import least_squares
 
     found = {}
     for step, terms in _TERMS.items():
         sizes: NDArray[np.float64] = np.array(
             [[_sizes(each)[step][term] for term in terms] for each in counted]
         )
-        seconds = np.array([max(each[step], 1e-9) for each in taken])
-        scale = sizes.max(axis=0)
-        worth = nnls(sizes / scale / seconds[:, None], np.ones(len(seconds)))[0] / scale
-        found[step] = dict(zip(terms, map(float, worth), strict=True))
+        seconds = np.array([max(each[step], 1e-6) for each in taken])
+        scale = np.maximum(sizes.max(axis=0), 1.0)
+        relative = sizes / scale
+        # Of logarithms, so that none gets negative; they begin where each term has an equal part.
+        begin = np.full(len(terms), np.log(seconds.mean() / len(terms)))
+        best = least_squares(
+            lambda logs, relative=relative, seconds=seconds: np.log(relative @ np.exp(logs) / seconds),
+            begin,
+            bounds=(_LEAST_WORTH, _MOST_WORTH),
+            xtol=1e-12,
+            ftol=1e-12,
+        )
+        found[step] = dict(zip(terms, map(float, np.exp(best.x) / scale), strict=True))
     return found
 
 
 def _sizes(cost: Cost) -> dict[str, dict[str, float]]:
     """Give how much there is of each term of each step; nothing of steps that are left out."""
-    pairs = cost.n * (cost.n - 1) / 2
-    known = {"matrix": 1.0, "features": cost.n, "pairs of features": pairs}
+    decompositions = pair_decompositions(cost.n, cost.m)
+    known = {
+        "matrix": 1.0,
+        "features": cost.n,
+        "pairs of features": cost.n * (cost.n - 1) / 2,
+        "decompositions": decompositions,
+        "products": pair_operations(cost.n, cost.m, 0) - decompositions,
+    }
     return {
         step: {term: known[term] if term in known else getattr(cost, term) for term in terms}
         for step, terms in _TERMS.items()
@@ -268,7 +294,12 @@ def _read(path: Path) -> list[Machine]:
     try:
         found = [Machine(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
         return [
-            each for each in found if {step: set(terms) for step, terms in each.seconds.items()} == wanted
+            each
+            for each in found
+            if all(
+                {step: set(terms) for step, terms in kind.items()} == wanted
+                for kind in (each.nothing, each.copies)
+            )
         ]
     except (OSError, ValueError, TypeError, AttributeError):
         return []

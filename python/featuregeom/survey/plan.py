@@ -88,8 +88,8 @@ class Cost:
 
     Attributes
     ----------
-    n : int
-        Features.
+    n, m : int
+        Features and dimensions.
     frame, eigen, measures, sweep : int
         Operations of forming the operator, its eigenvectors, the spectral measures, the Gram sweep.
     pairs : int
@@ -104,6 +104,7 @@ class Cost:
     """
 
     n: int
+    m: int
     frame: int
     eigen: int
     measures: int
@@ -184,6 +185,7 @@ def cost(info: TensorInfo, held: int = 0, *, pairs: bool = True) -> Cost:
     memory = 8 * (6 * short**2 + 48 * n) + (48 << 20)
     return Cost(
         n=n,
+        m=m,
         frame=long * short * (short + 1),
         eigen=_EIGEN * short**3,
         measures=2 * n * m * short if n >= m else n * n,

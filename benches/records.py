@@ -1,0 +1,128 @@
+"""Full runs that are kept: one file for each type of machine, and RESULTS.md with a bar chart made from them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+FOLDER = HERE / "records"
+
+HEAD = """# Results
+
+The last full run on each type of machine, written by the bench itself (`benches/compare.py --scale record --record`).
+`benches/README.md` says what the rows are and how they are measured. Do not edit: the next run writes it anew.
+
+`ratio` is the best exact peer's median over ours, with the least and the most of a round; above 1 we are ahead. `peak`
+is the share of the machine's best dense product, measured in the same run, that the row's own products reach: the
+physical limit is 100 %, and where there is none, the row is no product. NOISY rows were disturbed by other work and say
+nothing.
+"""
+
+LOWEST, HIGHEST = 0.25, 1000.0
+"""Ratios at the ends of the chart's axis; bars beyond are cut there and say their number."""
+
+ROW, LEFT, WIDTH = 20, 330, 460
+"""Pixels: height of a bar with its gap, where the axis begins, and how long it is."""
+
+
+def keep(report: Mapping[str, Any], folder: Path = FOLDER) -> Path:
+    """Write a run beside those of other machines, its chart, and RESULTS.md anew; give the file of the run."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{machine(report)}.json"
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    path.with_suffix(".svg").write_text(chart(report["cases"]))
+    runs = {each: json.loads(each.read_text()) for each in sorted(folder.glob("*.json"))}
+    parts = [HEAD, *(section(run, f"{folder.name}/{each.stem}.svg") for each, run in runs.items())]
+    (folder.parent / "RESULTS.md").write_text("\n".join(parts))
+    return path
+
+
+def machine(report: Mapping[str, Any]) -> str:
+    """Name what has to be equal for two runs to replace each other."""
+    parts = [report["cpu"], f"{report['threads']} threads", report["instructions"] or "best instructions"]
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")
+
+
+def section(report: Mapping[str, Any], picture: str) -> str:
+    """One machine: its facts, the chart, the table, and every way of every row."""
+    level = f", FEATUREGEOM_SIMD={report['instructions']}" if report["instructions"] else ""
+    peaks = ", ".join(f"{speed / 1e9:,.0f} GFLOP/s in {name}" for name, speed in report["peak"].items())
+    lines = [
+        f"## {report['cpu']}, {report['threads']} threads{level}",
+        "",
+        f"{report['date']}, {report['cores']} cores, AVX-512 {'there' if report['avx512'] else 'missing'}; load "
+        f"{report['load']:.1f} when it began, {report['load_after']:.1f} when it ended; best dense product {peaks}; "
+        f"BLAS: {'; '.join(report['blas'])}; "
+        + ", ".join(f"{name} {found}" for name, found in report["versions"].items())
+        + f"; scale {report['scale']}.",
+        "",
+        f"![Ratios of the best peer's time to ours]({picture})",
+        "",
+        "| row | case | ours, s | best exact peer, s | ratio (least to most) | peak | target |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for case in report["cases"]:
+        ours = next(way for way in case["ways"] if way["ours"] and way["counted"])
+        best = next(way for way in case["ways"] if way["name"] == case["best_peer"])
+        share = "" if case["share_of_peak"] is None else f"{case['share_of_peak']:.0%}"
+        verdict = {None: "", True: "met", False: "MISSED"}[case["met"]]
+        wanted = f"{case['target']:.3g} " if case["target"] is not None else ""
+        ratio = f"{case['ratio']:.3g} ({case['ratio_min']:.3g} to {case['ratio_max']:.3g})"
+        ratio += " NOISY" if case["noisy"] else ""
+        lines.append(
+            f"| {case['row']} | {case['case']} | {ours['median']:.3g} | {best['name']}: {best['median']:.3g} | "
+            f"{ratio} | {share} | {wanted}{verdict} |"
+        )
+    lines += ["", "<details><summary>Every way of every row</summary>", ""]
+    lines += [
+        "| row | way | median, s | least | most | / ours | deviation |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for case in report["cases"]:
+        for way in case["ways"]:
+            kind = "**ours** " if way["ours"] else "" if way["counted"] else "(not counted) "
+            off = "" if math.isnan(way["deviation"]) else f"{way['deviation']:.0e}"
+            lines.append(
+                f"| {case['row']} | {kind}{way['name']} | {way['median']:.3g} | {way['min']:.3g} | {way['max']:.3g} | "
+                f"{way['ratio']:.3g} | {off} |"
+            )
+    return "\n".join([*lines, "", "</details>", ""])
+
+
+def chart(cases: Sequence[Mapping[str, Any]]) -> str:
+    """Bars of the ratios on a logarithmic axis, with the least and the most of a round."""
+    height = ROW * len(cases) + 60
+
+    def at(ratio: float) -> float:
+        inside = min(max(ratio, LOWEST), HIGHEST)
+        return LEFT + WIDTH * math.log(inside / LOWEST) / math.log(HIGHEST / LOWEST)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 70}" height="{height}" '
+        'font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
+        f'<text x="{LEFT}" y="16">best exact peer over ours: to the right of 1 we are ahead</text>',
+    ]
+    for tick in (0.5, 1, 2, 5, 10, 100, 1000):
+        x, colour = at(tick), "#444" if tick == 1 else "#ddd"
+        parts.append(f'<line x1="{x:.1f}" y1="24" x2="{x:.1f}" y2="{height - 26}" stroke="{colour}"/>')
+        parts.append(f'<text x="{x:.1f}" y="{height - 10}" text-anchor="middle">{tick:g}</text>')
+    for number, case in enumerate(cases):
+        top, one, end = 30 + ROW * number, at(1), at(case["ratio"])
+        least, most = at(case["ratio_min"]), at(case["ratio_max"])
+        colour = "#bbb" if case["noisy"] else "#2b6cb0" if case["ratio"] >= 1 else "#c05621"
+        title = escape(f"{case['row']} {case['case']}"[:54])
+        parts += [
+            f'<text x="{LEFT - 8}" y="{top + 11}" text-anchor="end">{title}</text>',
+            f'<rect x="{min(one, end):.1f}" y="{top}" width="{max(abs(end - one), 1):.1f}" height="12" '
+            f'fill="{colour}"/>',
+            f'<line x1="{least:.1f}" y1="{top + 6}" x2="{most:.1f}" y2="{top + 6}" stroke="#111"/>',
+            f'<text x="{max(end, one, most) + 5:.1f}" y="{top + 11}">{case["ratio"]:.3g}</text>',
+        ]
+    return "\n".join([*parts, "</svg>", ""])
