@@ -129,3 +129,39 @@ def test_names_from_parameters_bear_noise_beyond_their_space(X, name, noise):
     """Noise fills dimensions of its own with the square of its size, more than a missing vertex would."""
     Y = shapes.noisy(shapes.rotated(X, seed=1, dim=300), noise, seed=2)
     assert detect_streamed(Y).name == name
+
+
+@pytest.mark.parametrize("n", [22, 30, 60])
+def test_lines_of_a_simplex_are_not_orthogonal(n):
+    """Their cosines are within the tolerance of 0, but they span n - 1 dimensions, and orthogonal lines n."""
+    X = shapes.simplex(n)
+    for found in (fg.schemes.detect(X, mode="line"), fg.schemes.detect(np.vstack([X, -X]))):
+        assert found.name == ""
+        assert found.dim == n - 1
+        assert found.reason
+
+
+def test_many_equiangular_lines_are_not_orthogonal():
+    """Cosines of .0494 are within the tolerance of 0: 410 lines in 205 dimensions are no 410 digons, 409 neither."""
+    X = shapes.paley_etf(409)
+    found = fg.schemes.detect(X, mode="line")
+    assert found.name == "equiangular tight frame of 410 lines in 205 dimensions"
+    assert found.dim == 205
+    assert found.residual < 1e-9
+    found = fg.schemes.detect(X[1:], mode="line")
+    assert found.name == ""
+    assert found.reason
+
+
+@pytest.mark.parametrize("more", [0, 300])
+def test_many_equiangular_lines_are_not_orthogonal_in_tiles(more):
+    X = np.pad(shapes.paley_etf(409)[1:], ((0, 0), (0, more)))
+    found = detect_streamed(X, mode="line")
+    assert found.name == ""
+    assert "in fewer dimensions than its 409" in found.reason
+
+
+def test_nearly_orthogonal_lines_keep_their_name():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 20000))
+    assert fg.schemes.detect(X, mode="line").name == "lines of the cross-polytope of 80 vertices"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.interruptible import eigh
+from featuregeom.interruptible import eigh, eigvalsh
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import defect, null_p_value
 from featuregeom.recognise.isometry import figures, spanned
@@ -19,6 +19,7 @@ from featuregeom.recognise.names import (
     Match,
     align_catalogue,
     classical,
+    fills_dimension,
     fits_dimension,
     matches,
     of_classical,
@@ -273,9 +274,17 @@ def _allowed(
     tolerance: float,
     strict: bool,
 ) -> bool:
-    if match.residual <= tolerance and fits_dimension(eigenvalues, match.dim):
+    if match.residual <= tolerance and fits_dimension(eigenvalues, match.dim) and _fills(match, eigenvalues):
         return True
     return not strict and match.height is None and _through_noise(cosines, match, eigenvalues)
+
+
+def _fills(match: Match, eigenvalues: NDArray[np.float64]) -> bool:
+    if fills_dimension(eigenvalues, match.dim, len(eigenvalues) / match.dim):
+        return True
+    # Prisms and others that are not tight have a smaller one.
+    least = float(eigvalsh(match.levels[match.relations])[-match.dim])
+    return fills_dimension(eigenvalues, match.dim, least)
 
 
 def _through_noise(cosines: NDArray[np.float64], match: Match, eigenvalues: NDArray[np.float64]) -> bool:
@@ -433,9 +442,9 @@ def _by_parameters(
     np.maximum.at(highest, relations, cosines)
     noise = noise_outside(left, int((eigenvalues > policy.EXACT_COSINE).sum()))
     name = parametric_name(P, multiplicities, levels, (lowest[1:], highest[1:]), neighbours, noise)
-    if not name.name or not name.residual <= tolerance:
-        return None
     dim = int(multiplicities[support].sum())
+    if not name.name or not name.residual <= tolerance or not fills_dimension(eigenvalues, dim, n / dim):
+        return None
     order = np.arange(n)
     return Verdict(
         partition, True, True, name.name, "", name.also, name.name, order, name.residual, dim, None, found

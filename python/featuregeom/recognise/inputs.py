@@ -16,6 +16,10 @@ from featuregeom.relations.relations import as_labels
 __all__ = ["check_definite", "cosines_of", "features_gram", "gram_matrix", "relation_matrix", "scaled_rows"]
 
 
+_SLAB = 1 << 20
+"""Cosines divided and clipped at a time: 8 MiB, hundredths of a second."""
+
+
 def scaled_rows(X: Any) -> NDArray[np.float64]:
     """Take features, the largest entry as 1: neither tiny nor huge ones then leave the range of float64.
 
@@ -189,14 +193,18 @@ def cosines_of(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
         what = "is zero" if squares[i] == 0 else f"has the squared norm {squares[i]:g}"
         raise ParameterError(f"feature {i} {what}: it has no direction; leave it out")
     norms = np.sqrt(squares)
-    cosines = gram / np.outer(norms, norms)
-    if np.abs(cosines).max() > 1 + policy.NOT_A_GRAM_MATRIX:
-        i, j = map(int, np.unravel_index(np.abs(cosines).argmax(), cosines.shape))
-        raise ParameterError(
-            f"gram is no Gram matrix: features {i} and {j} would have the cosine {cosines[i, j]:g}"
-        )
-    # Noise of the entries may leave less.
-    cosines = np.clip(cosines, -1, 1)
+    cosines = np.empty_like(gram)
+    # A slab of rows at a time, so that Ctrl-C stops between them.
+    for slab in np.array_split(np.arange(len(gram)), max(1, gram.size // _SLAB)):
+        rows = gram[slab] / (norms[slab, None] * norms)
+        largest = np.abs(rows)
+        if largest.max() > 1 + policy.NOT_A_GRAM_MATRIX:
+            i, j = map(int, np.unravel_index(largest.argmax(), rows.shape))
+            raise ParameterError(
+                f"gram is no Gram matrix: features {slab[i]} and {j} would have the cosine {rows[i, j]:g}"
+            )
+        # Noise of the entries may leave less.
+        cosines[slab] = np.clip(rows, -1, 1)
     np.fill_diagonal(cosines, 1)
     return cosines, norms
 

@@ -342,7 +342,7 @@ STRETCH = 1.25
 """Largest change of a leading eigenvalue, over the size that isotropic noise gives it."""
 
 LEAST_DIMENSION = 0.25
-"""A dimension of the geometry keeps at least this share of its eigenvalue."""
+"""A dimension of the geometry keeps at least this share of its eigenvalue, with and without noise."""
 
 EVEN = 2.0
 """Least scatter of the lengths of n displacements, as a share of what isotropic ones have, is 1 less this over

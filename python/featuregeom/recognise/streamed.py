@@ -14,11 +14,13 @@ from featuregeom import _core
 from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
+from featuregeom.interruptible import eigvalsh, gram, matmul
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import defect
 from featuregeom.recognise.detection import STREAMED, Detection, Mode, Tally
 from featuregeom.recognise.directions import directions_text
 from featuregeom.recognise.levels import candidates
+from featuregeom.recognise.names import fills_dimension
 from featuregeom.recognise.names.parametric import (
     Parametric,
     component_sizes,
@@ -278,6 +280,8 @@ def _name(
     if not name.residual <= tolerance:
         differ = f"those of the {name.name}, but cosines differ from its own by {name.residual:.3f}"
         return nothing, f"{kind}: {differ}", dim
+    if not _fills(features, dim):
+        return nothing, f"{kind}: nearly the {name.name}, in fewer dimensions than its {dim}", dim
     spread = norms.max() / norms.min() - 1
     if spread > policy.NORM_SPREAD:
         return nothing, f"cosines of {with_article(name.name)}, but norms differ by {spread:.0%}", dim
@@ -290,16 +294,30 @@ def _stretches(features: Features) -> list[NDArray[np.int64]]:
 
 def _sampled_cosines(features: Features, sampled: NDArray[np.int64]) -> NDArray[np.float64]:
     """Cosines of some features with all, shape (s, n)."""
-    unit = features.widened(sampled)
+    unit = _unit(features, sampled)
+    return np.concatenate([unit @ _unit(features, rows).T for rows in _stretches(features)], axis=1)
+
+
+def _unit(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    unit = features.widened(rows)
     unit /= np.abs(unit).max(axis=1, keepdims=True)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    parts = []
-    for rows in _stretches(features):
-        others = features.widened(rows)
-        others /= np.abs(others).max(axis=1, keepdims=True)
-        others /= np.linalg.norm(others, axis=1, keepdims=True)
-        parts.append(unit @ others.T)
-    return np.concatenate(parts, axis=1)
+    return unit
+
+
+def _fills(features: Features, dim: int) -> bool:
+    """Say whether the features span all dimensions of a geometry, by the smaller of the two matrices that tell."""
+    n, m = features.n, features.m
+    if m < dim:
+        return False
+    if n < m:
+        operator = gram(_unit(features, np.arange(n)))
+    else:
+        operator = np.zeros((m, m))
+        for rows in _stretches(features):
+            unit = _unit(features, rows)
+            operator += matmul(unit.T, unit)
+    return fills_dimension(eigvalsh(operator)[::-1], dim, n / dim)
 
 
 def _labels(

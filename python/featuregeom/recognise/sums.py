@@ -9,9 +9,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import eigvalsh
 from featuregeom.recognise import policy
 from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.isometry import left_by_noise, spanned
+from featuregeom.recognise.names import fills_dimension
 from featuregeom.recognise.noise import moved_by_noise
 from featuregeom.recognise.refinement import denoised
 from featuregeom.relations.components import components
@@ -53,9 +55,29 @@ def direct_sum(
             coupled = coupling(cosines, members)
             if not all(one.name for one in parts) or coupled > limit:
                 continue
+            if not _has_all_dimensions(cosines, parts, members, coupled):
+                continue
             if coupled <= tolerance or _apart_but_for_noise(cosines, vectors, parts, members):
                 return parts, members
     return (), []
+
+
+def _has_all_dimensions(
+    cosines: NDArray[np.float64],
+    parts: tuple[Detection, ...],
+    members: list[NDArray[np.int64]],
+    coupled: float,
+) -> bool:
+    """Say whether the summands span as many dimensions together as each by itself, added up."""
+    least = min(
+        float(eigvalsh(cosines[np.ix_(index, index)])[-one.dim])
+        for one, index in zip(parts, members, strict=True)
+    )
+    # Weyl's inequality: cosines between summands move no eigenvalue by more than the norm of their matrix.
+    if coupled * len(cosines) <= (1 - policy.LEAST_DIMENSION) * least:
+        return True
+    eigenvalues = eigvalsh(cosines)[::-1]
+    return fills_dimension(eigenvalues, sum(one.dim for one in parts), least)
 
 
 def _apart_but_for_noise(

@@ -1,6 +1,6 @@
 """Names of geometries: by relations, spectrum and cosines, never by parameters alone."""
 
-from featuregeom.recognise.names.classical import Classical, classical, fits_dimension
+from featuregeom.recognise.names.classical import Classical, classical, fills_dimension, fits_dimension
 from featuregeom.recognise.names.match import Match, align_catalogue, matches, of_classical, placed
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Match",
     "align_catalogue",
     "classical",
+    "fills_dimension",
     "fits_dimension",
     "matches",
     "of_classical",

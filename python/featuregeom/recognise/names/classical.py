@@ -14,7 +14,7 @@ from featuregeom.recognise import policy
 from featuregeom.shapes.names import cross_polytope_name, polygon_name, simplex_name
 from featuregeom.summary import summarised
 
-__all__ = ["Classical", "classical", "fits_dimension"]
+__all__ = ["Classical", "classical", "fills_dimension", "fits_dimension"]
 
 
 @summarised
@@ -39,7 +39,7 @@ class Classical:
     limit : float
         The largest residual that the name allows.
     in_dimension : bool
-        Whether the features have no more dimensions than it.
+        Whether the features have as many dimensions as it, no more and no fewer.
     noisy_limit : float
         The largest residual that noise may leave. Features in a plane come in some order by chance; those of a
         polygon are by less than a quarter of their distance off, so pairs by less than half of it.
@@ -76,8 +76,37 @@ def classical(
         Those that can be placed at all, whether they fit or not; the closest first.
     """
     found = [*_simplex(cosines), *_cross_polytope(cosines), *_polygon(cosines, plane)]
-    found = [replace(one, in_dimension=fits_dimension(eigenvalues, one.dim)) for one in found]
+    n = len(cosines)
+    found = [
+        replace(
+            one,
+            in_dimension=fits_dimension(eigenvalues, one.dim)
+            and fills_dimension(eigenvalues, one.dim, n / one.dim),
+        )
+        for one in found
+    ]
     return sorted(found, key=lambda one: one.residual)
+
+
+def fills_dimension(eigenvalues: NDArray[np.float64], dim: int, least: float) -> bool:
+    """Say whether the features span all `dim` dimensions of a geometry.
+
+    Many cosines within the tolerance of 0 may be those of lines in half as many dimensions.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray, shape (n,)
+        Of the normalised Gram matrix, decreasing.
+    dim : int
+        Dimension of the geometry.
+    least : float
+        Least eigenvalue, but for 0, of the geometry's own Gram matrix.
+
+    Returns
+    -------
+    bool
+    """
+    return bool(eigenvalues[dim - 1] >= policy.LEAST_DIMENSION * least)
 
 
 def fits_dimension(eigenvalues: NDArray[np.float64], dim: int) -> bool:
