@@ -312,3 +312,30 @@ def test_read_only_eigenvector_arrays():
     values, _ = _core.eigh(F)
     np.testing.assert_allclose(values, np.linalg.eigvalsh(F)[::-1], rtol=1e-12)
     np.testing.assert_allclose(_core.eigvalsh(np.asfortranarray(F)[::-1, ::-1]), values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("short", [1e-145, 1e-160, 1e-200, 1e-310])
+def test_rows_without_a_square_are_refused_or_taken_as_directions(short):
+    """Where squares of rows are needed a row below 1e-140 is refused; where directions are, nothing changes by it."""
+    X = np.random.default_rng(0).standard_normal((40, 8))
+    Y = X.copy()
+    Y[[3, 20]] *= short
+    for call in (
+        fg.dictionaries.readout,
+        fg.dictionaries.compare,
+        lambda A, B: fg.dictionaries.compare(B, A),
+    ):
+        with pytest.raises(fg.errors.ParameterError, match="row 3 has the norm"):
+            call(Y, X)
+    X[[3, 20]] *= 1e-100
+    found, expected = (fg.dictionaries.shape(rows, n_draws=99) for rows in (Y, X))
+    assert found.order.tolist() == expected.order.tolist()
+    assert found.share == pytest.approx(expected.share, rel=1e-6)
+
+
+def test_blocks_of_subnormal_features_have_their_rank():
+    X = np.zeros((6, 4))
+    X[:3, :2], X[3:, 2:] = np.random.default_rng(0).standard_normal((2, 3, 2))
+    X[3:] *= 1e-312
+    found = fg.blocks.decompose(X)
+    assert [block.dim for block in found.blocks] == [2, 2]

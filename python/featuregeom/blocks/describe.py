@@ -242,5 +242,5 @@ def _spectrum(features: Features, index: NDArray[np.int64], num_threads: int | N
     part = features.take(index)
     if features.dtype == "float64" and (size := np.abs(part.values).max()) < _SMALL:
         # Features that are all tiny have the rank and the tightness that they have at any size.
-        part = as_features(part.values * np.exp2(-np.frexp(size)[1]))
+        part = as_features(np.ldexp(part.values, -np.frexp(size)[1]))
     return spectra.spectrum(part, num_threads=num_threads)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import integer
+from featuregeom.dictionaries.one_to_one import unit
 from featuregeom.dictionaries.untangling import untangled
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import as_features
@@ -155,8 +156,7 @@ def circle_tests(
     given = []
     for rows, link in zip(sets, asked, strict=True):
         values = _checked(rows)
-        norms = np.linalg.norm(values, axis=1, keepdims=True)
-        for each in (values / np.where(norms > 0, norms, 1), values):
+        for each in (unit(values), values):
             given.append((*_principal(each), link))
     tested = _core.order_tests(
         given,
@@ -186,10 +186,8 @@ def neighbour_link(rows: NDArray[np.floating[Any]]) -> float:
     -------
     float
     """
-    values = _checked(rows)
-    norms = np.linalg.norm(values, axis=1, keepdims=True)
-    unit = values / np.where(norms > 0, norms, 1)
-    cosines = unit @ unit.T
+    directions = unit(_checked(rows))
+    cosines = directions @ directions.T
     np.fill_diagonal(cosines, -np.inf)
     return float(cosines.max(axis=1).min())
 
@@ -361,9 +359,7 @@ def _principal(
 
 
 def _unit_principal(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    values = np.asarray(rows, dtype=np.float64)
-    norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return _principal(values / np.where(norms > 0, norms, 1))[0]
+    return _principal(unit(np.asarray(rows, dtype=np.float64)))[0]
 
 
 def _judged(unit: Any, raw: Any, coordinates: NDArray[np.float64]) -> CircleTest:

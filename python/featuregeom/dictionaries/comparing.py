@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom import _core
 from featuregeom.arguments import integer, number_between
 from featuregeom.comparison import TopSubspaces, on_frame_side, top_subspaces
 from featuregeom.dictionaries.families import families as families_of
@@ -230,6 +231,8 @@ def compare(
     from featuregeom.errors import ShapeError
 
     first, second = checked(A, "A", num_threads), checked(B, "B", num_threads)
+    for features in (first, second):
+        _core.squared_norms(features.values, num_threads=num_threads)  # refuses rows that have no square
     q, seed = number_between("q", q, 0, 1), integer("seed", seed, 0)
     shapes = (first.n, first.m), (second.n, second.m)
     if same and shapes[0] != shapes[1]:

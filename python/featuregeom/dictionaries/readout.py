@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom import _core
 from featuregeom.arguments import number_between
 from featuregeom.dictionaries.one_to_one import checked, unit
 from featuregeom.errors import ShapeError
@@ -157,6 +158,8 @@ def readout(E: Any, W: Any, *, num_threads: int | None = None) -> Readout:
         If the shapes differ, or all rows are zero.
     DtypeError, NonFiniteError
         As in `features.as_features`; for NaN with the matrix and the row.
+    ParameterError
+        If a nonzero row is so short that its square is lost (a norm below 1e-140).
 
     Notes
     -----
@@ -178,6 +181,8 @@ def readout(E: Any, W: Any, *, num_threads: int | None = None) -> Readout:
     True
     """
     encoder, decoder = _both(E, W, num_threads)
+    for side in (encoder, decoder):
+        _core.squared_norms(side.values, num_threads=num_threads)  # refuses rows that have no square
     n, m = encoder.n, encoder.m
     own, cosine = _own(encoder, decoder)
     reads = np.abs(np.nan_to_num(cosine)) > _UNREAD
