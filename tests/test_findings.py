@@ -559,6 +559,21 @@ def test_a_family_that_is_a_named_block_is_said_once_and_inner_ones_are_not_name
     assert str(said).endswith("features 0, 1, 2, 3 and 4 (as an icosahedron).")
 
 
+def test_families_inside_clusters_are_named_and_those_inside_shapes_are_not():
+    families = pd.DataFrame({
+        "matrix": "w", "family": range(6), "size": [4, 6, 4, 2, 2, 2],
+        "kind": ["cluster", "circle", "cluster", "cluster", "copies", "copies"], "name": "",
+        "p": [1e-3, 1e-3, 1e-2, 1e-2, 1e-9, 1e-12], "parent": [-1, -1, -1, -1, 0, 1],
+        "members": [[0, 1, 2, 3], [4, 5, 6, 7, 8, 9], [10, 11, 12, 13], [14, 15], [2, 3], [4, 5]],
+    })  # fmt: skip
+    (said,) = findings_of({"w": gaussian(20, 8)}, families=families)["families"]
+    assert str(said).startswith("“w” holds 4 families of features")
+    assert str(said).endswith(
+        "features 4, 5, 6, 7, 8 and 9 (on a circle, in this order, p = 0.001); features 2 and 3 (copies of each other, "
+        "p = 1e−9); features 0, 1, 2 and 3 (close together, p = 0.001)."
+    )
+
+
 def test_shapes_are_counted():
     (shapes,) = findings_of({"w": np.kron(np.eye(3), polygon(5))})["shapes"]
     assert str(shapes) == (

@@ -58,17 +58,17 @@ def find(tables: Tables) -> Iterator[Finding | None]:
     verdicts = {str(row["matrix"]): row.get("verdict") for row in tables.rows}
     for matrix, frame in tables.of(tables.families, "members"):
         rows = frame.to_dict("records")
-        # A family inside another one is a part of it, and neither counted nor named beside it.
-        rows = [row for row in rows if not known(row.get("parent")) or row["parent"] < 0]
         rows.sort(key=lambda row: (_RANK.get(str(row.get("kind")), 2), _p(row), -int(row["size"])))
-        if _are_blocks(tables, matrix, rows):
+        outer = [row for row in rows if _parent(row) < 0]
+        if _are_blocks(tables, matrix, outer):
             continue
         members = {int(i) for row in rows for i in row["members"]}
         figures = {
             "who": quoted(matrix),
-            "families": len(rows),
+            # A family inside another one is a part of it, and not counted beside it.
+            "families": len(outer),
             "members": len(members),
-            "clearest": "; ".join(_family(tables, matrix, row) for row in rows[:_SHOWN]),
+            "clearest": "; ".join(_family(tables, matrix, row) for row in _named(rows, outer)),
             "end": _BESIDE.get(str(verdicts[matrix]), "."),
         }
         yield FAMILIES.finding(
@@ -77,6 +77,24 @@ def find(tables: Tables) -> Iterator[Finding | None]:
     sizes = {str(row["matrix"]): int(row["n"]) for row in tables.rows}
     for matrix, frame in tables.of(tables.blocks, "geometry"):
         yield _shapes(tables, matrix, frame, sizes[matrix])
+
+
+def _parent(row: dict[Any, Any]) -> int:
+    """Give the family around a family, -1 for none."""
+    return int(row["parent"]) if known(row.get("parent")) else -1
+
+
+def _named(rows: list[dict[Any, Any]], outer: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    """Give the families to name, of rows in order: the outer ones where they are few, and no part of a named shape."""
+    if len(outer) <= _SHOWN:
+        return outer
+    families = {row.get("family"): row for row in rows}
+
+    def in_shape(row: dict[Any, Any]) -> bool:
+        around = families.get(_parent(row))
+        return around is not None and (_RANK.get(str(around.get("kind"))) == 0 or in_shape(around))
+
+    return [row for row in rows if not in_shape(row)][:_SHOWN]
 
 
 def _are_blocks(tables: Tables, matrix: str, rows: list[dict[Any, Any]]) -> bool:
