@@ -79,10 +79,6 @@ _WORK = {
         "members, offsets = np.arange(2_000_000) % len(X), np.arange(2_000_001)",
         "_core.scheme_blocks(X, members, offsets)",
     ),
-    "features that are alike": (
-        "alike = np.ones((100_000, 2))",
-        "_core.scheme_spread(alike, np.array([0.5]), alike=0.9)",
-    ),
     "cells of a plane": (
         "layer = (rng.standard_normal((400, 2)), 0.3 * rng.standard_normal(400))",
         "_core.network_cells([layer], (-1, 1, -1, 1), tolerance=1e-12, max_regions=10**8)",

@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Cells, or pieces of one, between two questions for memory and for cancelling.
 const ASKED: usize = 1024;
 
-/// When a value counts as zero, and how many cells are too many.
+/// Limits: below which a value counts as zero, and on the number of cells.
 #[derive(Debug, Clone, Copy)]
 pub struct Cut {
     /// Values up to this part of the neuron's largest value are zero.
     pub tolerance: f64,
-    /// Most cells.
+    /// Limit on the number of cells.
     pub most: usize,
 }
 

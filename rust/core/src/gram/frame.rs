@@ -9,7 +9,7 @@ use faer::Mat;
 use rayon::prelude::*;
 use std::ops::{Range, RangeInclusive};
 
-/// Rows that are packed together. Sums over them are added to `f64` once, which costs little beside so many products;
+/// Rows that are packed together. Sums over them are added to `f64` once, which costs little beside the products;
 /// in `f32` they are the longest sums that round to `f32`.
 const ROWS: usize = 1024;
 

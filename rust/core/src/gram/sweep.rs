@@ -37,7 +37,7 @@ pub struct SweepOptions {
 /// What one pass over all pairs of features gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sweep {
-    /// Neighbours of each feature, `options.neighbours` a feature, nearest first; `None` past the last.
+    /// `options.neighbours` neighbours of each feature, nearest first; `None` past the last.
     pub neighbours: Vec<Option<usize>>,
     /// Their cosines, computed in `f64`.
     pub cosines: Vec<f64>,

@@ -21,7 +21,7 @@ use crate::run::{Run, fits};
 /// A matching, and what no matching exceeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matched {
-    /// Right feature of each left one; `None` for a zero feature, and for one whose partner is no near one.
+    /// Right feature of each left one; `None` for a zero feature, and for one whose partner is not among its nearest.
     pub partners: Vec<Option<usize>>,
     /// No matching of all left features has a larger sum of strengths.
     pub bound: f64,

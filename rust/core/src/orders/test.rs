@@ -9,7 +9,7 @@ use rayon::prelude::*;
 /// Draws that threads share at a time. Those after the one that ends a test are thrown away.
 const BATCH: u64 = 64;
 
-/// A test gives up after so many draws per draw that it wants, where few fulfil its conditions.
+/// Limit on draws for each draw that is kept: a test whose conditions fewer fulfil gives up.
 const ATTEMPTS: u64 = 64;
 
 /// Correlations that differ by less are equal: rounding of a sum of 4000 products.
@@ -55,13 +55,13 @@ impl PointSet {
 /// What is asked of the draws.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Draws that fulfil the conditions, at most.
+    /// Limit on draws that fulfil the conditions.
     pub draws: u64,
-    /// A test ends once so many of them are as good as the points (Besag & Clifford 1991).
+    /// Number of them as good as the points at which a test ends (Besag & Clifford 1991).
     pub hits: u64,
     /// The test against balls is made where the p-value so far is at most this.
     pub ball_below: f64,
-    /// Such draws at most.
+    /// Limit on those draws.
     pub ball_draws: u64,
     /// The same limit for draws that keep the row norms as well; 0 leaves that test out.
     pub strict_draws: u64,
@@ -150,7 +150,7 @@ pub fn found(sets: &[PointSet], run: &Run) -> Result<Vec<Found>> {
 enum Null {
     /// Principal axes in a random frame: rows of Gaussian clouds.
     Spectrum,
-    /// Rows as long as those of a ball of so many dimensions.
+    /// Rows as long as those of a ball of this many dimensions.
     Ball(f64),
     /// Rows as long as those of the points.
     Norms(Vec<f64>),
@@ -291,7 +291,7 @@ impl Test<'_> {
     }
 }
 
-/// A sequential test: it ends at so many hits or so many draws, and its p-value is exact either way.
+/// A sequential test: it ends at a number of hits or of draws, and its p-value is exact either way.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
     draws: u64,

@@ -256,7 +256,7 @@ impl CodeCounter {
         Err(Error::Shape(format!("the counter counts rows of {} bits, not of {n_bits}", self.n_bits)))
     }
 
-    /// Get the memory for so many new distinct rows beforehand: in the middle of it there would be no way back.
+    /// Get the memory for a number of new distinct rows beforehand: an error between two rows could not be taken back.
     fn make_room(&mut self, rows: usize) -> Result<()> {
         let width = self.n_bits.div_ceil(64);
         let wanted = self.counts.len() + rows;

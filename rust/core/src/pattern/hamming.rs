@@ -16,7 +16,7 @@ const RESIDENT: usize = 1 << 18;
 /// Nearest rows of every query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbours {
-    /// Distances, increasing, `k` a query.
+    /// `k` increasing distances for each query.
     pub distances: Vec<u32>,
     /// Their rows; of equally near ones, the first.
     pub indices: Vec<u64>,
@@ -142,7 +142,7 @@ impl Electorate {
         self.nearest[self.nearest.len() - 1].0
     }
 
-    /// Take in a row that is no farther than the farthest.
+    /// Take in a row unless it is farther than the farthest.
     fn admit(&mut self, distance: u32, label: i64) {
         let (farthest, last) = self.nearest[self.nearest.len() - 1];
         if distance == farthest {
@@ -184,7 +184,7 @@ impl Electorate {
     }
 }
 
-/// How many rows lie within each radius of every query, `radii.len()` numbers a query.
+/// How many rows lie within each radius of every query: `radii.len()` numbers per query.
 ///
 /// # Errors
 /// [`Error::Shape`] when the bits differ, [`Error::Interrupted`].

@@ -13,7 +13,7 @@ const TILE: usize = 1 << 13;
 /// Packed rows, and what was met on the way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packed {
-    /// Row-major words, `ceil(m / 64)` a row.
+    /// Row-major words, `ceil(m / 64)` per row.
     pub words: Vec<u64>,
     /// Values that are NaN or infinite.
     pub nonfinite: u64,

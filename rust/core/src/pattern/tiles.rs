@@ -15,7 +15,7 @@ pub(super) const GROUP: usize = 4;
 /// Distances of a group of queries to a block of rows.
 pub(super) type Distances = [[u32; BLOCK]; GROUP];
 
-/// Most bits of a code in the vector kernel, whose sums have 16 bits.
+/// Limit on the bits of a code in the vector kernel, whose sums have 16 bits.
 const MOST_BITS: usize = u16::MAX as usize;
 
 /// Rows to be searched, laid out for the kernel.

@@ -3,7 +3,7 @@
 use super::{Kernel, Product};
 use std::ops::Range;
 
-/// Numbers of a row that are packed together: a panel of so many fits the first-level cache, 24 KiB.
+/// Numbers of a row that are packed together: a panel of this width fits the first-level cache, 24 KiB.
 const CHUNK: usize = 128;
 
 /// Numbers that are turned round together: what they are written to stays in the first-level cache.
@@ -62,7 +62,7 @@ impl<T: Product> Packed<T> {
         }
     }
 
-    /// Write to `products`, `stride` numbers a row, the inner products of all rows with all rows of `right`.
+    /// Write the inner products of all rows with all rows of `right` to `products`, where each row has `stride` numbers.
     ///
     /// # Panics
     /// If rows are not equally long, or the products do not fit.

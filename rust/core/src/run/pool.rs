@@ -97,7 +97,7 @@ fn last_level_cache() -> usize {
         .map_or(USUAL_CACHE, |kibibytes| kibibytes << 10)
 }
 
-/// Hand out `busy` no more: something that cannot be stopped still runs on it. The next call starts another.
+/// Stop handing out `busy`: something that cannot be stopped still runs on it. The next call starts another.
 pub fn retire(busy: &Pool) {
     let mut pools = registry().pools.lock().unwrap_or_else(PoisonError::into_inner);
     pools.retain(|pool| !Arc::ptr_eq(pool, busy));

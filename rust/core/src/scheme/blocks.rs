@@ -23,7 +23,7 @@ pub struct BlockSchemes {
     pub offsets: Vec<usize>,
     /// Mean cosine of each level, decreasing within a block.
     pub levels: Vec<f64>,
-    /// Valency of each level; zeros where the levels are no scheme.
+    /// Valency of each level; zeros where the levels are not a scheme.
     pub valencies: Vec<usize>,
     /// Number of the scheme's intersection numbers in the order in which they first occur; `None` for no scheme.
     pub signatures: Vec<Option<usize>>,
@@ -192,7 +192,7 @@ fn one(x: &FeatureMatrix<'_>, members: &[usize], tolerance: f64, scratch: &mut S
     })
 }
 
-/// Whether some cluster of decreasing cosines is no level: one that is no narrower than the gaps beside it.
+/// Whether some cluster of decreasing cosines is too wide for a level: at least as wide as the gaps beside it.
 fn continuous(cosines: &[(f64, usize)], tolerance: f64) -> bool {
     let ends = |group: &[(f64, usize)]| (group[0].0, group[group.len() - 1].0);
     let clusters: Vec<(f64, f64)> = cosines.chunk_by(|a, b| a.0 - b.0 <= tolerance).map(ends).collect();

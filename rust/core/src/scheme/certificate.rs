@@ -25,7 +25,7 @@ use rayon::prelude::*;
 /// Entries of the table in which one row is searched for a witness.
 const TABLE: usize = 1 << 22;
 
-/// How likely `rounds` rounds accept labels that are not coherent, at most, if the words were truly random.
+/// Upper bound on the probability that `rounds` rounds accept labels that are not coherent, for truly random words.
 pub(super) fn error_bound(n: usize, rounds: usize) -> f64 {
     let b = 64.0 - f64::from(n.ilog2());
     ((b / 2.0 + 1.0) * (-b).exp2()).powi(i32::try_from(rounds).unwrap_or(i32::MAX))

@@ -44,7 +44,7 @@ pub struct Checked {
     pub valencies: Vec<u64>,
     /// `p_ij^k` at `(i r + j) r + k`.
     pub numbers: Vec<i64>,
-    /// Probability that incoherent labels are accepted, at most; zero when every product was verified.
+    /// Upper bound on the probability that incoherent labels are accepted; zero when every product was verified.
     pub error_bound: f64,
 }
 

@@ -22,7 +22,7 @@ const CONFIRMATIONS: usize = 3;
 /// Most points: three matrices of 8 bytes an entry, and two of labels.
 const MOST_POINTS: usize = 1 << 13;
 
-/// Rows that one product or one job has. Up to so many points are a single job, done on the thread that asks.
+/// Rows of one product, which is one job. Fewer points are a single job, done on the thread that asks.
 const ROWS: usize = 128;
 
 /// A coherent configuration.

@@ -1,4 +1,4 @@
-//! Why labels are no coherent configuration, with points that show it.
+//! Why labels are not a coherent configuration, with points that show it.
 
 /// Two points, in order.
 pub type Pair = (usize, usize);

@@ -2,9 +2,10 @@
 
 use super::cosines::{CosineLevels, Scratch};
 use super::relations::Relations;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::run::{Run, fits};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Features in a block of rows or columns.
 const BLOCK: usize = 256;
@@ -27,7 +28,7 @@ pub struct Level {
 /// All levels, by decreasing cosine, and features of one direction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spread {
-    /// One entry a level.
+    /// One entry per level.
     pub levels: Vec<Level>,
     /// Pairs `i < j` whose cosine is at least the limit asked for; for each j the first such i.
     pub alike: Vec<(usize, usize)>,
@@ -43,20 +44,11 @@ struct Sums {
     most: f64,
 }
 
-/// What the pairs of one block of rows with itself and all later ones gave.
-type Part = (Vec<Sums>, Vec<(usize, usize)>);
-
 const NONE: Sums = Sums { count: 0, first: 0.0, second: 0.0, least: f64::INFINITY, most: f64::NEG_INFINITY };
-
-/// Make room for more pairs: how many features are alike is not known before.
-/// `bytes` are what all take where every feature is like every other.
-fn room(pairs: &mut Vec<(usize, usize)>, more: usize, bytes: u128) -> Result<()> {
-    pairs.try_reserve(more).map_err(|_| Error::Memory { bytes })
-}
 
 /// Measure the levels that `relations` cuts, and find pairs of features whose cosine is at least `alike`.
 ///
-/// Costs `n (n - 1) m` operations and `O(tile)` memory beyond the features. The same for any number of threads.
+/// Costs `n (n - 1) m` operations, and `24 n` bytes and a tile beyond the features. The same for any number of threads.
 ///
 /// # Errors
 /// [`Error::Interrupted`], [`Error::Memory`].
@@ -69,22 +61,22 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
     let blocks = n.div_ceil(BLOCK);
     let block = |b: usize| b * BLOCK..n.min((b + 1) * BLOCK);
     run.control().expect((blocks * (blocks + 1) / 2) as u64);
-    let (threads, most) = (run.pool().current_num_threads(), blocks as u128 * n as u128 * 8);
+    let threads = run.pool().current_num_threads();
     fits(&[
         [blocks + 1, d, size_of::<Sums>()],
         [threads, BLOCK * BLOCK, size_of::<T>()],
-        [threads, BLOCK, 2 + size_of::<Option<usize>>()],
+        [n, 1, 3 * size_of::<usize>()],
     ])?;
-    let parts: Vec<Part> = run.pool().install(|| {
+    // Of each feature the first that is like it is enough.
+    let like: Vec<AtomicUsize> = (0..n).map(|_| AtomicUsize::new(usize::MAX)).collect();
+    let parts: Vec<Vec<Sums>> = run.pool().install(|| {
         (0..blocks)
             .into_par_iter()
             .with_max_len(1)
             .map(|b| {
                 let rows = block(b);
                 let mut sums = vec![NONE; d];
-                let mut pairs = Vec::new();
                 let (mut tile, mut levels) = (vec![T::default(); BLOCK * BLOCK], vec![0_u16; BLOCK]);
-                let mut like = vec![None; BLOCK];
                 for c in b..blocks {
                     let columns = block(c);
                     let tile = &mut tile[..rows.len() * columns.len()];
@@ -109,25 +101,19 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
                                 least: sum.least.min(value),
                                 most: sum.most.max(value),
                             };
-                            // Of each feature the first that is like it is enough.
-                            let like = &mut like[y - columns.start];
-                            if value >= alike && like.is_none() {
-                                *like = Some(x);
+                            if value >= alike && x < like[y].load(Ordering::Relaxed) {
+                                like[y].fetch_min(x, Ordering::Relaxed);
                             }
                         }
                     }
-                    let found = columns.clone().zip(&mut like).filter_map(|(y, x)| Some((x.take()?, y)));
-                    room(&mut pairs, columns.len(), most)?;
-                    pairs.extend(found);
                     run.control().advance(1)?;
                 }
-                Ok((sums, pairs))
+                Ok(sums)
             })
             .collect::<Result<_>>()
     })?;
     let mut total = vec![NONE; d];
-    let mut pairs = Vec::new();
-    for (sums, found) in parts {
+    for sums in parts {
         for (total, sum) in total.iter_mut().zip(sums) {
             *total = Sums {
                 count: total.count + sum.count,
@@ -137,11 +123,9 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
                 most: total.most.max(sum.most),
             };
         }
-        room(&mut pairs, found.len(), most)?;
-        pairs.extend(found);
     }
-    pairs.sort_unstable_by_key(|&(x, y)| (y, x));
-    pairs.dedup_by_key(|pair| pair.1);
+    let firsts = like.into_iter().map(AtomicUsize::into_inner).zip(0..);
+    let alike: Vec<(usize, usize)> = firsts.filter(|&(x, _)| x < n).collect();
     let levels = total
         .iter()
         .enumerate()
@@ -156,7 +140,7 @@ pub fn spread<T: Scratch>(relations: &CosineLevels<T>, alike: f64, run: &Run) ->
             }
         })
         .collect();
-    Ok(Spread { levels, alike: pairs })
+    Ok(Spread { levels, alike })
 }
 
 #[cfg(test)]

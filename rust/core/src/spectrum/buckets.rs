@@ -1,4 +1,4 @@
-//! Which eigenvalues are "one"? Groups that chance would not make.
+//! Which eigenvalues count as equal: groups that chance would not make.
 //!
 //! ```text
 //!   lambda   3.2231 3.2176                 1.02

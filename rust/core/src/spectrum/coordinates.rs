@@ -31,7 +31,7 @@ use faer::{Accum, Conj, Mat, MatRef};
 /// `n^3 / 3 + 8 n^2 r` operations and `O(n^2)` memory.
 ///
 /// # Errors
-/// [`Error::Shape`], [`Error::Convergence`] for a matrix that is no Gram matrix, [`Error::Interrupted`].
+/// [`Error::Shape`], [`Error::Convergence`] if the matrix is not a Gram matrix, [`Error::Interrupted`].
 pub fn coordinates(gram: MatRef<'_, f64>, vectors: MatRef<'_, f64>, run: &Run) -> Result<Mat<f64>> {
     let (n, r) = (gram.nrows(), vectors.ncols());
     let active: Vec<usize> = (0..n).filter(|&i| gram[(i, i)] > 0.0).collect();

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 pub struct Eigen {
     /// Eigenvalues, decreasing.
     pub values: Vec<f64>,
-    /// One orthonormal eigenvector a column.
+    /// Orthonormal eigenvectors, one in each column.
     pub vectors: Mat<f64>,
 }
 

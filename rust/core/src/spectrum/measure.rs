@@ -89,7 +89,7 @@ impl FeatureMeasure {
 /// The measures of all features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measures {
-    /// One entry a feature.
+    /// One entry per feature.
     pub features: Vec<FeatureMeasure>,
     /// The measures themselves, row-major `n x eigenspaces`, when they were asked for; NaN rows for zero
     /// features.
@@ -200,7 +200,7 @@ pub fn measures(
     Ok(Measures { features, masses: with_masses.then(|| masses.concat()) })
 }
 
-/// `|<v_k, w>|^2` for each eigenvector of the packed basis, `stride` numbers a feature of the tile.
+/// `|<v_k, w>|^2` for each eigenvector of the packed basis, `stride` numbers for each feature of the tile.
 fn energies_of(
     tile: &[f64],
     m: usize,
