@@ -54,7 +54,7 @@ def families(
     q: Annotated[float, typer.Option(help="False discovery rate of links.")] = 0.01,
     shape_q: Annotated[float, typer.Option(help="False discovery rate of circles.")] = 0.1,
     k: Annotated[int, typer.Option(help="Nearest features of each that are linked to it.")] = 32,
-    seed: Annotated[int, typer.Option(help="Seed of splits and draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of splits and draws.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for table and page; by default nothing is written.")
     ] = None,

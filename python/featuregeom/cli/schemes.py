@@ -93,7 +93,7 @@ def scheme(
         typer.Option(help="Folder for the certificate and the page; by default nothing is written."),
     ] = None,
     force: Force = False,
-    seed: Annotated[int, typer.Option(help="Seed of random checks.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random checks.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Decide whether features carry an association scheme, and name their geometry.

@@ -280,7 +280,8 @@ def analyze(
     mmap: Mmap = True,
     num_threads: Threads = None,
     seed: Annotated[
-        int, typer.Option(help="Seed of the sample that the page's heat maps show, and of the verdicts.")
+        int,
+        typer.Option(min=0, help="Seed of the sample that the page's heat maps show, and of the verdicts."),
     ] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a stopped analysis in the folder.")
@@ -332,7 +333,7 @@ def demo(
     train: Annotated[
         bool, typer.Option("--train", help="Train the toy models anew (needs torch, about a minute).")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 0,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
