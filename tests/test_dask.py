@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 def source(folder: Path, count: int) -> Path:
     rng = np.random.default_rng(0)
-    np.savez(folder / "weights.npz", **{f"m{k}": rng.standard_normal((40 + 5 * k, 8)) for k in range(count)})
+    np.savez(folder / "weights.npz", **{f"m{k}": rng.standard_normal((20 + 2 * k, 8)) for k in range(count)})
     return folder / "weights.npz"
 
 

@@ -583,7 +583,7 @@ def test_progress_goes_forward_to_the_end(model):
 def test_memory_stays_within_the_estimate(tmp_path):
     """One wide file, mapped: what is resident beyond it is what `estimate` said."""
     path = tmp_path / "big.npy"
-    np.save(path, np.random.default_rng(0).standard_normal((20_000, 256)).astype(np.float32))
+    np.save(path, np.random.default_rng(0).standard_normal((12_000, 256)).astype(np.float32))
     code = f"""{PEAK}
 import featuregeom as fg
 import featuregeom._core, featuregeom.survey.tables, scipy.special
