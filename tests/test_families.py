@@ -399,7 +399,7 @@ def test_labels_are_shown_and_checked():
     assert found.labelled(0) == ["word 0", "word 1"]
     assert found.to_frame()["labels"][0] == ["word 0", "word 1"]
     assert "word 0, word 1" in str(found)
-    assert str(found).startswith("1 family of 50 features: 1 antipodes.")
+    assert str(found).startswith("1 family of 50 features: 1 line with both ends.")
     assert "antipodes" in found._repr_html_()
     with pytest.raises(ParameterError, match="49 labels for"):
         families(X, labels=labels[1:])

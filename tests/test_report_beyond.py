@@ -40,7 +40,11 @@ def test_a_circle_is_drawn_as_a_ring_in_its_order():
     X = polygon(3)
     (card,), note = family_cards([row()], [FamilyPicture(0, np.arange(3), X, 0.9)], namer(LABELS))
     assert (card.title, card.members, note) == ("circle", "mon, tue, 2", "")
-    assert card.facts == "3 features, p = 0.001, q = 0.02, explains 50 %"
+    assert (
+        card.facts
+        == "3 features, p = 0.001, q = 0.02, the steps along it explain 50 % of their inner products"
+    )
+    assert "something else" not in card.meaning
     ring, points = card.figure.data
     np.testing.assert_allclose(ring["x"], [*X[:, 0], X[0, 0]], atol=1e-5)
     assert points["text"] == ["mon", "tue", "2"]
@@ -50,7 +54,17 @@ def test_a_circle_is_drawn_as_a_ring_in_its_order():
 
 def test_a_probability_too_small_for_a_float_is_not_zero():
     (card,), _ = family_cards([row(p=0.0, q=0.0, share=0.99999)], (), str)
-    assert card.facts == "3 features, p < 1e−300, q < 1e−300, explains 100 %"
+    assert card.facts.startswith("3 features, p < 1e−300, q < 1e−300, the steps along it explain 100 %")
+
+
+def test_a_circle_of_a_third_is_called_one():
+    (card,), _ = family_cards([row(share=0.33)], (), str)
+    assert card.meaning.endswith(
+        "A circle with 33 %: the larger part of their inner products is something else."
+    )
+    (card,), _ = family_cards([row(kind="antipodes", share=0.33)], (), str)
+    assert card.facts.endswith("explains 33 % of their squared length")
+    assert "33" not in card.meaning
 
 
 def test_families_of_more_dimensions_are_drawn_in_space():

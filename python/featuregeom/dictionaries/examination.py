@@ -12,6 +12,7 @@ from featuregeom.arguments import integer, number_between
 from featuregeom.dictionaries.autoencoder import Autoencoder, read_autoencoder
 from featuregeom.dictionaries.density import WeightedCapacity, weighted_capacity
 from featuregeom.dictionaries.families import Families, families
+from featuregeom.dictionaries.kinds import counted
 from featuregeom.dictionaries.one_to_one import checked
 from featuregeom.dictionaries.readout import (
     Antipodes,
@@ -44,17 +45,6 @@ _KINDS = {
     ),
 }
 """What the kinds of related latents are called, one and many."""
-
-
-_FAMILIES = {
-    "copies": ("set of copies", "sets of copies"),
-    "antipodes": ("line with both ends", "lines with both ends"),
-    "geometry": ("named shape", "named shapes"),
-    "simplex": ("set of equal angles", "sets of equal angles"),
-    "circle": ("circle", "circles"),
-    "cluster": ("cluster", "clusters"),
-}
-"""What the kinds of families are called, one and many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,11 +166,9 @@ class Examination:
     def _families(self) -> str:
         if not len(self.families):
             return "No families: no latents belong together beyond what the spectrum of the decoder gives."
-        found = self.families.counts().items()
-        counts = [f"{number(count)} {_FAMILIES[kind][count > 1]}" for kind, count in found if count]
         members = len(np.unique(np.concatenate(self.families.members)))
         many = plural(len(self.families), "family", "families")
-        return f"{many} with {plural(members, 'latent')}: {', '.join(counts)}."
+        return f"{many} with {plural(members, 'latent')}: {', '.join(counted(self.families.counts()))}."
 
     def _related(self, related: RelatedLatents) -> str:
         counts = {kind: int(np.count_nonzero(related.kind == kind)) for kind in _KINDS}

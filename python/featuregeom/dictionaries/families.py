@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import integer, number_between
-from featuregeom.dictionaries.kinds import KINDS, Called, Kind, call_circles, call_nodes
+from featuregeom.dictionaries.kinds import KINDS, Called, Kind, call_circles, call_nodes, counted
 from featuregeom.dictionaries.links import Links, links_of
 from featuregeom.features import as_features
 from featuregeom.frames import Progress
@@ -169,7 +169,7 @@ class Families:
     def __str__(self) -> str:
         if not len(self):
             return f"No families among {self.n_features:,} features."
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in self.counts().items() if count)
+        counts = ", ".join(counted(self.counts()))
         listed = [
             self._line(family) for family, kind in enumerate(self.kind) if kind not in ("copies", "cluster")
         ]

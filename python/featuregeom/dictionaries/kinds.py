@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -31,12 +31,22 @@ from featuregeom.recognise.inputs import cosines_of
 from featuregeom.recognise.through_noise import MOST_POINTS, name_through_noise
 from featuregeom.summary import summarised
 
-__all__ = ["KINDS", "Called", "Kind", "call_circles", "call_nodes"]
+__all__ = ["KINDS", "Called", "Kind", "call_circles", "call_nodes", "counted"]
 
 Kind = Literal["copies", "antipodes", "geometry", "simplex", "circle", "cluster"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The order in which kinds are tried, and listed."""
+
+_CALLED = {
+    "copies": ("set of copies", "sets of copies"),
+    "antipodes": ("line with both ends", "lines with both ends"),
+    "geometry": ("named shape", "named shapes"),
+    "simplex": ("set of equal angles", "sets of equal angles"),
+    "circle": ("circle", "circles"),
+    "cluster": ("cluster", "clusters"),
+}
+"""What a family of each kind is called, one and many."""
 
 
 @summarised
@@ -80,6 +90,11 @@ class Called:
     dim: int = 0
     height: float | None = None
     certificate: dict[str, Any] | None = None
+
+
+def counted(counts: Mapping[Kind, int]) -> list[str]:
+    """Write how many families of each kind there are, those that there are."""
+    return [f"{count:,} {_CALLED[kind][count > 1]}" for kind, count in counts.items() if count]
 
 
 def call_nodes(

@@ -37,6 +37,9 @@ _WORDS = {
 }
 """What each kind of family is called, and what that says."""
 
+_MOSTLY = 0.5
+"""Share below which a circle or line is the smaller part of what its members have in common."""
+
 _FIRST = ("geometry", "simplex", "circle", "line", "copies", "antipodes", "cluster")
 
 Name = Callable[[int], str]
@@ -174,7 +177,19 @@ def _card(row: Mapping[Any, Any], picture: FamilyPicture | None, name: Name) -> 
     facts = [plural(size, "feature")]
     facts += [_rare("p", row["p"])] if known(row.get("p")) else []
     facts += [_rare("q", row["q"])] if known(row.get("q")) else []
-    facts += [f"explains {number(100 * row['share'], 2)} %"] if known(row.get("share")) else []
+    if known(row.get("share")):
+        explained = f"{number(100 * row['share'], 2)} %"
+        ordered = kind in ("circle", "line")
+        what = (
+            "the steps along it explain {} of their inner products"
+            if ordered
+            else "explains {} of their squared length"
+        )
+        facts.append(what.format(explained))
+        if ordered and row["share"] < _MOSTLY:
+            meaning += (
+                f" A {kind} with {explained}: the larger part of their inner products is something else."
+            )
     figure = None if picture is None else _figure(kind, title, picture, name)
     return FamilyCard(title, meaning, _members(row["members"], size, name), ", ".join(facts), figure)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from featuregeom.analysis import FamilyPicture
 from featuregeom.dictionaries import Families
+from featuregeom.dictionaries.kinds import counted
 from featuregeom.report.beyond import family_cards, namer
 from featuregeom.report.sheet import Section, Sheet
 from featuregeom.wording import plural
@@ -68,7 +69,7 @@ def families_sheet(
         totals=(
             plural(found.n_features, "feature"),
             plural(len(found), "family", "families"),
-            *(f"{count:,} {kind}" for kind, count in found.counts().items() if count),
+            *counted(found.counts()),
         ),
         provenance=provenance,
         sections=tuple(sections),
