@@ -176,6 +176,7 @@ impl<'a> FeatureMatrix<'a> {
     ///
     /// # Panics
     /// If `rows` do not lie inside the matrix, or `tile` does not hold exactly that many rows.
+    #[inline(always)]
     pub fn read<T: Real>(&self, rows: Range<usize>, tile: &mut [T]) {
         assert!(
             rows.start <= rows.end && rows.end <= self.rows && tile.len() == rows.len() * self.columns,
@@ -202,6 +203,7 @@ impl<'a> FeatureMatrix<'a> {
     }
 
     /// Read by single elements, along whichever axis is nearer to contiguous.
+    #[inline(always)]
     fn gather<T: Real>(&self, rows: Range<usize>, tile: &mut [T], value: impl Fn(*const u8) -> T) {
         let m = self.columns;
         if self.column_stride.unsigned_abs() <= self.row_stride.unsigned_abs() {

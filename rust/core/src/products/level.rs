@@ -75,12 +75,17 @@ impl Product for f32 {
     fn kernel(level: Level) -> Kernel<Self> {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 if level.exists() => Kernel { rows: 8, columns: 48, add: super::x86::f32_avx512 },
+            Level::Avx512 if level.exists() => Kernel {
+                rows: 8,
+                columns: 48,
+                add: super::x86::f32_avx512,
+                narrow: (16, super::x86::f32_avx512_narrow),
+            },
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 if level.exists() => Kernel { rows: 6, columns: 16, add: super::x86::f32_avx2 },
+            Level::Avx2 if level.exists() => Kernel::of(6, 16, super::x86::f32_avx2),
             #[cfg(target_arch = "aarch64")]
-            Level::Neon if level.exists() => Kernel { rows: 8, columns: 12, add: super::neon::f32_neon },
-            _ => Kernel { rows: scalar::ROWS, columns: scalar::COLUMNS, add: scalar::scalar },
+            Level::Neon if level.exists() => Kernel::of(8, 12, super::neon::f32_neon),
+            _ => Kernel::of(scalar::ROWS, scalar::COLUMNS, scalar::scalar),
         }
     }
 }
@@ -91,12 +96,17 @@ impl Product for f64 {
     fn kernel(level: Level) -> Kernel<Self> {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 if level.exists() => Kernel { rows: 8, columns: 24, add: super::x86::f64_avx512 },
+            Level::Avx512 if level.exists() => Kernel {
+                rows: 8,
+                columns: 24,
+                add: super::x86::f64_avx512,
+                narrow: (8, super::x86::f64_avx512_narrow),
+            },
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 if level.exists() => Kernel { rows: 6, columns: 8, add: super::x86::f64_avx2 },
+            Level::Avx2 if level.exists() => Kernel::of(6, 8, super::x86::f64_avx2),
             #[cfg(target_arch = "aarch64")]
-            Level::Neon if level.exists() => Kernel { rows: 8, columns: 6, add: super::neon::f64_neon },
-            _ => Kernel { rows: scalar::ROWS, columns: scalar::COLUMNS, add: scalar::scalar },
+            Level::Neon if level.exists() => Kernel::of(8, 6, super::neon::f64_neon),
+            _ => Kernel::of(scalar::ROWS, scalar::COLUMNS, scalar::scalar),
         }
     }
 }
@@ -120,6 +130,12 @@ mod tests {
             let mut sums = vec![T::narrow(0.0); width * width];
             kernel.add(&left, &right, &mut sums, width);
             let once = sums.clone();
+            let mut lower = vec![T::narrow(0.0); width * width];
+            kernel.add_lower(&left, &right, &mut lower, width);
+            for i in 0..width {
+                let row = i * width..=i * width + i;
+                assert!(lower[row.clone()] == once[row], "{level:?} {i}: the same to the bit");
+            }
             kernel.add(&left, &right, &mut sums, width);
             for i in 0..width {
                 for j in 0..width {

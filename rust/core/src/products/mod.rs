@@ -30,6 +30,8 @@ pub(crate) struct Kernel<T> {
     rows: usize,
     columns: usize,
     add: Tile<T>,
+    /// A tile of as many rows and fewer columns, for what is left of a square below its diagonal.
+    narrow: (usize, Tile<T>),
 }
 
 /// Numbers that there are micro-kernels for.
@@ -42,12 +44,32 @@ pub(crate) trait Product: Real {
 }
 
 impl<T: Product> Kernel<T> {
+    /// A micro-kernel whose tiles are narrow enough for a square's lower half.
+    fn of(rows: usize, columns: usize, add: Tile<T>) -> Self {
+        Self { rows, columns, add, narrow: (columns, add) }
+    }
+
     /// Add to `sums[stride i + j]` the sum over rows k of `left[k][i] right[k][j]`.
     ///
     /// # Panics
     /// If the panels differ in depth or the square does not fit.
     #[inline]
     pub fn add(&self, left: &[T], right: &[T], sums: &mut [T], stride: usize) {
+        self.tiles(left, right, sums, stride, |_| T::WIDTH);
+    }
+
+    /// As [`Kernel::add`], for sums with j <= i; others hold anything.
+    ///
+    /// # Panics
+    /// As [`Kernel::add`].
+    #[inline]
+    pub fn add_lower(&self, left: &[T], right: &[T], sums: &mut [T], stride: usize) {
+        self.tiles(left, right, sums, stride, |i| i + self.rows);
+    }
+
+    /// Add tiles to the square: of the rows from i on as many columns as `wanted` says, or some more.
+    #[inline(always)]
+    fn tiles(&self, left: &[T], right: &[T], sums: &mut [T], stride: usize, wanted: impl Fn(usize) -> usize) {
         let depth = left.len() / T::WIDTH;
         assert!(
             left.len() == right.len()
@@ -55,20 +77,29 @@ impl<T: Product> Kernel<T> {
                 && stride >= T::WIDTH
                 && sums.len() >= (T::WIDTH - 1) * stride + T::WIDTH
                 && T::WIDTH.is_multiple_of(self.rows)
-                && T::WIDTH.is_multiple_of(self.columns),
+                && T::WIDTH.is_multiple_of(self.columns)
+                && T::WIDTH.is_multiple_of(self.narrow.0),
             "panels of {} and {} numbers for {} sums, {stride} a row",
             left.len(),
             right.len(),
             sums.len()
         );
-        for j in (0..T::WIDTH).step_by(self.columns) {
-            for i in (0..T::WIDTH).step_by(self.rows) {
-                // SAFETY: of each of the `depth` rows the kernel reads `rows` numbers of the left from i on and
-                // `columns` of the right from j on, and it writes as many of as many rows of the square: all inside.
-                // The processor has its instructions, since `Product::kernel` asked.
-                unsafe {
-                    let sums = sums.as_mut_ptr().add(i * stride + j);
-                    (self.add)(left.as_ptr().add(i), right.as_ptr().add(j), depth, sums, stride);
+        let (narrow_columns, narrow_add) = self.narrow;
+        for (columns, add, narrow) in [(self.columns, self.add, false), (narrow_columns, narrow_add, true)] {
+            for j in (0..T::WIDTH).step_by(columns) {
+                for i in (0..T::WIDTH).step_by(self.rows) {
+                    // Rows of which few enough columns are wanted are left to narrow tiles.
+                    let end = wanted(i);
+                    if (end + narrow_columns <= T::WIDTH) != narrow || j >= end {
+                        continue;
+                    }
+                    // SAFETY: of each of the `depth` rows the kernel reads `rows` numbers of the left from i on and
+                    // `columns` of the right from j on, and it writes as many of as many rows of the square: all
+                    // inside. The processor has its instructions, since `Product::kernel` asked.
+                    unsafe {
+                        let sums = sums.as_mut_ptr().add(i * stride + j);
+                        add(left.as_ptr().add(i), right.as_ptr().add(j), depth, sums, stride);
+                    }
                 }
             }
         }

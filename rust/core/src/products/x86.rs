@@ -9,7 +9,15 @@ tile!(
     _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_fmadd_ps
 );
 tile!(
+    f32_avx512_narrow, "avx512f", f32, 16, 8 x 1,
+    _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_fmadd_ps
+);
+tile!(
     f64_avx512, "avx512f", f64, 8, 8 x 3,
+    _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_add_pd, _mm512_fmadd_pd
+);
+tile!(
+    f64_avx512_narrow, "avx512f", f64, 8, 8 x 1,
     _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_add_pd, _mm512_fmadd_pd
 );
 tile!(
