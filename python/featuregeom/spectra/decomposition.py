@@ -15,6 +15,7 @@ from featuregeom.features import as_features
 from featuregeom.frames import Progress
 from featuregeom.frames.null import Noise, noise
 from featuregeom.frames.rows import EPSILON
+from featuregeom.frames.shards import KeptSum, operator_by_shards
 from featuregeom.spectra.eigenspaces import Eigenspace, Persistence, Spectrum
 
 _HIDDEN = 1e-4
@@ -95,6 +96,18 @@ def spectrum(
     >>> [space.dim for space in found.eigenspaces]
     [1, 1]
     """
+    return spectrum_with(X, tolerance=tolerance, num_threads=num_threads, progress=progress)
+
+
+def spectrum_with(
+    X: Any,
+    *,
+    kept: KeptSum | None = None,
+    tolerance: float | None = None,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Spectrum:
+    """As `spectrum`; the operator of very many rows is kept in `kept` while it is formed, and goes on from there."""
     features = as_features(X)
     if tolerance is not None:
         tolerance = number_between("tolerance", tolerance, 0, 1, inclusive=True)
@@ -102,7 +115,10 @@ def spectrum(
     side = "gram" if n < m else "frame"
     rows = features.values.T if side == "gram" else features.values
     try:
-        operator = _core.frame_operator(rows, num_threads=num_threads, progress=progress)
+        if side == "gram":
+            operator = _core.frame_operator(rows, num_threads=num_threads, progress=progress)
+        else:
+            operator = operator_by_shards(rows, kept=kept, num_threads=num_threads, progress=progress)
     except NonFiniteError:
         # Say where in terms of features, whichever side was read.
         _core.check_finite(features.values, num_threads=num_threads)

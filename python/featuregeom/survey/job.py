@@ -113,8 +113,9 @@ def analyze(
         did not finish may have had other settings. No other file is replaced or removed.
     resume : bool
         Go on with the analysis in `out`, which was stopped, instead of beginning anew; where there is none yet, begin.
-        The tables come out the same, byte for byte. A source that changed is refused: files are told apart by their
-        sizes and times, what lies in memory by a hash of its numbers.
+        The tables come out the same, byte for byte. Finished matrices are kept, and of one with more than 131 072
+        features the frame operator after each 131 072 of them. A source that changed is refused: files are told apart
+        by their sizes and times, what lies in memory by a hash of its numbers.
     force : bool
         Replace the analysis in `out` even if it is of another source, of the same one before it changed, or has other
         settings. The source itself and files that no analysis wrote are never replaced.
@@ -209,7 +210,7 @@ def analyze(
                 meter.finish(name)
             waiting = [info for info in chosen if not found[info.name]]
             if executor is None:
-                done = _in_turn(reader, waiting, options, num_threads, meter, named)
+                done = _in_turn(reader, waiting, options, num_threads, meter, named, store)
             else:
                 done = measured_by(executor, opening, waiting, options, num_threads, named)
             with closing(done):
@@ -238,11 +239,13 @@ def _in_turn(
     num_threads: int | None,
     meter: Meter,
     named: Mapping[str, Any],
+    store: Store | None,
 ) -> Generator[tuple[TensorInfo, MatrixResult | None], None, None]:
     """Measure one matrix after the other, here."""
     for info in chosen:
+        kept_sum = None if store is None else store.sum_of(info.name)
         with _matrix(reader, info) as features:
-            result = measure(features, options, num_threads, meter, named[info.name])
+            result = measure(features, options, num_threads, meter, named[info.name], kept_sum)
         yield info, result
 
 

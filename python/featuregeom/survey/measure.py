@@ -15,7 +15,9 @@ from featuregeom.blocks import Block, describe_blocks, groups
 from featuregeom.dictionaries import Families, Verdict, families, verdict
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import Features
+from featuregeom.frames.shards import KeptSum
 from featuregeom.measures import BLOCKS, FAMILIES, FEATURES, MATRICES, PAIRS, Measured
+from featuregeom.spectra.decomposition import spectrum_with
 from featuregeom.survey.labelling import UNNAMED, Naming
 from featuregeom.survey.pictures import draw
 from featuregeom.survey.progress import Meter
@@ -54,6 +56,7 @@ def measure(
     num_threads: int | None,
     meter: Meter,
     naming: Naming = UNNAMED,
+    kept_sum: KeptSum | None = None,
 ) -> MatrixResult | None:
     """Measure one matrix.
 
@@ -69,6 +72,8 @@ def measure(
         Told of the progress.
     naming : Naming
         What the features are called, and how often each was active.
+    kept_sum : KeptSum, optional
+        Where the frame operator of very many features is kept while it is formed.
 
     Returns
     -------
@@ -90,8 +95,12 @@ def measure(
     if features.n == 0:
         meter.finish(name)
         return None
-    spectrum = spectra.spectrum(
-        features, tolerance=options.tolerance, num_threads=num_threads, progress=meter.step(name, "frame")
+    spectrum = spectrum_with(
+        features,
+        kept=kept_sum,
+        tolerance=options.tolerance,
+        num_threads=num_threads,
+        progress=meter.step(name, "frame"),
     )
     measured = spectra.measures(
         features, spectrum, masses=False, num_threads=num_threads, progress=meter.step(name, "measures")

@@ -17,12 +17,62 @@ from featuregeom.atomic import replacing
 from featuregeom.errors import SourceError
 from featuregeom.memory import check_memory
 
-__all__ = ["read_part", "write_part"]
+__all__ = ["SumFile", "read_part", "write_part"]
 
 _DIGEST = "digest"
 
 _DRAWN = ("blocks", "families", "groups")
 """Fields of a picture that are lists of pictures, not arrays."""
+
+
+class SumFile:
+    """The frame operator of the first rows of a matrix, as one file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    plan, name : str
+        The plan and the matrix that it is of.
+    """
+
+    def __init__(self, path: Path, plan: str, name: str) -> None:
+        self._path = path
+        self._of = {"plan": np.asarray(plan), "matrix": np.asarray(name)}
+
+    def read(self) -> tuple[int, NDArray[np.float64]] | None:
+        """Give the rows that were added, and their frame operator; None where there is no file, or a damaged one."""
+        try:
+            arrays = _read(self._path)
+            if any(str(arrays[key]) != str(value) for key, value in self._of.items()):
+                return None
+            return int(arrays["rows"]), arrays["operator"]
+        except Exception:  # as in `read_part`; what is lost is the time that it took
+            return None
+
+    def write(self, rows: int, operator: NDArray[np.float64]) -> None:
+        """Keep the frame operator of the first rows, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        _write(self._path, self._of | {"rows": np.asarray(rows), "operator": operator})
+
+
+def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays, **{_DIGEST: np.asarray(_digest(arrays))})
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
+        check_memory(sum(member.file_size for member in part.zip.infolist()), str(path))
+        arrays = {key: part[key] for key in part.files}
+    if str(arrays.pop(_DIGEST)) != _digest(arrays):
+        raise ValueError("its contents are not those that were written")
+    return arrays
 
 
 def write_part(path: Path, plan: str, result: MatrixResult) -> None:
@@ -43,8 +93,7 @@ def write_part(path: Path, plan: str, result: MatrixResult) -> None:
         If it cannot be written.
     """
     packed = {name: np.asarray(value) for name, value in _pack(result).items()} | {"plan": np.asarray(plan)}
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **packed, **{_DIGEST: np.asarray(_digest(packed))})
+    _write(path, packed)
 
 
 def read_part(path: Path, plan: str, name: str) -> MatrixResult:
@@ -69,11 +118,7 @@ def read_part(path: Path, plan: str, name: str) -> MatrixResult:
         If it cannot be read, is not what was written, or is of another plan or matrix.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
-            check_memory(sum(member.file_size for member in part.zip.infolist()), str(path))
-            arrays = {key: part[key] for key in part.files}
-        if str(arrays.pop(_DIGEST)) != _digest(arrays):
-            raise ValueError("its contents are not those that were written")
+        arrays = _read(path)
         if str(arrays["plan"]) != plan:
             raise ValueError("it is of another analysis than the plan in the folder")
         result = _unpack(arrays)

@@ -4,6 +4,7 @@
 
     DIR/analysis.json        provenance, the plan, seconds
     DIR/parts/0007.npz       one matrix, written whole as it finishes
+    DIR/parts/0008.sum.npz   the frame operator of the first rows of a very long one at work
     DIR/matrices.parquet     the tables, written when all matrices are done
     DIR/features.parquet
     DIR/blocks.parquet
@@ -35,7 +36,7 @@ from featuregeom.atomic import create_folder, replacing
 from featuregeom.dictionaries import by_layers
 from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.folders import refuse_another
-from featuregeom.survey.parts import read_part, write_part
+from featuregeom.survey.parts import SumFile, read_part, write_part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,7 @@ _SUMMARY = "summary.json"
 
 _WRITTEN = re.compile(
     rf"{re.escape(_INDEX)}|{re.escape(_SUMMARY)}|report\.html|(?:{'|'.join(_TABLES)})\.parquet"
-    rf"|{_PARTS}/(\d{{4,}})\.npz|{_CERTIFICATES}/(\d{{4,}})-\d+\.json"
+    rf"|{_PARTS}/(\d{{4,}})(?:\.sum)?\.npz|{_CERTIFICATES}/(\d{{4,}})-\d+\.json"
 )
 """The files that an analysis writes, by their paths in its folder, with the number of the matrix."""
 
@@ -140,6 +141,12 @@ class Store:
         """
         self._check_still_ours()
         write_part(self._path(name), self._key, result)
+        if (started := self._path(name, ".sum")).exists():
+            _remove(started)
+
+    def sum_of(self, name: str) -> SumFile:
+        """Give where the frame operator of one matrix is kept while it is formed."""
+        return SumFile(self._path(name, ".sum"), self._key, name)
 
     def write_plan(self) -> None:
         """Keep the plan, to which the analysis adds matrices that turn out to have nothing to measure.
@@ -196,8 +203,8 @@ class Store:
         if _key(_read_index(self.folder)) != self._key:
             raise OutputError(f"another analysis has begun in {self.folder}: choose another folder")
 
-    def _path(self, name: str) -> Path:
-        return self._parts / f"{self._names.index(name):04d}.npz"
+    def _path(self, name: str, kind: str = "") -> Path:
+        return self._parts / f"{self._names.index(name):04d}{kind}.npz"
 
 
 def assemble(plan: Plan, results: Sequence[MatrixResult], out: Path | None) -> Analysis:
