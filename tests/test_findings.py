@@ -348,6 +348,20 @@ def test_what_was_not_looked_for_is_not_said_to_be_absent():
 # --- planted ---------------------------------------------------------------------------------------------------
 
 
+def test_a_large_crowd_is_found_among_many_matrices():
+    """Its faintest member counts only just; the clearest one is the evidence that there is a crowd."""
+    X = np.random.default_rng(0).standard_normal((2000, 60))
+    X[:60, 7] += np.linspace(2, 10, 60)
+    others = {f"random{k}": np.random.default_rng(k).standard_normal((9, 5)) for k in range(12)}
+    result = fg.analyze({"crowd": X, **others}, num_threads=1)
+    crowd = result.pictures["crowd"].groups[0]
+    assert crowd.q > 0.01 / 13 > crowd.least_q
+    said = [str(finding) for finding in result.findings if finding.kind == "groups"]
+    assert len(said) == 1
+    assert said[0].startswith(f"“crowd”: {crowd.size} features crowd together")
+    assert not any("crowds" in str(finding) for finding in result.findings if finding.kind == "absent")
+
+
 def test_copies_and_opposites():
     X = gaussian(60, 24)
     X[[5, 6]], X[7], X[9] = X[4] * [[2], [0.5]], -3 * X[8], X[8] * 1.5

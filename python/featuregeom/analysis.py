@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -96,6 +97,8 @@ class GroupPicture:
         False discovery rate at which all of them count.
     index : ndarray of int64
         Those of the features that are listed, by decreasing share.
+    least_q : float
+        False discovery rate at which the clearest of them counts; NaN where an earlier version did not write it.
     """
 
     eigenspace: int
@@ -104,6 +107,7 @@ class GroupPicture:
     share: float
     q: float
     index: NDArray[Any]
+    least_q: float = float("nan")
 
 
 @summarised
@@ -242,9 +246,9 @@ class Analysis:
     def findings(self) -> Findings:
         """What was found, in sentences with their figures, strongest first; read off the tables when asked for."""
         gathered = {
-            name: min(group.q for group in picture.groups)
+            name: least
             for name, picture in self.pictures.items()
-            if picture.groups
+            if not math.isnan(least := min((group.least_q for group in picture.groups), default=math.nan))
         }
         return find(Tables(self.matrices, self.features, self.blocks, self.pairs, self.families, gathered))
 

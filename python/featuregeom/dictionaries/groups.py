@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,9 @@ _FIRST = 20_000
 _SURE = 1e-6
 """Chance, for each feature, that drawing stops although more draws would have called it localised."""
 
+_TILTS = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99])
+"""Values of t in the bound of `_chance_of_mass`, in parts of the largest; every one gives a bound, the least counts."""
+
 _CHUNK = 1 << 22
 """Numbers that are drawn at a time: 32 MiB."""
 
@@ -69,6 +73,9 @@ class SpectralGroups:
         Saturation in the spectrum null.
     dims : ndarray of int64
         Dimension of each eigenspace.
+    least_q : float
+        Rate at which the most localised feature counts. Below the least of `q` where its mass is beyond all draws: then
+        from a bound of the chance of such a mass. NaN without features.
     """
 
     eigenspace: NDArray[np.int64]
@@ -80,6 +87,7 @@ class SpectralGroups:
     null_mean: float
     saturation_null: float
     dims: NDArray[np.int64]
+    least_q: float
 
     def to_frame(self, labels: Any = None) -> pd.DataFrame:
         """Give the groups as a table, one row each.
@@ -189,13 +197,16 @@ def spectral_groups(
     known = np.flatnonzero(measured.eigenspace >= 0)
     dims = np.diff(spectrum.starts)
     p, rates = np.full(features.n, np.nan), np.full(features.n, np.nan)
-    null_mean = saturation = float("nan")
+    null_mean = saturation = least_q = float("nan")
     if known.size:
         masses = measured.max_mass[known]
         null, saturation = _null_in_stages(spectrum, masses, stages, q, seed)
         null_mean = float(null.mean())
         p[known] = (1 + _at_least(null, masses)) / (1 + len(null))
         rates[known] = benjamini_hochberg(p[known])
+        least_q = float(rates[known].min())
+        if least_q <= q and masses.max() > null[-1]:
+            least_q = min(least_q, known.size * _chance_of_mass(spectrum, float(masses.max())))
     localised = np.nan_to_num(rates, nan=1.0) <= q
     return SpectralGroups(
         eigenspace=measured.eigenspace,
@@ -207,7 +218,30 @@ def spectral_groups(
         null_mean=null_mean,
         saturation_null=saturation,
         dims=dims,
+        least_q=least_q,
     )
+
+
+def _chance_of_mass(spectrum: Spectrum, mass: float) -> float:
+    r"""Bound the chance that a random feature has at least this mass in some eigenspace.
+
+    For the eigenspace k it is the chance of :math:`\sum_l c_l g_l^2 \ge 0`, with :math:`c_l = (1 - x) \lambda_l` in the
+    eigenspace and :math:`-x \lambda_l` outside, at most :math:`\prod_l (1 - 2 t c_l)^{-1/2}` for every t below
+    :math:`1 / (2 \max c)` (Chernoff). The bounds of all eigenspaces are added up.
+    """
+    values, starts = spectrum.retained / spectrum.retained[0], spectrum.starts
+    x = min(mass * (1 - _ROUNDING), 1 - _ROUNDING)
+    total = 0.0
+    for start, stop in pairwise(starts):
+        inside = values[start:stop]
+        t = _TILTS / (2 * (1 - x) * inside[0])
+        outside = np.log1p(2 * x * np.multiply.outer(t, values)).sum(axis=1)
+        outside -= np.log1p(2 * x * np.multiply.outer(t, inside)).sum(axis=1)
+        within = np.log1p(-2 * (1 - x) * np.multiply.outer(t, inside)).sum(axis=1)
+        total += float(np.exp(-0.5 * (within + outside).max()))
+        if total >= 1:
+            return 1.0
+    return total
 
 
 def _null_in_stages(
