@@ -49,6 +49,7 @@ SLOW = {
     "test_survey.py",
     "test_cli.py",
     "test_toys_experiments.py",
+    "test_schemes_deformed.py",
     "test_schemes_noise.py",
     "test_encoder_phase.py",
 }
