@@ -13,7 +13,7 @@ from featuregeom import _core, interruptible, spectra
 from featuregeom.blocks.block import GRAM_LIMIT, Block
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
-from featuregeom.frames import tightness
+from featuregeom.frames.operator import tightness, tightness_of_each
 from featuregeom.naming import Name, name_geometries, name_geometry
 from featuregeom.recognise import policy
 
@@ -99,8 +99,16 @@ def describe_block(
     cosines = np.clip(gram / np.outer(norms, norms), -1.0, 1.0)
     name = name_geometry(cosines, norms, rows)
     dim = name.dim or (whole or _spectrum(features, index, num_threads)).rank
-    eigenvalues = np.linalg.eigvalsh(gram)[::-1].astype(np.float64)
-    return _described(index, name, dim, gram, norms, eigenvalues, power)
+    eigenvalues = np.linalg.eigvalsh(gram)[::-1].astype(np.float64)[:dim]
+    return _described(
+        index[name.order],
+        name,
+        dim,
+        np.ldexp(gram[np.ix_(name.order, name.order)], 2 * power),
+        tightness(eigenvalues),
+        _ends(np.ldexp(eigenvalues, 2 * power)),
+        _spread(norms),
+    )
 
 
 def describe_blocks(
@@ -172,14 +180,26 @@ def _of_one_size(features: Features, index: NDArray[np.int64], num_threads: int 
     norms = np.sqrt(np.einsum("bii->bi", grams))
     cosines = np.clip(grams / (norms[:, :, None] * norms[:, None, :]), -1.0, 1.0)
     names = name_geometries(cosines, norms, rows)
-    eigenvalues = np.linalg.eigvalsh(grams)[:, ::-1]
-    each = zip(index, names, grams, norms, eigenvalues, strict=True)
-    return [
-        _described(
-            one, name, name.dim or _spectrum(features, one, num_threads).rank, gram, lengths, values, 0
-        )
-        for one, name, gram, lengths, values in each
-    ]
+    eigenvalues = np.linalg.eigvalsh(grams)[:, ::-1].astype(np.float64)
+    order = np.array([name.order for name in names])
+    dims = np.array(
+        [
+            name.dim or _spectrum(features, one, num_threads).rank
+            for one, name in zip(index, names, strict=True)
+        ]
+    )
+    tight, ends = np.empty(len(names)), np.empty((len(names), 2))
+    for dim in np.unique(dims):
+        here = dims == dim
+        tight[here] = tightness_of_each(eigenvalues[here, :dim])
+        ends[here] = eigenvalues[here][:, [dim - 1, 0]]
+    placed = grams[np.arange(len(names))[:, None, None], order[:, :, None], order[:, None, :]]
+    spreads = norms.max(axis=1) / norms.min(axis=1) - 1
+    each = zip(
+        np.take_along_axis(index, order, axis=1), names, dims.tolist(), placed, tight.tolist(),
+        map(tuple, ends.tolist()), spreads.tolist(), strict=True,
+    )  # fmt: skip
+    return [_described(*one) for one in each]
 
 
 def _described(
@@ -187,23 +207,23 @@ def _described(
     name: Name,
     dim: int,
     gram: NDArray[np.float64],
-    norms: NDArray[np.float64],
-    eigenvalues: NDArray[np.float64],
-    power: int,
+    tight: float,
+    bounds: tuple[float, float],
+    norm_spread: float,
 ) -> Block:
-    """Put together what is known of a block, its features scaled down by a power of two."""
+    """Put together what is known of a block; features and Gram matrix are in the order of the name."""
     return Block(
-        index=index[name.order],
+        index=index,
         dim=dim,
         gram_values=name.gram_values,
-        tightness=tightness(eigenvalues[:dim]),
+        tightness=tight,
         geometry=name.geometry,
         reason=name.reason,
         residual=name.residual,
-        gram=np.ldexp(gram[np.ix_(name.order, name.order)], 2 * power),
+        gram=gram,
         scheme=name.scheme,
-        bounds=_ends(np.ldexp(eigenvalues[:dim], 2 * power)),
-        norm_spread=_spread(norms),
+        bounds=bounds,
+        norm_spread=norm_spread,
     )
 
 

@@ -328,11 +328,17 @@ def tightness(eigenvalues: Any) -> float:
         raise ShapeError(f"eigenvalues must be one list of numbers, got shape {values.shape}")
     if values.dtype.kind == "c":
         raise DtypeError("eigenvalues of a frame operator are real, got complex ones")
-    largest = np.abs(values).max(initial=0.0)
-    if not largest:
-        return float("nan")
-    scaled = values / largest  # their sum and squares could leave the range of float64
-    return float(np.std(scaled / scaled.mean()))
+    return float(tightness_of_each(values[None])[0])
+
+
+def tightness_of_each(eigenvalues: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give `tightness` of each row of eigenvalues, shape (b, r)."""
+    if not eigenvalues.shape[1]:
+        return np.full(len(eigenvalues), np.nan)
+    largest = np.abs(eigenvalues).max(axis=1, keepdims=True)
+    # Their sum and squares could leave the range of float64.
+    scaled = np.divide(eigenvalues, largest, out=np.full(eigenvalues.shape, np.nan), where=largest > 0)
+    return np.asarray(np.std(scaled / scaled.mean(axis=1, keepdims=True), axis=1))
 
 
 def finite_array(given: Any, name: str) -> NDArray[Any]:
