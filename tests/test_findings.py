@@ -236,7 +236,7 @@ def test_of_a_thousand_random_matrices_none_is_said_to_differ():
     p = (np.arange(1000) + 0.5) / 1000
     said = verdicts_said(Tables(rows_of(*spread(p))))
     assert [sentence.split(" ", 2)[0] for sentence in said] == ["990", "10"]
-    assert "no more than chance explains where 1,000 are looked at: 10 of 1000 others." in said[1]
+    assert "no more than chance explains where 1,000 are looked at: 10 of 1000 other matrices." in said[1]
     said = verdicts_said(Tables(rows_of(*spread([*p, 1e-6]))))
     assert said[1] == (
         "1 matrix uses some directions more than others; apart from that, the features lie as random ones would, and "
@@ -488,6 +488,13 @@ def test_verdicts_of_a_part_of_the_layers_say_which_part():
     (random,) = by_kind(judged(analysis, kinds, [0] * 6, [0] * 6))["verdict"]
     assert str(random).endswith("never trained: 6 of 6 MLP inputs.")
     assert (random.strength, random.matrix) == (1, "")
+
+
+def test_all_matrices_are_called_all():
+    said = list(map(str, find(Tables(rows_of(*[verdict("random")] * 6)))))
+    assert said[0] == (
+        "6 matrices are no different from random directions, like weights that were never trained: all that were read."
+    )
 
 
 def test_a_verdict_that_its_counts_deny_is_not_printed():

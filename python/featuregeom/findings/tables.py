@@ -17,9 +17,11 @@ from featuregeom.wording import cut, known, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Tables", "group_order", "joined", "natural", "quoted", "subject"]
+__all__ = ["OTHERS", "Tables", "called", "group_order", "joined", "natural", "quoted", "subject"]
 
-_OTHERS = "others"
+OTHERS = "others"
+"""Layers that are none of the kinds that a model is known to have, as `dictionaries.layers_of` calls them."""
+
 _BOTH = 2
 _DIGITS = re.compile(r"(\d+)")
 
@@ -108,9 +110,14 @@ def subject(layers: str, rows: Sequence[Mapping[str, Any]], tables: Tables) -> s
         return quoted(rows[0]["matrix"])
     if len(rows) == len(tables.rows):
         return "both matrices" if len(rows) == _BOTH else f"all {plural(len(rows), 'matrix', 'matrices')}"
-    if layers == _OTHERS:
-        return f"{len(rows)} other matrices"
+    if layers == OTHERS:
+        return f"{len(rows)} {called(layers)}"
     return f"the {layers} ({plural(len(rows), 'matrix', 'matrices')})"
+
+
+def called(layers: str) -> str:
+    """Call a kind of layer as a sentence does."""
+    return "other matrices" if layers == OTHERS else layers
 
 
 def quoted(name: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from featuregeom.dictionaries import SENTENCES
 from featuregeom.findings.many import LEVEL, Sure, sure
 from featuregeom.findings.record import Finding, Template
-from featuregeom.findings.tables import Tables, joined, quoted, subject
+from featuregeom.findings.tables import OTHERS, Tables, called, joined, quoted, subject
 from featuregeom.wording import known
 
 __all__ = ["TEMPLATES", "find"]
@@ -75,8 +75,12 @@ def _alike(tables: Tables, template: Template, chosen: Set[str], **more: int) ->
     names = [quoted(row["matrix"]) for row in rows]
     if len(rows) > _NAMED:
         names = [
-            f"{len(part)} of {len(tables.groups[layers])} {layers}" for layers, part in parts.items() if part
+            f"{len(part)} of {len(tables.groups[layers])} {called(layers)}"
+            for layers, part in parts.items()
+            if part
         ]
+        if len(rows) == len(tables.rows) and list(parts) == [OTHERS]:
+            names = ["all that were read"]
     figures = {
         "matrices": len(rows),
         "names": joined(names, len(names)) if names else "",
