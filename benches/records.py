@@ -62,6 +62,7 @@ def section(report: Mapping[str, Any], picture: str) -> str:
         + ", ".join(f"{name} {found}" for name, found in report["versions"].items())
         + f"; scale {report['scale']}.",
         "",
+        *(["**A smoke run: sizes too small to say anything.**", ""] if report["scale"] == "smoke" else []),
         f"![Ratios of the best peer's time to ours]({picture})",
         "",
         "| row | case | ours, s | best exact peer, s | ratio (least to most) | peak | target |",

@@ -502,9 +502,11 @@ def test_leverage_and_capacity_are_ordered():
     for _ in range(20):
         n, m = rng.integers(1, 40, 2)
         X = rng.standard_normal((n, m)) * np.exp(rng.standard_normal((n, 1)))
-        found = fg.spectra.measures(X)
+        spectrum = fg.spectra.spectrum(X)
+        found = fg.spectra.measures(X, spectrum)
         assert np.all(found.capacity <= found.leverage * (1 + 1e-10))
-        assert np.all(found.leverage <= 1 + 1e-10)
+        # One set is ill-conditioned: without fused products its largest leverage was 1 + 1e-7; its bound is 6e-6.
+        assert np.all(found.leverage <= 1 + 1e-10 + spectrum.rank * spectrum.defect_bound)
         assert np.all(found.slack >= -1e-10)
         assert np.all(found.slack <= 1)
 
