@@ -17,6 +17,7 @@ from featuregeom.dictionaries.candidates import circle_candidates
 from featuregeom.dictionaries.directions import chance_of_cosine, chance_of_share, one_direction
 from featuregeom.dictionaries.links import Links, links_of
 from featuregeom.errors import NonFiniteError, ParameterError
+from featuregeom.features import as_features
 
 SHAPES = {
     "triangle": fg.shapes.polygon(3),
@@ -30,6 +31,13 @@ SHAPES = {
     "icosahedron": fg.shapes.icosahedron(),
     "12-gon": fg.shapes.polygon(12),
 }
+
+
+def space_of(X):
+    """The space of the features whose families are looked for."""
+    features = as_features(X)
+    spectrum, squares = fg.spectra.spectrum(features), (np.asarray(X) ** 2).sum(axis=1)
+    return links_of(features, spectrum, squares, fg.pairs.significant(X), 8, None, None).space
 
 
 def lists(strengths, k=None):
@@ -363,6 +371,54 @@ def test_the_chance_of_a_share_is_above_what_random_directions_show(s, d, m):
     bounds = [chance_of_share(share, s, d, m) for share in (0.1, 0.7, 0.9, 0.99, 1.0)]
     assert bounds[0] == 1
     assert bounds == sorted(bounds, reverse=True)
+
+
+@pytest.mark.parametrize(("s", "d", "m"), [(6, 2, 4), (8, 3, 6), (12, 3, 8), (5, 1, 3)])
+def test_the_chance_of_a_share_bounds_more_directions_than_dimensions(s, d, m):
+    drawn = np.random.default_rng([s, d, m]).standard_normal((20000, s, m))
+    drawn /= np.linalg.norm(drawn, axis=2, keepdims=True)
+    shares = np.linalg.eigvalsh(np.swapaxes(drawn, 1, 2) @ drawn)[:, -d:].sum(axis=1) / s
+    for seen in (0.5, 0.1, 0.01, 0.001):
+        assert chance_of_share(float(np.quantile(shares, 1 - seen)), s, d, m) >= 0.8 * seen
+    assert chance_of_share(1 - 1e-12, s, d, m) < 1e-6
+    assert chance_of_share(0.9, s, s, m) == 1
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 16), (12, 64), (16, 128), (24, 64), (64, 256), (16, 16), (40, 16)])
+def test_few_random_features_have_no_name(n, m):
+    """The participation ratio of 16 random features in 64 dimensions is 13, in which 16 would nearly be a simplex."""
+    for seed in range(3):
+        for X in (
+            np.random.default_rng(seed).standard_normal((n, m)),
+            np.random.default_rng(seed).uniform(-1, 1, (n, m))
+            * np.random.default_rng(1).lognormal(size=(n, 1)),
+        ):
+            assert not any(families(X).name)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 0.02, 0.2])
+@pytest.mark.parametrize("n", [6, 12, 32, 64])
+def test_orthonormal_features_are_no_simplex(n, noise):
+    """All but one direction of them is one, and that direction is no noise."""
+    rng = np.random.default_rng(n)
+    Q = np.linalg.qr(rng.standard_normal((64, 64)))[0][:n]
+    X = Q + noise * rng.standard_normal(Q.shape) / 8
+    assert not any(families(X).name)
+    assert not fg.schemes.detect(X).name
+
+
+def test_a_simplex_has_its_name_though_it_is_all_there_is():
+    rng = np.random.default_rng(0)
+    for s in (4, 8, 12):
+        X = np.pad(fg.shapes.simplex(s), ((0, 0), (0, 65 - s))) + 0.05 * rng.standard_normal((s, 64)) / 8
+        assert fg.schemes.detect(X).name
+
+
+def test_dimensions_are_those_of_random_directions_with_such_cosines():
+    for n, m in ((16, 64), (400, 64), (3000, 32)):
+        X = np.random.default_rng(n).standard_normal((n, m)) * np.random.default_rng(m).lognormal(size=(n, 1))
+        assert space_of(X).effective_dimensions("cosine") == pytest.approx(m, rel=0.12)
+    assert space_of(np.eye(20, 30)).effective_dimensions("cosine") == 30
 
 
 def test_three_random_directions_of_eight_thousand_are_no_triangle():

@@ -143,12 +143,21 @@ def shapes_in(matrices):
     return Tables(rows_of(*[{}] * matrices), blocks=blocks)
 
 
+def even(tightness):
+    """Of 40 random directions in 20 dimensions 1 + tightness^2 is 1.475 in the mean, with which tightness is .689."""
+    return verdict("spectrum", spectrum_p=1e-4) | {
+        "n": 40, "rank": 20, "null_dimensions": 20, "zero_features": 0, "tightness": tightness + 0.009,
+    }  # fmt: skip
+
+
 LIMITS = {
     "no different from random": (Tables(rows_of(verdict("random"))), Tables(rows_of(verdict("random", pairs=1)))),
     "some directions more": (
         Tables(rows_of(verdict("spectrum", spectrum_p=0.01))),
         Tables(rows_of(verdict("spectrum", gathered=1, spectrum_p=0.01))),
     ),
+    "more evenly": (Tables(rows_of(even(0.66))), Tables(rows_of(even(0.685)))),
+    "too few features": (Tables(rows_of(verdict("undecided"))), Tables(rows_of(verdict("undecided", pairs=1)))),
     "not random": (Tables(rows_of(verdict("structure", 1))), Tables(rows_of(verdict("structure", 0)))),
     "together with others": (
         Tables(rows_of(verdict("structure", 0, 2))), Tables(rows_of(verdict("structure", 0, 1))),
@@ -240,9 +249,28 @@ def test_of_a_thousand_random_matrices_none_is_said_to_differ():
     said = verdicts_said(Tables(rows_of(*spread([*p, 1e-6]))))
     assert said[1] == (
         "1 matrix uses some directions more than others; apart from that, the features lie as random ones would, and "
-        "no pair and no crowd of them is more than chance: “w1000”."
+        "no pair and no crowd of them is more than that explains: “w1000”."
     )
     assert said[2].startswith("10 matrices differ a little")
+
+
+@pytest.mark.parametrize("n", [32, 64, 200])
+def test_a_tight_frame_does_not_use_some_directions_more_than_others(n):
+    Q = np.linalg.qr(gaussian(max(n, 64), 64))[0] if n > 32 else np.linalg.qr(gaussian(64, 64))[0][:n]
+    tight = fg.analyze({"w": Q}, pairs=True).findings
+    assert any("w" in str(each) and "more evenly than random" in str(each) for each in tight)
+    assert not any("some directions more" in str(each) or "family" in str(each) for each in tight)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [np.repeat(gaussian(1, 12), 30, 0), np.ones((20, 5)), np.zeros((5, 4)), gaussian(1, 8), gaussian(9, 1)],
+)
+def test_what_lies_along_one_direction_is_not_said_to_be_random(X):
+    assert fg.dictionaries.verdict(X).kind == "undecided"
+    found = fg.analyze({"w": X}, pairs=True).findings
+    assert any("too few features or directions to be told" in str(each) for each in found)
+    assert not any("no different from random" in str(each) for each in found)
 
 
 def test_pairs_and_crowds_of_many_random_matrices_are_not_claimed():
@@ -327,7 +355,7 @@ def test_a_random_matrix_is_said_to_be_random_and_nothing_else():
     assert str(found[0]) == (
         "1 matrix is no different from random directions, like weights that were never trained: “w”."
     )
-    assert "pairs of features beyond chance" in str(found[1])
+    assert "pairs of features beyond what their matrix as a whole explains" in str(found[1])
 
 
 def test_without_a_matrix_there_is_nothing_to_say():
@@ -340,7 +368,7 @@ def test_without_a_matrix_there_is_nothing_to_say():
 def test_what_was_not_looked_for_is_not_said_to_be_absent():
     kinds = findings_of({"w": gaussian(30, 10)})
     assert "pairs of features" not in str(kinds["absent"][0])
-    assert str(kinds["left out"][0]).startswith("Not looked for: pairs of features beyond chance")
+    assert str(kinds["left out"][0]).startswith("Not looked for: pairs of features beyond what their matrix")
     bare = find(Tables(pd.DataFrame([{"matrix": "w", "n": 3, "m": 2}])))
     assert [finding.kind for finding in bare] == ["left out"]
 
@@ -478,7 +506,9 @@ def test_verdicts_by_what_layers_are_for():
 
 def test_verdicts_of_a_part_of_the_layers_say_which_part():
     names = [f"layer.{k}.mlp.c_fc" for k in range(6)]
-    analysis = make_analysis({name: gaussian(20, 8, k) for k, name in enumerate(names)})
+    analysis = make_analysis(
+        {name: gaussian(20, 8, k) * np.linspace(1, 3, 8) for k, name in enumerate(names)}
+    )
     kinds = [SENTENCES["structure"]] * 2 + [SENTENCES["spectrum"]] * 4
     found = by_kind(judged(analysis, kinds, [1, 3, 0, 0, 0, 0], [0] * 6))["verdict"]
     said = sorted(str(finding) for finding in found)

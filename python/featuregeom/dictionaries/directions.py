@@ -150,6 +150,9 @@ def chance_of_share(share: float, size: int, dim: int, dims: float) -> float:
     .. math:: P \le \min_{s - 1 < D' \le D} M^{(D - D')/2} Z(D') / Z(D), \qquad
               Z(D) = \Gamma_s(D/2) / \Gamma(D/2)^s
 
+    More than D directions have no such density; of those, some D have a share as large as all have in the mean, and
+    the bound is that of D times the number of ways to choose them.
+
     Parameters
     ----------
     share : float
@@ -162,7 +165,7 @@ def chance_of_share(share: float, size: int, dim: int, dims: float) -> float:
     Returns
     -------
     float
-        At most 1; also 0 where it cannot be told: the directions are more than D, or fill d.
+        At most 1, which it also is where nothing can be told: as few directions as the space has dimensions fill it.
 
     References
     ----------
@@ -171,10 +174,11 @@ def chance_of_share(share: float, size: int, dim: int, dims: float) -> float:
     """
     from scipy.special import gammaln, multigammaln
 
-    if size > dims or dim >= size:
-        return 0.0
-    if share <= dim / size:
+    chosen = min(size, math.floor(dims))
+    if share * chosen <= dim:
         return 1.0
+    choices = math.log(math.comb(size, chosen))
+    size = chosen
     rest = max((1 - share) / (size - dim), np.finfo(np.float64).tiny)
     largest = dim * math.log(share * size / dim) + (size - dim) * math.log(rest * size)
 
@@ -186,4 +190,4 @@ def chance_of_share(share: float, size: int, dim: int, dims: float) -> float:
     tried = size - 1 + np.geomspace(0.01, dims - size + 1, 200)
     whole = integral(dims)
     least = min((dims - one) / 2 * largest + integral(one) - whole for one in tried.tolist())
-    return math.exp(min(least, 0.0))
+    return math.exp(min(least + choices, 0.0))

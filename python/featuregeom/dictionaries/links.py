@@ -80,6 +80,8 @@ class Space:
         Features of the matrix, zero ones too.
     num_threads : int or None
         Threads to use.
+    dimensions : dict of Link to float
+        `effective_dimensions` of the features as they are ("cosine"), and beside what dominates ("projected").
     """
 
     features: Features
@@ -87,6 +89,7 @@ class Space:
     dominant: int
     n_features: int
     num_threads: int | None
+    dimensions: dict[Link, float]
 
     @cached_property
     def _axes(self) -> NDArray[np.float64]:
@@ -104,9 +107,8 @@ class Space:
         return rows
 
     def effective_dimensions(self, link: Link) -> float:
-        r"""Give :math:`(\sum \lambda)^2 / \sum \lambda^2`, one over the mean squared cosine of such features."""
-        values = self.own.spectrum.retained[self.dominant if link == "projected" else 0 :]
-        return float(values.sum() ** 2 / (values**2).sum()) if values.size else 0.0
+        """Give the dimensions that random directions would need for such cosines."""
+        return self.dimensions["projected" if link == "projected" else "cosine"]
 
     def spreads(self, members: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give the standard deviation of cosines under the measure null, with the eigenspaces of all features."""
@@ -226,12 +228,52 @@ def links_of(
         )
         lists["z"] = _strongest(found.neighbours, found.scores, keep)
     lists["cosine"] = _nearest(own.features, keep, num_threads)
+    dimensions: dict[Link, float] = {"cosine": _effective_dimensions(own.features, own, 0, num_threads)}
     advance(n * (n - 1) // 2)
     if dominant:
-        lists["projected"] = _nearest(_beside(own, dominant), keep, num_threads)
+        beside = _beside(own, dominant)
+        lists["projected"] = _nearest(beside, keep, num_threads)
+        dimensions["projected"] = _effective_dimensions(beside, own, dominant, num_threads)
         advance(n * (n - 1) // 2)
     kept = features if n == features.n else features.take(own.index)
-    return Links(Space(kept, own, dominant, features.n, num_threads), lists)
+    return Links(Space(kept, own, dominant, features.n, num_threads, dimensions), lists)
+
+
+def _effective_dimensions(
+    features: Features, own: Coordinates, skipped: int, num_threads: int | None
+) -> float:
+    r"""Give one over the mean squared cosine of two different features, longer ones counting for more.
+
+    .. math:: D = \frac{(\sum_i N_i)^2 - \sum_i N_i^2}{\sum_k \lambda_k^2 - \sum_i N_i^2}
+
+    Random directions of D dimensions have such cosines. Without the sums of single features it would be the
+    participation ratio of the spectrum, which is at most the number of features, in however many dimensions they lie.
+
+    Parameters
+    ----------
+    features : Features
+        Features of squared norms N, with the eigenvalues of `own` beyond the first `skipped`.
+    own : Coordinates
+        Their spectrum, and the dimensions that random features would lie in.
+    skipped : int
+        Dominant dimensions that are projected out.
+    num_threads : int or None
+        Threads to use.
+
+    Returns
+    -------
+    float
+        At most the dimensions that random features would lie in; 0 where there is no eigenvalue.
+    """
+    values = own.spectrum.retained[skipped:]
+    if not values.size:
+        return 0.0
+    values = values / values.sum()
+    norms = _core.squared_norms(features.values, num_threads=num_threads)
+    alone = float(((norms / norms.sum()) ** 2).sum())
+    together = float((values**2).sum()) - alone
+    most = float(own.ambient - skipped)
+    return (1 - alone) / together if together * most > 1 - alone else most
 
 
 def _strongest(

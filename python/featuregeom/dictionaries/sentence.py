@@ -24,12 +24,13 @@ from featuregeom.wording import plural
 
 __all__ = ["NAMED", "SENTENCES", "Verdict", "verdict"]
 
-Kind = Literal["random", "spectrum", "structure"]
+Kind = Literal["random", "spectrum", "structure", "undecided"]
 
 SENTENCES: dict[Kind, str] = {
     "random": "no different from random directions",
     "spectrum": "only its spectrum differs from that of random directions",
     "structure": "holds structure beyond its spectrum",
+    "undecided": "too few features or directions to be told from random ones",
 }
 """What each kind of verdict says."""
 
@@ -37,6 +38,7 @@ NAMED: dict[Kind, str] = {
     "random": f"{SENTENCES['random']} by its pairs and its spectrum: its named geometry shows in its cosines alone",
     "spectrum": f"{SENTENCES['spectrum']}: its named geometry is in that spectrum, which explains every pair",
     "structure": SENTENCES["structure"],
+    "undecided": SENTENCES["undecided"],
 }
 """The same beside the name of a geometry: exact shapes are eigenspaces, and few features make no significant pair."""
 
@@ -47,9 +49,10 @@ class Verdict:
 
     Attributes
     ----------
-    kind : {"random", "spectrum", "structure"}
+    kind : {"random", "spectrum", "structure", "undecided"}
         "structure" where there are significant pairs or `gathered` groups; else "spectrum" where `spectrum_p` is at
-        most the level; else "random".
+        most the level; else "random", or "undecided" where no test can be made: fewer than two nonzero features, or
+        all along one direction.
     n, m, rank : int
         Nonzero features, dimensions, dimensions in use.
     pairs : SignificantPairs
@@ -225,6 +228,8 @@ def verdict(
     kind: Kind = "random"
     if pairs.n_total or gathered:
         kind = "structure"
+    elif math.isnan(p):
+        kind = "undecided"
     elif p <= q:
         kind = "spectrum"
     known = ~np.isnan(measured.max_mass)

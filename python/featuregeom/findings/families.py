@@ -33,13 +33,13 @@ SHAPES = Template(
 
 TEMPLATES = (FAMILIES, SHAPES)
 
-_SO_FEW = "each family is tested by itself, and so few features do not change the whole."
+_OWN_TEST = "each family is a test of its own."
 
 _BESIDE = {
-    SENTENCES["random"]: f". As a whole the matrix still looks like random directions: {_SO_FEW}",
+    SENTENCES["random"]: f". As a whole the matrix still looks like random directions: {_OWN_TEST}",
     SENTENCES[
         "spectrum"
-    ]: ". As a whole the matrix still looks like random directions that are not all used alike: " + _SO_FEW,
+    ]: ". As a whole the matrix still looks like random directions that are not all used alike: " + _OWN_TEST,
 }
 """What is said beside the families of a matrix whose verdict is that it is random, so that the two agree."""
 

@@ -21,7 +21,7 @@ LEFT_OUT = Template("left out", "not looked for: {left_out}.", lambda f: f["coun
 TEMPLATES = (EMPTY, ABSENT, LEFT_OUT)
 
 _KINDS = {
-    "pairs": "pairs of features beyond chance",
+    "pairs": "pairs of features beyond what their matrix as a whole explains",
     "groups": "crowds of features in a few directions",
     "families": "families of features",
     "shapes": "regular shapes",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Set
 from typing import Any
 
 from featuregeom.dictionaries import SENTENCES
+from featuregeom.dictionaries.sentence import Kind
 from featuregeom.findings.many import LEVEL, Sure, sure
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import OTHERS, Tables, called, joined, quoted, subject
@@ -23,7 +24,20 @@ RANDOM = Template(
 SPECTRUM = Template(
     "verdict",
     "{matrices:matrix uses|matrices use} some directions more than others; apart from that, the features lie as random "
-    "ones would, and no pair and no crowd of them is more than chance: {names}.",
+    "ones would, and no pair and no crowd of them is more than that explains: {names}.",
+    lambda f: f["pairs"] == 0 and f["gathered"] == 0 and f["matrices"] > 0,
+)
+
+EVEN = Template(
+    "verdict",
+    "{matrices:matrix uses its|matrices use their} directions more evenly than random features would; apart from that, "
+    "the features lie as random ones would, and no pair and no crowd of them is more than chance: {names}.",
+    lambda f: f["pairs"] == 0 and f["gathered"] == 0 and f["matrices"] > 0,
+)
+
+UNDECIDED = Template(
+    "verdict",
+    "{matrices:matrix has|matrices have} too few features or directions to be told from random ones: {names}.",
     lambda f: f["pairs"] == 0 and f["gathered"] == 0 and f["matrices"] > 0,
 )
 
@@ -48,7 +62,7 @@ BY_CHANCE = Template(
     lambda f: 0 < f["matrices"] < f["judged"],
 )
 
-TEMPLATES = (RANDOM, SPECTRUM, PAIRS, GATHERED, BY_CHANCE)
+TEMPLATES = (RANDOM, SPECTRUM, EVEN, UNDECIDED, PAIRS, GATHERED, BY_CHANCE)
 
 _NAMED = 4
 """Matrices that are named where there are few."""
@@ -57,12 +71,31 @@ _NAMED = 4
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Say which matrices are random, and for each kind of layer how the others are not."""
     counted = sure(tables)
-    random = {str(row["matrix"]) for row in tables.rows if row.get("verdict") == SENTENCES["random"]}
-    yield _alike(tables, RANDOM, random)
-    yield _alike(tables, SPECTRUM, counted.spectrum)
+    even = {str(row["matrix"]) for row in tables.rows if _is_even(row)}
+    yield _alike(tables, RANDOM, _said(tables, "random"))
+    yield _alike(tables, UNDECIDED, _said(tables, "undecided"))
+    yield _alike(tables, SPECTRUM, counted.spectrum - even)
+    yield _alike(tables, EVEN, counted.spectrum & even)
     for layers, rows in tables.groups.items():
         yield from _beyond(tables, layers, rows, counted)
     yield _alike(tables, BY_CHANCE, counted.chance, judged=counted.judged)
+
+
+def _said(tables: Tables, kind: Kind) -> set[str]:
+    """Name the matrices of one verdict."""
+    return {str(row["matrix"]) for row in tables.rows if row.get("verdict") == SENTENCES[kind]}
+
+
+def _is_even(row: dict[str, Any]) -> bool:
+    r"""Say whether the eigenvalues of F differ less than those of random directions do in the mean.
+
+    The mean of tr F² over n random directions of d dimensions is n (1 + (n - 1) / d), more where norms differ.
+    """
+    if not all(known(row.get(key)) for key in ("tightness", "rank", "null_dimensions")) or not row["rank"]:
+        return False
+    n = int(row["n"]) - int(row["zero_features"])
+    expected = float(row["rank"]) / n * (1 + (n - 1) / float(row["null_dimensions"]))
+    return bool(1 + float(row["tightness"]) ** 2 < expected)
 
 
 def _alike(tables: Tables, template: Template, chosen: Set[str], **more: int) -> Finding | None:

@@ -271,7 +271,7 @@ def geometry(of: Measured) -> str:
 
 @MATRICES.column("verdict", dtype="str", cost=_VERDICT, shown=True)
 def verdict(of: Measured) -> str:
-    """Whether the features differ from random directions, in one of three sentences; empty without pairs.
+    """Whether the features differ from random directions, in one sentence; empty without pairs.
 
     Beside a named geometry it goes on to say why the name and a verdict without structure are both right.
     """

@@ -41,7 +41,8 @@ class Fit:
     share : float
         Share of the vectors' squared norm that it explains (R squared).
     p : float
-        p-value of the F test; 1 where both residuals are rounding.
+        p-value of the F test; 1 where both residuals are rounding. Where the residual inside is far too small beside
+        the one outside, how often noise makes it so small.
     inside, outside : float
         The two residuals, sums of squares.
     unevenness : float
@@ -274,7 +275,7 @@ def _isometry(points: Vectors, placed: Vectors) -> Vectors:
 
 
 def _fit(Y: Vectors, order: NDArray[np.int64], ideal: Figure) -> Fit:
-    from scipy.special import fdtrc
+    from scipy.special import fdtr, fdtrc
 
     (s, m), d = Y.shape, ideal.dim
     placed, points = Y[order], ideal.points
@@ -293,8 +294,12 @@ def _fit(Y: Vectors, order: NDArray[np.int64], ideal: Figure) -> Fit:
     floor = policy.ROUNDING_RESIDUAL**2 * total
     if outside <= floor:
         p = 1.0 if inside <= floor else 0.0
+    elif inner <= 0:
+        p = 1.0
     else:
-        p = float(fdtrc(inner, outer, (inside / inner) / (outside / outer))) if inner > 0 else 1.0
+        ratio = (inside / inner) / (outside / outer)
+        too_even = float(fdtr(inner, outer, ratio))
+        p = too_even if too_even < policy.TOO_EVEN_P else float(fdtrc(inner, outer, ratio))
     parameters = d * (m - d) + d * (d - 1) // 2 + 2 + free
     bic = s * m * math.log(max(inside + outside, floor) / (s * m)) + parameters * math.log(s * m)
     vertices = np.empty_like(points)

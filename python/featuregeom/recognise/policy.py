@@ -438,6 +438,11 @@ LEAST_TOLERANCE_ROOM = 1e-6
 NOISE_LEVEL = 0.01
 """True names are refused at this rate: the F test's level."""
 
+TOO_EVEN_P = 1e-6
+"""Isotropic noise leaves as little inside of a geometry, beside what it leaves outside, in fewer cases than this: then
+what is outside is no noise, but part of another geometry. Orthonormal vectors are a simplex and one direction that all
+share; without this they were "simplex of 32 vertices" at p = 1e-131. True names are refused at this rate more."""
+
 CHANCE_SHARE_P = 1e-5
 """Largest p-value, of a beta distribution with the mean and variance of the draws, at which random directions would be
 explained as well. A dictionary has up to some thousand families, each of which is laid over with up to ten
