@@ -169,6 +169,11 @@ def test_one_matrix_of_any_file_whole_numbers_too(tmp_path, suffix, dtype):
         UnsuitableSourceError, match=r"holds 2 matrices, name one with tensor \(--tensor\): x, y"
     ):
         read_matrix(open_source({"x": X, "y": X}))
+    many = {"ids": np.zeros((2, 3), np.int64), "list": X[0]} | {f"w{k}": X for k in range(25)}
+    with pytest.raises(
+        UnsuitableSourceError, match=r": w0, .*, w19, and 6 more; `featuregeom describe` lists all$"
+    ):
+        read_matrix(open_source(many))
     with pytest.raises(
         UnsuitableSourceError, match=r"holds no matrix of at least .*; mapping has x of shape \(3,\)"
     ):

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 import featuregeom as fg
-from featuregeom.errors import ParameterError, SourceError
+from featuregeom.errors import DtypeError, ParameterError, SourceError
 from featuregeom.regions.files import read_layers
 from featuregeom.sources import open_source, torch_files
 from featuregeom.sources.folders import choose
@@ -335,7 +335,6 @@ QUANTISED = {
         "e.gate_up_proj_blocks": torch.zeros(2, 4, 3, 16, dtype=torch.uint8),
         "e.gate_up_proj_scales": torch.zeros(2, 4, 3, dtype=torch.uint8),
     },
-    "int8": {"q.weight": torch.zeros(4, 8, dtype=torch.int8), "q.weight_scale": draw(4, 1)},
     "bitsandbytes of 8 bits": {"q.weight": torch.zeros(4, 8, dtype=torch.int8), "q.SCB": draw(4)},
     "compressed-tensors": {
         "q.weight_packed": torch.zeros(4, 2, dtype=torch.int32),
@@ -351,6 +350,28 @@ def test_quantised_models_are_refused_as_a_whole(tmp_path, method):
         SourceError, match=rf"the model is quantised \({method.split(' ')[0]}.*dequantise it first"
     ):
         fg.describe(tmp_path / "m.safetensors")
+
+
+def test_a_weight_in_integers_stops_only_an_analysis_that_takes_it(tmp_path):
+    tensors = {
+        "q.weight": torch.zeros(4, 8, dtype=torch.int8),
+        "q.weight_scale": draw(4, 1),
+        "embed.weight": draw(5, 3),
+    }
+    save_file(tensors, tmp_path / "m.safetensors")
+    table = fg.describe(tmp_path).to_frame().set_index("tensor")
+    assert table["planned"].to_dict() == {
+        "q.weight": "refuse",
+        "q.weight_scale": "skip",
+        "embed.weight": "analyze",
+    }
+    assert "dequantise it first" in table.loc["q.weight", "reason"]
+    with pytest.raises(DtypeError, match=r"'q\.weight' is int8: .*dequantise it first.*exclude='q\.weight'"):
+        fg.analyze(tmp_path, pairs=False)
+    for chosen in ({"exclude": "q.*"}, {"include": "embed*"}):
+        assert list(fg.analyze(tmp_path, pairs=False, **chosen).matrices["matrix"]) == ["embed.weight"]
+    with fg.sources.open_source(tmp_path) as reader, pytest.raises(DtypeError, match="dequantise it first"):
+        reader.read("q.weight")
 
 
 def test_integers_that_are_no_weights_are_not_taken_for_quantised():

@@ -302,6 +302,14 @@ def test_stacks_are_matrices_and_can_be_chosen(tmp_path):
     for wrong in ([], [-1], [0.5], 3):
         with pytest.raises(ParameterError, match="slices must be"):
             fg.describe(experts, slices=wrong)
+    for source, held in (
+        (experts, r"experts\.gate_up_proj \(3 slices\)"),
+        ({"w": draw(4, 3)}, "there is no stack"),
+    ):
+        with pytest.raises(
+            ParameterError, match=rf"no stack of matrices has the slice 5 or 7 \(--slice\); .*{held}"
+        ):
+            fg.describe(source, slices=[7, 5])
     for include, names in (
         ("experts.down_proj[2]", {"experts.down_proj[2]"}),
         ("experts.down_proj", {f"experts.down_proj[{i}]" for i in range(3)}),

@@ -230,6 +230,8 @@ class BaseReader(ABC):
             )
         info = self._infos[name]
         check_dtype(info.dtype, self._where(name))
+        if info.packed:
+            raise DtypeError(f"{self._where(name)} is {info.dtype}: {info.packed}")
         check_shape(info.shape, self._where(name))
         if info.skip is not None:
             advice = ": if they are, pass the array itself" if info.dtype.startswith(_NOT_REAL) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from featuregeom.sources.layout import Hints, Lines, dictionary_layout
 from featuregeom.sources.lora import lora_products
 from featuregeom.sources.not_weights import BIAS, not_weights, shape_reason
 from featuregeom.sources.protocol import Reading, TensorInfo
-from featuregeom.sources.quantised import quantised
+from featuregeom.sources.quantised import packed_weights, quantised
 from featuregeom.sources.scaled import Scales, find_scales
 
 __all__ = ["View", "matrices"]
@@ -95,16 +96,19 @@ def matrices(
     Raises
     ------
     SourceError
-        If the model is quantised.
+        If the model is quantised by a known method.
     ParameterError
-        If the axis of a dictionary cannot be told, a pattern for axes fits no matrix, or heads cannot be split.
+        If the axis of a dictionary cannot be told, a pattern for axes fits no matrix, no stack has the slices that are
+        asked for, or heads cannot be split.
     """
-    packed = quantised(infos)
-    if packed is not None:
+    method = quantised(infos)
+    if method is not None:
         raise SourceError(
-            f"{source}: the model is quantised ({packed}): its weights are packed in integers, and scales alone say "
+            f"{source}: the model is quantised ({method}): its weights are packed in integers, and scales alone say "
             "nothing. Open the model that it was made from, or dequantise it first, e.g. with model.dequantize()"
         )
+    packed = packed_weights(infos)
+    infos = [replace(info, packed=packed.get(info.name, "")) for info in infos]
     scales = find_scales(infos, hints.config)
     skipped = _skipped(infos, scales)
     judged = {(judged_as or {}).get(info.name, info.name): info for info in infos}
@@ -141,6 +145,7 @@ def matrices(
         raise ParameterError(
             f"{source}: heads were asked for, but no weight of attention is known by its name"
         )
+    _check_slices(reading, listed, source)
     _check_patterns(reading, listed, source)
     return format_name, listed, views
 
@@ -149,8 +154,21 @@ def _skipped(infos: Iterable[TensorInfo], scales: Mapping[str, Scales]) -> dict[
     infos = list(infos)
     names = not_weights(infos)
     used = {each.tensor: f"scales of {name!r}, which are applied" for name, each in scales.items()}
-    reasons = {info.name: info.skip or shape_reason(info.shape, info.dtype) for info in infos}
+    reasons = {
+        info.name: info.skip or (None if info.packed else shape_reason(info.shape, info.dtype))
+        for info in infos
+    }
+    packed = {info.name for info in infos if info.packed}
+    reasons |= {
+        name: f"scales of {weight!r}, which is refused" for name, weight in _scales_of(packed, reasons)
+    }
     return {**names, **{name: reason for name, reason in reasons.items() if reason is not None}, **used}
+
+
+def _scales_of(packed: Iterable[str], names: Iterable[str]) -> list[tuple[str, str]]:
+    """Give the tensors that scale packed weights, each with its weight: alone they say nothing."""
+    weights = sorted(packed)
+    return [(name, weight) for name in names for weight in weights if name.startswith(f"{weight}_scale")]
 
 
 def _tied(infos: Iterable[TensorInfo]) -> dict[str, str]:
@@ -235,6 +253,20 @@ def _with_axis(info: TensorInfo, lines: Lines, reading: Reading) -> TensorInfo:
     if isinstance(lines, Kernel):
         return replace(info, axis="rows", axis_reason=lines.reason)
     return replace(info, axis=lines.axis, axis_reason=lines.reason)
+
+
+def _check_slices(reading: Reading, listed: Sequence[TensorInfo], source: str) -> None:
+    """Refuse slices that no stack has: everything would be measured as if they had not been asked for."""
+    stacks = [info for info in listed if info.stack and info.stack != "head"]
+    if reading.slices is None or any(info.skip is None for info in stacks):
+        return
+    counts = Counter(info.tensor for info in stacks)
+    held = ", ".join(f"{name} ({count} slices)" for name, count in list(counts.items())[:_LISTED])
+    more = f" and {len(counts) - _LISTED} more" if len(counts) > _LISTED else ""
+    raise ParameterError(
+        f"{source}: no stack of matrices has the slice {' or '.join(map(str, sorted(reading.slices)))} (--slice); "
+        + (f"there is {held}{more}" if held else "there is no stack")
+    )
 
 
 def _check_patterns(reading: Reading, listed: Sequence[TensorInfo], source: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def read_matrix(reader: Reader, tensor: str | None = None) -> tuple[TensorInfo, 
             f"{source} holds no matrix{'' if tensor is None else f' {tensor!r}'} of at least one row and one column; "
             f"{source} has {shapes or 'no array'}"
         )
-    names = ", ".join(list(found)[:_LISTED])
+    names = _names(found.values())
     if tensor is None and len(found) != 1:
         raise UnsuitableSourceError(
             f"{source} holds {len(found)} matrices, name one with tensor (--tensor): {names}"
@@ -62,6 +63,17 @@ def read_matrix(reader: Reader, tensor: str | None = None) -> tuple[TensorInfo, 
     if tensor is not None and tensor not in found:
         raise ParameterError(f"{source} has no matrix {tensor!r}; it has {names}")
     info = found[tensor or next(iter(found))]
-    if info.dtype.startswith(_WHOLE) and isinstance(reader, BaseReader):
+    if info.dtype.startswith(_WHOLE) and not info.packed and isinstance(reader, BaseReader):
         return info, reader.read_whole(info.name)
     return info, reader.read(info.name)
+
+
+def _names(found: Collection[TensorInfo]) -> str:
+    """List the matrices that can be chosen: those of features first, then whole numbers."""
+    features = [info.name for info in found if info.skip is None and info.refusal is None]
+    whole = [info.name for info in found if info.skip is not None and info.dtype.startswith(_WHOLE)]
+    names = [*features, *whole]
+    more = (
+        f", and {len(names) - _LISTED} more; `featuregeom describe` lists all" if len(names) > _LISTED else ""
+    )
+    return (", ".join(names[:_LISTED]) or "none that can be read") + more

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self, get_args, runtime_checkable
 
 from featuregeom.errors import ParameterError
-from featuregeom.features import Axis, Features
+from featuregeom.features import Axis, Features, refusal
 
 __all__ = ["AUTO", "AxisChoice", "AxisGiven", "Reader", "Reading", "TensorInfo"]
 
@@ -159,6 +159,8 @@ class TensorInfo:
         For tied weights, the name under which the same numbers in memory came first.
     of_dictionary : bool
         Whether it is an encoder or decoder of a sparse dictionary.
+    packed : str
+        For a weight in integers, why these are not its numbers; else empty.
     """
 
     name: str
@@ -172,6 +174,12 @@ class TensorInfo:
     tensor: str = ""
     same_as: str = ""
     of_dictionary: bool = field(default=False, compare=False)
+    packed: str = field(default="", compare=False)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the numbers of a matrix cannot be read, and what to do; None where they can."""
+        return self.packed or refusal(self.dtype)
 
     @property
     def n(self) -> int:

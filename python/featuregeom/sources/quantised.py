@@ -1,4 +1,4 @@
-"""Models whose weights are packed in integers: refused as a whole, for their scales alone say nothing."""
+"""Weights that are packed in integers: models of known methods are refused as a whole, others weight by weight."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from featuregeom.sources.dictionary_names import plain_name
 from featuregeom.sources.protocol import TensorInfo
 
-__all__ = ["quantised"]
+__all__ = ["packed_weights", "quantised"]
 
 _SIGNS = {
     "GPTQ or AWQ": re.compile(r"(?:.*\.)?(qweight|qzeros)"),
@@ -37,7 +37,7 @@ def quantised(infos: Iterable[TensorInfo]) -> str | None:
     Returns
     -------
     str or None
-        The method and a tensor that shows it; None where weights are not packed.
+        The method and a tensor that shows it; None where none is known by its names.
     """
     held = {plain_name(info.name): info for info in infos}
     for method, sign in _SIGNS.items():
@@ -48,8 +48,30 @@ def quantised(infos: Iterable[TensorInfo]) -> str | None:
         stem, _, leaf = name.rpartition(".")
         if leaf.endswith("_blocks") and f"{stem}.{leaf.removesuffix('blocks')}scales".lstrip(".") in held:
             return f"MXFP4: {name!r}"
-        if info.dtype.startswith(("qint", "quint")):
-            return f"{info.dtype}: {name!r}"
-        if leaf == "weight" and len(info.shape) == 2 and info.dtype.startswith(_PACKED):
-            return f"{info.dtype}: {name!r}"
     return None
+
+
+def packed_weights(infos: Iterable[TensorInfo]) -> dict[str, str]:
+    """Say which weights are integers of which no method is known.
+
+    Parameters
+    ----------
+    infos : iterable of TensorInfo
+        All tensors of a source.
+
+    Returns
+    -------
+    dict of str to str
+        By name, why the weight cannot be read, and what to do.
+    """
+    found = {}
+    for info in infos:
+        leaf = plain_name(info.name).rpartition(".")[2]
+        if info.dtype.startswith(("qint", "quint")) or (
+            leaf == "weight" and len(info.shape) == 2 and info.dtype.startswith(_PACKED)
+        ):
+            found[info.name] = (
+                "a weight in integers is quantised, and its scale is stored apart: dequantise it first, e.g. with "
+                "model.dequantize(), or leave it out"
+            )
+    return found

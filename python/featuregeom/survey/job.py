@@ -13,7 +13,7 @@ from featuregeom import _core
 from featuregeom.analysis import Analysis, MatrixResult
 from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, ParameterError, SourceError, UnsuitableSourceError
-from featuregeom.features import Features, as_features, check_dtype, refusal
+from featuregeom.features import Features, as_features
 from featuregeom.folders import locked, origin
 from featuregeom.report.page import write_page
 from featuregeom.sources import AxisGiven, Reader, TensorInfo, open_source
@@ -292,18 +292,18 @@ def _rehearse(options: Options, num_threads: int | None) -> None:
 
 def _check_dtypes(chosen: list[TensorInfo], source: str) -> None:
     """Refuse types that cannot be read, once for all tensors that have them."""
-    refused = [info for info in chosen if refusal(info.dtype) is not None]
+    refused = [info for info in chosen if info.refusal is not None]
     if not refused:
         return
     first = refused[0]
     if len(refused) == 1:
         with _advice(first):
-            check_dtype(first.dtype, f"{source}: tensor {first.name!r}")
+            raise DtypeError(f"{source}: tensor {first.name!r} is {first.dtype}: {first.refusal}")
     names = ", ".join(repr(info.name) for info in refused[:_LISTED])
     more = f" and {len(refused) - _LISTED} more" if len(refused) > _LISTED else ""
     types = " or ".join(dict.fromkeys(info.dtype for info in refused))
     raise DtypeError(
-        f"{source}: {len(refused)} tensors are {types}: {refusal(first.dtype)}. They are {names}{more}; "
+        f"{source}: {len(refused)} tensors are {types}: {first.refusal}. They are {names}{more}; "
         "exclude= (--exclude) goes on without them"
     )
 

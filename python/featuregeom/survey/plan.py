@@ -14,7 +14,6 @@ from featuregeom.dictionaries.cost import (
     verdict_operations,
 )
 from featuregeom.errors import ParameterError
-from featuregeom.features import refusal
 from featuregeom.sources import AxisGiven, TensorInfo, open_source
 from featuregeom.summary import summarised
 
@@ -53,7 +52,7 @@ class Description:
     @property
     def matrices(self) -> tuple[TensorInfo, ...]:
         """The tensors that an analysis can measure."""
-        return tuple(info for info in self.tensors if info.skip is None and refusal(info.dtype) is None)
+        return tuple(info for info in self.tensors if info.skip is None and info.refusal is None)
 
     def to_frame(self) -> pd.DataFrame:
         """Give one row per tensor.
@@ -73,8 +72,8 @@ class Description:
                 "axis_reason": info.axis_reason if info.skip is None else "",
                 "n": info.n if info.skip is None else None,
                 "m": info.m if info.skip is None else None,
-                "planned": "skip" if info.skip else "refuse" if refusal(info.dtype) else "analyze",
-                "reason": info.skip or refusal(info.dtype) or "",
+                "planned": "skip" if info.skip else "refuse" if info.refusal else "analyze",
+                "reason": info.skip or info.refusal or "",
             }
             for info in self.tensors
         ]
@@ -337,7 +336,7 @@ def estimate(
     ) as reader:
         chosen, _ = select(reader.tensors(), include, exclude)
         held = {info.name: reader.held(info.name) for info in chosen}
-    reasons = {info.name: refusal(info.dtype) for info in chosen}
+    reasons = {info.name: info.refusal for info in chosen}
     return Estimate(
         {
             info.name: cost(info, held[info.name], pairs=pairs)
