@@ -44,7 +44,7 @@ def quantised(infos: Iterable[TensorInfo]) -> str | None:
         for name in held:
             if sign.fullmatch(name):
                 return f"{method}: {name!r}"
-    for name, info in held.items():
+    for name in held:
         stem, _, leaf = name.rpartition(".")
         if leaf.endswith("_blocks") and f"{stem}.{leaf.removesuffix('blocks')}scales".lstrip(".") in held:
             return f"MXFP4: {name!r}"
