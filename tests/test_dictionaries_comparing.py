@@ -161,6 +161,7 @@ def test_spaces_of_other_dimensions_are_compared_by_gram_rows() -> None:
     B = (np.hstack([A, np.zeros((200, 4))]) @ rotation(28, rng))[rng.permutation(200)]
     found = compare(A, B, **QUIET)
     assert found.subspaces is None
+    assert str(found).endswith("for the dimensions differ")
     assert found.n_kept == 200
     assert found.cka == pytest.approx(1)
     assert found.norm_ratio == pytest.approx(1)

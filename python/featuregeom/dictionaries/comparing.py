@@ -138,6 +138,8 @@ class Comparison:
         parts.append(f"{len(self.born):,} born" if len(self.born) else "none born")
         if self.families is not None:
             parts.append(f"families: {self.families}")
+        if self.subspaces is None:
+            parts.append("by their cosines with the features of their own side, for the dimensions differ")
         return "; ".join(parts)
 
     def __repr__(self) -> str:
