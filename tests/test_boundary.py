@@ -349,6 +349,12 @@ def test_numbers_of_threads_out_of_range_are_refused(count):
         fg.frames.frame_operator(np.eye(3), num_threads=count)
 
 
+@pytest.mark.parametrize("count", [1.5, "4", True, float("nan"), [2]])
+def test_what_is_no_number_of_threads_is_refused(count):
+    with pytest.raises(ParameterError, match="num_threads must be from 1 to"):
+        fg.frames.frame_operator(np.eye(3), num_threads=count)
+
+
 def test_the_default_number_of_threads_is_bounded_too():
     code = "import os\nimport numpy as np\nimport featuregeom as fg\nfg.frames.frame_operator(np.eye(3))\n"
     code += "print(len(os.listdir('/proc/self/task')) <= 2 + 4 * len(os.sched_getaffinity(0)))"

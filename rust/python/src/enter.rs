@@ -2,8 +2,9 @@
 
 use featuregeom_core::Error;
 use featuregeom_core::run::{Run, pool, refused_threads};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOverflowError, PyRuntimeError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOverflowError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::types::PyBool;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -43,10 +44,16 @@ impl FromPyObject<'_, '_> for Threads {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let py = given.py();
+        if given.is_instance_of::<PyBool>() {
+            return Err(raise(refused_threads(given.repr()?)));
+        }
         match given.extract() {
             Ok(count) => Ok(Self(count)),
-            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
-                Err(raise(refused_threads(given.str()?)))
+            Err(error)
+                if error.is_instance_of::<PyOverflowError>(py) || error.is_instance_of::<PyTypeError>(py) =>
+            {
+                Err(raise(refused_threads(given.repr()?)))
             }
             Err(error) => Err(error),
         }
