@@ -184,6 +184,7 @@ LIMITS = {
         Tables(rows_of({"outlier_dimensions": 0, "largest_dimension": 2, "largest_dimension_ratio": 10.0})),
     ),
     "take no part": (Tables(rows_of({"zero_features": 1})), Tables(rows_of({"zero_features": 0}))),
+    "left out for NaN": (Tables(rows_of({"dropped_rows": 1})), Tables(rows_of({"dropped_rows": 0}))),
     "never fired": (
         Tables(rows_of({}), features_of(density=[0.0, 0.5])), Tables(rows_of({}), features_of(density=[1e-9, 0.5])),
     ),
@@ -421,6 +422,19 @@ def test_close_pairs_of_a_plane_are_no_copies():
     angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 300)
     found = find(tables_of(np.column_stack([np.cos(angle), np.sin(angle)])))
     assert not {"copies", "antipodes"} & {finding.kind for finding in found}
+
+
+def test_features_that_were_left_out_for_nan_are_counted_by_matrix():
+    X, Y = gaussian(20, 8), gaussian(10, 8)
+    X[[3, 7, 9], 0] = np.nan, np.inf, -np.inf
+    Y[2] = np.nan
+    found = fg.analyze({"x": X, "y": Y, "z": gaussian(9, 8)}, nonfinite="skip", pairs=False).findings
+    (dropped,) = [finding for finding in found if finding.kind == "dropped"]
+    assert str(dropped) == "4 features were left out for NaN or infinity: 3 of 20 in “x” and 1 of 10 in “y”."
+    assert dropped.strength == pytest.approx(4 / 39)
+    assert not [
+        each for each in fg.analyze({"z": gaussian(9, 8)}, pairs=False).findings if each.kind == "dropped"
+    ]
 
 
 def test_zero_features_name_the_matrices_with_most():

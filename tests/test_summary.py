@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 
 import numpy as np
 import pandas as pd
@@ -86,3 +87,23 @@ def test_results_are_tables_in_notebooks_and_cannot_break_the_page():
 )
 def test_values_in_a_few_words(value, text):
     assert shown(value) == text
+
+
+def test_no_result_shows_an_address_or_a_function_and_all_are_told_in_notebooks():
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Linear(4, 3)
+    recorder = fg.formation.Recorder(
+        model, [(torch.ones(5, 4), torch.arange(5) % 3)], torch.nn.functional.cross_entropy
+    )
+    compared = fg.survey.compare_sources({"w": np.eye(3)}, {"w": np.eye(3)})
+    found = (
+        recorder,
+        fg.formation.alignment(np.diag([1.0, 2.0]), np.eye(2)),
+        fg.frames.frame_numbers(np.eye(3)),
+        compared,
+    )
+    for each in found:
+        assert repr(each).startswith(f"{type(each).__name__}(")
+        assert not re.search(r" at 0x|<function|_tail", repr(each)), repr(each)
+    for each in found[1:]:
+        assert each._repr_html_().startswith("<")

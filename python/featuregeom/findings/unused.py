@@ -1,4 +1,4 @@
-"""What takes no part: zero features, features that never fire, dimensions that no feature uses."""
+"""What takes no part: features left out or zero, features that never fire, dimensions that no feature uses."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ ZERO = Template(
     lambda f: f["zero"] > 0,
 )  # fmt: skip
 
+DROPPED = Template(
+    "dropped", "{dropped:feature was|features were} left out for NaN or infinity: {where}.",
+    lambda f: f["dropped"] > 0,
+)  # fmt: skip
+
 SILENT = Template(
     "unused", "{silent:feature|features} of {who} never fired in the data that its file counted.",
     lambda f: f["silent"] > 0,
@@ -29,14 +34,14 @@ DIMENSIONS = Template(
     lambda f: f["unused"] > 0 and f["features"] >= f["dimensions"],
 )
 
-TEMPLATES = (ZERO, SILENT, DIMENSIONS)
+TEMPLATES = (ZERO, DROPPED, SILENT, DIMENSIONS)
 
 _SHOWN = 3
 """Matrices that a sentence names."""
 
 
 def find(tables: Tables) -> Iterator[Finding | None]:
-    """Give zero features of all matrices, silent features, and dimensions that enough features leave unused."""
+    """Give features that are zero, left out or silent, and dimensions that enough features leave unused."""
     zero = [row for row in tables.rows if known(row.get("zero_features")) and row["zero_features"] > 0]
     if zero:
         zero.sort(key=lambda row: -int(row["zero_features"]))
@@ -48,6 +53,7 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         yield ZERO.finding(
             figures, strength=total / tables.n_features, matrix=str(zero[0]["matrix"]), part="unusual"
         )
+    yield _dropped(tables)
     yield from _silent(tables)
     for row in tables.rows:
         if not known(row.get("rank")):
@@ -62,6 +68,23 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         share = alive / tables.n_features * figures["unused"] / max(figures["dimensions"], 1)
         if row["rank"]:
             yield DIMENSIONS.finding(figures, strength=share, matrix=str(row["matrix"]), part="spectrum")
+
+
+def _dropped(tables: Tables) -> Finding | None:
+    """Give the features that were left out because they hold NaN or infinity."""
+    held = [row for row in tables.rows if known(row.get("dropped_rows")) and row["dropped_rows"] > 0]
+    if not held:
+        return None
+    held.sort(key=lambda row: -int(row["dropped_rows"]))
+    total = sum(int(row["dropped_rows"]) for row in held)
+    where = [
+        f"{number(row['dropped_rows'])} of {number(row['n'] + row['dropped_rows'])} in {quoted(row['matrix'])}"
+        for row in held
+    ]
+    figures: dict[str, Any] = {"dropped": total, "matrices": len(held), "where": joined(where, _SHOWN)}
+    return DROPPED.finding(
+        figures, strength=total / (total + tables.n_features), matrix=str(held[0]["matrix"])
+    )
 
 
 def _silent(tables: Tables) -> Iterator[Finding | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -51,7 +51,7 @@ class Alignment:
     d: int
     initial: float | None = None
     undefined: str = ""
-    _tail: Callable[[float], float] | None = None
+    _tail: Callable[[float], float] | None = field(default=None, repr=False)
 
     @property
     def z(self) -> float:

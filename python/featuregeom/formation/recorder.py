@@ -69,8 +69,7 @@ class RecordingCost:
 class Recorder:
     """Measures chosen quantities of chosen layers at chosen steps of a training, on data that stay the same.
 
-    Call it with the number of each step; it measures when a step is due. It is a callback of Lightning, too, by
-    its methods.
+    Call it with the number of each step; it measures when a step is due. It is a callback of Lightning, too.
 
     Parameters
     ----------
@@ -164,8 +163,7 @@ class Recorder:
         if ("collapse" in self.quantities) != (head is not None):
             raise ParameterError("quantity 'collapse' and head, the name of the classifier, go together")
         if head is not None:
-            module = dict(model.named_modules()).get(head)
-            if module is None:
+            if (module := dict(model.named_modules()).get(head)) is None:
                 raise ParameterError(f"the model has no module {head!r}, which head should name")
             if not isinstance(module, torch.nn.Linear):
                 raise ParameterError(f"head {head!r} is a {type(module).__name__}, and must be a Linear")
@@ -176,8 +174,7 @@ class Recorder:
         if other := sorted(options.keys() - {"reduction", "terms", "mask", "device"}):
             raise ParameterError(f"{other[0]!r} is no option of a recorder")
         self._modules = None if modules is None else names("modules", modules)
-        self._head, self._options, self._n_probes = head, options, n_probes
-        self._gradient = gradient
+        self._head, self._options, self._n_probes, self._gradient = head, options, n_probes, gradient
         self._asked = Asked(
             tuple(kinds), statistic, weight_decay, integer("n_draws", n_draws, 0),
             integer("n_resamples", n_resamples, 0), integer("seed", seed, 0),
@@ -185,6 +182,9 @@ class Recorder:
         self.steps: list[int] = []
         self._rows: list[dict[str, Any]] = []
         self._seconds, self._began, self._flops = 0.0, math.nan, (math.nan, math.nan)
+
+    def __repr__(self) -> str:
+        return f"Recorder(every={self.every}, quantities={self.quantities!r}, {len(self.steps)} recorded)"
 
     def __call__(self, step: int) -> bool:
         """Measure if a step is due: a multiple of `every` that is not recorded yet.

@@ -8,10 +8,12 @@ from typing import Any
 from featuregeom.frames.operator import tightness
 from featuregeom.frames.rows import read_rows
 from featuregeom.frames.span import span_of
+from featuregeom.summary import summarised
 
 __all__ = ["FrameNumbers", "condition", "frame_bounds", "frame_numbers"]
 
 
+@summarised
 @dataclass(frozen=True)
 class FrameNumbers:
     r"""Frame numbers of a set of features, all from the eigenvalues of its frame operator F.

@@ -31,9 +31,10 @@ _SHOWN = [
 
 _NULL = (
     "A feature is kept where its partner is nearer than random dictionaries with the same spectrum explain; the rest "
-    "is lost or born. Each score has that of such a dictionary beside it (null): it is never 0. cka is the centred "
-    "kernel alignment of kept features, pw mcc the mean cosine of features matched one to one, shared the share of "
-    "features that both have."
+    "is lost or born. Each score has that of such a dictionary beside it (null): it is never 0. cka "
+    "(centred kernel alignment) says how alike the inner products among the kept features are in both, 1 where they "
+    "are the same but for a rotation and a scale; pw mcc is the mean cosine of features matched one to one, shared the "
+    "share of features that both have."
 )
 
 

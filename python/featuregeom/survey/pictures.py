@@ -123,7 +123,7 @@ def _block_pictures(of: Measured) -> tuple[BlockPicture, ...]:
 
 
 def _group_pictures(of: Measured) -> tuple[GroupPicture, ...]:
-    if of.verdict is None:
+    if of.verdict is None or not len(of.verdict.gathered):  # of zero features alone, no mass is known
         return ()
     groups = of.verdict.groups
     best = int(np.nanargmax(groups.max_mass))

@@ -119,6 +119,11 @@ class SourceComparison:
     def __repr__(self) -> str:
         return f"SourceComparison({len(self.same)} matrices the same, {len(self.changed)} changed)"
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return "<ul>" + "".join(f"<li>{escape(said)}</li>" for said in self.sentences()) + "</ul>"
+
 
 _COLUMNS = (
     "n_first", "n_second", "kept", "kept_changed", "lost", "born", "median_degrees", "largest_degrees",
