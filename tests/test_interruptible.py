@@ -49,3 +49,17 @@ def test_gram_matrices_are_symmetric_to_the_last_bit(n: int, m: int) -> None:
     np.testing.assert_array_equal(G, G.T)
     some = np.random.default_rng(1).integers(0, max(n, 1), (2, 200 if n else 0))
     np.testing.assert_allclose(G[some[0], some[1]], (X[some[0]] * X[some[1]]).sum(axis=1), atol=1e-10)
+
+
+@pytest.mark.parametrize("n", [1, 3, 511, 513, 1100])
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+def test_definite_matrices_are_those_with_positive_eigenvalues(n, dtype):
+    rng = np.random.default_rng(n)
+    X = rng.standard_normal((n, n)) + (1j * rng.standard_normal((n, n)) if dtype == np.complex128 else 0)
+    H = X @ X.conj().T / n
+    least = float(np.linalg.eigvalsh(H)[0])
+    margin = 1e-6 * float(np.linalg.norm(H, 2))
+    before = H.copy()
+    assert interruptible.is_positive_definite(H + (margin - least) * np.eye(n))
+    assert not interruptible.is_positive_definite(H - (margin + least) * np.eye(n))
+    np.testing.assert_array_equal(H, before)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 
-__all__ = ["eigh", "eigvalsh", "gram", "matmul", "rank"]
+__all__ = ["eigh", "eigvalsh", "gram", "is_positive_definite", "matmul", "rank"]
 
 _SMALL = 512
 """Rows up to which a matrix is left to NumPy: with vectors 512 take 0.03 s on one core (Zen 4)."""
@@ -37,6 +37,21 @@ def eigvalsh(matrix: NDArray[Any]) -> NDArray[np.float64]:
 def rank(matrix: NDArray[Any], tolerance: float) -> int:
     """Count the eigenvalues of a real symmetric matrix whose absolute value is above `tolerance`."""
     return int((np.abs(eigvalsh(matrix)) > tolerance).sum())
+
+
+def is_positive_definite(matrix: NDArray[Any]) -> bool:
+    """Say whether a Hermitian matrix has a Cholesky factor, in block columns of `_SMALL`: n^3 / 3 operations."""
+    from scipy.linalg import solve_triangular
+
+    rest = np.array(matrix)
+    try:
+        while len(rest):
+            factor = np.linalg.cholesky(rest[:_SMALL, :_SMALL])
+            below = solve_triangular(factor, rest[:_SMALL, _SMALL:], lower=True).conj().T
+            rest = rest[_SMALL:, _SMALL:] - matmul(below, below.conj().T)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def matmul(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.dictionaries.one_to_one import OneToOne, match_directions, unit
 from featuregeom.features import Features, as_features, chunks
+from featuregeom.interruptible import matmul
 from featuregeom.summary import summarised
 
 __all__ = ["aligned", "gram_rows", "procrustes"]
@@ -116,13 +117,13 @@ def _basis(features: Features, index: NDArray[np.int64]) -> tuple[Floats, Floats
 def _projected(features: Features, maps: list[Floats]) -> Floats:
     """Coordinates inside, and the length of the rest as one more."""
     rows = unit(features.widened(np.arange(features.n)))
-    inside, whole = rows @ maps[0], rows @ maps[1]
+    inside, whole = matmul(rows, maps[0]), matmul(rows, maps[1])
     rest = np.sqrt(np.maximum((whole**2).sum(axis=1) - (inside**2).sum(axis=1), 0.0))
     return np.column_stack([inside, rest])
 
 
 def _padded(features: Features, turn: Floats) -> Floats:
-    rows = unit(features.widened(np.arange(features.n))) @ turn
+    rows = matmul(unit(features.widened(np.arange(features.n))), turn)
     return np.column_stack([rows, np.zeros(len(rows))])
 
 
@@ -132,9 +133,9 @@ def _spectral_coordinates(A: Features, B: Features, num_threads: int | None) -> 
     found = []
     for features in (A, B):
         rows = unit(features.widened(np.arange(features.n)))
-        _, vectors = _core.eigh(rows.T @ rows, num_threads=num_threads)
+        _, vectors = _core.eigh(matmul(rows.T, rows), num_threads=num_threads)
         coordinates = np.zeros((features.n, dims), _dtype(features))
-        coordinates[:, : features.m] = np.abs(rows @ vectors)
+        coordinates[:, : features.m] = np.abs(matmul(rows, vectors))
         found.append(as_features(coordinates))
     return found[0], found[1]
 

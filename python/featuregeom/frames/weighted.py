@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.frames.operator import check_gram_size, finite_array, gram_of, hermitian, operator_of
 from featuregeom.frames.rows import Rows, read_rows
+from featuregeom.interruptible import eigvalsh, is_positive_definite
 from featuregeom.summary import summarised
 
 __all__ = ["EffectiveInterference", "effective_interference", "weighted_frame_operator"]
@@ -256,14 +257,13 @@ def _check_semidefinite(moment: NDArray[Any]) -> None:
         return
     scaled = moment / largest
     allowed = len(moment) * _INDEFINITE
-    try:
-        # A Cholesky factor exists where no eigenvalue lies below -allowed: a ninth of the cost of eigenvalues.
-        np.linalg.cholesky(scaled + allowed * np.eye(len(moment)))
-    except np.linalg.LinAlgError:
+    # A Cholesky factor exists where no eigenvalue lies below -allowed: a ninth of the cost of eigenvalues.
+    if not is_positive_definite(scaled + allowed * np.eye(len(moment))):
+        least = (np.linalg.eigvalsh if np.iscomplexobj(moment) else eigvalsh)(moment)[0]
         raise ParameterError(
-            f"the second moment is indefinite, with an eigenvalue of {np.linalg.eigvalsh(moment)[0]:.3g}: that of "
+            f"the second moment is indefinite, with an eigenvalue of {least:.3g}: that of "
             "codes, E[z_i z_j], has none below zero"
-        ) from None
+        )
 
 
 def _check_range(values: NDArray[Any], expected: bool) -> None:
