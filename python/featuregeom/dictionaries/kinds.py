@@ -42,7 +42,7 @@ _CALLED = {
     "copies": ("set of copies", "sets of copies"),
     "antipodes": ("line with both ends", "lines with both ends"),
     "geometry": ("named shape", "named shapes"),
-    "simplex": ("set of equal angles", "sets of equal angles"),
+    "simplex": ("simplex of equal angles", "simplices of equal angles"),
     "circle": ("circle", "circles"),
     "cluster": ("cluster", "clusters"),
 }

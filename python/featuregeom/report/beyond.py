@@ -30,7 +30,7 @@ _WORDS = {
     "copies": ("copies", "All point in one direction."),
     "antipodes": ("opposites", "All lie on one line, and point both ways along it."),
     "geometry": ("shape", "The angles between them are those of this shape."),
-    "simplex": ("equal angles", "Each is as far from each other."),
+    "simplex": ("simplex", "Equal angles: each is as far from each other."),
     "circle": ("circle", "They follow each other around a circle, in this order."),
     "line": ("line", "They follow each other along a line, in this order."),
     "cluster": ("close together", "Nearer to each other than to all others; no shape was shown."),
