@@ -110,6 +110,27 @@ def test_five_thousand_deformations_have_no_name():
     assert len(wrong) <= 1, wrong
 
 
+def test_lines_that_were_moved_are_no_noisy_points():
+    """Half of a cross-polytope turned: eight of its ten points are four lines that are nearly those of a cube."""
+    rng = np.random.default_rng([2, 726])
+    assert not fg.schemes.detect(half_turned(unit(fg.shapes.cross_polytope(5)), rng)).name
+    rng = np.random.default_rng([2, 1137])
+    assert not fg.schemes.detect(sheared(unit(GEOMETRIES["demipenteract"]), rng)).name
+
+
+def test_noisy_lines_are_drawn_as_lines():
+    """The six diagonals of an icosahedron with noise have a name; as many random ones have none."""
+    icosahedron = unit(fg.shapes.icosahedron())
+    lines = np.pad(icosahedron[icosahedron @ [1.0, 0.1, 0.01] > 0], ((0, 0), (0, 9)))
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        noisy = lines + 0.1 * rng.standard_normal(lines.shape) / 12**0.5
+        assert fg.schemes.detect(np.vstack([noisy, -noisy])).name == "icosahedron"
+        for s, m in ((3, 4), (4, 4), (4, 6), (6, 8)):
+            some = rng.standard_normal((s, m))
+            assert not fg.schemes.detect(np.vstack([some, -some])).name
+
+
 def test_eigenvectors_of_a_random_graph_are_not_the_petersen_graph():
     """37 cosines, the nearest J(5,2) off by .407: no noise below the stated one does that."""
     A = nx.to_numpy_array(nx.random_regular_graph(5, 10, seed=52))

@@ -195,7 +195,7 @@ def _through_noise(links: Links, node: Node, rows: NDArray[np.float64], q: float
     # Among all sets of thousands of features the far tail decides, where the fitted law of a name is too light.
     chance = found.chance
     if found.p < 1:
-        chance = max(chance, chance_of_share(found.share, len(rows), found.dim, dims))
+        chance = max(chance, chance_of_share(found.share, found.moved, found.dim, dims))
     rate = chance * _number_of_sets(links.space.features.n, len(rows))
     if rate > q:
         return None

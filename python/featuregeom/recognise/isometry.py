@@ -82,10 +82,10 @@ def spanned(Y: Vectors) -> Vectors:
     ndarray, shape (s, r)
         `Y` itself, or its coordinates along the axes that it spans.
     """
-    s, m = Y.shape
+    moved, m = movable(Y), Y.shape[1]
     rank = rank_of(Y)
     centred = np.linalg.norm(Y.sum(axis=0)) <= policy.ROUNDING_RESIDUAL * np.linalg.norm(Y)
-    if rank >= min(s - bool(centred), m):
+    if rank >= min(moved - bool(centred and moved == len(Y)), m):
         return Y
     left, lengths, _ = np.linalg.svd(Y, full_matrices=False)
     return np.asarray(left[:, :rank] * lengths[:rank])
@@ -289,12 +289,13 @@ def _fit(Y: Vectors, order: NDArray[np.int64], ideal: Figure) -> Fit:
     norms = np.linalg.norm(Y, axis=1)
     unit = bool(np.ptp(norms) <= policy.EQUAL_NORMS * norms.max())
     free = 0 if ideal.height is None else 1
-    inner = (s * (d - 1) if unit else s * d - 1) - d * (d - 1) // 2 - free
-    outer = (s - d) * (m - d)
+    moved = movable(Y)
+    inner = (moved * (d - 1) if unit else moved * d - 1) - d * (d - 1) // 2 - free
+    outer = (moved - d) * (m - d)
     floor = policy.ROUNDING_RESIDUAL**2 * total
     if outside <= floor:
         p = 1.0 if inside <= floor else 0.0
-    elif inner <= 0:
+    elif min(inner, outer) <= 0:
         p = 1.0
     else:
         ratio = (inside / inner) / (outside / outer)
@@ -319,6 +320,13 @@ def _fit(Y: Vectors, order: NDArray[np.int64], ideal: Figure) -> Fit:
         bic,
         ideal.height,
     )
+
+
+def movable(Y: Vectors) -> int:
+    """Count the vectors that noise moves by themselves: half of them where each has its exact opposite among them."""
+    norms = np.linalg.norm(Y, axis=1, keepdims=True)
+    unit = np.divide(Y, norms, out=np.zeros_like(Y), where=norms > 0)
+    return len(Y) // 2 if ((unit @ unit.T).min(axis=1) <= policy.OPPOSITE - 1).all() else len(Y)
 
 
 def left_by_noise(Y: Vectors, gram: Vectors, dim: int) -> bool:

@@ -27,7 +27,17 @@ from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import as_features
 from featuregeom.recognise import policy
-from featuregeom.recognise.isometry import Figure, Fit, figures, fits, laid, rank_of, spanned, unevenness
+from featuregeom.recognise.isometry import (
+    Figure,
+    Fit,
+    figures,
+    fits,
+    laid,
+    movable,
+    rank_of,
+    spanned,
+    unevenness,
+)
 from featuregeom.summary import summarised
 
 __all__ = ["MOST_POINTS", "NoisyName", "name_through_noise"]
@@ -62,6 +72,8 @@ class NoisyName:
         Its dimension.
     noise : float
         Root mean square length of the noise of a vector, as a share of the length of the geometry's vectors.
+    moved : int
+        Vectors that noise moved by themselves: half of them where each has its exact opposite among them.
     height : float or None
         Squared height of a prism or antiprism.
     """
@@ -74,6 +86,7 @@ class NoisyName:
     order: NDArray[np.int64]
     dim: int
     noise: float
+    moved: int
     height: float | None = None
 
 
@@ -137,32 +150,54 @@ def name_through_noise(
     integer("seed", seed, 0)
     Y = spanned(np.asarray(as_features(vectors).values, dtype=np.float64))
     found = fits(Y)
-    passed = [one for one in found if _passes(one, Y.shape)]
+    if not found:
+        return None
+    moved = movable(Y)
+    passed = [one for one in found if _passes(one, Y, moved)]
     if not passed:
         return None
     # What leaves next to nothing goes first. A free height follows the noise of a fixed geometry, and so fits better.
     rounding = 1 - policy.ROUNDING_RESIDUAL
     best = min(passed, key=lambda one: (one.share < rounding, one.height is not None, one.bic))
-    if best.height is not None and any(_as_good(one, best, Y.shape) for one in found):
+    if best.height is not None and any(_as_good(one, best, (moved, Y.shape[1])) for one in found):
         return None
-    s, m = Y.shape
-    chance = _chance(best, s, _null_dimension(Y, span), draws, seed)
+    chance = _chance(best, len(Y), moved, _null_dimension(Y, moved, span), draws, seed)
     if chance > policy.CHANCE_SHARE_P:
         return None
-    freedom = max((s - best.dim) * (m - best.dim), 1)
-    noise = np.sqrt(best.outside / freedom * m / (best.share * float((Y**2).sum()) / s))
     return NoisyName(
-        best.name, best.kind, best.p, best.share, chance, best.order, best.dim, float(noise), best.height
+        best.name,
+        best.kind,
+        best.p,
+        best.share,
+        chance,
+        best.order,
+        best.dim,
+        _noise(best, Y, moved),
+        moved,
+        best.height,
     )
 
 
-def _passes(one: Fit, shape: tuple[int, int]) -> bool:
+def _passes(one: Fit, Y: Vectors, moved: int) -> bool:
     """Say whether noise leaves what a geometry leaves of vectors, inside of its space and outside."""
-    s, m = shape
+    s, m = Y.shape
     if one.p <= policy.NOISE_LEVEL or one.share < policy.LEAST_SHARE:
         return False
     # Rounding has directions of its own. p is 1 only where all that is left is rounding.
-    return one.p >= 1 or one.unevenness <= _largest_unevenness(*sorted((s - one.dim, m - one.dim)))
+    if one.p >= 1:
+        return True
+    # In so few dimensions another geometry may fill what is outside.
+    largest = next(level for most, level in policy.LARGEST_NOISE if s <= most)
+    if m <= 2 * one.dim and _noise(one, Y, moved) > largest:
+        return False
+    return one.unevenness <= _largest_unevenness(*sorted((moved - one.dim, m - one.dim)))
+
+
+def _noise(one: Fit, Y: Vectors, moved: int) -> float:
+    """Give the length of the noise of a vector, as a share of the length of the geometry's vectors."""
+    s, m = Y.shape
+    freedom = max((moved - one.dim) * (m - one.dim), 1)
+    return float(np.sqrt(one.outside * (moved / s) / freedom * m / (one.share * float((Y**2).sum()) / s)))
 
 
 def _as_good(fixed: Fit, free: Fit, shape: tuple[int, int]) -> bool:
@@ -189,25 +224,26 @@ def _largest_unevenness(rows: int, columns: int) -> float:
     return max(unevenness(rng.standard_normal((rows, columns))) for _ in range(policy.SPHERICAL_DRAWS))
 
 
-def _null_dimension(Y: Vectors, span: float | None) -> int:
+def _null_dimension(Y: Vectors, moved: int, span: float | None) -> int:
     """Give the dimension in which random directions are drawn."""
-    s, m = Y.shape
-    rank = rank_of(Y)
-    if rank < s:
+    rank, m = rank_of(Y), Y.shape[1]
+    if rank < moved:
         return rank
     return m if span is None else int(np.clip(round(span), 1, m))
 
 
-def _chance(best: Fit, s: int, dimension: int, draws: int, seed: int) -> float:
+def _chance(best: Fit, s: int, moved: int, dimension: int, draws: int, seed: int) -> float:
     """Give the p-value of a share among random directions, 1 where one of them reaches it."""
     if best.share >= 1 - policy.ROUNDING_RESIDUAL:
         return 0.0
     # Most of what is refused is refused by the first draws, of which each costs as much as some bounds.
-    shares = (_explained(best, s, dimension, seed, draw) for draw in range(min(draws, policy.FITTED_DRAWS)))
+    shares = (
+        _explained(best, s, moved, dimension, seed, draw) for draw in range(min(draws, policy.FITTED_DRAWS))
+    )
     first = list(islice(shares, policy.FIRST_DRAWS))
     if max(first) >= best.share:
         return 1.0
-    bound = _leading_shares(s, dimension, draws, seed)[:, best.dim - 1]
+    bound = _leading_shares(s, moved, dimension, draws, seed)[:, best.dim - 1]
     p = _beta_tail(bound, best.share)
     if p <= policy.CHANCE_SHARE_P and bound.max() < best.share:
         # No matching explains more than the leading components do.
@@ -218,24 +254,24 @@ def _chance(best: Fit, s: int, dimension: int, draws: int, seed: int) -> float:
         return p
     rest = (draw for draw in range(len(fitted), draws) if bound[draw] >= best.share)
     above = fitted.max() >= best.share or any(
-        _explained(best, s, dimension, seed, draw) >= best.share for draw in rest
+        _explained(best, s, moved, dimension, seed, draw) >= best.share for draw in rest
     )
     return 1.0 if above else p
 
 
-def _explained(best: Fit, s: int, dimension: int, seed: int, draw: int) -> float:
+def _explained(best: Fit, s: int, moved: int, dimension: int, seed: int, draw: int) -> float:
     """Give the share of one draw of random directions that the geometry of a fit explains."""
     if best.height is None:
-        return _explained_by_name(best.name, s, dimension, seed, draw)
+        return _explained_by_name(best.name, s, moved, dimension, seed, draw)
     ideal = Figure(best.name, best.points[best.order], _matching(best, s), best.height)
-    return _share_of(_random_directions(s, dimension, seed, draw), ideal)
+    return _share_of(_random_directions(s, moved, dimension, seed, draw), ideal)
 
 
 @lru_cache(maxsize=2**15)
-def _explained_by_name(name: str, s: int, dimension: int, seed: int, draw: int) -> float:
+def _explained_by_name(name: str, s: int, moved: int, dimension: int, seed: int, draw: int) -> float:
     """Give that share for a geometry of fixed form: every set of as many vectors is compared with the same draws."""
     ideal = next(one for one in figures(s) if one.name == name)
-    return _share_of(_random_directions(s, dimension, seed, draw), ideal)
+    return _share_of(_random_directions(s, moved, dimension, seed, draw), ideal)
 
 
 def _matching(best: Fit, s: int) -> str:
@@ -250,23 +286,24 @@ def _share_of(each: Vectors, ideal: Figure) -> float:
 
 
 @lru_cache(maxsize=256)
-def _leading_shares(s: int, dimension: int, draws: int, seed: int) -> Vectors:
+def _leading_shares(s: int, moved: int, dimension: int, draws: int, seed: int) -> Vectors:
     """Give the shares of the leading components of random directions, one more in each column, shape (draws, s)."""
-    sets = (_drawn(s, dimension, seed, draw) for draw in range(draws))
+    sets = (_drawn(s, moved, dimension, seed, draw) for draw in range(draws))
     squares = np.array([np.linalg.svd(each, compute_uv=False) ** 2 for each in sets]) / s
     return np.cumsum(np.pad(squares, ((0, 0), (0, s - squares.shape[1]))), axis=1)
 
 
-def _random_directions(s: int, dimension: int, seed: int, draw: int) -> Vectors:
+def _random_directions(s: int, moved: int, dimension: int, seed: int, draw: int) -> Vectors:
     """Draw s random directions in their principal coordinates, shape (s, s or less)."""
-    left, values, _ = np.linalg.svd(_drawn(s, dimension, seed, draw), full_matrices=False)
+    left, values, _ = np.linalg.svd(_drawn(s, moved, dimension, seed, draw), full_matrices=False)
     return np.asarray(left * values)
 
 
-def _drawn(s: int, dimension: int, seed: int, draw: int) -> Vectors:
-    """Draw s random directions, shape (s, dimension)."""
-    some = np.random.default_rng([seed, s, dimension, draw]).standard_normal((s, dimension))
-    return np.asarray(some / np.linalg.norm(some, axis=1, keepdims=True))
+def _drawn(s: int, moved: int, dimension: int, seed: int, draw: int) -> Vectors:
+    """Draw s random directions, shape (s, dimension), or half as many with their opposites."""
+    some = np.random.default_rng([seed, s, dimension, draw]).standard_normal((moved, dimension))
+    some /= np.linalg.norm(some, axis=1, keepdims=True)
+    return np.vstack([some, -some]) if moved < s else np.asarray(some)
 
 
 def _beta_tail(shares: Vectors, share: float) -> float:
