@@ -33,6 +33,7 @@ WRONG = {
     "train-demo": "--seed=-1 --steps=0 --no-such",
     "report x.npy": "--no-such",
     "verify c.json x.npy": "--axis=diagonal --no-such",
+    "calibrate": "--num-threads=0 --num-threads=x --no-such",
 }
 CASES = [(command, option) for command, options in WRONG.items() for option in options.split()]
 

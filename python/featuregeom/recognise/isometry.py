@@ -326,7 +326,7 @@ def movable(Y: Vectors) -> int:
     """Count the vectors that noise moves by themselves: half of them where each has its exact opposite among them."""
     norms = np.linalg.norm(Y, axis=1, keepdims=True)
     unit = np.divide(Y, norms, out=np.zeros_like(Y), where=norms > 0)
-    return len(Y) // 2 if ((unit @ unit.T).min(axis=1) <= policy.OPPOSITE - 1).all() else len(Y)
+    return len(Y) // 2 if ((unit @ unit.T).min(axis=1) <= policy.EXACTLY_OPPOSITE - 1).all() else len(Y)
 
 
 def left_by_noise(Y: Vectors, gram: Vectors, dim: int) -> bool:

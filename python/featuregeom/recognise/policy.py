@@ -443,7 +443,7 @@ TOO_EVEN_P = 1e-6
 what is outside is no noise, but part of another geometry. Orthonormal vectors are a simplex and one direction that all
 share; without this they were "simplex of 32 vertices" at p = 1e-131. True names are refused at this rate more."""
 
-OPPOSITE = 1e-9
+EXACTLY_OPPOSITE = 1e-9
 """One plus the cosine of two opposite vectors is below this, which is an angle of 4e-5. Noise
 moves such pairs together, as lines: four of them were "cube (+) digon", .34 off (one of 5000 deformations)."""
 

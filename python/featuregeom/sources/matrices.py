@@ -257,7 +257,8 @@ def _with_axis(info: TensorInfo, lines: Lines, reading: Reading) -> TensorInfo:
 
 def _check_slices(reading: Reading, listed: Sequence[TensorInfo], source: str) -> None:
     """Refuse slices that no stack has: everything would be measured as if they had not been asked for."""
-    stacks = [info for info in listed if info.stack and info.stack != "head"]
+    # Heads that `heads` has cut out of a matrix are no stack in the file.
+    stacks = [info for info in listed if info.stack and (reading.heads is None or info.stack != "head")]
     if reading.slices is None or any(info.skip is None for info in stacks):
         return
     counts = Counter(info.tensor for info in stacks)
