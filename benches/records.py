@@ -35,7 +35,8 @@ def keep(report: Mapping[str, Any], folder: Path = FOLDER) -> Path:
     """Write a run beside those of other machines, its chart, and RESULTS.md anew; give the file of the run."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{machine(report)}.json"
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    kept = dict(report) | {"core": Path(report["core"]).name}  # its folder tells nothing elsewhere
+    path.write_text(json.dumps(kept, indent=1) + "\n")
     path.with_suffix(".svg").write_text(chart(report["cases"]))
     runs = {each: json.loads(each.read_text()) for each in sorted(folder.glob("*.json"))}
     parts = [HEAD, *(section(run, f"{folder.name}/{each.stem}.svg") for each, run in runs.items())]
