@@ -15,7 +15,8 @@ FOLDER = HERE / "records"
 
 HEAD = """# Results
 
-The last full run on each type of machine, written by the bench itself (`benches/compare.py --scale record --record`).
+The last recorded run on each type of machine, written by the bench itself
+(`benches/compare.py --scale record --record`). Rows that are not listed were not run.
 `benches/README.md` says what the rows are and how they are measured. Do not edit: the next run writes it anew.
 
 `ratio` is the best exact peer's median over ours, with the least and the most of a round; above 1 we are ahead. `peak`

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from featuregeom.dictionaries import SENTENCES
@@ -14,31 +14,36 @@ from featuregeom.wording import known
 
 __all__ = ["TEMPLATES", "find"]
 
+
+def _without_structure(figures: Mapping[str, Any]) -> bool:
+    return bool(figures["pairs"] == 0 and figures["gathered"] == 0 and figures["matrices"] > 0)
+
+
 RANDOM = Template(
     "verdict",
     "{matrices:matrix is|matrices are} no different from random directions, like weights that were never trained: "
     "{names}.",
-    lambda f: f["pairs"] == 0 and f["gathered"] == 0 and f["matrices"] > 0,
+    _without_structure,
 )
 
 SPECTRUM = Template(
     "verdict",
     "{matrices:matrix uses|matrices use} some directions more than others; apart from that, the features lie as random "
     "ones would, and no pair and no crowd of them is more than that explains: {names}.",
-    lambda f: f["pairs"] == 0 and f["gathered"] == 0 and f["matrices"] > 0,
+    _without_structure,
 )
 
 EVEN = Template(
     "verdict",
     "{matrices:matrix uses its|matrices use their} directions more evenly than random features would; apart from that, "
-    "the features lie as random ones would, and no pair and no crowd of them is more than chance: {names}.",
-    lambda f: f["pairs"] == 0 and f["gathered"] == 0 and f["matrices"] > 0,
+    "the features lie as random ones would, and no pair and no crowd of them is more than that explains: {names}.",
+    _without_structure,
 )
 
 UNDECIDED = Template(
     "verdict",
     "{matrices:matrix has|matrices have} too few features or directions to be told from random ones: {names}.",
-    lambda f: f["pairs"] == 0 and f["gathered"] == 0 and f["matrices"] > 0,
+    _without_structure,
 )
 
 PAIRS = Template(

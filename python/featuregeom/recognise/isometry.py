@@ -295,7 +295,9 @@ def _fit(Y: Vectors, order: NDArray[np.int64], ideal: Figure) -> Fit:
     floor = policy.ROUNDING_RESIDUAL**2 * total
     if outside <= floor:
         p = 1.0 if inside <= floor else 0.0
-    elif min(inner, outer) <= 0:
+    elif outer <= 0:
+        p = 0.0  # nothing outside could have been noise
+    elif inner <= 0:
         p = 1.0
     else:
         ratio = (inside / inner) / (outside / outer)
