@@ -1,17 +1,21 @@
 """CPU time that long calls still take after Ctrl-C: ``python benches/interrupts.py [NAME ...]``.
 
 A child process makes the call again and again. This one sends SIGINT after a random share of the call's CPU time and
-reads the child's CPU clock; the child reads it again when KeyboardInterrupt arrives. CPU time does not depend on what
-else runs: on free cores, with one thread, it is the time that a user waits.
+reads the child's CPU clock; the child reads it again when KeyboardInterrupt arrives. Of a command (their names begin
+with ``featuregeom``) the time counts until it has ended, with exit code 130. CPU time does not depend on what else
+runs: on free cores, with one thread, it is the time that a user waits.
 """
 
 from __future__ import annotations
 
+import os
 import queue
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -87,6 +91,257 @@ def _moments() -> Any:
 
     A, W = _random(1500, 1500), _random(1500, 1500)
     return SimpleNamespace(H_a=A @ A.T / 1500, G_b=np.cov(_random(1500, 4000)), W=W)
+
+
+def _levels(n: int) -> Any:
+    """Give the parameters of a scheme with many classes: the polygon of n points."""
+    return fg.schemes.parameters(fg.schemes.check_circulant(_circle(n)))
+
+
+def _circle(n: int) -> Any:
+    """Give the distances of n points around a circle from the first."""
+    return np.minimum(np.arange(n), n - np.arange(n))
+
+
+def _written() -> Path:
+    """Write an analysis of many features, once."""
+    out = Path(tempfile.mkdtemp(), "out")
+    fg.analyze({f"{k}.weight": _random(3000, 32) for k in range(6)}, axis="rows", out=out)
+    return out
+
+
+def _saved(count: int = 1, n: int = 4000, m: int = 512) -> Path:
+    """Write a folder of checkpoints of one matrix."""
+    folder = Path(tempfile.mkdtemp())
+    first = _random(n, m)
+    for k in range(count):
+        np.savez(folder / f"step{k}.npz", **{"a.weight": first + 0.1 * k * _random(n, m)})
+    return folder
+
+
+def _counted(n: int) -> Callable[[], Any]:
+    bits = _bits(n, 200)
+
+    def call() -> None:
+        counter, other = fg.codes.CodeCounter(200), fg.codes.CodeCounter(200, start=n)
+        for one in (counter, other):
+            one.update(bits)
+        counter.merge(other)
+        counter.summary()
+        counter.save(Path(tempfile.gettempdir(), "counter.npz"))
+        fg.codes.CodeCounter.load(Path(tempfile.gettempdir(), "counter.npz"))
+
+    return call
+
+
+def _added() -> Callable[[], Any]:
+    X, accumulator = _random(20000, 1500), fg.frames.FrameAccumulator(1500)
+    return lambda: (accumulator.add(X), accumulator.remove(X))
+
+
+def _captured() -> Callable[[], Any]:
+    import torch
+
+    torch.set_num_threads(1)
+    layers = [torch.nn.Linear(256, 2048), torch.nn.ReLU(), torch.nn.Linear(2048, 2048), torch.nn.ReLU()]
+    model, data = torch.nn.Sequential(*layers), torch.randn(6000, 256)
+    return lambda: fg.codes.capture(model, data)
+
+
+def _classified() -> Any:
+    import torch
+
+    torch.set_num_threads(1)
+    model = torch.nn.Sequential(torch.nn.Linear(256, 1024), torch.nn.ReLU(), torch.nn.Linear(1024, 64))
+    return model, torch.randn(256, 256)
+
+
+def _moved(call: str, **options: Any) -> Callable[[], Any]:
+    import torch
+
+    torch.set_num_threads(1)
+    model = torch.nn.Sequential(torch.nn.Linear(256, 2048), torch.nn.ReLU(), torch.nn.Linear(2048, 512))
+    base, target = torch.randn(64, 256), torch.randn(64, 256)
+    if call == "stable_slice2d":
+        return lambda: fg.plateaus.stable_slice2d(model, *base[:3], n_points=201)
+    if call == "crossings":
+        return lambda: fg.plateaus.crossings(lambda h: model[0](h), base, target, n_alphas=2000)
+    return lambda: getattr(fg.plateaus, call)(model, base, target, **options)
+
+
+def _recorder() -> Callable[[], Any]:
+    import torch
+
+    model, batch = _classified()
+    loss = torch.nn.functional.cross_entropy
+    recorder = fg.formation.Recorder(
+        model, [(batch, torch.arange(256) % 64)] * 8, loss, every=1,
+        quantities=("crh", "nfa", "agop", "entropy", "balance", "spectrum"),
+    )  # fmt: skip
+    steps = iter(range(10**9))
+    return lambda: recorder.step(next(steps))
+
+
+def _held(name: str) -> Callable[[], Any]:
+    """Call what needs a spectrum or a scheme that is not part of the call."""
+    X, Y = _random(3000, 1500), _random(3000, 1500)
+    s, t = (fg.spectra.spectrum(each) for each in (X, Y))
+    return {
+        "match_eigenspaces": _given(fg.comparison.match_eigenspaces, s, t, simple=True),
+        "top_subspaces": _given(fg.comparison.top_subspaces, s, t),
+        "on_frame_side": lambda: fg.comparison.on_frame_side(X.T, fg.spectra.spectrum(X.T)),
+        "measure_draws": lambda: [None for _ in fg.null_model.measure_draws(X, s)],
+        "js_distance": lambda: fg.comparison.js_distance(
+            fg.spectra.measures(X, s).masses, fg.spectra.measures(X, s).masses
+        ),
+    }[name]
+
+
+def _families() -> Callable[[], Any]:
+    X = _random(3000, 128)
+    X[1::2] = X[::2] + 0.1 * _random(1500, 128)
+    first, pairs = fg.dictionaries.families(X), np.stack([np.arange(3000)] * 2, axis=1)
+    return lambda: fg.dictionaries.family_changes(first, first, pairs)
+
+
+def _torch_matrix(call: Callable[..., Any], n: int, m: int) -> Callable[[], Any]:
+    import torch
+
+    torch.set_num_threads(1)
+    return _given(call, torch.randn(n, m, dtype=torch.float64, requires_grad=True))
+
+
+BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
+    "describe_block": lambda: _given(
+        fg.blocks.describe_block, fg.shapes.noisy(fg.shapes.johnson(12, 3), 0.02, 0), np.arange(220)
+    ),
+    "describe_blocks": lambda: _given(
+        fg.blocks.describe_blocks, _random(40000, 16), [np.arange(i, i + 5) for i in range(0, 40000, 5)]
+    ),
+    "describe_block 6000": lambda: _given(fg.blocks.describe_block, _random(6000, 1500), np.arange(6000)),
+    "counter": lambda: _counted(400_000),
+    "sketch": lambda: _given(fg.codes.distinct_sketch, _bits(1_000_000, 200)),
+    "fingerprints": lambda: _given(fg.codes.fingerprints, _bits(2_000_000, 200)),
+    "hamming_vote": lambda: _given(
+        fg.codes.hamming_vote, _bits(60000, 500), np.arange(60000) % 10, _bits(6000, 500), 9
+    ),
+    "range_counts": lambda: _given(fg.codes.range_counts, _bits(60000, 500), _bits(6000, 500), [100, 200]),
+    "label_purity": lambda: _given(
+        fg.codes.label_purity, rng.integers(0, 10**6, 4_000_000), rng.integers(0, 10, 4_000_000)
+    ),
+    "capture": _captured,
+    "match_eigenspaces": lambda: _held("match_eigenspaces"),
+    "top_subspaces": lambda: _held("top_subspaces"),
+    "on_frame_side": lambda: _held("on_frame_side"),
+    "js_distance": lambda: _held("js_distance"),
+    "measure_draws": lambda: _held("measure_draws"),
+    "antipodes": lambda: _given(fg.dictionaries.antipodes, _random(8000, 512), _random(8000, 512)),
+    "examine": lambda: _given(fg.dictionaries.examine, (_random(4000, 256), _random(4000, 256))),
+    "weighted_capacity": lambda: _given(
+        fg.dictionaries.weighted_capacity, _random(20000, 1500), rng.random(20000)
+    ),
+    "spectrum_edges": lambda: _given(
+        fg.dictionaries.spectrum_edges, np.exp(rng.standard_normal(2_000_000)), 768
+    ),
+    "frame_potential_p": lambda: _given(
+        fg.dictionaries.frame_potential_p, rng.random(768), rng.random(4_000_000), 768
+    ),
+    "expected_max_cosine": lambda: _given(fg.dictionaries.expected_max_cosine, 10**9, 10**5),
+    "family_changes": _families,
+    "compare_sources": lambda: _given(
+        fg.compare_sources,
+        {"a": _random(3000, 256), "b": _random(3000, 256)},
+        {"a": _random(3000, 256), "b": _random(3000, 256)},
+    ),
+    "compare_sources, equal": lambda: _given(fg.compare_sources, *[{"a": _random(30000, 2000)}] * 2),
+    "hungarian_accuracy": lambda: _given(
+        fg.encoder.hungarian_accuracy, rng.integers(0, 3000, 10**6), rng.integers(0, 3000, 10**6)
+    ),
+    "encoder phase": lambda: _given(fg.encoder.phase, repeats=1),
+    "encoder regions": lambda: _given(fg.encoder.regions, _random(100_000, 200) > 0),
+    "as_features": lambda: _given(fg.features.as_features, _random(20000, 3000).astype(np.longdouble)),
+    "check_finite": lambda: _given(
+        fg.features.check_finite, fg.features.as_features(_random(20000, 3000)), "here"
+    ),
+    "agop": lambda: _given(fg.formation.agop, *(lambda model, batch: (model, [batch] * 50))(*_classified())),
+    "alignment": lambda: _given(
+        fg.formation.alignment, np.cov(_random(2000, 3000)), np.cov(_random(2000, 3000)), "deviatoric"
+    ),
+    "balancedness": lambda: _given(fg.formation.balancedness, [_random(2000, 2000)] * 3),
+    "nfa": lambda: _given(fg.formation.nfa, _random(2000, 2000), np.cov(_random(2000, 3000)), power=0.5),
+    "power_law": lambda: _given(
+        fg.formation.power_law, np.cov(_random(1500, 3000)), np.cov(_random(1500, 3000))
+    ),
+    "fact": lambda: _given(fg.formation.fact, _moments(), weight_decay=0.1),
+    "stationarity": lambda: _given(fg.formation.stationarity, _moments(), weight_decay=0.1),
+    "von_neumann_entropy": lambda: _given(fg.formation.von_neumann_entropy, _random(3000, 2500)),
+    "entropy_regulariser": lambda: _torch_matrix(fg.formation.entropy_regulariser, 2500, 2000),
+    "recorder": _recorder,
+    "coherence": lambda: _given(fg.frames.coherence, _random(12000, 768)),
+    "capacity": lambda: _given(fg.frames.capacity, _random(20000, 2000)),
+    "accumulator": _added,
+    "weighted_frame_operator": lambda: _given(
+        fg.frames.weighted_frame_operator, _random(3000, 1500), np.cov(_random(3000, 3000))
+    ),
+    "saturation_p": lambda: _given(fg.null_model.saturation_p, 0.9, rng.random(10_000_000), 400),
+    "count_linear_regions": lambda: _moved("count_linear_regions"),
+    "response_curves": lambda: _moved("response_curves"),
+    "stable_slice2d": lambda: _moved("stable_slice2d"),
+    "crossings": lambda: _moved("crossings"),
+    "kl_radius": lambda: _given(
+        fg.plateaus.kl_radius, _random(30000, 256), _random(40, 256), _random(40, 256)
+    ),
+    "plateaus median": lambda: _given(fg.plateaus.median, _random(1, 200_000)[0]),
+    "directions covariance": lambda: _given(
+        fg.plateaus.directions.covariance, _random(4000, 2000), _random(8000, 2000)
+    ),
+    "directions pca": lambda: _given(fg.plateaus.directions.pca, _random(400, 2000), _random(4000, 2000)),
+    "directions real_difference": lambda: _given(
+        fg.plateaus.directions.real_difference, _random(2000, 512), _random(20000, 512)
+    ),
+    "ball_radius": lambda: _given(fg.regions.ball_radius, _network(512, 2048, 2048, 1), _random(1, 512)[0]),
+    "ray_exit": lambda: _given(
+        fg.regions.ray_exit, _network(512, 4096, 4096, 1), _random(1, 512)[0], _random(1, 512)[0]
+    ),
+    "region_diameter": lambda: _given(
+        fg.regions.region_diameter, _network(512, 4096, 4096, 1), _random(1, 512)[0], _random(1, 512)[0]
+    ),
+    "serra_upper": lambda: _given(fg.regions.serra_upper, [60] * 12),
+    "montufar_lower": lambda: _given(fg.regions.montufar_lower, [20000] * 40),
+    "zaslavsky": lambda: _given(fg.regions.zaslavsky, 40000, 20000),
+    "check_circulant": lambda: _given(fg.schemes.check_circulant, _circle(4000) % 50),
+    "parameters": lambda: _given(_levels, 400),
+    "closed_subsets": lambda: _given(fg.schemes.closed_subsets, _levels(240).numbers),
+    "fusions": lambda: _given(fg.schemes.fusions, _levels(26).eigenmatrices()),
+    "p_orders": lambda: _given(fg.schemes.p_orders, _levels(300).numbers.p),
+    "certify": lambda: _given(fg.schemes.certify, fg.schemes.detect(fg.shapes.johnson(24, 3))),
+    "gegenbauer": lambda: _given(fg.schemes.gegenbauer, 2000, 24, _random(1, 100_000)[0]),
+    "name_geometry": lambda: _given(
+        fg.naming.name_geometry,
+        fg.frames.gram(fg.shapes.noisy(fg.shapes.johnson(14, 3), 0.02, 0)),
+        np.ones(364),
+    ),
+    "steiner_etf": lambda: _given(fg.shapes.steiner_etf, 72),
+    "mub": lambda: _given(fg.shapes.mub, 61),
+    "johnson": lambda: _given(fg.shapes.johnson, 32, 3),
+    "hamming": lambda: _given(fg.shapes.hamming, 5, 6),
+    "sic": lambda: _given(fg.shapes.sic, 48),
+    "paley": lambda: _given(fg.shapes.paley, 4001),
+    "rotated": lambda: _given(fg.shapes.rotated, _random(2500, 2500), 0),
+    "noisy": lambda: _given(fg.shapes.noisy, _random(20000, 2000), 0.1, 0),
+    "trajectory": lambda: _given(fg.trajectory.Trajectory, [_random(4000, 400) for _ in range(8)]),
+    "checkpoints": lambda: (
+        lambda folder: lambda: fg.trajectory.Trajectory(fg.survey.read_checkpoints(folder))
+    )(_saved(8)),
+    "load": lambda: _given(fg.load, _written()),
+    "write_page": lambda: (lambda out: lambda: fg.write_page(fg.load(out), out / "other.html"))(_written()),
+    "calibrate": lambda: _given(fg.survey.calibrate),
+    "toy sweep": lambda: _given(fg.toys.sweeps.sweep, [40, 80], [8, 16], [0.9, 0.99], restarts=4, steps=2000),
+    "held_crossing": lambda: _given(fg.toys.experiments.held_crossing),
+    "polygon_catalogue": lambda: _given(fg.toys.one_active.polygon_catalogue, 2000),
+    "train_gallery": lambda: _given(fg.toys.gallery.train_gallery),
+    "tight_frame_penalty": lambda: _torch_matrix(fg.toys.penalty.tight_frame_penalty, 6000, 2000),
+}
 
 
 CALLS: dict[str, Callable[[], Callable[[], Any]]] = {
@@ -189,6 +444,7 @@ CALLS: dict[str, Callable[[], Callable[[], Any]]] = {
         fg.formation.neural_collapse, _random(20000, 1500), np.arange(20000) % 10
     ),
     "leech": lambda: _given(fg.shapes.leech),
+    **BESIDES,
 }
 
 
@@ -262,6 +518,78 @@ def measured(name: str) -> None:
     )
 
 
+def _command_files() -> Path:
+    """Write what the commands read."""
+    folder = _saved(6, 3000, 256)
+    np.save(folder / "features.npy", _random(6000, 256))
+    np.save(folder / "activations.npy", _random(200_000, 200))
+    shapes = {"0.weight": (400, 2), "0.bias": (400,), "2.weight": (200, 400), "2.bias": (200,)}
+    np.savez(folder / "network.npz", **{name: rng.standard_normal(shape) for name, shape in shapes.items()})
+    (folder / "sae").mkdir()
+    (folder / "checkpoints").mkdir()
+    for path in folder.glob("step*.npz"):
+        path.rename(folder / "checkpoints" / path.name)
+    np.savez(folder / "sae" / "sae.npz", W_enc=_random(128, 4000), W_dec=_random(4000, 128))
+    fg.schemes.save_certificate(
+        fg.schemes.certify(fg.schemes.detect(fg.shapes.johnson(16, 3))), folder / "c.json"
+    )
+    np.save(folder / "johnson.npy", fg.shapes.johnson(16, 3))
+    return folder
+
+
+COMMANDS = {
+    name.split(",")[0]: name.split(",")[1]
+    for name in (
+        "analyze,analyze features.npy",
+        "sae,sae sae",
+        "families,families features.npy",
+        "compare,compare checkpoints/step0.npz checkpoints/step1.npz",
+        "trajectory,trajectory checkpoints",
+        "scheme,scheme features.npy",
+        "verify,verify c.json johnson.npy",
+        "codes,codes activations.npy",
+        "slice,regions slice network.npz --bounds=-9;9;-9;9",
+        "along,regions along network.npz",
+        "regions phase,regions phase",
+        "toy saturation,toy saturation",
+        "train-demo,train-demo",
+        "demo,demo",
+        "calibrate,calibrate",
+    )
+}
+
+
+def measured_command(name: str, folder: Path) -> None:
+    """Print how long a command runs on after Ctrl-C, in CPU time, and the exit codes."""
+    call = [sys.executable, "-m", "featuregeom", *COMMANDS[name].replace(";", ",").split()]
+    longest, found, codes, random_ = 3 * LONGEST, [], set(), random.Random(name)
+    for trial in range(TRIALS + 1):
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        out = [] if name in ("verify", "calibrate") else ["--out", "out"]
+        with subprocess.Popen(
+            [*call, *out], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            clock = (~process.pid << 3) | 2
+            wait = longest if trial == 0 else random_.uniform(0.02, 0.98) * longest
+            while (sent := time.clock_gettime(clock)) < wait and process.poll() is None:
+                time.sleep(0.002)
+            process.send_signal(signal.SIGINT)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        ended = used.ru_utime + used.ru_stime
+        if process.returncode == 0 and trial == 0:
+            longest = ended
+        elif process.returncode != 0:
+            found.append((ended - sent, round(sent, 2)))
+            codes.add(process.returncode)
+    worst = max(found, default=(float("nan"), 0.0))
+    print(
+        f"{'featuregeom ' + name:32s} call {longest:6.2f} s   after the signal {worst[0]:.3f} s of {len(found)}, "
+        f"at {worst[1]} s, exit codes {codes or '{}'}{'  SLOW' if worst[0] > 0.2 or codes - {130} else ''}",
+        flush=True,
+    )
+
+
 def _read(process: subprocess.Popen[str], lines: queue.Queue[list[str]]) -> None:
     assert process.stdout is not None
     for line in process.stdout:
@@ -274,5 +602,10 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         child(sys.argv[2])
     else:
-        for each in sys.argv[1:] or CALLS:
-            measured(each)
+        names = sys.argv[1:] or [*CALLS, *(f"featuregeom {name}" for name in COMMANDS)]
+        files = _command_files() if any(name.startswith("featuregeom ") for name in names) else Path()
+        for each in names:
+            if each.startswith("featuregeom "):
+                measured_command(each.removeprefix("featuregeom "), files)
+            else:
+                measured(each)

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 import featuregeom
+import featuregeom.labels
+import featuregeom.memory
 from featuregeom.errors import SourceError
 from featuregeom.features import in_utf8
 from featuregeom.sources import open_source
@@ -127,6 +129,32 @@ def test_two_names_that_are_spelled_out_alike_are_refused() -> None:
 @pytest.mark.parametrize("text", ["plain", "Größe", "特徴", "\U0001f600"])
 def test_text_that_has_utf8_stays(text: str) -> None:
     assert in_utf8(text) == text
+
+
+_REFUSED = {
+    "a tensor that is not there": lambda X: open_source({"w": X}).read("\udc81"),
+    "a pattern": lambda X: featuregeom.analyze({"w": X}, include="\udc80"),
+    "NaN": lambda X: featuregeom.analyze({"w\udcff": np.full_like(X, np.nan)}),
+    "dates": lambda X: featuregeom.analyze({"w\udcff": X.astype("M8[s]")}),
+    "no common matrix": lambda X: featuregeom.compare_sources({"a\udcff": X, "b": X}, {"c\udcfe": X, "d": X}),
+    "a folder": lambda X: featuregeom.load("no-such-\udcff"),
+    "a device": lambda X: featuregeom.errors.ParameterError("device \udcff"),
+    "labels": lambda X: featuregeom.labels.read_labels("no-such-\udcff"),
+    "an axis": lambda X: featuregeom.analyze({"w": X}, axis={"\udcff": "diagonal"}),
+    "memory": lambda X: featuregeom.memory.check_memory(1 << 60, "\udcff.npy"),
+}
+
+
+@pytest.mark.parametrize("name", _REFUSED)
+def test_every_message_can_be_printed(name: str) -> None:
+    """Terminals, logs and pages are UTF-8; a lone surrogate in a message would be an error of its own there."""
+    try:
+        error: object = _REFUSED[name](np.ones((3, 2)))
+    except (featuregeom.errors.FeatureGeometryError, MemoryError) as caught:
+        error = caught
+    assert isinstance(error, (featuregeom.errors.FeatureGeometryError, MemoryError))
+    str(error).encode("utf-8")
+    assert "\\udc" in str(error) or name in ("a pattern",)
 
 
 def test_names_reach_the_terminal_as_text(here: Path) -> None:

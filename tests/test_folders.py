@@ -403,6 +403,129 @@ def test_results_of_another_source_or_other_settings_stay(invoke, tmp_path, name
     assert not list(folder.glob(".*"))
 
 
+@pytest.mark.parametrize("command", ["families", "codes", "scheme", "analyze"])
+def test_a_shard_that_changed_is_a_source_that_changed(invoke, tmp_path, command):
+    """An index names the files that hold the numbers: they are looked at, too."""
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        save_file({name: rng.standard_normal((12, 4))}, tmp_path / f"{name}.safetensors")
+    index = {"weight_map": {name: f"{name}.safetensors" for name in "ab"}}
+    (tmp_path / "m.safetensors.index.json").write_text(json.dumps(index))
+    chosen = () if command == "analyze" else ("--tensor", "a")
+
+    def run():
+        return invoke(command, "m.safetensors.index.json", *chosen, "--out", "o")
+
+    for _ in range(2):
+        assert run().exit_code == 0
+    before = contents(tmp_path / "o")
+    save_file({"a": rng.standard_normal((12, 4))}, tmp_path / "a.safetensors")
+    said = run()
+    assert said.exit_code == 1
+    assert "as it was before it changed" in said.output
+    assert contents(tmp_path / "o") == before
+
+
+@pytest.mark.parametrize(
+    "command", ["families", "codes", "scheme", "sae", "regions slice", "regions along", "verify"]
+)
+@pytest.mark.parametrize("out", [True, False])
+def test_a_source_that_changes_while_it_is_read_gives_no_result(invoke, tmp_path, monkeypatch, command, out):
+    """At the worst moment: when its numbers were read, and the folder of results is not claimed yet."""
+    from featuregeom.dictionaries import autoencoder
+    from featuregeom.regions import files
+    from featuregeom.relations import graph_files
+    from featuregeom.sources import matrix
+
+    rng = np.random.default_rng(0)
+    features, source = fg.shapes.icosahedron(), tmp_path / "x.npz"
+    np.savez(source, a=features)
+    if command == "sae":
+        np.savez(source, W_enc=rng.standard_normal((4, 16)), W_dec=rng.standard_normal((16, 4)))
+    elif command.startswith("regions"):
+        write_network(source, 0)
+    elif command == "verify":
+        fg.schemes.save_certificate(fg.schemes.certify(fg.schemes.detect(features)), tmp_path / "c.json")
+    rooms = {
+        "sae": (autoencoder, "open_source"),
+        "regions slice": (files, "_tensors"),
+        "regions along": (files, "_tensors"),
+        "scheme": (graph_files, "read_matrix"),
+        "verify": (graph_files, "read_matrix"),
+    }
+    room, name = rooms.get(command, (matrix, "read_matrix"))
+    real = getattr(room, name)
+
+    def read(*given, **options):
+        found = real(*given, **options)
+        os.utime(source, (1, 1))
+        return found
+
+    monkeypatch.setattr(room, name, read)
+    given = ("verify", "c.json", source) if command == "verify" else (*command.split(), source)
+    if command == "verify" and out:
+        return
+    said = invoke(*given, *(("--out", "o") if out else ()))
+    assert said.exit_code == 1, said.output
+    assert "x.npz changed while it was " in said.output
+    assert not list(tmp_path.glob("o/*"))
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "index", "folder"])
+def test_a_file_that_changes_while_it_is_opened_is_refused(tmp_path, monkeypatch, kind):
+    """Its header would be of one state and its numbers of another."""
+    from featuregeom.sources import base
+
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    X = np.random.default_rng(0).standard_normal((6, 3))
+    source = {"npz": "x.npz", "npy": "x.npy", "index": "m.safetensors.index.json", "folder": "f"}[kind]
+    changed = tmp_path / source
+    if kind == "npz":
+        np.savez(tmp_path / source, a=X)
+    elif kind == "npy":
+        np.save(tmp_path / source, X)
+    else:
+        folder = tmp_path / "f" if kind == "folder" else tmp_path
+        folder.mkdir(exist_ok=True)
+        for name in "ab":
+            save_file({name: X}, folder / f"{name}.safetensors")
+        index = {"weight_map": {name: f"{name}.safetensors" for name in "ab"}}
+        (tmp_path / "m.safetensors.index.json").write_text(json.dumps(index))
+        changed = folder / "a.safetensors"
+    real = base.matrices
+
+    def listed(*given):
+        os.utime(changed, (1, 1))
+        return real(*given)
+
+    monkeypatch.setattr(base, "matrices", listed)
+    with pytest.raises(SourceError, match="changed while it was"):
+        fg.analyze(tmp_path / source)
+
+
+def test_two_sources_of_which_one_changes_are_not_compared(tmp_path):
+    X = np.random.default_rng(0).standard_normal((3, 40, 8))
+    for name in "ab":
+        np.savez(tmp_path / f"{name}.npz", **{str(k): x + (name == "b") for k, x in enumerate(X)})
+    with pytest.raises(SourceError, match=r"b\.npz changed while it was read"):
+        fg.compare_sources(
+            tmp_path / "a.npz",
+            tmp_path / "b.npz",
+            progress=lambda done, total: os.utime(tmp_path / "b.npz", (1, 1)) if done == 1 else None,
+        )
+
+
+def test_a_checkpoint_that_changed_since_it_was_listed_is_refused(tmp_path):
+    for step in range(3):
+        np.save(tmp_path / f"step-{step}.npy", np.eye(4, 3) + step)
+    found = fg.survey.read_checkpoints(tmp_path)
+    assert found[0].n == 4
+    os.utime(tmp_path / "step-1.npy", (1, 1))
+    with pytest.raises(SourceError, match=r"step-1\.npy changed while it was read"):
+        fg.trajectory.Trajectory(found)
+
+
 def test_force_removes_what_the_new_result_has_none_of(invoke, tmp_path):
     """A certificate of the one source beside the page of another would be a mixture."""
     np.save("a.npy", fg.shapes.polygon(5))

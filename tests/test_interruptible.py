@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -63,3 +69,35 @@ def test_definite_matrices_are_those_with_positive_eigenvalues(n, dtype):
     assert interruptible.is_positive_definite(H + (margin - least) * np.eye(n))
     assert not interruptible.is_positive_definite(H - (margin + least) * np.eye(n))
     np.testing.assert_array_equal(H, before)
+
+
+def test_a_call_aside_gives_what_it_gives_here():
+    X = np.random.default_rng(0).standard_normal((300, 400))
+    for rows in (X, X[:3]):
+        found = interruptible.aside(np.linalg.svd, rows, full_matrices=False)
+        for one, other in zip(found, np.linalg.svd(rows, full_matrices=False), strict=True):
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(np.linalg.LinAlgError):
+        interruptible.aside(np.linalg.cholesky, -np.eye(300))
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        interruptible.aside(np.divide, np.ones((300, 300)), 0.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+def test_a_call_aside_is_left_at_once():
+    """A wait of 5 s, which is left 0.05 s after the signal; ten times as much is allowed."""
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interruptible.aside(lambda matrix: time.sleep(5), np.zeros((300, 300)))
+    assert time.monotonic() - began < 0.2 + 0.5
+
+
+@pytest.mark.parametrize("n", [3, 300])
+def test_eigenvalues_of_hermitian_matrices(n: int) -> None:
+    rng = np.random.default_rng(n)
+    A = rng.standard_normal((n, n)) + 1j * rng.standard_normal((n, n))
+    A = A + A.conj().T
+    values, vectors = interruptible.eigh(A)
+    np.testing.assert_allclose((vectors * values) @ vectors.conj().T, A, atol=1e-11)
+    np.testing.assert_allclose(interruptible.eigvalsh(A), values, atol=1e-11)

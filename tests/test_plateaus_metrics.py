@@ -142,6 +142,14 @@ def test_kl_radius_of_a_token_of_probability_1e_40():
     assert found.exact[0] == pytest.approx(wanted, rel=1e-8)
 
 
+def test_a_radius_beyond_all_numbers_is_infinite_without_warnings():
+    """The likeliest token gains along u, and the others have exp(-800) of it: 1e-10 is reached near 1e337."""
+    W = [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
+    found = kl_radius(W, [800.0, 0.0], [1.0, 0.0], threshold=1e-10)
+    assert np.isinf(found.exact[0])
+    assert np.isnan(found.error[0])
+
+
 def test_kl_radius_where_nothing_moves():
     """All logits move alike: no step changes the prediction."""
     found = kl_radius([[1.0, 0.0], [1.0, 2.0]], [0.3, 0.1], [1.0, 0.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from featuregeom.wording import cut
+from featuregeom.wording import cut, in_utf8
 
 __all__ = [
     "ConvergenceError",
@@ -34,11 +34,12 @@ _READ = 50_000
 class FeatureGeometryError(Exception):
     """Base class of every error that featuregeom raises on purpose.
 
-    Of names that are too long to read, messages show the two ends; ``args`` has them whole.
+    Of names that are too long to read, messages show the two ends, and what has no UTF-8 is spelled out, so that every
+    message can be printed; ``args`` has them whole.
     """
 
     def __str__(self) -> str:
-        whole = super().__str__()
+        whole = in_utf8(super().__str__())
         if len(whole) <= _LONGEST_NAME:
             return whole
         short = _QUOTED.sub(_readable, whole if len(whole) <= _READ else cut(whole, _READ))

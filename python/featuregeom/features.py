@@ -15,6 +15,7 @@ from featuregeom import _core
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.networks.tensors import check_tensor
 from featuregeom.summary import summarised
+from featuregeom.wording import in_utf8
 
 __all__ = [
     "Axis",
@@ -206,15 +207,6 @@ def chunks(n: int, width: int) -> Iterator[slice]:
     step = max(1, _CHUNK // max(width, 1))
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
-
-
-def in_utf8(text: str) -> str:
-    r"""Give text that files and tables can hold: what has no UTF-8 is spelled out, as ``\udcff``.
-
-    Names of files may be any bytes, which Python reads as lone surrogates where they are no UTF-8; keys of a
-    checkpoint may hold surrogates, too. Parquet, pages and terminals take neither.
-    """
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def check_dtype(dtype: str, where: str) -> None:

@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,13 @@ from typing import Any
 from featuregeom.atomic import create_folder
 from featuregeom.errors import OutputError, SourceError
 
-__all__ = ["Results", "locked", "origin", "refuse_another", "results", "state"]
+__all__ = ["Results", "Sources", "State", "locked", "origin", "refuse_another", "results", "state"]
 
 Made = Mapping[str, Any]
 """How a result was made: the command, its source and its settings, in JSON's terms."""
+
+State = tuple[int, int, int]
+"""What changes when a file does: bytes, and the times of the last change of contents and of anything at all in ns."""
 
 _LOCK = ".featuregeom.lock"
 
@@ -176,7 +180,7 @@ else:
         os.close(handle)
 
 
-def state(file: Path) -> tuple[int, int, int] | None:
+def state(file: Path) -> State | None:
     """Give what changes when a file does, for a comparison within one run.
 
     Parameters
@@ -195,6 +199,33 @@ def state(file: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files as they were before they were read.
+
+    Attributes
+    ----------
+    states : mapping of Path to tuple or None
+        The `state` of each.
+    """
+
+    states: Mapping[Path, State | None]
+
+    @classmethod
+    def of(cls, files: Iterable[Path]) -> Sources:
+        """Look at files that are going to be read."""
+        return cls({path: state(path) for path in sorted({Path(os.path.realpath(file)) for file in files})})
+
+    def check(self) -> None:
+        """Raise SourceError if one of them has changed since."""
+        for path, before in self.states.items():
+            if state(path) != before:
+                raise SourceError(
+                    f"{path} changed while it was read, so there is no result: "
+                    "run again when nothing writes to it, or on a copy"
+                )
 
 
 def origin(files: Iterable[Path]) -> str:
@@ -269,12 +300,12 @@ class Results:
     """
 
     def __init__(
-        self, folder: Path, made: Made, outdated: Iterable[Path], sources: Iterable[Path] = ()
+        self, folder: Path, made: Made, outdated: Iterable[Path], sources: Sources | None = None
     ) -> None:
         self.folder = folder
         self.made = made
         self._outdated = list(outdated)
-        self._sources = {path: state(path) for path in sources}
+        self._sources = sources or Sources({})
 
     def begin(self) -> None:
         """Remove what is going to be replaced, so that nothing old stands beside what is new.
@@ -282,16 +313,11 @@ class Results:
         Raises
         ------
         SourceError
-            If a source has changed since the folder was claimed: nothing is removed then.
+            If a source has changed since it was looked at: nothing is removed then.
         OutputError
             If something cannot be removed.
         """
-        for path, before in self._sources.items():
-            if state(path) != before:
-                raise SourceError(
-                    f"{path} changed while it was read, so nothing was written: "
-                    "run again when nothing writes to it, or on a copy"
-                )
+        self._sources.check()
         for path in self._outdated:
             try:
                 path.unlink(missing_ok=True)
@@ -306,7 +332,7 @@ def results(
     made: Made,
     pages: Mapping[str, Iterable[str]],
     *,
-    sources: Iterable[Path] = (),
+    sources: Sources | None = None,
     force: bool = False,
 ) -> Iterator[Results]:
     """Lock a folder, and make sure that what will be written replaces only what the same command wrote.
@@ -320,8 +346,8 @@ def results(
     pages : mapping of str to iterable of str
         Each page that will be written, with the other files that belong to it. A page says how it was made, and
         answers for its files; files without their page are someone else's.
-    sources : iterable of Path
-        What is going to be read, which nothing may replace.
+    sources : Sources, optional
+        What is read, which nothing may replace, as it was before.
     force : bool
         Replace results of another source and of other settings, too.
 
@@ -338,13 +364,13 @@ def results(
         command, source and settings; files that no page answers for are not replaced even with `force`.
     """
     made = json.loads(json.dumps(made))
-    read = {os.path.realpath(source) for source in sources}
+    sources = sources or Sources({})
     with locked(folder):
         outdated = []
         for page, others in pages.items():
             paths = [folder / page, *(folder / other for other in others)]
             for path in paths:
-                if os.path.realpath(path) in read:
+                if Path(os.path.realpath(path)) in sources.states:
                     raise OutputError(
                         f"{path} is a source itself, and would be replaced: choose another folder"
                     )
@@ -361,7 +387,7 @@ def results(
                 refuse_another(folder, held, made)
             if held != made:
                 outdated += found
-        yield Results(folder, made, outdated, [Path(path) for path in sorted(read)])
+        yield Results(folder, made, outdated, sources)
 
 
 def _held_by(page: Path) -> dict[str, Any] | None:
@@ -370,6 +396,6 @@ def _held_by(page: Path) -> dict[str, Any] | None:
         with page.open("rb") as file:
             match = _MADE.search(file.read(_HEAD).decode("utf-8", "replace"))
         held = json.loads(unescape(match.group(1))) if match else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return held if isinstance(held, dict) else None

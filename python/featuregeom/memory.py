@@ -6,6 +6,8 @@ import contextlib
 import sys
 from pathlib import Path
 
+from featuregeom.wording import in_utf8
+
 __all__ = ["available", "check_memory"]
 
 
@@ -34,4 +36,6 @@ def check_memory(n_bytes: int, what: str) -> None:
     """Raise MemoryError, before a byte is read, if something is larger than all memory that is left."""
     there = available()
     if there is not None and n_bytes > there:
-        raise MemoryError(f"{what} takes {n_bytes / 1e9:.3f} GB of memory, and {there / 1e9:.3f} GB are left")
+        raise MemoryError(
+            f"{in_utf8(what)} takes {n_bytes / 1e9:.3f} GB of memory, and {there / 1e9:.3f} GB are left"
+        )

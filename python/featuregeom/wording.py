@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["EN_DASH", "MINUS", "cut", "known", "number", "plural", "probability", "text"]
+__all__ = ["EN_DASH", "MINUS", "cut", "in_utf8", "known", "number", "plural", "probability", "text"]
 
 EN_DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
@@ -44,6 +44,15 @@ def number(value: Any, digits: int = 4) -> str:
 def probability(p: Any) -> str:
     """Write a probability to two digits; one that is too small for a float is not zero."""
     return f"< 1e{MINUS}300" if p == 0 else number(p, 2)
+
+
+def in_utf8(text: str) -> str:
+    r"""Give text that files and tables can hold: what has no UTF-8 is spelled out, as ``\udcff``.
+
+    Names of files may be any bytes, which Python reads as lone surrogates where they are no UTF-8; keys of a
+    checkpoint may hold surrogates, too. Parquet, pages and terminals take neither.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def text(value: Any) -> str:

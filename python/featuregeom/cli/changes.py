@@ -19,7 +19,7 @@ from featuregeom.cli.terminal import (
     step_bar,
     stopping,
 )
-from featuregeom.cli.writing import Force, results_in, source_files, write_json, write_table
+from featuregeom.cli.writing import Force, Seen, results_in, source_files, write_json, write_table
 
 __all__ = ["compare", "trajectory"]
 
@@ -56,10 +56,8 @@ def compare(
             "include": include, "axis": axis, "families": families, "q": q, "seed": seed, "second": second,
         }  # fmt: skip
         pages = {"compare.html": ("matrices.parquet", "features.parquet", "summary.json")}
-        others = source_files(second)
-        with results_in(
-            place, "compare", pages, settings, source=first, others=others, force=force
-        ) as results:
+        seen = Seen.of(first, source_files(second))
+        with results_in(place, "compare", pages, settings, seen, force=force) as results:
             with step_bar("matrices", hidden=as_json) as bar:
                 found = compare_sources(
                     first, second, q, include=include, axis=axis or "auto", families=families, mmap=mmap,
@@ -114,9 +112,7 @@ def trajectory(
         settings: dict[str, Any] = {"tensor": checkpoints.tensors[-1], "axis": axis}
         pages = {"trajectory.html": ("features.parquet", "steps.parquet", "summary.json")}
         read = [file for path in checkpoints.paths for file in source_files(path)]
-        with results_in(
-            place, "trajectory", pages, settings, source=folder, others=read, force=force
-        ) as results:
+        with results_in(place, "trajectory", pages, settings, Seen.of(folder, read), force=force) as results:
             with step_bar("checkpoints", hidden=as_json) as bar:
                 found = Trajectory(checkpoints, checkpoints.steps, num_threads=threads, progress=bar)
             jumps, levels = found.kappa_jumps(), found.level_jumps()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from featuregeom.cli.terminal import Json, Threads, made_by, print_json, reporting, say
-from featuregeom.cli.writing import Force, results_in
+from featuregeom.cli.writing import Force, Seen, results_in
 from featuregeom.errors import UnsuitableSourceError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def codes(
     from featuregeom.errors import NonFiniteError
 
     with reporting():
+        seen = Seen.of(file, [labels])
         name, values = _read(file, tensor)
         ends = None if layers is None else _ends(layers)
         settings = {
@@ -69,9 +70,7 @@ def codes(
         }  # fmt: skip
         pages = {"codes.html": ["codes.parquet"]}
         claim: AbstractContextManager[Results | None] = (
-            nullcontext()
-            if out is None
-            else results_in(out, "codes", pages, settings, source=file, others=[labels], force=force)
+            nullcontext() if out is None else results_in(out, "codes", pages, settings, seen, force=force)
         )
         with claim as folder:
             try:
@@ -98,6 +97,7 @@ def codes(
                 facts |= _write(
                     folder, counter, summary, facts, None if purity is None else purity[0], provenance
                 )
+        seen.sources.check()
         if as_json:
             print_json(facts)
             return
@@ -211,12 +211,13 @@ def _labels(path: Path, n: int) -> NDArray[Any]:
 
     try:
         if path.suffix == ".npy":
-            found = np.load(path, allow_pickle=False)
+            with path.open("rb") as raw:  # NumPy leaves a file open that it cannot read
+                found = np.load(raw, allow_pickle=False)
         else:
             found = np.array(path.read_text(encoding="utf-8").split("\n"))
             # A last line ends with a newline, too.
             found = found[:-1] if found[-1] == "" else found
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a damaged .npy makes NumPy and zipfile raise nearly anything
         raise SourceError(f"{path} cannot be read as labels: {error}") from error
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "iubUS":
         raise SourceError(f"{path} must hold integers or text, one label per row")

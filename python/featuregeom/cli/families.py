@@ -20,7 +20,7 @@ from featuregeom.cli.terminal import (
     step_bar,
     stopping,
 )
-from featuregeom.cli.writing import Force, results_in, write_table
+from featuregeom.cli.writing import Force, Seen, results_in, write_table
 
 if TYPE_CHECKING:
     from featuregeom.dictionaries import Families
@@ -67,6 +67,7 @@ def families(
     from featuregeom.spectra import spectrum as spectrum_of
 
     with reporting():
+        seen = Seen.of(file, [labels])
         name, features, naming = _read(file, tensor, axis, labels, labels_column)
         settings = {
             "tensor": name, "axis": features.provenance.axis, "q": q, "shape_q": shape_q, "k": k, "seed": seed,
@@ -75,9 +76,7 @@ def families(
         claim: AbstractContextManager[Results | None] = (
             nullcontext()
             if out is None
-            else results_in(
-                out, "families", {_PAGE: [_TABLE]}, settings, source=file, others=[labels], force=force
-            )
+            else results_in(out, "families", {_PAGE: [_TABLE]}, settings, seen, force=force)
         )
         with claim as folder:
             with step_bar("families", hidden=as_json) as listen, stopping("nothing was written"):
@@ -102,6 +101,7 @@ def families(
             if folder is not None:
                 provenance = made_by("families", source=file, dtype=features.dtype, **settings)
                 facts |= _write(folder, found, features, spectrum, name, provenance)
+        seen.sources.check()
         if as_json:
             print_json(facts | {"families": records(found.to_frame())})
             return

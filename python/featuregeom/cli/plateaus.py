@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from featuregeom.cli.terminal import Json, made_by, output, plain, print_json, records, reporting, step_bar
-from featuregeom.cli.writing import Force, results_in
+from featuregeom.cli.writing import Force, Seen, results_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +64,8 @@ def plateaus(
         "sentences": None if sentences is None else str(sentences), "seed": seed,
     }  # fmt: skip
     files = {"plateaus.html": ["plateaus.parquet"]}
-    claim = results_in(out, "plateaus", files, told, source=folder, others=[sentences], force=force)
     with reporting(), ExitStack() as stack:
+        claim = results_in(out, "plateaus", files, told, Seen.of(folder, [sentences]), force=force)
         length = number_between("--length", length, 0)
         texts = SENTENCES if sentences is None else read_sentences(sentences)
         held = stack.enter_context(claim)

@@ -11,7 +11,7 @@ import typer
 
 from featuregeom.cli import phase
 from featuregeom.cli.terminal import Json, Threads, made_by, reporting, show, step_bar
-from featuregeom.cli.writing import Force, results_in
+from featuregeom.cli.writing import Force, Seen, results_in
 from featuregeom.errors import UnsuitableSourceError
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ def slice_(
         "points": None if points is None else str(points), "bounds": box, "colour": colour.value, "seed": seed,
         "max_regions": max_regions,
     }  # fmt: skip
-    claim = results_in(
-        out, "regions slice", _files("slice"), settings, source=model, others=[points], force=force
-    )
     with reporting(), ExitStack() as held:
+        claim = results_in(
+            out, "regions slice", _files("slice"), settings, Seen.of(model, [points]), force=force
+        )
         layers = read_layers(model)
         plane, said = _plane(layers[0][0].shape[1], points, seed)
         folder = held.enter_context(claim)
@@ -167,10 +167,10 @@ def along(
         raise typer.BadParameter("give --start and --stop, or --points, or none of them")
     ends = [_numbers(name, text) for name, text in (("start", start), ("stop", stop)) if text is not None]
     settings = {"points": None if points is None else str(points), "ends": ends, "seed": seed}
-    claim = results_in(
-        out, "regions along", _files("along"), settings, source=model, others=[points], force=force
-    )
     with reporting(), ExitStack() as held:
+        claim = results_in(
+            out, "regions along", _files("along"), settings, Seen.of(model, [points]), force=force
+        )
         layers = read_layers(model)
         corners: Any
         if points is not None:

@@ -18,7 +18,7 @@ from featuregeom.cli.terminal import (
     step_bar,
     stopping,
 )
-from featuregeom.cli.writing import Force, results_in, write_json, write_table
+from featuregeom.cli.writing import Force, Seen, results_in, write_json, write_table
 
 __all__ = ["sae"]
 
@@ -51,11 +51,12 @@ def sae(
 
     with reporting(), stopping("nothing was written"):
         q = number_between("q (--q)", q, 0, 1)
+        seen = Seen.of(folder)
         given = read_autoencoder(folder, axis=axis or "auto", mmap=mmap)
         name = stem(folder)
         settings: dict[str, Any] = {"axis": axis, "q": q, "seed": seed}
         place = out or Path(f"{name}.sae")
-        with results_in(place, "sae", {"sae.html": _FILES}, settings, source=folder, force=force) as results:
+        with results_in(place, "sae", {"sae.html": _FILES}, settings, seen, force=force) as results:
             with step_bar("pairs and families", hidden=as_json) as bar:
                 found = examine(given, q, seed=seed, num_threads=threads, progress=bar)
             provenance = made_by("sae", source=given.source, format=given.format, **settings)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from featuregeom.cli.terminal import Json, messages, output, plain, print_json, reporting
-from featuregeom.cli.writing import Force, results_in
+from featuregeom.cli.writing import Force, Seen, results_in
 from featuregeom.errors import FeatureGeometryError, ParameterError, UnsuitableSourceError
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ def scheme(
     from featuregeom.relations.graph_files import read
 
     with reporting():
+        seen = Seen.of(file)
         matrices = read(file, kind=kind.value, tensor=tensor, axis=axis.value)
+        seen.sources.check()
         stems = (
             ["scheme"] if len(matrices) == 1 else [f"scheme-{number + 1}" for number in range(len(matrices))]
         )
@@ -114,9 +116,7 @@ def scheme(
         }  # fmt: skip
         pages = {f"{stem}.html": [f"{stem}.json"] for stem in stems}
         claim: AbstractContextManager[Results | None] = (
-            nullcontext()
-            if out is None
-            else results_in(out, "scheme", pages, settings, source=file, force=force)
+            nullcontext() if out is None else results_in(out, "scheme", pages, settings, seen, force=force)
         )
         with claim as folder:
             options = _Options(file, mode.value, tolerance, folder, seed, show=not as_json)
@@ -152,7 +152,9 @@ def verify(
         claim = certificates.load_certificate(certificate)
         if features.endswith((".g6", ".graph6")):
             raise UnsuitableSourceError(f"{features} holds graphs; a certificate is checked against features")
+        seen = Seen.of(features)
         (given,) = read(features, kind="features", tensor=tensor, axis=axis.value)
+        seen.sources.check()
         result = certificates.verify(claim, given.values)
         if as_json:
             print_json(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from featuregeom.codes.hamming import hamming_distances
 from featuregeom.codes.packed import Codes
 from featuregeom.errors import ShapeError
-from featuregeom.interruptible import eigvalsh
+from featuregeom.interruptible import aside, eigvalsh
 from featuregeom.summary import summarised
 
 __all__ = ["Naswot", "naswot"]
@@ -70,7 +70,7 @@ def naswot(codes: Codes, *, num_threads: int | None = None) -> Naswot:
     kernel = codes.n_bits - distances.astype(np.float64)
     if _singular(kernel, codes):
         return Naswot(kernel, -np.inf, -np.inf)
-    logdet = float(np.linalg.slogdet(kernel)[1])
+    logdet = float(aside(np.linalg.slogdet, kernel)[1])
     return Naswot(kernel, logdet, float(logdet - len(codes) * np.log(codes.n_bits)))
 
 

@@ -12,6 +12,7 @@ from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features, check_finite
 from featuregeom.frames.null import noise
 from featuregeom.frames.rows import EPSILON
+from featuregeom.interruptible import aside, matmul
 from featuregeom.spectra import Spectrum
 
 __all__ = ["angles_between", "check_comparable", "on_frame_side", "principal_angles"]
@@ -107,9 +108,10 @@ def on_frame_side(X: Any, spectrum: Spectrum) -> Spectrum:
         )
     if spectrum.side == "frame":
         return spectrum
-    vectors = features.widened(np.arange(features.n)).T @ (spectrum.vectors / np.sqrt(spectrum.retained))
+    rows = features.widened(np.arange(features.n))
+    vectors = matmul(rows.T, spectrum.vectors / np.sqrt(spectrum.retained))
     # Those of small eigenvalues are orthogonal to the others up to rounding times the condition only.
-    return replace(spectrum, vectors=np.linalg.qr(vectors).Q, side="frame", along=None)
+    return replace(spectrum, vectors=aside(np.linalg.qr, vectors).Q, side="frame", along=None)
 
 
 def check_comparable(spectrum_a: Spectrum, spectrum_b: Spectrum) -> None:
@@ -127,7 +129,7 @@ def check_comparable(spectrum_a: Spectrum, spectrum_b: Spectrum) -> None:
 def _basis(features: Features) -> Floats:
     """Orthonormal basis of the span of finite rows, as columns."""
     rows = features.widened(np.arange(features.n))
-    _, singular, right = np.linalg.svd(rows, full_matrices=False)
+    _, singular, right = aside(np.linalg.svd, rows, full_matrices=False)
     squares = rows**2
     largest, row, column = float(singular[0] ** 2), float(squares.sum(1).max()), float(squares.sum(0).max())
     rounding = noise((features.n, features.m), EPSILON[features.dtype], largest, row, column).rounding
@@ -142,7 +144,7 @@ def angles_between(U: Floats, V: Floats) -> Floats:
         U, V = V, U
     if not V.shape[1]:
         return np.zeros(0)
-    cross = U.T @ V
-    cosines = np.linalg.svd(cross, compute_uv=False)
-    sines = np.linalg.svd(V - U @ cross, compute_uv=False)[::-1]
+    cross = matmul(U.T, V)
+    cosines = aside(np.linalg.svd, cross, compute_uv=False)
+    sines = aside(np.linalg.svd, V - matmul(U, cross), compute_uv=False)[::-1]
     return np.asarray(np.arctan2(sines, cosines))

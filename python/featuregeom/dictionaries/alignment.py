@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.dictionaries.one_to_one import OneToOne, match_directions, unit
 from featuregeom.features import Features, as_features, chunks
-from featuregeom.interruptible import matmul
+from featuregeom.interruptible import aside, matmul
 from featuregeom.summary import summarised
 
 __all__ = ["aligned", "gram_rows", "procrustes"]
@@ -76,7 +76,7 @@ def procrustes(A: Features, B: Features, pairs: NDArray[np.int64]) -> Floats:
     ----------
     Schönemann, Psychometrika 31 (1966).
     """
-    U, _, Vt = np.linalg.svd(cross_products(A, B, pairs), full_matrices=False)
+    U, _, Vt = aside(np.linalg.svd, cross_products(A, B, pairs), full_matrices=False)
     return np.asarray(U @ Vt)
 
 

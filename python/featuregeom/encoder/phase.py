@@ -28,6 +28,7 @@ from featuregeom.errors import (
     SourceError,
 )
 from featuregeom.folders import locked
+from featuregeom.kept import read_record, write_record
 from featuregeom.networks.digits import handwritten_digits
 from featuregeom.networks.extra import torch_module
 from featuregeom.summary import summarised
@@ -225,14 +226,16 @@ def _phase(
     done, total = 0, sum(len(epochs_of) for _, _, epochs_of in trainings)
     for width, n, epochs_of in trainings:
         paths = {epoch: folder and folder / "cells" / f"w{width}-n{n}-e{epoch}.json" for epoch in epochs_of}
-        found = {epoch: _read(path) for epoch, path in paths.items() if path is not None and path.exists()}
+        found = {
+            epoch: _read(path)["rows"] for epoch, path in paths.items() if path is not None and path.exists()
+        }
         missing = [epoch for epoch in epochs_of if epoch not in found]
         # A training begins anew for its missing cells: its numbers do not depend on where it is stopped.
         for epoch, cell in _measured(samples_of, plan, width, n, missing) if missing else ():
             found[epoch] = cell
             path = paths[epoch]
             if path is not None:
-                _write(path, json.dumps(cell, indent=1, allow_nan=False))
+                write_record(path, {"rows": cell})
             if progress is not None:
                 progress(done + len(found), total)
         rows += [row for epoch in epochs_of for row in found[epoch]]
@@ -373,13 +376,13 @@ def _folder(folder: Path, plan: dict[str, Any], resume: bool, force: bool) -> Pa
                 "with force=True (--force)"
             )
         held = _read(path)
-        changed = [key for key in plan if not isinstance(held, dict) or held.get(key) != plan[key]]
+        changed = [key for key in plan if held.get(key) != plan[key]]
         if changed:
             raise ParameterError(
                 f"{folder} holds a phase chart with other {', '.join(changed)}: choose another folder"
             )
     else:
-        _write(path, json.dumps(plan, indent=1))
+        write_record(path, plan)
     return folder
 
 
@@ -388,10 +391,8 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SourceError(
-            f"{path} cannot be read ({error}): remove it, and it will be measured again"
-        ) from error
+        return read_record(path)
+    except OSError as error:
+        raise SourceError(f"{error}; remove it, and it will be measured again") from error

@@ -20,6 +20,7 @@ from featuregeom.errors import ParameterError
 from featuregeom.formation.alignment import KINDS, Alignment, Kind, of_symmetric
 from featuregeom.formation.sides import Sides, Statistic, sides
 from featuregeom.formation.symmetric import Symmetric
+from featuregeom.interruptible import aside, matmul
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
@@ -266,13 +267,13 @@ def _tied(
 ) -> dict[tuple[str, str], TiedNull]:
     """Draw weights with the singular values of W, and align what follows from them."""
     rng = np.random.default_rng(seed)
-    singular = np.linalg.svd(W, compute_uv=False)
+    singular = aside(np.linalg.svd, W, compute_uv=False)
     drawn: dict[tuple[str, str], list[float]] = {
         (relation, kind): [] for relation, by_kind in found.items() for kind in by_kind
     }
     for _ in range(n_draws):
         left, right = (_frame(rng, size, len(singular)) for size in W.shape)
-        random = sides(moments, (left * singular) @ right.T, bias, statistic)
+        random = sides(moments, matmul(left * singular, right.T), bias, statistic)
         checked = {name: Symmetric(getattr(random, name), name) for name in vars(random)}
         for relation, kind in drawn:
             one, other = RELATIONS[relation]
@@ -288,5 +289,5 @@ def _tied(
 
 def _frame(rng: np.random.Generator, d: int, k: int) -> Floats:
     """Uniformly random orthonormal columns, shape (d, k)."""
-    q, r = np.linalg.qr(rng.standard_normal((d, k)))
+    q, r = aside(np.linalg.qr, rng.standard_normal((d, k)))
     return np.asarray(q * np.sign(np.diag(r)))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.interruptible import eigh, matmul
 from featuregeom.summary import summarised
 
 __all__ = ["NeuralCollapse", "neural_collapse"]
@@ -215,10 +216,10 @@ def _as_rows(
 
 def _nc1(residuals: Floats, centred: Floats, gram: Floats) -> float:
     """tr(Σ_W Σ_B⁺)/C by the C x C Gram matrix: with M Mᵀ = U D Uᵀ, the mean of |D⁻¹ Uᵀ M r|² over samples."""
-    values, vectors = np.linalg.eigh(gram)
+    values, vectors = eigh(gram)
     kept = values > values[-1] * len(gram) * np.finfo(np.float64).eps
     kept[0] = False  # the class means are centred, so one direction is always empty
-    projected = residuals @ (centred.T @ vectors[:, kept] / values[kept])
+    projected = matmul(residuals, centred.T @ vectors[:, kept] / values[kept])
     return float((projected**2).sum() / len(residuals))
 
 

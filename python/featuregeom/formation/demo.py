@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from featuregeom.errors import OutputError
 from featuregeom.formation.recorder import Recorder
 from featuregeom.networks.digits import handwritten_digits
 from featuregeom.networks.extra import torch_module
+from featuregeom.sources.torch_files import check_torch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +49,10 @@ RESAMPLES = 100
 
 MLP_RATE, LINEAR_RATE = 0.1, 0.02
 """Learning rates of SGD with momentum .9, falling to 0 as a cosine."""
+
+
+_KEPT = {"settings": dict, "step": int, "model": OrderedDict, "search": dict, "recorder": dict}
+"""What a checkpoint holds."""
 
 
 @dataclass
@@ -138,11 +144,15 @@ def settings_of(path: Path) -> dict[str, Any]:
 def _load(path: Path) -> dict[str, Any]:
     import torch
 
+    check_torch(torch.__version__, str(path))
     try:
         held = torch.load(path, weights_only=True)
     except Exception as error:
         raise OutputError(f"{path} is no checkpoint of train-demo: move it away ({error})") from error
-    if not isinstance(held, dict) or "settings" not in held:
+    if (
+        not isinstance(held, dict)
+        or not _KEPT.items() <= {key: type(value) for key, value in held.items()}.items()
+    ):
         raise OutputError(f"{path} is no checkpoint of train-demo: move it away")
     return held
 
@@ -161,9 +171,12 @@ def _train(
             raise OutputError(
                 f"{path} was made otherwise: {held['settings']}, now {settings}; choose another folder"
             )
-        run.model.load_state_dict(held["model"])
-        search.load_state_dict(held["search"])
-        run.recorder.load_state_dict(held["recorder"])
+        try:
+            run.model.load_state_dict(held["model"])
+            search.load_state_dict(held["search"])
+            run.recorder.load_state_dict(held["recorder"])
+        except Exception as error:  # torch has errors of its own for each way in which a state does not fit
+            raise OutputError(f"{path} is damaged: move it away ({error})") from error
         first = held["step"]
     elif path is not None:
         create_folder(path.parent)

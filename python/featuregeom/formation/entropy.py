@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.interruptible import eigh, eigvalsh, gram, matmul
 
 __all__ = [
     "effective_rank",
@@ -165,22 +166,22 @@ def entropy_gradient(H: ArrayLike) -> Floats:
     n = len(unit)
     # log⁺(C) Zᵀ = Zᵀ log⁺(Z Zᵀ / N): the smaller of the two Gram matrices serves.
     short = n <= unit.shape[1]
-    log = _log_on_range((unit @ unit.T if short else unit.T @ unit) / n)
-    pulled = log @ unit if short else unit @ log
+    log = _log_on_range(gram(unit if short else unit.T) / n)
+    pulled = matmul(log, unit) if short else matmul(unit, log)
     along = (pulled * unit).sum(axis=1, keepdims=True)
     return -2 / (n * lengths[:, None]) * (pulled - along * unit)
 
 
 def _log_on_range(C: Floats) -> Floats:
-    values, vectors = np.linalg.eigh(C)
+    values, vectors = eigh(C)
     kept = values > _least(values, len(C))
-    return (vectors[:, kept] * np.log(values[kept])) @ vectors[:, kept].T
+    return matmul(vectors[:, kept] * np.log(values[kept]), vectors[:, kept].T)
 
 
 def _spectrum(unit: Floats) -> Floats:
     """Eigenvalues of C above rounding; they add up to 1."""
     n, d = unit.shape
-    values = np.linalg.eigvalsh((unit @ unit.T if n <= d else unit.T @ unit) / n)
+    values = eigvalsh(gram(unit if n <= d else unit.T) / n)
     values = values[values > _least(values, len(values))]
     return values / values.sum()
 

@@ -14,6 +14,7 @@ from featuregeom.formation.canonical import crh, stationarity
 from featuregeom.formation.entropy import entropy_null
 from featuregeom.formation.moments import LayerMoments
 from featuregeom.formation.powers import power_phase
+from featuregeom.interruptible import eigvalsh
 
 __all__ = ["QUANTITIES", "Asked", "Measured", "measure_layer"]
 
@@ -116,7 +117,7 @@ def _nfa(moments: LayerMoments, asked: Asked, K: Any) -> Iterator[Measured]:
 def _entropy(moments: LayerMoments, asked: Asked, K: Any) -> Iterator[Measured]:
     assert moments.normalised is not None
     unit = moments.normalised["h_a"]
-    values = np.linalg.eigvalsh(unit.second())
+    values = eigvalsh(unit.second())
     values = values[values > values[-1] * len(values) * np.finfo(np.float64).eps]
     values = values / values.sum()
     yield Measured("entropy", -float((values * np.log(values)).sum()), entropy_null(unit.n, unit.d))

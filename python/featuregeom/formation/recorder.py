@@ -297,12 +297,13 @@ class Recorder:
 
         try:
             told = (pq.read_schema(path).metadata or {}).get(b"featuregeom recorder")
+            held = None if told is None else json.loads(told)
             steps = set() if told is None else set(pq.read_table(path, columns=["step"])["step"].to_pylist())
-        except (pa.ArrowInvalid, OSError):
-            told, steps = None, set()
-        if told is None:
+        except (pa.ArrowException, OSError, ValueError, KeyError, RecursionError):
+            held, steps = None, set()
+        if held is None:
             raise OutputError(f"{path} is no table of a recorder, and would be replaced: choose another name")
-        if json.loads(told) != self._settings():
+        if held != self._settings():
             raise OutputError(
                 f"{path} is of a recorder of other layers or quantities, and would be replaced: choose another name"
             )
@@ -330,14 +331,14 @@ class Recorder:
 
         try:
             table = pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{path} is no Parquet file that can be read: {error}") from error
         told = (table.schema.metadata or {}).get(b"featuregeom recorder")
         if told is None:
             raise SourceError(f"{path} is no table of a recorder")
         try:
             self.load_state_dict({"settings": json.loads(told), "rows": table.to_pylist()})
-        except ParameterError as error:
+        except (ValueError, RecursionError) as error:  # ParameterError is one of them
             raise SourceError(f"{path}: {error}") from error
         return self
 
@@ -359,14 +360,18 @@ class Recorder:
             raise ParameterError(
                 f"the state was recorded otherwise: {state.get('settings')}, and this recorder has {self._settings()}"
             )
-        self._rows = [
-            {
-                key: math.nan if row[key] is None else row[key]
-                for key in ("step", "layer", "quantity", *NUMBERS)
-            }
-            for row in state["rows"]
-        ]
-        self.steps = sorted({int(row["step"]) for row in self._rows})
+        try:
+            rows = [
+                {
+                    key: math.nan if row[key] is None else row[key]
+                    for key in ("step", "layer", "quantity", *NUMBERS)
+                }
+                for row in state["rows"]
+            ]
+            steps = sorted({int(row["step"]) for row in rows})
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ParameterError(f"the rows of the state are no recorder's: {error!r}") from error
+        self._rows, self.steps = rows, steps
 
     def cost(self, batch_size: int) -> RecordingCost:
         """Tell what recording costs beside training with batches of some size.

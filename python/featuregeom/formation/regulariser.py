@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from featuregeom.errors import ShapeError
+from featuregeom.interruptible import aside
 from featuregeom.networks.extra import torch_module
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _entropy(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return rows.new_zeros(()), gradient.to(rows.dtype)
     unit = wide[used] / lengths[used]
     short = n <= unit.shape[1]
-    values, vectors = torch.linalg.eigh((unit @ unit.T if short else unit.T @ unit) / n)
+    values, vectors = aside(torch.linalg.eigh, (unit @ unit.T if short else unit.T @ unit) / n)
     kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
     values, vectors = values[kept], vectors[:, kept]
     entropy = -(values * values.log()).sum()

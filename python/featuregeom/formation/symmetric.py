@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.interruptible import eigh, eigvalsh
 
 __all__ = ["Symmetric"]
 
@@ -93,13 +94,12 @@ class Symmetric:
     @cached_property
     def eigenvalues(self) -> Floats:
         """In ascending order, of the scaled matrix; d³ operations."""
-        return np.asarray(np.linalg.eigvalsh(self.array))
+        return eigvalsh(self.array)
 
     @cached_property
     def eigh(self) -> tuple[Floats, Floats]:
         """Eigenvalues in ascending order and eigenvectors as columns, of the scaled matrix; d³ operations."""
-        values, vectors = np.linalg.eigh(self.array)
-        return values, vectors
+        return eigh(self.array)
 
     @property
     def participation(self) -> float:

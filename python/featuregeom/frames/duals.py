@@ -12,6 +12,7 @@ from featuregeom.errors import ParameterError
 from featuregeom.frames.operator import check_gram_size, operator_of
 from featuregeom.frames.rows import Rows, read_rows
 from featuregeom.frames.span import span_of
+from featuregeom.interruptible import aside, eigvalsh, matmul
 
 __all__ = ["canonical_dual", "canonical_parseval", "naimark_complement"]
 
@@ -107,8 +108,7 @@ def _transformed(X: Any, power: float, num_threads: int | None) -> NDArray[Any]:
     rows = read_rows(X)
     span = span_of(rows, vectors=True, num_threads=num_threads)
     function = span.function(span.eigenvalues**power)
-    out: NDArray[Any] = rows.widened() @ function if span.side == "frame" else function @ rows.widened()
-    return out
+    return matmul(rows.widened(), function) if span.side == "frame" else matmul(function, rows.widened())
 
 
 def naimark_complement(X: Any, tolerance: float = 1e-9, *, num_threads: int | None = None) -> NDArray[Any]:
@@ -169,7 +169,7 @@ def naimark_complement(X: Any, tolerance: float = 1e-9, *, num_threads: int | No
     check_gram_size(rows)
     _check_unit_norm_tight(rows, operator_of(rows, num_threads=num_threads), tolerance)
     n, m = rows.n, rows.m
-    basis, _ = np.linalg.qr(rows.widened(), mode="complete")
+    basis, _ = aside(np.linalg.qr, rows.widened(), mode="complete")
     complement: NDArray[Any] = sqrt(n / (n - m)) * basis[:, m:]
     return complement
 
@@ -188,7 +188,7 @@ def _check_unit_norm_tight(rows: Rows, operator: NDArray[Any], tolerance: float)
         raise ParameterError(
             f"feature {worst} has squared norm {squared[worst]:.9g}: a Naimark complement is taken of unit vectors"
         )
-    residual = float(np.linalg.norm(operator * (m / n) - np.eye(m), 2))
+    residual = float(np.abs(eigvalsh(operator * (m / n) - np.eye(m))).max())
     if not residual <= tolerance:
         raise ParameterError(
             f"the frame operator differs from (n / m) I by {residual:.3g} of it: a Naimark complement is taken of a "

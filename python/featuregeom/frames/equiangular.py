@@ -121,7 +121,8 @@ def equiangular(X: Any, tolerance: float = 1e-9, *, num_threads: int | None = No
         span = span_of(lines, vectors=False, num_threads=num_threads)
         rank, residual = span.rank, tightness(span.eigenvalues)
     if n > 1:
-        cosines = np.abs(gram_of(lines, num_threads=num_threads))[np.triu_indices(n, 1)]
+        cosines = np.abs(gram_of(lines, num_threads=num_threads))
+        np.fill_diagonal(cosines, cosines[0, 1])  # a line beside itself says nothing
         least, most = float(cosines.min()), float(cosines.max())
     same, tight = most - least <= tolerance, residual <= tolerance
     cosine = (least + most) / 2

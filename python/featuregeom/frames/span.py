@@ -12,6 +12,7 @@ from featuregeom import _core
 from featuregeom.frames.null import noise
 from featuregeom.frames.operator import gram_of, operator_of
 from featuregeom.frames.rows import Rows
+from featuregeom.interruptible import eigh, eigvalsh
 from featuregeom.summary import summarised
 
 __all__ = ["Span", "span_of"]
@@ -114,6 +115,6 @@ def _eigen(
             return _core.eigh(operator, num_threads=num_threads)
         return _core.eigvalsh(operator, num_threads=num_threads), nothing
     if vectors:
-        values, columns = np.linalg.eigh(operator)
+        values, columns = eigh(operator)
         return values[::-1], columns[:, ::-1]
-    return np.linalg.eigvalsh(operator)[::-1], nothing
+    return eigvalsh(operator)[::-1], nothing

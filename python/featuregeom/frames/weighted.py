@@ -259,7 +259,7 @@ def _check_semidefinite(moment: NDArray[Any]) -> None:
     allowed = len(moment) * _INDEFINITE
     # A Cholesky factor exists where no eigenvalue lies below -allowed: a ninth of the cost of eigenvalues.
     if not is_positive_definite(scaled + allowed * np.eye(len(moment))):
-        least = (np.linalg.eigvalsh if np.iscomplexobj(moment) else eigvalsh)(moment)[0]
+        least = eigvalsh(moment)[0]
         raise ParameterError(
             f"the second moment is indefinite, with an eigenvalue of {least:.3g}: that of "
             "codes, E[z_i z_j], has none below zero"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import as_features
+from featuregeom.interruptible import aside, gram, matmul
 from featuregeom.null_model.directions import NUMBERS
 from featuregeom.null_model.ranks import RankTest, rank_test
 from featuregeom.spectra import Spectrum, measures
@@ -100,9 +101,9 @@ def spectrum_draws(
         G = np.random.default_rng(stream).standard_normal((n, spectrum.rank))
         if n >= _TALL * spectrum.rank:
             # The same Q, in a third of the time: G has a condition below 6 then, so its Cholesky factor loses nothing.
-            yield G @ (np.linalg.inv(np.linalg.cholesky(G.T @ G)).T * lengths)
+            yield matmul(G, aside(np.linalg.inv, aside(np.linalg.cholesky, gram(G.T))).T * lengths)
             continue
-        Q, R = np.linalg.qr(G)
+        Q, R = aside(np.linalg.qr, G)
         # Householder signs are not random; those of R's diagonal make Q uniform.
         yield Q * (np.where(np.diag(R) < 0, -1.0, 1.0) * lengths)
 

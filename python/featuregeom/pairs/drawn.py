@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.features import as_features
+from featuregeom.interruptible import aside, gram, matmul
 from featuregeom.null_model import spectrum_draws
 from featuregeom.pairs.cross_fit import Coordinates, all_scores, left_out, shares
 from featuregeom.spectra import Spectrum
@@ -148,16 +149,17 @@ def _one_set(
     r, inside = spectrum.rank, _inside(n, n_parts)
     G = random.standard_normal((count, r))
     outside = _wishart(n - inside, r, random)
-    factor = np.linalg.inv(np.linalg.cholesky(G.T @ G + _wishart(inside - count, r, random) + outside))
+    inner = matmul(G.T, G) + _wishart(inside - count, r, random) + outside
+    factor = aside(np.linalg.inv, aside(np.linalg.cholesky, inner))
     along = factor.T * np.sqrt(spectrum.retained)
-    return G @ along, along.T @ outside @ along
+    return matmul(G, along), matmul(along.T, matmul(outside, along))
 
 
 def _wishart(freedom: int, r: int, random: np.random.Generator) -> NDArray[np.float64]:
     """Draw the sum of the outer products of a number of normal vectors in r dimensions: by Bartlett's decomposition."""
     if freedom < r:
         G = random.standard_normal((freedom, r))
-        return G.T @ G
+        return gram(G.T)
     root = np.tril(random.standard_normal((r, r)), -1)
     root[np.diag_indices(r)] = [math.sqrt(each) for each in random.chisquare(freedom - np.arange(r))]
-    return root @ root.T
+    return gram(root)

@@ -40,6 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.interruptible import aside
 from featuregeom.networks.piecewise import numbers
 from featuregeom.summary import summarised
 
@@ -236,7 +237,7 @@ def pca(
     A, rng = _matrix("base", base), _rng(seed)
     X = _matching("data", data, A)
     mean = X.mean(axis=0)
-    _, values, vectors = np.linalg.svd((X - mean) / np.sqrt(max(len(X) - 1, 1)), full_matrices=False)
+    _, values, vectors = aside(np.linalg.svd, (X - mean) / np.sqrt(max(len(X) - 1, 1)), full_matrices=False)
     rank = int(np.sum(values > max(X.shape) * np.finfo(np.float64).eps * values[0])) if values[0] else 0
     if integer("k", k, 0) >= rank:
         raise ParameterError(f"k must be below the rank {rank} of the data less their mean, got {k}")

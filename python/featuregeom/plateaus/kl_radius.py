@@ -180,7 +180,7 @@ def _bisected(log_p: Floats, centred: Floats, guess: Floats, threshold: float) -
         below = short(high)
         if not below.any():
             break
-        low, high = np.where(below, high, low), np.where(below, 2 * high, high)
+        low, high = np.where(below, high, low), np.where(below, np.minimum(2 * high, _FAR), high)
     reached = ~short(high)
     while True:
         middle = (low + high) / 2

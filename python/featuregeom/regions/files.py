@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from featuregeom.errors import ParameterError, SourceError, UnsuitableSourceError
+from featuregeom.memory import check_memory
 from featuregeom.networks.extra import missing
 from featuregeom.networks.piecewise import Floats, Layers, numbers
 from featuregeom.sources.torch_files import check_torch
@@ -83,13 +84,14 @@ def read_points(path: str | Path, least: int) -> Floats:
     file = Path(path)
     try:
         if file.suffix == ".npy":
-            found = np.load(file, allow_pickle=False)
+            with file.open("rb") as raw:  # NumPy leaves a file open that it cannot read
+                found = np.load(raw, allow_pickle=False)
         else:
             text = file.read_text(encoding="utf-8").replace(",", " ")
             found = np.array(
                 [[float(part) for part in row.split()] for row in text.splitlines() if row.strip()]
             )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged .npy makes NumPy and zipfile raise nearly anything
         raise SourceError(f"cannot read points from {file}: {error}") from error
     points = numbers(found, str(file))
     if points.ndim != 2 or len(points) < least:
@@ -116,6 +118,8 @@ def _tensors(file: Path) -> Mapping[str, Any]:
         raise SourceError(f"there is no file {file}")
     try:
         found = loaders[file.suffix](file)
+    except MemoryError:
+        raise
     except ImportError as error:
         raise missing(f"{file}: reading this format") from error
     except Exception as error:  # each format has errors of its own
@@ -127,6 +131,7 @@ def _tensors(file: Path) -> Mapping[str, Any]:
 
 def _npz(file: Path) -> Mapping[str, Any]:
     with np.load(file, allow_pickle=False) as archive:
+        check_memory(sum(member.file_size for member in archive.zip.infolist()), str(file))
         return {name: archive[name] for name in archive.files}
 
 

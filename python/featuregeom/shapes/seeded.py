@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError
 from featuregeom.features import off_graph
+from featuregeom.interruptible import aside, matmul
 from featuregeom.shapes.combine import as_frame
 from featuregeom.shapes.size import check_size
 
@@ -103,10 +104,10 @@ def rotated(X: Any, seed: int, dim: int | None = None) -> NDArray[Any]:
     m = values.shape[1]
     dim = m if dim is None else integer("dim", dim, m)
     check_size(f"rotated to {dim} dimensions", max(len(values), m), dim)
-    Q, R = np.linalg.qr(_gaussian(_generator(seed), (dim, m), values.dtype))
+    Q, R = aside(np.linalg.qr, _gaussian(_generator(seed), (dim, m), values.dtype))
     # QR fixes the columns up to phases only; with those of R's diagonal the measure is Haar's.
     phases = R.diagonal() / np.abs(R.diagonal())
-    return np.asarray(values @ (Q * phases).T)
+    return matmul(values, (Q * phases).T)
 
 
 def noisy(X: Any, relative: float, seed: int) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import DtypeError, SourceError
 from featuregeom.features import Features, as_features, check_dtype, check_shape, in_utf8
+from featuregeom.folders import State
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.matrices import View, matrices
 from featuregeom.sources.protocol import Reading, TensorInfo
@@ -61,6 +62,8 @@ class BaseReader(ABC):
         What each tensor is used for, where the source tells.
     copies : bool
         Whether a stored tensor is copied each time that it is loaded.
+    opened : dict of Path to tuple
+        The `folders.state` of files just before they were opened, so that a change since is seen.
     """
 
     copies = False
@@ -80,6 +83,7 @@ class BaseReader(ABC):
         self.container = format
         self.label = PurePath(source).name
         self.files: Sequence[Path] = tuple(files)
+        self.opened: dict[Path, State | None] = {}
         if hints is None:
             hints = Hints(
                 PurePath(source).name, config=read_config(self.files[0].parent) if self.files else {}

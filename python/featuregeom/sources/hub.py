@@ -199,7 +199,7 @@ def _shards(index: Path) -> list[str]:
     """Name the shards of an index; what is wrong with it is said when it is opened."""
     try:
         shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
     return [shard for shard in dict.fromkeys(shards) if isinstance(shard, str) and ".." not in shard]
 

@@ -117,6 +117,8 @@ class JoinedReader(BaseReader):
             judged_as=judged,
             beside=beside,
         )
+        for reader in readers.values():
+            self.opened |= reader.opened
 
     def release_stored(self, name: str) -> None:
         """Tell the file's own reader that the pages of a tensor are not needed any more."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from featuregeom.errors import SourceError
+from featuregeom.folders import state
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.contents import kind_of
 from featuregeom.sources.folders import Folder, find_weights, snapshot
@@ -95,9 +96,20 @@ def open_folder(folder: Path, found: Folder, *, reading: Reading = AUTO, mmap: b
 
 
 def _open_file(path: Path, reading: Reading, mmap: bool, beside: Iterable[TensorInfo] = ()) -> BaseReader:
-    name = path.name.lower()
-    if name.endswith((SAFETENSORS_INDEX, BIN_INDEX)):
-        return _open_index(path, reading, mmap, beside)
+    before = state(path)
+    if path.name.lower().endswith((SAFETENSORS_INDEX, BIN_INDEX)):
+        reader: BaseReader = _open_index(path, reading, mmap, beside)
+    else:
+        reader = _open_weights(path, reading, mmap, beside)
+    if state(path) != before:
+        raise SourceError(
+            f"{path} changed while it was opened: run again when nothing writes to it, or on a copy"
+        )
+    reader.opened[path] = before
+    return reader
+
+
+def _open_weights(path: Path, reading: Reading, mmap: bool, beside: Iterable[TensorInfo]) -> BaseReader:
     try:
         with path.open("rb") as file:
             told = kind_of(file, path.stat().st_size, str(path))

@@ -16,6 +16,7 @@ from featuregeom.frames import Progress
 from featuregeom.frames.null import Noise, noise
 from featuregeom.frames.rows import EPSILON
 from featuregeom.frames.shards import KeptSum, operator_by_shards
+from featuregeom.interruptible import aside, matmul
 from featuregeom.spectra.eigenspaces import Eigenspace, Persistence, Spectrum
 
 _HIDDEN = 1e-4
@@ -140,7 +141,7 @@ def spectrum_with(
     if limits.tolerance > found.null_tolerance / 2:
         return found
     wide = features.widened(np.arange(n))
-    inside = np.sum((wide @ found.vectors if found.along is None else found.along) ** 2, axis=1)
+    inside = np.sum((matmul(wide, found.vectors) if found.along is None else found.along) ** 2, axis=1)
     if (inside >= (1 - _HIDDEN) * squares).all():
         return found
     return _of_singular_values(wide, found, limits, tolerance)
@@ -150,23 +151,23 @@ def _of_singular_values(
     wide: NDArray[np.float64], through: Spectrum, limits: Noise, tolerance: float | None
 ) -> Spectrum:
     """Decompose X itself, whose singular values keep the digits that eigenvalues of its square lose."""
-    left, _, right = np.linalg.svd(wide, full_matrices=False)
+    left, _, right = aside(np.linalg.svd, wide, full_matrices=False)
     # LAPACK's vectors err by tens of roundings of the longest feature. One step of perturbation theory and one of QR
     # leave a few, since products of a long and a short column of X V err by rounding of both lengths.
-    along = wide @ right.T
-    products = along.T @ along
+    along = matmul(wide, right.T)
+    products = matmul(along.T, along)
     apart = products.diagonal() - products.diagonal()[:, None]
     small = np.abs(products) < _NEARLY * np.abs(apart)
     turn = np.divide(products, apart, out=np.zeros_like(products), where=small)
-    basis = np.linalg.qr(right.T + right.T @ turn)[0]
-    along = wide @ basis
+    basis = aside(np.linalg.qr, right.T + matmul(right.T, turn))[0]
+    along = matmul(wide, basis)
     values = np.minimum.accumulate(np.sum(along**2, axis=0))
     rank = int(np.count_nonzero(values > limits.tolerance))
     gram = through.side == "gram"
     return _grouped(
         values,
         rank,
-        np.linalg.qr(left)[0][:, :rank] if gram else basis[:, :rank],
+        aside(np.linalg.qr, left)[0][:, :rank] if gram else basis[:, :rank],
         along[:, :rank] if gram else None,
         limits,
         shape=through.shape,

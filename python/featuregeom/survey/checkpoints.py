@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import overload
 from featuregeom.errors import ParameterError, ShapeError, SourceError, UnsuitableSourceError
 from featuregeom.features import Features
 from featuregeom.findings.tables import natural
+from featuregeom.folders import Sources
 from featuregeom.sources import TensorInfo, open_source
 from featuregeom.sources.protocol import AxisGiven
 from featuregeom.sources.suffixes import KINDS, ending
@@ -41,6 +42,8 @@ class Checkpoints(Sequence[Features]):
         Features and dimensions.
     axis : {"auto", "rows", "columns"}, mapping or sequence of str
         As it was given.
+    files : Sources
+        The files as they were when their headers were read: a checkpoint that has changed since is an error.
     """
 
     paths: tuple[Path, ...]
@@ -48,6 +51,7 @@ class Checkpoints(Sequence[Features]):
     tensors: tuple[str, ...]
     shape: tuple[int, int]
     axis: AxisGiven = "auto"
+    files: Sources = field(default=Sources({}), repr=False)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -60,7 +64,9 @@ class Checkpoints(Sequence[Features]):
         if isinstance(at, slice):
             return [self[each] for each in range(*at.indices(len(self)))]
         with open_source(self.paths[at], axis=self.axis) as reader:
-            return reader.read(self.tensors[at])
+            found = reader.read(self.tensors[at])
+        self.files.check()
+        return found
 
 
 def read_checkpoints(
@@ -117,9 +123,11 @@ def read_checkpoints(
             "a file of weights, or a folder, for each"
         )
     found: list[TensorInfo] = []
+    files: list[Path] = []
     for path in paths:
         with open_source(path, axis=axis, headers_only=True) as reader:
             found.append(_matrix(path, list(reader.tensors()), tensor))
+            files += reader.files
     shape = found[-1].n, found[-1].m
     for path, info in zip(paths, found, strict=True):
         if (info.n, info.m) != shape:
@@ -127,7 +135,9 @@ def read_checkpoints(
                 f"{path} holds {info.name} with {info.n} features of {info.m} dimensions, {paths[-1]} "
                 f"{found[-1].name} with {shape[0]} of {shape[1]}: a trajectory is of one matrix"
             )
-    return Checkpoints(tuple(paths), _steps(paths), tuple(info.name for info in found), shape, axis)
+    return Checkpoints(
+        tuple(paths), _steps(paths), tuple(info.name for info in found), shape, axis, Sources.of(files)
+    )
 
 
 def _matrix(path: Path, infos: list[TensorInfo], tensor: str | None) -> TensorInfo:

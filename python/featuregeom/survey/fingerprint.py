@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from featuregeom.errors import SourceError
 from featuregeom.features import Features
-from featuregeom.folders import state
+from featuregeom.folders import State, state
 from featuregeom.sources import TensorInfo
 
 __all__ = ["Watch", "of_files", "of_matrix"]
@@ -81,6 +81,8 @@ class Watch:
         What is going to be measured.
     matrix : callable
         Gives the context in which a matrix can be read.
+    opened : mapping of Path to tuple, optional
+        The states of files before they were opened, where they are known; others are as they are now.
 
     Attributes
     ----------
@@ -100,10 +102,17 @@ class Watch:
     Writes through another mapping of a file that the system has not yet counted as a change are not seen.
     """
 
-    def __init__(self, files: Sequence[Path], chosen: Sequence[TensorInfo], matrix: Matrix) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        chosen: Sequence[TensorInfo],
+        matrix: Matrix,
+        opened: Mapping[Path, State | None] | None = None,
+    ) -> None:
         self._files = files
         self._matrix = matrix
-        self._states = self._look()
+        known = opened or {}
+        self._states = [known.get(file) or state(file) for file in files]
         self._hashes = {} if files else {info.name: self._hash(info) for info in chosen}
         self.fingerprint = of_files(files)
         if not files:
@@ -134,7 +143,7 @@ class Watch:
             return f"the numbers of tensor {info.name!r} in memory are not what they were"
         return ""
 
-    def _look(self) -> list[tuple[int, int, int] | None]:
+    def _look(self) -> list[State | None]:
         return [state(file) for file in self._files]
 
     def _hash(self, info: TensorInfo) -> str:

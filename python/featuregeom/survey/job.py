@@ -198,7 +198,7 @@ def analyze(
         named = name_features(reader, chosen, labels)
         named, skipped = add_densities(reader, chosen, named, skipped)
         plan = _plan(reader, chosen, skipped, options, digest(named))
-        watch = Watch(reader.files, chosen, partial(_matrix, reader))
+        watch = Watch(reader.files, chosen, partial(_matrix, reader), getattr(reader, "opened", None))
         meter = Meter(progress, {info.name: cost(info, pairs=options.pairs) for info in chosen})
         with nullcontext() if out is None else locked(Path(out)):
             store = None

@@ -301,5 +301,5 @@ def _read(path: Path) -> list[Machine]:
                 for kind in (each.nothing, each.copies)
             )
         ]
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -13,13 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.analysis import BlockPicture, FamilyPicture, GroupPicture, MatrixResult, Picture
-from featuregeom.atomic import replacing
 from featuregeom.errors import SourceError
-from featuregeom.memory import check_memory
+from featuregeom.kept import read_arrays, write_arrays
 
 __all__ = ["SumFile", "read_part", "write_part"]
-
-_DIGEST = "digest"
 
 _DRAWN = ("blocks", "families", "groups")
 """Fields of a picture that are lists of pictures, not arrays."""
@@ -43,7 +39,7 @@ class SumFile:
     def read(self) -> tuple[int, NDArray[np.float64]] | None:
         """Give the rows that were added, and their frame operator; None where there is no file, or a damaged one."""
         try:
-            arrays = _read(self._path)
+            arrays = read_arrays(self._path)
             if any(str(arrays[key]) != str(value) for key, value in self._of.items()):
                 return None
             return int(arrays["rows"]), arrays["operator"]
@@ -58,21 +54,7 @@ class SumFile:
         OutputError
             If it cannot be written.
         """
-        _write(self._path, self._of | {"rows": np.asarray(rows), "operator": operator})
-
-
-def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays, **{_DIGEST: np.asarray(_digest(arrays))})
-
-
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
-        check_memory(sum(member.file_size for member in part.zip.infolist()), str(path))
-        arrays = {key: part[key] for key in part.files}
-    if str(arrays.pop(_DIGEST)) != _digest(arrays):
-        raise ValueError("its contents are not those that were written")
-    return arrays
+        write_arrays(self._path, self._of | {"rows": np.asarray(rows), "operator": operator})
 
 
 def write_part(path: Path, plan: str, result: MatrixResult) -> None:
@@ -93,7 +75,7 @@ def write_part(path: Path, plan: str, result: MatrixResult) -> None:
         If it cannot be written.
     """
     packed = {name: np.asarray(value) for name, value in _pack(result).items()} | {"plan": np.asarray(plan)}
-    _write(path, packed)
+    write_arrays(path, packed)
 
 
 def read_part(path: Path, plan: str, name: str) -> MatrixResult:
@@ -118,27 +100,19 @@ def read_part(path: Path, plan: str, name: str) -> MatrixResult:
         If it cannot be read, is not what was written, or is of another plan or matrix.
     """
     try:
-        arrays = _read(path)
-        if str(arrays["plan"]) != plan:
-            raise ValueError("it is of another analysis than the plan in the folder")
-        result = _unpack(arrays)
-        if result.row["matrix"] != name:
-            raise ValueError(f"it is of matrix {result.row['matrix']!r} where {name!r} belongs")
-    # A damaged archive makes zipfile, zlib, json and NumPy raise nearly anything, RuntimeError and MemoryError too.
-    except Exception as error:
-        raise SourceError(
-            f"{path} is damaged ({error}); run again with resume (--resume) to measure its matrix anew"
-        ) from error
+        arrays = read_arrays(path)
+        try:
+            if str(arrays["plan"]) != plan:
+                raise ValueError("it is of another analysis than the plan in the folder")
+            result = _unpack(arrays)
+            if result.row["matrix"] != name:
+                raise ValueError(f"it is of matrix {result.row['matrix']!r} where {name!r} belongs")
+        # Whoever made the digest may have put anything in.
+        except Exception as error:
+            raise SourceError(f"{path} is damaged ({error})") from error
+    except (SourceError, FileNotFoundError) as error:
+        raise SourceError(f"{error}; run again with resume (--resume) to measure its matrix anew") from error
     return result
-
-
-def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    state = hashlib.blake2b(digest_size=16)
-    for name in sorted(arrays):
-        array = arrays[name]
-        state.update(f"{name};{array.dtype.str};{array.shape};".encode("utf-8", "surrogatepass"))
-        state.update(array.tobytes())
-    return state.hexdigest()
 
 
 def _pack(result: MatrixResult) -> dict[str, Any]:

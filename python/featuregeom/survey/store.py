@@ -24,7 +24,6 @@ a part of another plan is never read.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -36,6 +35,7 @@ from featuregeom.atomic import create_folder, replacing
 from featuregeom.dictionaries import by_layers
 from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.folders import refuse_another
+from featuregeom.kept import digest, read_record, write_record
 from featuregeom.survey.parts import SumFile, read_part, write_part
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ __all__ = ["Store", "assemble", "load"]
 _INDEX = "analysis.json"
 _CERTIFICATES = "certificates"
 _PARTS = "parts"
-_DIGEST = "digest"
 _TABLES = ("matrices", "features", "blocks", "pairs", "families")
 _SUMMARY = "summary.json"
 
@@ -156,9 +155,7 @@ class Store:
         OutputError
             If it cannot be written.
         """
-        with replacing(self.folder / _INDEX) as temporary:
-            kept = self._plan | {_DIGEST: _digest(json.loads(json.dumps(self._plan)))}
-            temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        write_record(self.folder / _INDEX, self._plan)
 
     def stop(self, reason: str) -> None:
         """Write into the plan why the analysis cannot go on, so that it is replaced without `force`.
@@ -274,30 +271,26 @@ def load(folder: str | Path) -> Analysis:
 def _key(plan: Plan) -> str:
     """Give what a part says of its plan: a digest of everything that decides its numbers."""
     decides = {key: plan.get(key) for key in ("provenance", "matrices", "axes", "fingerprint")}
-    return _digest(decides)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return digest(decides)
 
 
 def _read_index(folder: Path) -> Plan:
     path = folder / _INDEX
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = read_record(path)
+    except SourceError:
+        raise
     except FileNotFoundError:
         raise SourceError(f"{folder} holds no analysis: there is no {_INDEX}") from None
     except NotADirectoryError:
         raise SourceError(
             f"{folder} is a file: give the folder of an analysis, which holds {_INDEX}"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
     kinds = {"provenance": dict, "matrices": list, "skipped": list}
-    if not isinstance(plan, dict) or not all(isinstance(plan.get(key), kind) for key, kind in kinds.items()):
+    if not all(isinstance(plan.get(key), kind) for key, kind in kinds.items()):
         raise SourceError(f"{path} does not describe an analysis")
-    if plan.pop(_DIGEST, None) != _digest(plan):
-        raise SourceError(f"{path} is damaged: its contents are not those that were written")
     return plan
 
 

@@ -14,6 +14,7 @@ from featuregeom.arguments import integer, number_between
 from featuregeom.dictionaries import Comparison, compare
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError, UnsuitableSourceError
 from featuregeom.features import Features, chunks
+from featuregeom.folders import Sources
 from featuregeom.sources import Reader, TensorInfo, open_source
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AxisGiven
@@ -204,7 +205,8 @@ def compare_sources(
     UnsuitableSourceError
         If they have no matrix in common.
     DtypeError, NonFiniteError, ParameterError, SourceError
-        As in `open_source` and `dictionaries.compare`; for NaN, with the matrix and the row.
+        As in `open_source` and `dictionaries.compare`; for NaN, with the matrix and the row. SourceError also if a file
+        changes while it is read.
 
     Notes
     -----
@@ -224,6 +226,7 @@ def compare_sources(
         open_source(first, axis=axis, mmap=mmap) as left,
         open_source(second, axis=axis, mmap=mmap) as right,
     ):
+        files = Sources.of([*left.files, *right.files])
         names = [_matrices(reader, include) for reader in (left, right)]
         both = [(name, name) for name in names[0] if name in names[1]]
         if not both and all(len(each) == 1 for each in names):
@@ -254,9 +257,11 @@ def compare_sources(
                     changed[name] = found
             left.release(one)
             right.release(other)
+            files.check()
         if progress is not None:
             progress(len(both), len(both))
         vectors = _vectors(left, right, include)
+        files.check()
         sources = left.source, right.source
     used = [{pair[side] for pair in both} for side in (0, 1)]
     return SourceComparison(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from featuregeom.atomic import create_folder, replacing
-from featuregeom.errors import OutputError
+from featuregeom.atomic import create_folder
+from featuregeom.errors import OutputError, SourceError
+from featuregeom.kept import Arrays, read_arrays, write_arrays
 
 __all__ = ["Arrays", "finished", "kind_of"]
-
-Arrays = dict[str, NDArray[Any]]
 
 
 def finished(
@@ -31,8 +28,8 @@ def finished(
     name : str
         The cell's file, without its suffix.
     settings : mapping
-        What the cell depends on, in JSON's terms. A file that cannot be read is replaced, and one with other
-        settings is not.
+        What the cell depends on, in JSON's terms. A file that cannot be read, or is not what was written, is replaced,
+        and one with other settings is not.
     compute : callable
         Gives the arrays.
 
@@ -51,17 +48,15 @@ def finished(
     create_folder(folder)
     path, key = folder / f"{name}.npz", json.dumps(settings, sort_keys=True)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            held = str(file["settings"])
-            if held == key:
-                return {part: file[part] for part in file.files if part != "settings"}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        held = key
-    if held != key:
+        held = read_arrays(path)
+    except (SourceError, FileNotFoundError):
+        pass
+    else:
+        if str(held.pop("settings", None)) == key:
+            return held
         raise OutputError(f"{path} holds a cell with other settings: choose another folder, or move it away")
     arrays = compute()
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, settings=np.array(key), **arrays)
+    write_arrays(path, arrays | {"settings": np.array(key)})
     return arrays
 
 
