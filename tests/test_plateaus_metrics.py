@@ -143,9 +143,9 @@ def test_kl_radius_of_a_token_of_probability_1e_40():
 
 
 def test_a_radius_beyond_all_numbers_is_infinite_without_warnings():
-    """The likeliest token gains along u, and the others have exp(-800) of it: 1e-10 is reached near 1e337."""
+    """The likeliest token gains along u, and the others have exp(-1200) of it: 1e-10 is reached near 1e511."""
     W = [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
-    found = kl_radius(W, [800.0, 0.0], [1.0, 0.0], threshold=1e-10)
+    found = kl_radius(W, [1200.0, 0.0], [1.0, 0.0], threshold=1e-10)
     assert np.isinf(found.exact[0])
     assert np.isnan(found.error[0])
 
