@@ -144,3 +144,14 @@ def test_a_tiny_feature_of_its_own_block_is_a_block():
     assert found.blocks[2].dim == 1
     assert found.blocks[2].bounds[0] == pytest.approx(1e-200)
     assert fg.analyze({"x": X}).matrices["blocks"].tolist() == [3]
+
+
+@pytest.mark.parametrize("scale", [1e-70, 1e-60, 1e60, 1e70])
+def test_an_analysis_names_and_judges_alike_at_every_size(scale):
+    """Where a dodecahedron with noise is laid over the features, powers of their squares would leave float64."""
+    X = fg.shapes.noisy(fg.shapes.rotated(fg.shapes.dodecahedron(), 0, 9), 0.1, 0)
+    for features_ in (X, np.random.default_rng(0).standard_normal((20, 4))):
+        found, expected = (fg.analyze(each).matrices.iloc[0] for each in (features_ * scale, features_))
+        for column in ("geometry", "verdict", "blocks", "eigenspaces"):
+            assert found[column] == expected[column]
+        assert found["saturation"] == pytest.approx(expected["saturation"], rel=1e-12)

@@ -11,6 +11,7 @@ from featuregeom import _core
 from featuregeom.arguments import integer
 from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import chunks
 from featuregeom.frames import Progress
 
 __all__ = [
@@ -187,10 +188,14 @@ def jaccard_distances(
     Levandowsky & Winter, Nature 234 (1971) 34.
     """
     other = a if b is None else b
-    distances = hamming_distances(a, other, num_threads=num_threads).astype(np.float64)
-    sizes = [_sizes(a), _sizes(other)]
-    both = sizes[0][:, None] + sizes[1][None, :] + distances
-    return np.divide(2 * distances, both, out=np.zeros_like(distances), where=both > 0)
+    distances = hamming_distances(a, other, num_threads=num_threads)
+    sizes, found = [_sizes(a), _sizes(other)], np.zeros(distances.shape)
+    # In strips, between which Ctrl-C stops.
+    for part in chunks(len(a), 8 * len(other)):
+        apart = distances[part].astype(np.float64)
+        both = sizes[0][part, None] + sizes[1] + apart
+        np.divide(2 * apart, both, out=found[part], where=both > 0)
+    return found
 
 
 def range_counts(

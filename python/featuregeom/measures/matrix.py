@@ -141,7 +141,7 @@ def saturation_null(of: Measured) -> float:
 
 @MATRICES.column("excess", formula="(saturation − at random) / (1 − at random)", cost=_MEASURES, shown=True)
 def saturation_excess(of: Measured) -> float:
-    """How much of the way from random directions to full saturation; by chance about 2 / (d + 2) on average."""
+    """How much of the way from random directions to full saturation; by chance about 2 / (d + 2) where n is large."""
     value, null = float(saturation(of)), float(saturation_null(of))
     return (value - null) / (1 - null) if of.spectrum.rank and null < 1 else _NAN
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError
+from featuregeom.interruptible import matmul
 from featuregeom.networks.extra import torch_module
 from featuregeom.networks.modules import check_module, eager
 from featuregeom.networks.rounding import known, passed_on
@@ -105,10 +106,10 @@ class Layers:
                 stages.append(known(found, sizes))
                 values, unsure = _rectified(found, sizes)
             else:
-                stages.append(values @ W.T + b)
+                stages.append(matmul(values, W.T) + b)
                 values = np.maximum(stages[-1], 0.0)
         W, b = self.layers[-1]
-        return stages, values @ W.T + b
+        return stages, matmul(values, W.T) + b
 
     def linearise(self, point: Floats) -> list[tuple[Floats, Floats]]:
         """Give all pre-activations at one input and their gradients, by products of masked weights."""
@@ -118,8 +119,8 @@ class Layers:
         found = []
         for layer, (W, _) in enumerate(self.layers[:-1]):
             z, sizes = self._sums(layer, values, unsure)
-            steep = passed_on(np.abs(slopes) @ np.abs(W).T, loose, W)
-            slopes = known(slopes @ W.T, steep)
+            steep = passed_on(matmul(np.abs(slopes), np.abs(W).T), loose, W)
+            slopes = known(matmul(slopes, W.T), steep)
             found.append((known(z, sizes)[0], slopes.T))
             values, unsure = _rectified(z, sizes)
             slopes, loose = slopes * (values > 0), steep * (values > 0)
@@ -128,8 +129,8 @@ class Layers:
     def _sums(self, layer: int, values: Floats, unsure: Floats) -> tuple[Floats, Floats]:
         """Give what one layer makes of values, one input per row, and the sizes of what was added up."""
         W, b = self.layers[layer]
-        sizes = np.abs(values) @ np.abs(W).T + np.abs(b)
-        return values @ W.T + b, passed_on(sizes, unsure, W)
+        sizes = matmul(np.abs(values), np.abs(W).T) + np.abs(b)
+        return matmul(values, W.T) + b, passed_on(sizes, unsure, W)
 
 
 def _rectified(values: Floats, sizes: Floats) -> tuple[Floats, Floats]:

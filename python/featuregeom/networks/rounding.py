@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import matmul
+
 __all__ = ["known", "passed_on", "rounding"]
 
 Floats = NDArray[np.float64]
@@ -33,7 +35,7 @@ def passed_on(sizes: Floats, before: Floats, weights: Floats) -> Floats:
     Roundings of different terms are taken as independent. Their absolute sum would grow with the depth of the network
     by the factor sum |w| per layer, and soon hide values that are well known.
     """
-    return np.sqrt(sizes**2 + before**2 @ (weights**2).T)
+    return np.sqrt(sizes**2 + matmul(before**2, (weights**2).T))
 
 
 def rounding(sizes: Floats) -> Floats:

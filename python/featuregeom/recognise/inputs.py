@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core, interruptible
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import as_features
+from featuregeom.features import as_features, chunks
 from featuregeom.recognise import policy
 from featuregeom.relations.relations import as_labels
 
@@ -101,13 +101,19 @@ def gram_matrix(gram: Any) -> NDArray[np.float64]:
     if not np.isfinite(values).all():
         row, column = map(int, np.argwhere(~np.isfinite(values))[0])
         raise NonFiniteError(f"gram holds {values[row, column]} at row {row}, column {column}", row, column)
-    difference = np.abs(values - values.T)
-    if difference.max() > policy.ASYMMETRY * np.abs(values).max():
-        i, j = map(int, np.unravel_index(difference.argmax(), difference.shape))
-        raise ParameterError(
-            f"gram is not symmetric: {values[i, j]:g} at ({i}, {j}), {values[j, i]:g} at ({j}, {i})"
-        )
-    return np.asarray((values + values.T) / 2)
+    found, allowed = np.empty_like(values), policy.ASYMMETRY * max(values.max(), -values.min())
+    # In strips, between which Ctrl-C stops: reading across rows is slow.
+    for strip in chunks(taken.n, taken.m):
+        rows, mirrored = values[strip], values[:, strip].T
+        difference = np.abs(rows - mirrored)
+        if difference.max() > allowed:
+            i, j = map(int, np.unravel_index(difference.argmax(), difference.shape))
+            i += strip.start
+            raise ParameterError(
+                f"gram is not symmetric: {values[i, j]:g} at ({i}, {j}), {values[j, i]:g} at ({j}, {i})"
+            )
+        found[strip] = (rows + mirrored) / 2
+    return found
 
 
 def check_definite(gram: NDArray[np.float64]) -> None:

@@ -398,4 +398,4 @@ def unevenness(rest: Vectors) -> float:
     """
     square = rest @ rest.T if len(rest) <= rest.shape[1] else rest.T @ rest
     total = float(np.trace(square))
-    return float((square**2).sum()) / total**2 if total > 0 else 1.0
+    return float(((square / total) ** 2).sum()) if total > 0 else 1.0
