@@ -15,8 +15,9 @@ FOLDER = HERE / "records"
 
 HEAD = """# Results
 
-The last recorded run on each type of machine, written by the bench itself
-(`benches/compare.py --scale record --record`). Rows that are not listed were not run.
+The last recorded run of each row on each type of machine, written by the bench itself
+(`benches/compare.py --scale record --record`). Rows that are not listed were not run. What is said above a table is of
+the last run; rows with another date are of an earlier one.
 `benches/README.md` says what the rows are and how they are measured. Do not edit: the next run writes it anew.
 
 `ratio` is the best exact peer's median over ours, with the least and the most of a round; above 1 we are ahead. `peak`
@@ -33,12 +34,22 @@ ROW, LEFT, WIDTH = 20, 330, 460
 
 
 def keep(report: Mapping[str, Any], folder: Path = FOLDER) -> Path:
-    """Write a run beside those of other machines, its chart, and RESULTS.md anew; give the file of the run."""
+    """Write a run beside those of other machines, its chart, and RESULTS.md anew; give the file of the run.
+
+    Rows that this run did not measure stay as an earlier run of the same scale on this machine left them, with its date.
+    """
     folder.mkdir(exist_ok=True)
     path = folder / f"{machine(report)}.json"
     kept = dict(report) | {"core": Path(report["core"]).name}  # its folder tells nothing elsewhere
+    kept["cases"] = [{"date": report["date"], **case} for case in report["cases"]]
+    if path.exists() and (earlier := json.loads(path.read_text()))["scale"] == report["scale"]:
+        measured = {case["row"] for case in kept["cases"]}
+        kept["cases"] += [
+            {"date": earlier["date"], **case} for case in earlier["cases"] if case["row"] not in measured
+        ]
+        kept["cases"].sort(key=lambda case: case["row"])
     path.write_text(json.dumps(kept, indent=1) + "\n")
-    path.with_suffix(".svg").write_text(chart(report["cases"]))
+    path.with_suffix(".svg").write_text(chart(kept["cases"]))
     runs = {each: json.loads(each.read_text()) for each in sorted(folder.glob("*.json"))}
     parts = [HEAD, *(section(run, f"{folder.name}/{each.stem}.svg") for each, run in runs.items())]
     (folder.parent / "RESULTS.md").write_text("\n".join(parts))
@@ -67,8 +78,8 @@ def section(report: Mapping[str, Any], picture: str) -> str:
         *(["**A smoke run: sizes too small to say anything.**", ""] if report["scale"] == "smoke" else []),
         f"![Ratios of the best peer's time to ours]({picture})",
         "",
-        "| row | case | ours, s | best exact peer, s | ratio (least to most) | peak | target |",
-        "|---|---|---|---|---|---|---|",
+        "| row | case | ours, s | best exact peer, s | ratio (least to most) | peak | target | date |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for case in report["cases"]:
         ours = next(way for way in case["ways"] if way["ours"] and way["counted"])
@@ -80,7 +91,7 @@ def section(report: Mapping[str, Any], picture: str) -> str:
         ratio += " NOISY" if case["noisy"] else ""
         lines.append(
             f"| {case['row']} | {case['case']} | {ours['median']:.3g} | {best['name']}: {best['median']:.3g} | "
-            f"{ratio} | {share} | {wanted}{verdict} |"
+            f"{ratio} | {share} | {wanted}{verdict} | {case.get('date', report['date'])} |"
         )
     lines += ["", "<details><summary>Every way of every row</summary>", ""]
     lines += [

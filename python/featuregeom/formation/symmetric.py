@@ -59,9 +59,11 @@ class Symmetric:
         self.name = name
         # A power of two keeps every digit and keeps squares of entries from overflowing.
         self.scale = float(2.0 ** np.floor(np.log2(largest)))
-        half = array / self.scale
-        half /= 2
-        self.array: Floats = np.add(half, half.T, out=work)
+        if work.any():
+            half = array * (0.5 / self.scale)
+            self.array: Floats = np.add(half, half.T, out=work)
+        else:  # as products X.T @ X are, exactly; a pass over the transpose costs as much as four others
+            self.array = np.multiply(array, 1 / self.scale, out=work)
 
     @property
     def d(self) -> int:
