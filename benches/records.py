@@ -36,7 +36,8 @@ ROW, LEFT, WIDTH = 20, 330, 460
 def keep(report: Mapping[str, Any], folder: Path = FOLDER) -> Path:
     """Write a run beside those of other machines, its chart, and RESULTS.md anew; give the file of the run.
 
-    Rows that this run did not measure stay as an earlier run of the same scale on this machine left them, with its date.
+    Rows that this run did not measure stay as an earlier run of the same scale on this machine left them, with
+    its date.
     """
     folder.mkdir(exist_ok=True)
     path = folder / f"{machine(report)}.json"
