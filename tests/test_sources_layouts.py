@@ -160,6 +160,19 @@ def test_a_file_s_name_alone_tells_no_producer(tmp_path):
             open_source(tmp_path / name)
 
 
+def test_a_configuration_of_another_dictionary_is_told(tmp_path):
+    """Biases decide; that the file beside them says otherwise is said, and only then."""
+    save_file(
+        {"W_enc": draw(3, 8), "W_dec": draw(8, 3), "b_enc": draw(8)}, tmp_path / "sae_weights.safetensors"
+    )
+    for stated, said in ((4096, "; yet the configuration says d_sae = 4096"), (8, "")):
+        (tmp_path / "cfg.json").write_text(json.dumps({"d_sae": stated}))
+        for info in open_source(tmp_path / "sae_weights.safetensors").tensors():
+            if info.skip is None:
+                assert (info.n, info.m) == (8, 3)
+                assert info.axis_reason.partition("b_enc has one entry per feature (8)")[2] == said
+
+
 def test_equal_lengths_are_no_evidence_and_the_longer_axis_is():
     """Without biases, a dictionary has more features than dimensions."""
     for shape, axis in (((3, 8), "columns"), ((8, 3), "rows")):

@@ -153,6 +153,7 @@ def _decide(
             features, reason = decided
             if len(lengths) == 1 and shape[features] not in lengths:
                 continue  # biases say that no axis of this length lists features
+            reason += _contradiction(shape[features], hints)
             return Lines(features, _other_axis(role, features, dictionary), reason)
     return None
 
@@ -196,13 +197,27 @@ _CROSSCODER = (
 
 
 def _from_config(role: Role, hints: Hints) -> tuple[int, str] | None:
-    nested = [hints.config, *(value for value in hints.config.values() if isinstance(value, Mapping))]
-    for config in nested:
-        for key in _FEATURES_KEYS:
-            axes = [axis for axis, size in enumerate(role.info.shape) if size == config.get(key)]
-            if len(axes) == 1:
-                return axes[0], f"the configuration says {key} = {config[key]}"
+    for key, stated in _stated(hints):
+        axes = [axis for axis, size in enumerate(role.info.shape) if size == stated]
+        if len(axes) == 1:
+            return axes[0], f"the configuration says {key} = {stated}"
     return None
+
+
+def _stated(hints: Hints) -> list[tuple[str, int]]:
+    """Numbers of features that the configuration gives, with their keys."""
+    nested = [hints.config, *(value for value in hints.config.values() if isinstance(value, Mapping))]
+    found = [(key, config.get(key)) for config in nested for key in _FEATURES_KEYS]
+    return [(key, value) for key, value in found if type(value) is int]
+
+
+def _contradiction(size: int, hints: Hints) -> str:
+    """Say that the configuration gives another number of features: the wrong file beside the weights, say."""
+    stated = _stated(hints)
+    if not stated or any(value == size for _, value in stated):
+        return ""
+    key, value = stated[0]
+    return f"; yet the configuration says {key} = {value}"
 
 
 def _from_format(role: Role, known: formats.DictionaryFormat | None) -> tuple[int, str] | None:
