@@ -279,7 +279,7 @@ def test_a_draw_of_one_set_of_parts_has_the_tail_of_whole_draws(
     parts = default_parts(*shape)
 
     def shares_beyond(n_draws: int, seed: int) -> np.ndarray:
-        at_least = drawn.drawn_at_least(
+        at_least, _ = drawn.drawn_at_least(
             own, n_parts=parts, n_draws=n_draws, seed=seed, splits=list(range(n_draws)), num_threads=1,
             advance=lambda _: None,
         )  # fmt: skip

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.features import Features, as_features
 from featuregeom.frames.rows import EPSILON
+from featuregeom.pairs.few_dimensions import sharpened
 from featuregeom.random_directions import null_dimensions
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra.decomposition import of_operator
@@ -33,6 +34,8 @@ __all__ = [
     "all_scores",
     "coordinates_of",
     "default_parts",
+    "eigenspaces",
+    "either_sign",
     "left_out",
     "shares",
     "split_seed",
@@ -101,7 +104,10 @@ class Scores:
     Attributes
     ----------
     above, below : ndarray of int64
-        Pairs of positive and of negative cosine in each step of z^2 (1 / `steps` wide), the last one open.
+        Pairs of positive and of negative cosine in each step of z^2 (1 / `steps` wide), the last one open; where bounds
+        were sharpened, in that of the z^2 they count as.
+    by_z : ndarray of int64
+        Pairs of either sign in each step of their own z^2.
     steps : int
         Steps for each unit of z^2.
     neighbours, cosines, scores, bins : ndarray, shape (n, slots)
@@ -110,6 +116,7 @@ class Scores:
 
     above: NDArray[np.int64]
     below: NDArray[np.int64]
+    by_z: NDArray[np.int64]
     steps: int
     neighbours: NDArray[np.int64]
     cosines: NDArray[np.float64]
@@ -192,6 +199,7 @@ def all_scores(
     least: float,
     num_threads: int | None,
     advance: Callable[[int], None],
+    sharpen: bool = False,
 ) -> Scores:
     """Hold every pair against the eigenspaces of the other parts, or of all features where there is one part.
 
@@ -209,6 +217,8 @@ def all_scores(
         Threads to use.
     advance : callable
         Called with the number of pairs that were done.
+    sharpen : bool
+        Whether pairs that are kept by z count by their own bounds, as in `few_dimensions`.
 
     Returns
     -------
@@ -219,6 +229,7 @@ def all_scores(
     parts, operators = _split(coordinates, norms, n_parts, seed, num_threads)
     kept = _Kept(features.n, by_score, by_cosine)
     histogram: Any = 0
+    by_z: Any = 0
     steps = 1
     alone = set(range(len(parts)))  # parts whose own pairs are still to be done
     for line in left_out(len(parts)) if operators else _two_by_two(len(parts)):
@@ -239,14 +250,32 @@ def all_scores(
             counts, steps, _, found = _core.null_sweep(
                 *arguments, by_score=by_score, by_cosine=by_cosine, least=least, num_threads=num_threads
             )
-            histogram = histogram + counts.astype(np.int64)
+            counts = counts.astype(np.int64)
+            by_z = by_z + either_sign(counts)
+            if sharpen:
+                counts = sharpened(
+                    counts, steps, found, arguments[1::2], eigenspaces(spectrum, coordinates.ambient)
+                )
+            histogram = histogram + counts
             indices = [index for index, _, _ in task]
             for own, other, lists in zip(indices, reversed(indices), found, strict=True):
                 kept.merge(own, other, lists)
             left, right = len(indices[0]), len(indices[-1])
             advance(left * right if len(task) > 1 else left * (left - 1) // 2)
     middle = len(histogram) // 2
-    return Scores(histogram[middle:], histogram[:middle][::-1], steps, *kept.tables)
+    return Scores(histogram[middle:], histogram[:middle][::-1], by_z, steps, *kept.tables)
+
+
+def either_sign(histogram: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Add up both halves of a histogram of signed z^2."""
+    middle = len(histogram) // 2
+    return np.asarray(histogram[middle:] + histogram[:middle][::-1])
+
+
+def eigenspaces(spectrum: Spectrum, ambient: int) -> NDArray[np.int64]:
+    """Give the dimension of each column of `shares`."""
+    null = ambient - spectrum.rank
+    return np.append(np.diff(spectrum.starts), [null] if null > 0 else []).astype(np.int64)
 
 
 def _split(

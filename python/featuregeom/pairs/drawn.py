@@ -23,7 +23,8 @@ from featuregeom import _core
 from featuregeom.features import as_features
 from featuregeom.interruptible import aside, gram, matmul
 from featuregeom.null_model import spectrum_draws
-from featuregeom.pairs.cross_fit import Coordinates, all_scores, left_out, shares
+from featuregeom.pairs.cross_fit import Coordinates, all_scores, eigenspaces, either_sign, left_out, shares
+from featuregeom.pairs.few_dimensions import sharpened
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra.decomposition import of_operator
 
@@ -64,7 +65,10 @@ def drawn_at_least(
     splits: list[int],
     num_threads: int | None,
     advance: Callable[[int], None],
-) -> NDArray[np.int64]:
+    by_score: int = 0,
+    least: float = 0.0,
+    sharpen: bool = False,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count the pairs of all draws at or above each step of z².
 
     Parameters
@@ -79,18 +83,22 @@ def drawn_at_least(
         Seed of the draws.
     splits : list of int
         Seed of the split of each draw that is drawn whole.
-    num_threads, advance
+    num_threads, advance, by_score, least, sharpen
         As in `all_scores`.
 
     Returns
     -------
     ndarray of int64
-        The first is the number of pairs in all.
+        By the z² that pairs count as; the first is the number of pairs in all.
+    ndarray of int64
+        By their own z².
     """
     n, spectrum = own.features.n, own.spectrum
     single = own.features.dtype != "float64"
     count = drawn_features(n, spectrum.rank, n_parts)
     total: Any = 0
+    by_z: Any = 0
+    kept = by_score if sharpen else 0
     if count < n:
         for stream in np.random.SeedSequence(seed).spawn(n_draws):
             values, others = _one_set(spectrum, n, count, n_parts, np.random.default_rng(stream))
@@ -101,11 +109,14 @@ def drawn_at_least(
             else:
                 axes = _eigenvectors(spectrum, n)
             masses = shares(table, axes, own.ambient)
-            counts, *_ = _core.null_sweep(
-                table.values, masses, by_score=0, by_cosine=0, least=0.0, num_threads=num_threads
+            counts, steps, _, found = _core.null_sweep(
+                table.values, masses, by_score=kept, by_cosine=0, least=least, num_threads=num_threads
             )
-            middle = len(counts) // 2
-            total = total + (counts[middle:] + counts[:middle][::-1]).astype(np.int64)
+            counts = counts.astype(np.int64)
+            by_z = by_z + either_sign(counts)
+            if sharpen:
+                counts = sharpened(counts, steps, found, [masses], eigenspaces(axes, own.ambient))
+            total = total + either_sign(counts)
             advance(count * (count - 1) // 2)
     else:
         for draw, split in zip(_whole(own, n_draws, seed, single), splits, strict=True):
@@ -113,15 +124,16 @@ def drawn_at_least(
                 draw,
                 n_parts=n_parts,
                 seed=split,
-                by_score=0,
+                by_score=kept,
                 by_cosine=0,
-                least=0.0,
+                least=least,
+                sharpen=sharpen,
                 num_threads=num_threads,
                 advance=advance,
             )
             total = total + scores.above + scores.below
-    at_least: NDArray[np.int64] = total[::-1].cumsum()[::-1]
-    return at_least
+            by_z = by_z + scores.by_z
+    return total[::-1].cumsum()[::-1], by_z[::-1].cumsum()[::-1]
 
 
 def _inside(n: int, n_parts: int) -> int:

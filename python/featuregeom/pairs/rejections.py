@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from featuregeom.summary import summarised
 
-__all__ = ["Rejections", "bound", "harmonic", "inflation_of", "reject"]
+__all__ = ["Rejections", "bound", "harmonic", "inflation_of", "log_bound", "reject"]
 
 _PINELIS = 2 * np.e**3 / 9
 """How far the tail of a sum of such terms may exceed a normal one."""
@@ -57,6 +57,14 @@ def bound(squares: NDArray[np.float64], inflation: float = 1.0) -> NDArray[np.fl
     normal = _PINELIS * erfc(np.sqrt(scaled / 2))
     least: NDArray[np.float64] = np.minimum(np.minimum(2 * np.exp(-scaled / 2), normal), 1.0)
     return least
+
+
+def log_bound(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the logarithm of `bound`, also where the bound leaves float64."""
+    from scipy.special import log_ndtr
+
+    normal = np.log(2 * _PINELIS) + log_ndtr(-np.sqrt(squares))
+    return np.asarray(np.minimum(np.minimum(np.log(2) - squares / 2, normal), 0.0))
 
 
 def harmonic(n: float) -> float:

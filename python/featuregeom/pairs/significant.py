@@ -14,6 +14,7 @@ from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.pairs.cross_fit import Scores, all_scores, coordinates_of, default_parts
 from featuregeom.pairs.drawn import drawn_at_least, drawn_features
+from featuregeom.pairs.few_dimensions import WIDER, worthwhile
 from featuregeom.pairs.rejections import bound, harmonic, inflation_of, reject
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra import spectrum as spectrum_of
@@ -50,7 +51,7 @@ class SignificantPairs:
     complete : bool
         Whether all of them are listed. False where a feature has more than k of one sign: a large group of copies.
     threshold : float
-        Every pair with abs(z) of at least this is found; infinity where none is.
+        Every pair with abs(z) of at least this is found, and in few dimensions some below; infinity where none is.
     inflation : float
         How much larger z^2 is in features without structure than the formula says, as the eigenspaces are estimated;
         p-values are those of z over its root. 1 where no draw was made.
@@ -162,11 +163,12 @@ def significant(
     draw of all features, and one eigendecomposition and 2 s^2 m operations for each of s <= 4096; memory O(n k + n m).
     Draws only ever take pairs away: none is made where no pair would be found anyway.
 
-    In few dimensions it finds nothing, not even exact copies, whose z is about :math:`\sqrt{m/3}` among random
-    directions: of two pairs of copies among 240, none in 80 dimensions, one in 96, both in 112. `dictionaries.families`
-    finds those by their cosine.
+    In few dimensions every pair is also held against a bound of its own, from its shares of norm in all eigenspaces:
+    by z alone, which is about :math:`\sqrt{m/3}` for exact copies among random directions, these are found from 96
+    dimensions on (two pairs of 240 features), by their own bound from 64. In fewer, chance makes such pairs, or could not
+    be told from them; `dictionaries.families` finds copies by their cosine.
 
-    What else it does not find: a group of copies large enough to be an eigenspace of its own
+    What it does not find: a group of copies large enough to be an eigenspace of its own
     (`dictionaries.spectral_groups` does), and structure of more than two features that leaves every pair alone within
     its spread.
 
@@ -248,6 +250,9 @@ def significant_and_nearest(
     advance = _advancing(progress, total + draws * drawn * (drawn - 1) // 2)
     # No pair is found above this p-value, whatever the others are: no list needs to hold it.
     least = _least_square(q / harmonic(total))
+    alone = _least_square(q / (harmonic(total) * total))  # for a pair that is found alone
+    sharpen = worthwhile(own.spectrum.rank, alone)
+    least = min(least, alone / WIDER) if sharpen else least
     splits = [int(stream.generate_state(1)[0]) for stream in np.random.SeedSequence(seed).spawn(draws + 1)]
     scores = all_scores(
         own,
@@ -256,6 +261,7 @@ def significant_and_nearest(
         by_score=min(k, n - 1),
         by_cosine=int(nearest),
         least=least,
+        sharpen=sharpen,
         num_threads=num_threads,
         advance=advance,
     )
@@ -267,6 +273,9 @@ def significant_and_nearest(
             n_draws=draws,
             seed=seed,
             splits=splits[1:],
+            by_score=min(k, n - 1),
+            least=least,
+            sharpen=sharpen,
             num_threads=num_threads,
             advance=advance,
         )
@@ -285,7 +294,7 @@ def default_draws(n: int) -> int:
 
 def _judge(
     scores: Scores,
-    null_at_least: NDArray[np.int64] | None,
+    null: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
     q: float,
     index: NDArray[np.int64],
     n_parts: int,
@@ -295,8 +304,8 @@ def _judge(
     """Find the pairs to reject and list those that were kept."""
     above, below = (counts[::-1].cumsum()[::-1] for counts in (scores.above, scores.below))
     at_least = above + below
-    inflation = 1.0 if null_at_least is None else inflation_of(null_at_least, scores.steps)
-    found = reject(at_least, scores.steps, q, inflation, null_at_least)
+    inflation = 1.0 if null is None else inflation_of(null[1], scores.steps)
+    found = reject(at_least, scores.steps, q, inflation, None if null is None else null[0])
     first = found.first
     any_found = first < len(at_least)
     middle = len(at_least)
@@ -315,7 +324,7 @@ def _judge(
         j=index[high],
         cosine=scores.cosines[rows, slots],
         z=z,
-        p=bound(z**2, inflation),
+        p=bound(np.maximum(z**2, step[rows, slots] / scores.steps), inflation),
         q=found.q[step[rows, slots]],
         n_total=n_positive + n_negative,
         n_positive=n_positive,
