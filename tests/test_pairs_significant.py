@@ -302,7 +302,7 @@ def test_antipodal_pairs_are_counted_apart() -> None:
     assert (found.n_positive, found.n_negative) == (2, 2)
     assert sorted(found.i[found.cosine < 0].tolist()) == [0, 2]
     assert found.cosine == pytest.approx(np.sign(found.cosine) * 0.9)
-    assert (np.diff(np.abs(found.z)) <= 0).all()
+    assert (np.diff(found.p) >= 0).all()
     assert (np.diff(found.q) >= 0).all()
     assert (found.q <= 0.01).all()
     assert list(found.to_frame().columns) == ["i", "j", "cosine", "z", "p", "q"]

@@ -134,7 +134,7 @@ class Links:
     space : Space
         The features.
     lists : dict of Link to tuple of ndarray
-        Neighbours (-1 for none) and strengths, each of shape (n, slots). No "z" where no pair is significant, no
+        Neighbours (-1 for none) and strengths, each of shape (n, slots). No "z" where no pair is significant by its z, no
         "projected" where nothing dominates.
     """
 
@@ -205,7 +205,8 @@ def links_of(
     n = own.features.n
     keep = min(k, n - 1)
     dominant = int(np.count_nonzero(spectrum.retained > _DOMINANT * np.median(spectrum.retained)))
-    passes = 1 + bool(dominant) + np.isfinite(pairs.threshold)
+    by_z = bool((np.abs(pairs.z) >= pairs.threshold).any())  # not only by bounds of single pairs in few dimensions
+    passes = 1 + bool(dominant) + by_z
     done = 0
 
     def advance(count: int) -> None:
@@ -215,7 +216,7 @@ def links_of(
             progress(done, n * (n - 1) // 2 * int(passes))
 
     lists: dict[Link, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
-    if np.isfinite(pairs.threshold):
+    if by_z:
         found = all_scores(
             own,
             n_parts=pairs.n_parts,

@@ -315,16 +315,17 @@ def _judge(
     low, high = np.minimum(rows, others), np.maximum(rows, others)
     _, unique = np.unique(low * np.int64(len(index)) + high, return_index=True)
     rows, slots, low, high = rows[unique], slots[unique], low[unique], high[unique]
+    squares = np.maximum(scores.scores[rows, slots] ** 2, step[rows, slots] / scores.steps)
+    order = np.lexsort((high, low, -squares))
+    rows, slots, low, high, squares = rows[order], slots[order], low[order], high[order], squares[order]
     z = scores.scores[rows, slots]
-    order = np.lexsort((high, low, -np.abs(z)))
-    rows, slots, low, high, z = rows[order], slots[order], low[order], high[order], z[order]
     n_positive, n_negative = (int(counts[first]) if any_found else 0 for counts in (above, below))
     return SignificantPairs(
         i=index[low],
         j=index[high],
         cosine=scores.cosines[rows, slots],
         z=z,
-        p=bound(np.maximum(z**2, step[rows, slots] / scores.steps), inflation),
+        p=bound(squares, inflation),
         q=found.q[step[rows, slots]],
         n_total=n_positive + n_negative,
         n_positive=n_positive,
