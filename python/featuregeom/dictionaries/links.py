@@ -134,8 +134,8 @@ class Links:
     space : Space
         The features.
     lists : dict of Link to tuple of ndarray
-        Neighbours (-1 for none) and strengths, each of shape (n, slots). No "z" where no pair is significant by its z, no
-        "projected" where nothing dominates.
+        Neighbours (-1 for none) and strengths, each of shape (n, slots). No "z" where no pair is significant by its z,
+        no "projected" where nothing dominates.
     """
 
     space: Space

@@ -165,8 +165,8 @@ def significant(
 
     In few dimensions every pair is also held against a bound of its own, from its shares of norm in all eigenspaces:
     by z alone, which is about :math:`\sqrt{m/3}` for exact copies among random directions, these are found from 96
-    dimensions on (two pairs of 240 features), by their own bound from 64. In fewer, chance makes such pairs, or could not
-    be told from them; `dictionaries.families` finds copies by their cosine.
+    dimensions on (two pairs of 240 features), by their own bound from 64. In fewer they cannot be told from chance by
+    their spectral measures; `dictionaries.families` finds copies by their cosine.
 
     What it does not find: a group of copies large enough to be an eigenspace of its own
     (`dictionaries.spectral_groups` does), and structure of more than two features that leaves every pair alone within
