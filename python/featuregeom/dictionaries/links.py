@@ -205,7 +205,8 @@ def links_of(
     n = own.features.n
     keep = min(k, n - 1)
     dominant = int(np.count_nonzero(spectrum.retained > _DOMINANT * np.median(spectrum.retained)))
-    by_z = bool((np.abs(pairs.z) >= pairs.threshold).any())  # not only by bounds of single pairs in few dimensions
+    # In few dimensions pairs may be significant by bounds of their own, and none by its z.
+    by_z = bool((np.abs(pairs.z) >= pairs.threshold).any())
     passes = 1 + bool(dominant) + by_z
     done = 0
 
