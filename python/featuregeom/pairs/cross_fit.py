@@ -247,10 +247,10 @@ def all_scores(
         alone -= set(line)
         for task in tasks:
             arguments = [item for _, values, mass in task for item in (values, mass)]
-            counts, steps, _, found = _core.null_sweep(
+            swept, steps, _, found = _core.null_sweep(
                 *arguments, by_score=by_score, by_cosine=by_cosine, least=least, num_threads=num_threads
             )
-            counts = counts.astype(np.int64)
+            counts = swept.astype(np.int64)
             by_z = by_z + either_sign(counts)
             if sharpen:
                 counts = sharpened(

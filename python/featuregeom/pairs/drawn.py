@@ -109,10 +109,10 @@ def drawn_at_least(
             else:
                 axes = _eigenvectors(spectrum, n)
             masses = shares(table, axes, own.ambient)
-            counts, steps, _, found = _core.null_sweep(
+            swept, steps, _, found = _core.null_sweep(
                 table.values, masses, by_score=kept, by_cosine=0, least=least, num_threads=num_threads
             )
-            counts = counts.astype(np.int64)
+            counts = swept.astype(np.int64)
             by_z = by_z + either_sign(counts)
             if sharpen:
                 counts = sharpened(counts, steps, found, [masses], eigenspaces(axes, own.ambient))

@@ -13,6 +13,7 @@ The pair then counts as one of the z^2 whose bound by z alone is as large.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -57,8 +58,8 @@ def worthwhile(rank: int, least: float) -> bool:
 def sharpened(
     counts: NDArray[np.int64],
     steps: int,
-    found: list[tuple[NDArray[Any], ...]],
-    sides: list[NDArray[np.float64]],
+    found: Sequence[tuple[NDArray[Any], ...]],
+    sides: Sequence[NDArray[np.float64]],
     dims: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Count the pairs that were kept by z by their own bounds.
@@ -69,9 +70,9 @@ def sharpened(
         Histogram of signed z^2 of `_core.null_sweep`.
     steps : int
         Steps for each unit of z^2.
-    found : list of tuple of ndarray
+    found : sequence of tuple of ndarray
         What was kept of the features of each side: neighbours, cosines, z and bins. Bins are changed in place.
-    sides : list of ndarray, shape (n, n_eigenspaces)
+    sides : sequence of ndarray, shape (n, n_eigenspaces)
         `shares` of the features of each side; one where a set was swept with itself.
     dims : ndarray of int64
         Dimensions of the eigenspaces.
@@ -113,7 +114,7 @@ def sharpened(
 
 def _squares(
     cosines: NDArray[np.float64],
-    sides: list[NDArray[np.float64]],
+    sides: Sequence[NDArray[np.float64]],
     left: NDArray[np.int64],
     right: NDArray[np.int64],
     dims: NDArray[np.int64],
@@ -126,7 +127,7 @@ def _squares(
         products = sides[0][left[part]] * sides[-1][right[part]]
         found[part] = _chernoff(cosines[part], products, dims)
     logs, squares = _inverse()
-    return np.interp(found, logs, squares, left=squares[0])
+    return np.asarray(np.interp(found, logs, squares, left=squares[0]))
 
 
 def _chernoff(
