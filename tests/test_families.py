@@ -463,6 +463,24 @@ def test_labels_are_shown_and_checked():
         families(X, labels="word")
 
 
+def test_families_are_listed_by_kind_then_q_then_share_everywhere():
+    X, _ = planted(1, 0.1)
+    X = np.vstack([X, X[:8] + 0.02 * X[8:16], -X[20:25]])
+    found = quick(X)
+    order = ["geometry", "simplex", "circle", "copies", "antipodes", "cluster"]
+    keys = [
+        (order.index(kind), q, -share if share == share else np.inf, -len(members))
+        for kind, q, share, members in zip(found.kind, found.q, found.share, found.members, strict=True)
+    ]
+    assert keys == sorted(keys)
+    assert len(set(found.kind)) >= 3
+    lines = str(found).splitlines()[1:]
+    listed = [line for line in lines if line.startswith("  ")]
+    numbers = [int(line.split(":")[0]) for line in listed]
+    assert numbers == sorted(numbers)
+    assert all("(share " in line and ", q " in line for line in listed)
+
+
 def test_bad_input_is_refused():
     X = np.random.default_rng(0).standard_normal((20, 10))
     for wrong in (

@@ -595,8 +595,8 @@ def test_families_with_a_shape_come_first():
     (found,) = findings_of({"w": gaussian(20, 8)}, families=families)["families"]
     assert str(found) == (
         "“w” holds 3 families of features, nearer to each other than to any other feature. The clearest: "
-        "features 3, 4, 5, 6 and 7 (on a circle, in this order, p = 0.002); features 8 and 9 (opposite to each other); "
-        "features 0, 1 and 2 (close together, p = 1e\N{MINUS SIGN}9)."
+        "features 3, 4, 5, 6 and 7 (on a circle, in this order, q = 0.03); features 8 and 9 (opposite to each other); "
+        "features 0, 1 and 2 (close together, q = 0.1)."
     )
     assert found.strength == 0.5
 
@@ -628,14 +628,14 @@ def test_families_inside_clusters_are_named_and_those_inside_shapes_are_not():
     families = pd.DataFrame({
         "matrix": "w", "family": range(6), "size": [4, 6, 4, 2, 2, 2],
         "kind": ["cluster", "circle", "cluster", "cluster", "copies", "copies"], "name": "",
-        "p": [1e-3, 1e-3, 1e-2, 1e-2, 1e-9, 1e-12], "parent": [-1, -1, -1, -1, 0, 1],
+        "q": [1e-3, 1e-3, 1e-2, 1e-2, 1e-9, 1e-12], "parent": [-1, -1, -1, -1, 0, 1],
         "members": [[0, 1, 2, 3], [4, 5, 6, 7, 8, 9], [10, 11, 12, 13], [14, 15], [2, 3], [4, 5]],
     })  # fmt: skip
     (said,) = findings_of({"w": gaussian(20, 8)}, families=families)["families"]
     assert str(said).startswith("“w” holds 4 families of features")
     assert str(said).endswith(
-        "features 4, 5, 6, 7, 8 and 9 (on a circle, in this order, p = 0.001); features 2 and 3 (copies of each other, "
-        "p = 1e−9); features 0, 1, 2 and 3 (close together, p = 0.001)."
+        "features 4, 5, 6, 7, 8 and 9 (on a circle, in this order, q = 0.001); features 2 and 3 (copies of each other, "
+        "q = 1e−9); features 0, 1, 2 and 3 (close together, q = 0.001)."
     )
 
 

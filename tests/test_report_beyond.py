@@ -79,13 +79,17 @@ def test_families_of_more_dimensions_are_drawn_in_space():
     assert "Pause stops it" in card.figure.caption
 
 
-def test_families_with_a_shape_come_first_and_the_rest_is_counted():
+def test_families_with_a_shape_come_first_then_by_q_and_share_and_the_rest_is_counted():
     rows = [row(k, "cluster", range(2 + k % 3)) for k in range(FAMILIES + 5)]
     rows += [row(900, "geometry", range(5), "pentagon"), row(901, "copies", range(2))]
+    rows += [row(902, "circle", range(9), q=0.09), row(903, "circle", range(6), q=0.01, share=0.3)]
+    rows += [row(904, "circle", range(5), q=0.01, share=0.9), row(905, "circle", range(8), q=np.nan)]
     cards, note = family_cards(rows, (), str)
-    assert [card.title for card in cards[:3]] == ["pentagon", "copies", "close together"]
+    titles = [card.title for card in cards[:7]]
+    assert titles == ["pentagon", "circle", "circle", "circle", "circle", "copies", "close together"]
+    assert [card.facts.split(" ")[0] for card in cards[1:5]] == ["5", "6", "9", "8"]
     assert len(cards) == FAMILIES
-    assert note == "7 more families are in the table families.parquet."
+    assert note == "11 more families are in the table families.parquet."
 
 
 def test_the_clearest_pairs_are_listed_and_all_are_counted():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["EN_DASH", "MINUS", "cut", "in_utf8", "known", "number", "plural", "probability", "text"]
+__all__ = ["EN_DASH", "MINUS", "chance", "cut", "in_utf8", "known", "number", "plural", "probability", "text"]
 
 EN_DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
@@ -53,6 +53,11 @@ def in_utf8(text: str) -> str:
     checkpoint may hold surrogates, too. Parquet, pages and terminals take neither.
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def chance(name: str, p: Any) -> str:
+    """Write a probability with what it is called, as in "p = 0.02"."""
+    return f"{name} = {probability(p)}" if p > 0 else f"{name} {probability(p)}"
 
 
 def text(value: Any) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import integer, number_between
-from featuregeom.dictionaries.kinds import KINDS, Called, Kind, call_circles, call_nodes, counted
+from featuregeom.dictionaries.kinds import KINDS, Called, Kind, call_circles, call_nodes, counted, rank
 from featuregeom.dictionaries.links import Links, links_of
 from featuregeom.features import as_features
 from featuregeom.frames import Progress
@@ -21,6 +21,7 @@ from featuregeom.labels import as_labels
 from featuregeom.pairs import SignificantPairs, significant
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra import spectrum as spectrum_of
+from featuregeom.wording import chance, known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ _MEMBERS_SHOWN = 12
 
 @dataclass(frozen=True, eq=False)
 class Families:
-    """Families of features, by kind: copies, antipodes, geometries, simplices, circles, clusters.
+    """Families of features: named shapes, simplices, circles, copies, antipodes, clusters; each by q, then by share.
 
     Attributes
     ----------
@@ -170,22 +171,23 @@ class Families:
         if not len(self):
             return f"No families among {self.n_features:,} features."
         counts = ", ".join(counted(self.counts()))
-        listed = [
+        lines = [
             self._line(family) for family, kind in enumerate(self.kind) if kind not in ("copies", "cluster")
         ]
-        more = [f"... and {len(listed) - _SHOWN:,} more"] if len(listed) > _SHOWN else []
+        more = [f"... and {len(lines) - _SHOWN:,} more"] if len(lines) > _SHOWN else []
         noun = "family" if len(self) == 1 else "families"
         heading = f"{len(self):,} {noun} of {self.n_features:,} features: {counts}."
-        return "\n".join([heading, *listed[:_SHOWN], *more])
+        return "\n".join([heading, *lines[:_SHOWN], *more])
 
     def _line(self, family: int) -> str:
         names = self.labelled(family)
         some = ", ".join(names[:_MEMBERS_SHOWN]) + (", ..." if len(names) > _MEMBERS_SHOWN else "")
         what = self.name[family] or self.kind[family]
-        figures = f"share {self.share[family]:.2f}, p {self.p[family]:.2g}"
-        if self.kind[family] == "circle":
-            figures += f", q {self.q[family]:.2g}, lengths kept: p {self.strict_p[family]:.2g}"
-        return f"  {family}: {what} of {len(names)} ({figures}): {some}"
+        share = self.share[family]
+        chances = {"p": self.p, "q": self.q, "lengths kept: p": self.strict_p}
+        figures = [f"share {share:.2f}"] if known(share) else []
+        figures += [chance(key, held[family]) for key, held in chances.items() if known(held[family])]
+        return f"  {family}: {what} of {len(names)} ({', '.join(figures) or 'within tolerances'}): {some}"
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{kind}: {count}" for kind, count in self.counts().items() if count)
@@ -256,6 +258,8 @@ def families(
     Returns
     -------
     Families
+        Named shapes, simplices and circles first, then copies, antipodes and clusters; within a kind the smallest q
+        first, then the largest share, then the largest family.
 
     Raises
     ------
@@ -311,7 +315,9 @@ def families(
             links, found, pairs.threshold, shape_q, seed=seed, n_draws=n_draws, progress=part(-1)
         )
         found = _instead(found, circles)
-    found.sort(key=lambda each: (KINDS.index(each.kind), -each.node.ratio, each.node.members.tolist()))
+    found.sort(
+        key=lambda each: (*rank(each.kind, each.q, each.share, len(each.order)), each.node.members.tolist())
+    )
     index = links.space.own.index if links is not None else np.empty(0, np.int64)
     return Families(
         members=tuple(index[each.order] for each in found),

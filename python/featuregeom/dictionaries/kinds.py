@@ -1,4 +1,4 @@
-"""What a set of features is: copies, antipodes, a named geometry, a circle, or a cluster; in this order."""
+"""What a set of features is: copies, antipodes, a named geometry, a circle, or a cluster; tried in this order."""
 
 from __future__ import annotations
 
@@ -30,13 +30,20 @@ from featuregeom.recognise.detection import Detection
 from featuregeom.recognise.inputs import cosines_of
 from featuregeom.recognise.through_noise import MOST_POINTS, name_through_noise
 from featuregeom.summary import summarised
+from featuregeom.wording import known
 
-__all__ = ["KINDS", "Called", "Kind", "call_circles", "call_nodes", "counted"]
+__all__ = ["KINDS", "ORDER", "Called", "Kind", "call_circles", "call_nodes", "counted", "rank"]
 
-Kind = Literal["copies", "antipodes", "geometry", "simplex", "circle", "cluster"]
+Kind = Literal["geometry", "simplex", "circle", "copies", "antipodes", "cluster"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The order in which kinds are tried, and listed."""
+"""The order in which they are listed."""
+
+ORDER = (
+    "Named shapes, simplices and circles come first, then copies, opposites and clusters; within a kind the smallest q "
+    "first, then the largest share, then the largest family."
+)
+"""The order of families in every table, on every page and in every text."""
 
 _CALLED = {
     "copies": ("set of copies", "sets of copies"),
@@ -90,6 +97,12 @@ class Called:
     dim: int = 0
     height: float | None = None
     certificate: dict[str, Any] | None = None
+
+
+def rank(kind: Any, q: Any, share: Any, size: int) -> tuple[float, ...]:
+    """Give the place of a family in the `ORDER` of all; a q or share that is not known comes last."""
+    place = KINDS.index(kind) if kind in KINDS else len(KINDS)
+    return place, float(q) if known(q) else math.inf, -float(share) if known(share) else math.inf, -size
 
 
 def counted(counts: Mapping[Kind, int]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from featuregeom.dictionaries import SENTENCES
+from featuregeom.dictionaries.kinds import rank
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted
 from featuregeom.shapes.names import with_article
@@ -49,8 +50,8 @@ _SHOWN = 3
 _MEMBERS = 7
 """Most members that are named of a family."""
 
-_RANK = {"geometry": 0, "simplex": 0, "circle": 0, "copies": 1, "antipodes": 1}
-"""Families that have a shape are named before those that only lie close together."""
+_SHAPES = ("geometry", "simplex", "circle")
+"""Kinds whose parts are not named beside them."""
 
 
 def find(tables: Tables) -> Iterator[Finding | None]:
@@ -58,7 +59,7 @@ def find(tables: Tables) -> Iterator[Finding | None]:
     verdicts = {str(row["matrix"]): row.get("verdict") for row in tables.rows}
     for matrix, frame in tables.of(tables.families, "members"):
         rows = frame.to_dict("records")
-        rows.sort(key=lambda row: (_RANK.get(str(row.get("kind")), 2), _p(row), -int(row["size"])))
+        rows.sort(key=lambda row: rank(row.get("kind"), row.get("q"), row.get("share"), int(row["size"])))
         outer = [row for row in rows if _parent(row) < 0]
         if _are_blocks(tables, matrix, outer):
             continue
@@ -92,7 +93,7 @@ def _named(rows: list[dict[Any, Any]], outer: list[dict[Any, Any]]) -> list[dict
 
     def in_shape(row: dict[Any, Any]) -> bool:
         around = families.get(_parent(row))
-        return around is not None and (_RANK.get(str(around.get("kind"))) == 0 or in_shape(around))
+        return around is not None and (around.get("kind") in _SHAPES or in_shape(around))
 
     return [row for row in rows if not in_shape(row)][:_SHOWN]
 
@@ -104,10 +105,6 @@ def _are_blocks(tables: Tables, matrix: str, rows: list[dict[Any, Any]]) -> bool
     own = tables.blocks.loc[tables.blocks["matrix"] == matrix]
     shapes = Counter(zip(own["geometry"], own["n"], strict=True))
     return not Counter((row.get("name") or None, int(row["size"])) for row in rows) - shapes
-
-
-def _p(row: dict[Any, Any]) -> float:
-    return float(row["p"]) if known(row.get("p")) else 1.0
 
 
 def _family(tables: Tables, matrix: str, row: dict[Any, Any]) -> str:
@@ -126,8 +123,8 @@ def _family(tables: Tables, matrix: str, row: dict[Any, Any]) -> str:
     }.get(kind, "close together")
     if shape:  # of a geometry or a simplex
         as_what = f"as {with_article(shape)}"
-    chance = f", p = {number(row['p'], 2)}" if known(row.get("p")) and float(row["p"]) > 0 else ""
-    return f"{listed} ({as_what}{chance})"
+    rate = f", q = {number(row['q'], 2)}" if known(row.get("q")) and float(row["q"]) > 0 else ""
+    return f"{listed} ({as_what}{rate})"
 
 
 def _shapes(tables: Tables, matrix: str, blocks: pd.DataFrame, of: int) -> Finding | None:

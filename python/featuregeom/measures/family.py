@@ -20,7 +20,7 @@ def matrix(of: MeasuredFamily) -> str:
 
 @FAMILIES.column("family", dtype="int64", cost=_COST)
 def family(of: MeasuredFamily) -> int:
-    """Number of the family in its matrix: those with a shape first, and the clearest first among their kind."""
+    """Number of the family in its matrix: shapes, copies, opposites, clusters; of a kind by q, then by share."""
     return of.number
 
 

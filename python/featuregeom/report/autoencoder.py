@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featuregeom.dictionaries import Examination
+from featuregeom.dictionaries.kinds import ORDER
 from featuregeom.report.figures import POINTS, Figure, axis, bars, line, subsample
 from featuregeom.report.sheet import Section, Sheet
 from featuregeom.wording import cut, number, plural, probability
@@ -52,7 +53,7 @@ def autoencoder_sheet(found: Examination, name: str, provenance: Mapping[str, An
     latents = found.to_frame()
     sections = [
         Section("Is the decoder random?", (NEAR_RANDOM,), table=_verdict(found)),
-        Section("Families", (_FAMILIES,), table=_families(found)),
+        Section("Families", _FAMILIES, table=_families(found)),
     ]
     if found.related is not None:
         sections.append(Section("Copies, splits and antipodes", (_RELATED,), table=_related(found)))
@@ -78,7 +79,8 @@ def autoencoder_sheet(found: Examination, name: str, provenance: Mapping[str, An
 
 _FAMILIES = (
     "A family is decoder directions that are nearer to each other than the spectrum explains and than to all others: "
-    "copies, antipodes, a named shape, a circle, or a cluster without a shape that was shown. It is no meaning yet."
+    "copies, antipodes, a named shape, a circle, or a cluster without a shape that was shown. It is no meaning yet.",
+    ORDER,
 )
 
 _CROSS_TALK = (
@@ -119,8 +121,6 @@ def _verdict(found: Examination) -> pd.DataFrame:
 
 
 def _families(found: Examination) -> pd.DataFrame | None:
-    import pandas as pd
-
     if not len(found.families):
         return None
     table = found.families.to_frame()
@@ -132,7 +132,7 @@ def _families(found: Examination) -> pd.DataFrame | None:
     shown = table[["size", "kind", "name", "p", "q", "share"]].assign(members=members, **rare)
     if link := found.autoencoder.link:
         shown["first member"] = [f"{link}/{each[0]}" for each in table["members"]]
-    return pd.DataFrame(shown.sort_values(["size"], ascending=False, kind="stable"))
+    return shown
 
 
 def _related(found: Examination) -> pd.DataFrame | None:

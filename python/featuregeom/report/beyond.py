@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featuregeom.analysis import FamilyPicture, GroupPicture
+from featuregeom.dictionaries.kinds import rank
 from featuregeom.report.figures import Figure, axis, line, numbers
-from featuregeom.wording import cut, known, number, plural, probability, text
+from featuregeom.wording import chance, cut, known, number, plural, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ClosePairs", "FamilyCard", "GroupRow", "close_pairs", "family_cards", "gathered", "namer"]
 
 FAMILIES = 60
-"""Most families that a section shows, those with a shape first."""
+"""Most families that a section shows."""
 
 MEMBERS = 24
 """Most members that are named of a family or a group."""
@@ -39,8 +40,6 @@ _WORDS = {
 
 _MOSTLY = 0.5
 """Share below which a circle or line is the smaller part of what its members have in common."""
-
-_FIRST = ("geometry", "simplex", "circle", "line", "copies", "antipodes", "cluster")
 
 Name = Callable[[int], str]
 
@@ -153,12 +152,12 @@ def family_cards(
     Returns
     -------
     list of FamilyCard
-        Those with a shape first, then by size.
+        In the order that `kinds.ORDER` says.
     str
         A sentence on those that are not shown; empty if all are.
     """
     drawn = {picture.family: picture for picture in pictures}
-    ranked = sorted(rows, key=lambda row: (_FIRST.index(row["kind"]), -int(row["size"])))
+    ranked = sorted(rows, key=lambda row: rank(row["kind"], row["q"], row["share"], int(row["size"])))
     cards = [_card(row, drawn.get(int(row["family"])), name) for row in ranked[:FAMILIES]]
     left = len(ranked) - len(cards)
     note = (
@@ -175,8 +174,7 @@ def _card(row: Mapping[Any, Any], picture: FamilyPicture | None, name: Name) -> 
     size = int(row["size"])
     title = text(row["name"]) if known(row.get("name")) else called
     facts = [plural(size, "feature")]
-    facts += [_rare("p", row["p"])] if known(row.get("p")) else []
-    facts += [_rare("q", row["q"])] if known(row.get("q")) else []
+    facts += [chance(key, row[key]) for key in ("p", "q") if known(row.get(key))]
     if known(row.get("share")):
         explained = f"{number(100 * row['share'], 2)} %"
         ordered = kind in ("circle", "line")
@@ -192,10 +190,6 @@ def _card(row: Mapping[Any, Any], picture: FamilyPicture | None, name: Name) -> 
             )
     figure = None if picture is None else _figure(kind, title, picture, name)
     return FamilyCard(title, meaning, _members(row["members"], size, name), ", ".join(facts), figure)
-
-
-def _rare(name: str, p: float) -> str:
-    return f"{name} = {probability(p)}" if p > 0 else f"{name} {probability(p)}"
 
 
 def _members(index: Iterable[Any], size: int, name: Name) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from featuregeom.analysis import FamilyPicture
 from featuregeom.dictionaries import Families
-from featuregeom.dictionaries.kinds import counted
+from featuregeom.dictionaries.kinds import ORDER, counted
 from featuregeom.report.beyond import family_cards, namer
 from featuregeom.report.sheet import Section, Sheet
 from featuregeom.wording import plural
@@ -27,7 +27,7 @@ def families_sheet(
     name: str,
     provenance: Mapping[str, Any],
 ) -> Sheet:
-    """Lay out the families of one matrix as a page: those with a shape first, drawn and with their members.
+    """Lay out the families of one matrix as a page: the first ones drawn, all in a table.
 
     Parameters
     ----------
@@ -65,6 +65,7 @@ def families_sheet(
             "A family is a group of features that are nearer to each other than to any other feature, and more so than "
             "chance explains. That says nothing about what they mean. Most have no shape; a shape is named, and a "
             "circle is called one, only where chance hardly gives as good a one.",
+            ORDER,
         ),
         totals=(
             plural(found.n_features, "feature"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featuregeom.analysis import Analysis, Picture
+from featuregeom.dictionaries.kinds import ORDER
 from featuregeom.measures import BLOCKS
 from featuregeom.report.beyond import close_pairs, family_cards, gathered, namer
 from featuregeom.report.drawings import block_drawings, block_groups
@@ -139,6 +140,7 @@ def _section(
         reading=reading(row),
         cards=cards,
         families_note=families_note,
+        families_order=ORDER,
         pairs=close_pairs(mine["pairs"], name),
         gathered=gathered(picture.groups if picture is not None else (), name),
         looked=known(row.get("verdict")),

@@ -30,10 +30,10 @@ _GROUPS, _LISTED = 20, 40
 
 
 _FAMILIES, _MEMBERS = 24, 64
-"""Most families that the page draws of one matrix, those with a shape first, and features in each."""
+"""Most families that the page draws of one matrix, and features in each."""
 
 _DRAWN = ("geometry", "simplex", "circle", "cluster")
-"""Kinds that are drawn, in this order: copies and antipodes are one point."""
+"""Kinds that are drawn: copies and antipodes are one point."""
 
 
 def draw(of: Measured, seed: int) -> Picture:
@@ -147,7 +147,7 @@ def _group_pictures(of: Measured) -> tuple[GroupPicture, ...]:
 def family_pictures(
     features: Features, spectrum: spectra.Spectrum, kept: NDArray[np.int64], found: Families
 ) -> tuple[FamilyPicture, ...]:
-    """Draw the families that have a shape, then clusters: a shape around the origin, the others around their mean.
+    """Draw the first families of three and more members: a shape around the origin, the others around their mean.
 
     Parameters
     ----------
@@ -167,7 +167,6 @@ def family_pictures(
         for number, members in enumerate(found.members)
         if found.kind[number] in _DRAWN and 2 < len(members) <= _MEMBERS
     ]
-    wanted.sort(key=lambda number: (_DRAWN.index(found.kind[number]), -len(found.members[number]), number))
     return tuple(_family_picture(features, spectrum, kept, found, number) for number in wanted[:_FAMILIES])
 
 
