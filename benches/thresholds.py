@@ -2,8 +2,10 @@
 
 Every number that `recognise.policy` calls a choice is halved and doubled, one at a time. The names of a bank of sets
 are taken anew: 16 geometries of 3 to 28 points, as they are in float32 and through noise of .1 and of .2 of the norms
-in their own dimensions, and 16 random frames. Printed is how many of the names, and of the verdicts "is a scheme",
-change; and how many names are then wrong. Budgets of time change what is tried, not what is asked of a name.
+in their own dimensions, and 16 random frames. Each set is named by `detect`, as a block of an analysis, and in a batch
+of blocks; 16 sets of lines, one feature for each pair of opposite vertices, are named as blocks alone. Printed is how
+many of the names, and of the verdicts "is a scheme", change; and how many names are then wrong. Budgets of time change
+what is tried, not what is asked of a name.
 """
 
 from __future__ import annotations
@@ -59,6 +61,31 @@ def bank() -> list[tuple[str, Any]]:
     return found
 
 
+def lines() -> list[Any]:
+    """Sets with one feature for each pair of opposite vertices, on either side at random."""
+    rng = np.random.default_rng(1)
+    found = []
+    for X in geometries().values():
+        unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+        first = [i for i, row in enumerate(unit @ unit.T) if i <= int(row.argmin())]
+        found.append(unit[first] * rng.choice([-1, 1], (len(first), 1)))
+    return found
+
+
+def as_blocks(X: Any) -> str:
+    """What a block of an analysis is called, with the reason where it has no name, and one of a batch."""
+    import featuregeom as fg
+    from featuregeom.naming import name_geometry
+
+    X = np.asarray(X, np.float64)
+    norms = np.linalg.norm(X, axis=1)
+    unit = X / norms[:, None]
+    name = name_geometry(np.clip(unit @ unit.T, -1, 1), norms, X)
+    lined = name.reason.partition("; as lines: ")[2]
+    (batched,) = fg.schemes.detect_blocks(X, np.zeros(len(X), np.int64)).names
+    return f"{name.geometry}, {lined}, {batched}"
+
+
 def choices() -> list[str]:
     """Names of the numbers that are called choices."""
     package = importlib.util.find_spec("featuregeom")
@@ -81,8 +108,8 @@ def choices() -> list[str]:
     return found
 
 
-def run(constant: str, factor: float, chosen: list[int] | None) -> list[tuple[str, str, bool, set[str]]]:
-    """True name, name and verdict of the chosen sets with one constant changed, and the constants that were read."""
+def run(constant: str, factor: float, chosen: list[int] | None) -> list[tuple[str, str, str, bool, set[str]]]:
+    """True name, names and verdict of the chosen sets with one constant changed, and the constants that were read."""
     from featuregeom.recognise import policy
 
     if constant:
@@ -98,13 +125,17 @@ def run(constant: str, factor: float, chosen: list[int] | None) -> list[tuple[st
     import featuregeom as fg
 
     found = []
-    sets = bank()
+    sets: list[tuple[str | None, Any]] = [*bank(), *((None, X) for X in lines())]
     fg.schemes.detect(sets[0][1])
     always = set() if constant else set(read)
     for true, X in sets if chosen is None else [sets[at] for at in chosen]:
         read.clear()
+        blocks = as_blocks(X)
+        if true is None:
+            found.append(("", "", blocks, False, read | always))
+            continue
         one = fg.schemes.detect(X, tolerance=min(policy.TOLERANCE, policy.LARGEST_TOLERANCE))
-        found.append((true, one.name, bool(one.is_scheme), read | always))
+        found.append((true, one.name, blocks, bool(one.is_scheme), read | always))
     return found
 
 
@@ -122,7 +153,7 @@ def main() -> None:
         wrong = sum(name not in (true, "") for true, name, *_ in usual)
         print(f"{len(usual)} sets, {sum(bool(one[1]) for one in usual)} named, {wrong} wrongly", flush=True)
         for constant in sys.argv[1:] or choices():
-            readers = [at for at, one in enumerate(usual) if constant in one[3]]
+            readers = [at for at, one in enumerate(usual) if constant in one[4]]
             line = []
             for factor in (0.5, 2.0):
                 try:
@@ -131,8 +162,8 @@ def main() -> None:
                     line.append(f"error: {error}")
                     continue
                 both = list(zip([usual[at] for at in readers], now, strict=True))
-                names = sum(a[1] != b[1] for a, b in both)
-                schemes = sum(a[2] != b[2] for a, b in both)
+                names = sum(a[1:3] != b[1:3] for a, b in both)
+                schemes = sum(a[3] != b[3] for a, b in both)
                 wrong = sum(b[1] not in (b[0], "") for _, b in both)
                 line.append(f"{names} names, {schemes} verdicts, {wrong} wrong")
             print(
