@@ -3,8 +3,8 @@
 A number stands here once, under one name, and the files of `recognise`, `naming` and `certificates` read it from here.
 "Choice" means that no experiment is known to have set the number: it was chosen, and the tests hold with it. "64 sets"
 are those of `benches/thresholds.py`, which halves and doubles each such number: 16 geometries without noise and with
-two sizes of it, and random frames; "80 sets" are these as blocks too, and 16 sets of lines. None of the changes that are noted gave a wrong name. What is rounding of exact
-algebra stands in `relations`, beside its use.
+two sizes of it, and random frames; "80 sets" are these as blocks too, and 16 sets of lines. None of the changes that
+are noted gave a wrong name. What is rounding of exact algebra stands in `relations`, beside its use.
 """
 
 from __future__ import annotations
