@@ -86,7 +86,12 @@ def test_what_was_planted_is_said_and_nothing_else(sae: Path, tmp_path: Path) ->
 
 def test_the_numbers_are_those_of_the_functions(sae: Path) -> None:
     E, W = weights()
-    found = fg.dictionaries.examine(sae, num_threads=1)
+    told: list[tuple[int, int]] = []
+    found = fg.dictionaries.examine(
+        sae, num_threads=1, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == sorted(told)
+    assert told[-1][0] == told[-1][1]
     read = fg.dictionaries.readout(E, W)
     np.testing.assert_array_equal(found.readout.disturbed, read.disturbed)
     frame = found.to_frame()

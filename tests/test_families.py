@@ -504,7 +504,9 @@ def test_ctrl_c_and_progress():
     seen = []
     families(X, progress=lambda done, total: seen.append((done, total)))
     assert seen
-    assert all(0 <= done <= total for done, total in seen)
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1]  # also where no candidate is a circle
+    assert len({total for _, total in seen}) == 1
 
     def stop(done, total):
         raise KeyboardInterrupt

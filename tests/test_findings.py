@@ -183,7 +183,7 @@ LIMITS = {
         Tables(rows_of({"outlier_dimensions": 1, "largest_dimension": 2, "largest_dimension_ratio": 10.1})),
         Tables(rows_of({"outlier_dimensions": 0, "largest_dimension": 2, "largest_dimension_ratio": 10.0})),
     ),
-    "take no part": (Tables(rows_of({"zero_features": 1})), Tables(rows_of({"zero_features": 0}))),
+    "without any part": (Tables(rows_of({"zero_features": 1})), Tables(rows_of({"zero_features": 0}))),
     "left out for NaN": (Tables(rows_of({"dropped_rows": 1})), Tables(rows_of({"dropped_rows": 0}))),
     "never fired": (
         Tables(rows_of({}), features_of(density=[0.0, 0.5])), Tables(rows_of({}), features_of(density=[1e-9, 0.5])),
@@ -246,7 +246,10 @@ def test_of_a_thousand_random_matrices_none_is_said_to_differ():
     p = (np.arange(1000) + 0.5) / 1000
     said = verdicts_said(Tables(rows_of(*spread(p))))
     assert [sentence.split(" ", 2)[0] for sentence in said] == ["990", "10"]
-    assert "no more than chance explains where 1,000 are looked at: 10 of 1000 other matrices." in said[1]
+    assert (
+        "no more than chance explains where 1,000 are looked at: “w0”, “w1”, “w2”, “w3” and 6 more."
+        in said[1]
+    )
     said = verdicts_said(Tables(rows_of(*spread([*p, 1e-6]))))
     assert said[1] == (
         "1 matrix uses some directions more than others; apart from that, the features lie as random ones would, and "
@@ -442,7 +445,8 @@ def test_zero_features_name_the_matrices_with_most():
     X[:3], Y[:7] = 0, 0
     (zero,) = findings_of({"x": X, "y": Y, "z": gaussian(9, 8)})["zero"]
     assert str(zero) == (
-        "10 features are zero, all their weights 0, so they take no part: 7 of 50 in “y” and 3 of 50 in “x”."
+        "10 features are zero in every weight, without any part in what the matrix does: 7 of 50 in “y” and 3 of 50 "
+        "in “x”."
     )
     assert zero.matrix == "y"
     assert zero.strength == pytest.approx(10 / 109)
@@ -695,6 +699,15 @@ def test_the_same_findings_everywhere(tmp_path):
         assert f"- {sentence}" in said.output
         assert sentence in result._repr_html_()
     assert repr(result.findings).splitlines() == [f"- {sentence}" for sentence in sentences]
+
+
+def test_unused_dimensions_are_absent_only_where_there_are_features_enough():
+    def absent(**row):
+        return any("unused dimensions" in str(finding) for finding in find(Tables(rows_of(row))))
+
+    assert absent(n=6, m=4, rank=4, zero_features=0)
+    assert not absent(n=3, m=4, rank=3, zero_features=0)
+    assert not absent(n=6, m=4, rank=0, zero_features=6)
 
 
 @pytest.mark.parametrize("kind", ["random", "spectrum", "structure"])

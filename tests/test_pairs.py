@@ -301,18 +301,35 @@ def test_a_threshold_that_lies_in_no_gap_says_so():
 
 
 def test_tables_and_page_say_where_no_gap_was_found(tmp_path):
-    from featuregeom.report.words import reading
+    from featuregeom.report.words import block_advice
 
     separate = fg.shapes.direct_sum(fg.shapes.polygon(5), fg.shapes.simplex(4))
     random = np.random.default_rng(0).standard_normal((60, 20))
     sources = {"separate": separate, "random": random, "one shape": fg.shapes.polygon(5)}
     found = fg.analyze(sources).matrices
     assert found["block_gap"].tolist() == ["found", "none", "none"]
-    said = [" ".join(reading(row)) for row in found.to_dict("records")]
+    said = [block_advice(row) for row in found.to_dict("records")]
     # A geometry with a name has nothing to part, so no advice stands beside it.
-    assert ["no gap was found" in one and "--block-threshold" in one for one in said] == [False, True, False]
+    assert ["no gap was found" in one.lower() and "--block-threshold" in one for one in said] == [False, True, False]
     given = fg.analyze({"random": random}, block_threshold=0.3).matrices
     assert given["block_gap"].tolist() == ["given"]
-    np.save(tmp_path / "random.npy", random)
-    shown = CliRunner().invoke(app, ["analyze", str(tmp_path / "random.npy"), "--out", str(tmp_path / "out")])
-    assert "no gap was found" in " ".join(shown.output.split())
+
+
+def test_a_terminal_says_so_only_where_a_reader_can_act(tmp_path):
+    """Where "no name" stands beside names, and a matrix holds more than chance; blocks are not listed otherwise."""
+    from safetensors.numpy import save_file
+
+    rng = np.random.default_rng(0)
+    random, copied = rng.standard_normal((60, 20)), rng.standard_normal((200, 100))
+    copied[20:40] = copied[:20] + 0.3 * copied[20:40]
+    for name, held, said in (
+        ("random", {"random": random}, False),
+        ("copied", {"copied": copied}, False),
+        ("named and random", {"random": random, "named": fg.shapes.polygon(5)}, False),
+        ("named and copied", {"copied": copied, "named": fg.shapes.polygon(5)}, True),
+    ):
+        save_file(held, tmp_path / f"{name}.safetensors")
+        shown = CliRunner().invoke(
+            app, ["analyze", str(tmp_path / f"{name}.safetensors"), "--out", str(tmp_path / name)]
+        )
+        assert ("no gap was found" in " ".join(shown.output.split())) == said, name

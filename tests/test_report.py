@@ -27,7 +27,7 @@ from featuregeom.report.first import what_was_read
 from featuregeom.report.page import render_page, write_page
 from featuregeom.report.random_frame import cosine_probabilities
 from featuregeom.report.words import reading
-from featuregeom.wording import number, plural, text
+from featuregeom.wording import number, plural, scaled, text
 from oracles.analysis import HOSTILE, antiprism, make_analysis, polygon, simplex
 
 
@@ -187,6 +187,28 @@ def test_text_shows_what_hides():
     assert text(float("nan")) == text(None) == ""
     assert plural(1, "matrix", "matrices") == "1 matrix"
     assert plural(1000, "feature") == "1,000 features"
+
+
+def test_accents_that_pile_up_are_escaped_and_scripts_are_not():
+    assert text("e" + "\u0301" * 6) == "e" + "\u0301" * 4 + "\\u0301" * 2
+    assert text("שָׁלוֹם, ไม่ใช่, naïve") == "שָׁלוֹם, ไม่ใช่, naïve"
+
+
+def test_a_matrix_without_a_name_can_be_opened_and_is_no_evidence_of_all():
+    page = render_page(make_analysis({"": polygon(5), "  ": polygon(5), "a": polygon(5)}))
+    assert page.count("(no name)</a>") == page.count("<h2>(no name)</h2>") == 2
+    assert '<a href="#matrix-0"' not in page[: page.index('id="overview"')]
+
+
+@pytest.mark.parametrize(
+    ("count", "written"),
+    [
+        (0, "0 FLOP"), (1, "1 FLOP"), (999, "999 FLOP"), (999.6, "1 kFLOP"), (12_345, "12.3 kFLOP"),
+        (4.2e9, "4.2 GFLOP"), (999_600_000, "1 GFLOP"), (7e16, "70 PFLOP"),
+    ],
+)  # fmt: skip
+def test_counts_of_any_size_are_short(count, written):
+    assert scaled(count, "FLOP") == written
 
 
 def test_reading_says_what_the_numbers_mean(analysis):

@@ -76,7 +76,7 @@ def test_families_of_more_dimensions_are_drawn_in_space():
     (trace,) = card.figure.data
     assert trace["type"] == "space"
     np.testing.assert_allclose(trace["points"], X, atol=1e-3)
-    assert "Pause stops it" in card.figure.caption
+    assert "Turn and Pause start and stop" in card.figure.caption
 
 
 def test_families_with_a_shape_come_first_then_by_q_and_share_and_the_rest_is_counted():

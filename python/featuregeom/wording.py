@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import Any
 
-__all__ = ["EN_DASH", "MINUS", "chance", "cut", "in_utf8", "known", "number", "plural", "probability", "text"]
+__all__ = [
+    "EN_DASH",
+    "MINUS",
+    "chance",
+    "cut",
+    "in_utf8",
+    "known",
+    "number",
+    "plural",
+    "probability",
+    "scaled",
+    "text",
+]
 
 EN_DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+
+_ACCENTS = 4
+"""Most marks on one letter that are drawn: scripts need up to three, and a pile of hundreds covers the lines above."""
 
 _LONGEST = 60
 """Most characters of a name inside a sentence."""
@@ -61,10 +77,18 @@ def chance(name: str, p: Any) -> str:
 
 
 def text(value: Any) -> str:
-    """Write a name so that all of it is seen: control characters and direction marks as their escapes."""
+    """Write a name so that all of it is seen: control characters, direction marks and piled-up accents as escapes."""
     if not known(value):
         return ""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+    whole = str(value)
+    if whole.isascii() and whole.isprintable():
+        return whole
+    written, piled = [], 0
+    for sign in whole:
+        piled = piled + 1 if unicodedata.combining(sign) else 0
+        shown = sign.isprintable() and piled <= _ACCENTS
+        written.append(sign if shown else sign.encode("unicode_escape").decode())
+    return "".join(written)
 
 
 def cut(value: Any, most: int = _LONGEST) -> str:
@@ -79,3 +103,12 @@ def cut(value: Any, most: int = _LONGEST) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Write a count and its noun."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def scaled(count: float, unit: str) -> str:
+    """Write a count with a prefix, so that neither many thousands nor many zeros are shown."""
+    for prefix in ("", "k", "M", "G", "T"):
+        if count < 999.5:  # rounded to three digits it stays below 1000
+            return f"{count:.3g} {prefix}{unit}"
+        count /= 1000
+    return f"{count:,.3g} P{unit}"

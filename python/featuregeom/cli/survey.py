@@ -30,6 +30,7 @@ from featuregeom.cli.terminal import (
 )
 from featuregeom.cli.writing import Force
 from featuregeom.errors import OutputError, ParameterError, UnsuitableSourceError
+from featuregeom.wording import scaled
 
 if TYPE_CHECKING:
     from featuregeom.survey import Analysis, Description, Estimate
@@ -180,8 +181,8 @@ def describe(
             return
         output.print(_described(found, cost))
         output.print(
-            f"{len(cost.matrices)} of {len(found.tensors)} tensors to analyze, {_size(cost.read)} to read, "
-            f"{cost.operations / 1e9:,.1f} GFLOP, about {_size(cost.memory)} of memory, "
+            f"{len(cost.matrices)} of {len(found.tensors)} tensors to analyze, {scaled(cost.read, 'B')} to read, "
+            f"{scaled(cost.operations, 'FLOP')}, about {scaled(cost.memory, 'B')} of memory, "
             + ("time by `featuregeom calibrate`" if machine is None else _time(machine.time(cost)))
         )
         if cost.refused:
@@ -214,7 +215,7 @@ def calibrate(num_threads: Threads = None, as_json: Json = False) -> None:
 
 def _described(found: Description, cost: Estimate) -> Table:
     """One row per stored tensor: the slices of a stack are folded."""
-    headings = ("tensor", "shape", "dtype", "features", "GFLOP", "planned", "evidence for the axis")
+    headings = ("tensor", "shape", "dtype", "features", "operations", "planned", "evidence for the axis")
     table = Table(*headings, box=None, header_style="bold")
     for _, group in groupby(found.tensors, key=lambda info: info.tensor or info.name):
         infos = list(group)
@@ -231,7 +232,7 @@ def _described(found: Description, cost: Estimate) -> Table:
             folded,
             plain(info.dtype),
             axes,
-            f"{operations / 1e9:,.2f}" if planned else "",
+            scaled(operations, "FLOP") if planned else "",
             Text(some) if planned else Text(left_out, style="dim"),
             plain(planned[0].axis_reason if planned else "", style="dim"),
         )
@@ -405,7 +406,7 @@ def _bar(*, hidden: bool) -> Iterator[Listener]:
                 completed=state.done,
                 total=state.total,
                 matrix=plain(f"{state.position}/{state.matrices} {state.matrix}"),
-                rate=f"{speed / 1e9:,.1f} GFLOP/s" if speed else "",
+                rate=scaled(speed, "FLOP/s") if speed else "",
             )
 
         yield listen
@@ -451,12 +452,11 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
             soft_wrap=True,
             style="dim",
         )
-    if loose := sum(row.get("block_gap") == "none" and not row["geometry"] for row in rows):
-        output.print(
-            f"blocks of {loose} of {len(rows)} matrices: {NO_GAP} (--block-threshold)",
-            soft_wrap=True,
-            style="dim",
-        )
+    loose = sum(
+        row.get("block_gap") == "none" and not row["geometry"] and _has_structure(row) for row in rows
+    )
+    if named and loose:  # "no name" stands in the table, and a threshold may make parts that have one
+        output.print(f"no name: {NO_GAP} (--block-threshold)", soft_wrap=True, style="dim")
     for row in records(analysis.skipped.head(_LISTED)):
         output.print(
             plain(f"not measured: {row['tensor']} ({row['shape']}): {row['reason']}"), soft_wrap=True
@@ -467,12 +467,10 @@ def _show(analysis: Analysis, *, as_json: bool) -> None:
         output.print(plain(f"tables and page: {analysis.out / 'report.html'}"), soft_wrap=True)
 
 
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
+def _has_structure(row: dict[str, Any]) -> bool:
+    from featuregeom.dictionaries import SENTENCES
+
+    return row.get("verdict") == SENTENCES["structure"]
 
 
 def _time(seconds: tuple[float, float]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from featuregeom.arguments import integer, number_between
 from featuregeom.dictionaries.autoencoder import Autoencoder, read_autoencoder
 from featuregeom.dictionaries.density import WeightedCapacity, weighted_capacity
-from featuregeom.dictionaries.families import Families, families
+from featuregeom.dictionaries.families import Families, families, parts_of
 from featuregeom.dictionaries.kinds import counted
 from featuregeom.dictionaries.one_to_one import checked
 from featuregeom.dictionaries.readout import (
@@ -243,7 +243,7 @@ def examine(
     num_threads : int, optional
         Threads to use.
     progress : callable, optional
-        As in `pairs.significant`, of the verdict and the families.
+        Called with steps done and steps in all.
 
     Returns
     -------
@@ -282,9 +282,10 @@ def examine(
     E = None if given.encoder is None else checked(given.encoder, "the encoder", num_threads)
     both = E if E is not None and (E.n, E.m) == (W.n, W.m) else None
     spectrum = spectrum_of(W, num_threads=num_threads)
-    judged = verdict(W, q, seed=seed, spectrum=spectrum, num_threads=num_threads, progress=progress)
+    part = parts_of(progress, 5)  # the verdict, three of the families, and what comes after them
+    judged = verdict(W, q, seed=seed, spectrum=spectrum, num_threads=num_threads, progress=part(-5))
     norms = _norms(W)
-    return Examination(
+    found = Examination(
         autoencoder=given,
         verdict=judged,
         families=families(
@@ -294,7 +295,7 @@ def examine(
             spectrum=spectrum,
             pairs=judged.pairs,
             num_threads=num_threads,
-            progress=progress,
+            progress=part(-4, 3),
         ),
         readout=None if both is None else readout(both, W, num_threads=num_threads),
         antipodes=None if both is None else antipodes(both, W, num_threads=num_threads),
@@ -308,6 +309,9 @@ def examine(
         norm_decoder=norms,
         norm_encoder=np.full(W.n, np.nan) if E is None else _norms(E),
     )
+    if (last := part(-1)) is not None:
+        last(1, 1)
+    return found
 
 
 def _norms(features: Features) -> Floats:

@@ -26,7 +26,7 @@ from featuregeom.wording import chance, known
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Families", "families"]
+__all__ = ["Families", "families", "parts_of"]
 
 _SHOWN = 12
 """Families that the text lists one by one."""
@@ -302,7 +302,8 @@ def families(
     squares = _core.squared_norms(features.values, num_threads=num_threads)
     found: list[Called] = []
     links: Links | None = None
-    part = _parts_of(progress, 3 if pairs is not None else 4)
+    parts = 3 if pairs is not None else 4
+    part = parts_of(progress, parts)
     if np.count_nonzero(squares) > 1 and spectrum.rank:
         if pairs is None:
             pairs = significant(
@@ -315,6 +316,8 @@ def families(
             links, found, pairs.threshold, shape_q, seed=seed, n_draws=n_draws, progress=part(-1)
         )
         found = _instead(found, circles)
+    if progress is not None:
+        progress(_STEPS * parts, _STEPS * parts)
     found.sort(
         key=lambda each: (*rank(each.kind, each.q, each.share, len(each.order)), each.node.members.tolist())
     )
@@ -347,15 +350,28 @@ _STEPS = 1000
 """Steps in which each part of the work is told."""
 
 
-def _parts_of(progress: Progress | None, parts: int) -> Callable[[int], Progress | None]:
-    """Give the callback of one part, counted from the end, so that steps done never go back."""
+def parts_of(progress: Progress | None, parts: int) -> Callable[..., Progress | None]:
+    """Give the callbacks of work in parts, so that steps done never go back.
 
-    def part(place: int) -> Progress | None:
+    Parameters
+    ----------
+    progress : callable or None
+        Called with steps done and steps in all.
+    parts : int
+        How many parts there are.
+
+    Returns
+    -------
+    callable
+        ``part(place, many=1)`` gives the callback of that many parts from one on, counted from the end: -1 is the last.
+    """
+
+    def part(place: int, many: int = 1) -> Progress | None:
         if progress is None:
             return None
 
         def advance(done: int, total: int) -> None:
-            share = done / total if total else 0.0
+            share = many * done / total if total else 0.0
             progress(int(_STEPS * (parts + place + share)), _STEPS * parts)
 
         return advance

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined
+from featuregeom.findings.unused import enough
 from featuregeom.wording import known
 
 __all__ = ["TEMPLATES", "find"]
@@ -29,7 +30,7 @@ _KINDS = {
     "antipodes": "opposites",
     "zero": "zero features",
     "unused": "features that never fire",
-    "dimensions": "unused dimensions",
+    "dimensions": "unused dimensions where there are features enough to use them",
     "outlier features": "features more than 10 times as long as the median",
     "outlier dimensions": "dimensions more than 10 times as large as the median",
 }
@@ -82,7 +83,7 @@ def _looked(tables: Tables) -> dict[str, bool]:
         "antipodes": swept,
         "zero": tables.has("zero_features"),
         "unused": features is not None and "density" in features and bool(features["density"].notna().any()),
-        "dimensions": tables.has("rank"),
+        "dimensions": any(known(row.get("rank")) and enough(row) for row in tables.rows),
         "outlier features": features is not None and "norm" in features,
         "outlier dimensions": tables.has("largest_dimension_ratio"),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted
 from featuregeom.wording import known, number
 
-__all__ = ["TEMPLATES", "find"]
+__all__ = ["TEMPLATES", "enough", "find"]
 
 ZERO = Template(
-    "zero", "{zero:feature is|features are} zero, all their weights 0, so they take no part: {where}.",
+    "zero",
+    "{zero:feature is|features are} zero in every weight, without any part in what the matrix does: {where}.",
     lambda f: f["zero"] > 0,
 )  # fmt: skip
 
@@ -66,8 +67,13 @@ def find(tables: Tables) -> Iterator[Finding | None]:
             "dimensions": int(row["m"]),
         }
         share = alive / tables.n_features * figures["unused"] / max(figures["dimensions"], 1)
-        if row["rank"]:
+        if enough(row):
             yield DIMENSIONS.finding(figures, strength=share, matrix=str(row["matrix"]), part="spectrum")
+
+
+def enough(row: Mapping[str, Any]) -> bool:
+    """Say whether a matrix has as many nonzero features as dimensions, so that one left unused is worth a word."""
+    return bool(row["rank"] and int(row["n"]) - int(row["zero_features"]) >= int(row["m"]))
 
 
 def _dropped(tables: Tables) -> Finding | None:

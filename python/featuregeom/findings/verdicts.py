@@ -111,17 +111,21 @@ def _alike(tables: Tables, template: Template, chosen: Set[str], **more: int) ->
     }
     rows = [row for part in parts.values() for row in part]
     names = [quoted(row["matrix"]) for row in rows]
+    most = len(names)
     if len(rows) > _NAMED:
-        names = [
-            f"{len(part)} of {len(tables.groups[layers])} {called(layers)}"
-            for layers, part in parts.items()
-            if part
-        ]
         if len(rows) == len(tables.rows) and list(parts) == [OTHERS]:
             names = ["all that were read"]
+        elif list(parts) == [OTHERS]:
+            most = _NAMED  # what they are for tells none of them apart
+        else:
+            names = [
+                f"{len(part)} of {len(tables.groups[layers])} {called(layers)}"
+                for layers, part in parts.items()
+                if part
+            ]
     figures = {
         "matrices": len(rows),
-        "names": joined(names, len(names)) if names else "",
+        "names": joined(names, most) if names else "",
         "pairs": _sum(rows, "significant_pairs"),
         "gathered": _sum(rows, "gathered_features"),
     } | more

@@ -118,15 +118,33 @@ def linear_maps(
         module = known[name]
         kind = _kind(module)
         if kind is not None:
+            _check_weights(name, module)
             found.setdefault(id(module), LinearMap(name, module, kind))
         elif names is not None:
             raise ParameterError(
-                f"module {name!r} is a {type(module).__name__}, not one linear map (Linear, Conv1d to Conv3d, "
+                f"module {name!r} ({type(module).__name__}) is not one linear map (Linear, Conv1d to Conv3d, "
                 f"Conv1D of transformers, MultiheadAttention); those of the model are {_listed(model)}"
             )
     if not found and not attention:
         raise ParameterError("the model has no linear map (Linear, Conv1d to Conv3d, Conv1D of transformers)")
     return list(found.values()), attention
+
+
+def _check_weights(name: str, module: Any) -> None:
+    """Refuse weights that are not there yet, or not real."""
+    from torch.nn.parameter import is_lazy
+
+    # Not by module.weight: of a parametrised one that computes it, and steps the power iteration of spectral norms.
+    held = list(module.parameters())
+    if any(map(is_lazy, held)):
+        raise ParameterError(
+            f"module {name!r} ({type(module).__name__}) has no weights yet: run the model on a batch first"
+        )
+    if any(each.is_complex() for each in held):
+        raise ParameterError(
+            f"module {name!r} has complex weights, and moments of representations and gradients are real: leave it "
+            "out of modules"
+        )
 
 
 def _listed(model: torch.nn.Module) -> str:

@@ -24,6 +24,9 @@ FAMILIES = 60
 MEMBERS = 24
 """Most members that are named of a family or a group."""
 
+LETTERS = 14
+"""Most characters of a name in a picture, about a third of its width; the whole name stands below it."""
+
 PAIRS = 50
 """Most pairs that a section lists, those with the largest |z| first."""
 
@@ -31,7 +34,7 @@ _WORDS = {
     "copies": ("copies", "All point in one direction."),
     "antipodes": ("opposites", "All lie on one line, and point both ways along it."),
     "geometry": ("shape", "The angles between them are those of this shape."),
-    "simplex": ("simplex", "Equal angles: each is as far from each other."),
+    "simplex": ("simplex", "Equal angles: any two are equally far apart."),
     "circle": ("circle", "They follow each other around a circle, in this order."),
     "line": ("line", "They follow each other along a line, in this order."),
     "cluster": ("close together", "Nearer to each other than to all others; no shape was shown."),
@@ -208,7 +211,9 @@ def _figure(kind: str, title: str, picture: FamilyPicture, name: Name) -> Figure
     caption = f"Along their {where} leading dimensions, which hold {share} of their squared length{around}."
     if dims >= 3:
         caption += (
-            " It turns slowly, and Pause stops it; drag to turn it by hand." if dims > 3 else " Drag to turn."
+            " Turn and Pause start and stop a slow turn through all of them; drag to turn it by hand."
+            if dims > 3
+            else " Drag to turn."
         )
         trace = {
             "type": "space",
@@ -231,8 +236,9 @@ def _plane(kind: str, points: Any, names: list[str]) -> list[dict[str, Any]]:
     many = len(points) > MEMBERS
     traces.append({
         "type": "scatter", "mode": "markers" if many else "markers+text", "x": numbers(points[:, 0]),
-        "y": numbers(points[:, 1]), "text": names, "textposition": "top center", "name": "feature",
-        "marker": {"size": 6, "color": "--c0"}, "hovertemplate": "%{text}", "showlegend": False,
+        "y": numbers(points[:, 1]), "text": [cut(each, LETTERS) for each in names], "textposition": "top center",
+        "name": "feature", "customdata": names, "marker": {"size": 6, "color": "--c0"},
+        "hovertemplate": "%{customdata}", "showlegend": False,
     })  # fmt: skip
     return traces
 

@@ -120,7 +120,7 @@ def evidence(analysis: Analysis, rows: Sequence[Mapping[Any, Any]]) -> list[Evid
     places = {str(row["matrix"]): number_of_section for number_of_section, row in enumerate(rows)}
     shown = []
     for finding in analysis.findings:
-        place = places.get(finding.matrix)
+        place = places.get(finding.matrix) if finding.matrix else None
         link = "" if place is None else f"matrix-{place}" + (f"-{finding.part}" if finding.part else "")
         share = _percent(finding.strength) if finding.strength and finding.kind not in _NO_SHARE else ""
         about = f"{finding.part or 'figures'} of {text(finding.matrix)}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from featuregeom.analysis import Analysis, Picture
 from featuregeom.dictionaries.kinds import ORDER
-from featuregeom.measures import BLOCKS
+from featuregeom.measures import BLOCKS, MATRICES, Column
 from featuregeom.report.beyond import close_pairs, family_cards, gathered, namer
 from featuregeom.report.drawings import block_drawings, block_groups
 from featuregeom.report.figures import Figure, matrix_figures
@@ -18,7 +18,7 @@ from featuregeom.report.first import evidence, what_was_read
 from featuregeom.report.html import pack, part, render, write
 from featuregeom.report.overview import in_order, overview
 from featuregeom.report.unusual import unusual
-from featuregeom.report.words import reading
+from featuregeom.report.words import block_advice, reading
 from featuregeom.wording import known, number, text
 
 if TYPE_CHECKING:
@@ -80,7 +80,15 @@ def render_page(analysis: Analysis) -> str:
         overview=overview(rows),
         sections=list(_sections(analysis, rows)),
         skipped=analysis.skipped.to_dict("records"),
+        columns=_explained(analysis) if rows else [],
     )
+
+
+def _explained(analysis: Analysis) -> list[Column[Any]]:
+    """Columns that the page shows, of matrices and then of blocks that are called otherwise."""
+    held: list[Column[Any]] = [column for column in MATRICES.columns if column.key in analysis.matrices]
+    labels = {column.label for column in held}
+    return held + [column for column in BLOCKS.columns if column.shown and column.label not in labels]
 
 
 def _source(analysis: Analysis) -> str:
@@ -148,6 +156,7 @@ def _section(
         figures=figures,
         groups=groups,
         groups_left=groups_left,
+        block_advice=block_advice(row),
         drawings=drawings,
         note=note,
     )

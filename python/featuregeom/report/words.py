@@ -8,7 +8,7 @@ from typing import Any
 from featuregeom.pairs import NO_GAP
 from featuregeom.wording import MINUS, known, number, plural, text
 
-__all__ = ["reading"]
+__all__ = ["block_advice", "reading"]
 
 LEVEL = 0.01
 """p-value below which a saturation is said to differ from that of random directions."""
@@ -43,9 +43,6 @@ def reading(row: Mapping[str, Any]) -> list[str]:
         sentences.append(_saturation(row))
     if known(row["coherence"]):
         sentences.append(_coherence(row))
-    # Where the features together are a named geometry, there is nothing to part.
-    if row.get("block_gap") == "none" and not known(row["geometry"]):
-        sentences.append(f"Blocks: {NO_GAP} (--block-threshold, block_threshold=).")
     if known(row["defect_error"]) and known(row["defect_bound"]):
         error, bound = number(row["defect_error"], 2), number(row["defect_bound"], 2)
         holds = row["defect_error"] <= row["defect_bound"]
@@ -56,6 +53,24 @@ def reading(row: Mapping[str, Any]) -> list[str]:
             + ("." if holds else ": treat these numbers with care.")
         )
     return sentences
+
+
+def block_advice(row: Mapping[str, Any]) -> str:
+    """Say what to do where no gap parts the features of a matrix into blocks; empty where one does.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of the matrices table.
+
+    Returns
+    -------
+    str
+    """
+    # Where the features together are a named geometry, there is nothing to part.
+    if row.get("block_gap") != "none" or known(row["geometry"]):
+        return ""
+    return f"{NO_GAP[:1].upper()}{NO_GAP[1:]} (--block-threshold, block_threshold=)."
 
 
 def _tight(spread: float) -> str:
@@ -73,7 +88,7 @@ def _saturation(row: Mapping[str, Any]) -> str:
         return said + "."
     where = plural(int(row["null_dimensions"]), "dimension")
     null = number(row["saturation_null"], 3)
-    said += f", where random directions of the same lengths in {where} would give {null}"
+    said += f", where random directions of the same lengths in {where} would give about {null}"
     p = row["saturation_p"]
     if not known(p) or row["saturation"] >= 1 - 1e-6:
         return said + "."
