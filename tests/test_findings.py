@@ -14,7 +14,7 @@ from scipy import stats
 
 import featuregeom as fg
 from featuregeom.dictionaries import SENTENCES
-from featuregeom.findings import Tables, find
+from featuregeom.findings import Tables, families_beyond_chance, find
 from featuregeom.findings.collected import MORE, TEMPLATES
 from featuregeom.findings.outliers import TIMES
 from featuregeom.findings.parallel import NEARLY, limit
@@ -162,7 +162,11 @@ LIMITS = {
     "together with others": (
         Tables(rows_of(verdict("structure", 0, 2))), Tables(rows_of(verdict("structure", 0, 1))),
     ),
-    "no more than chance explains": (
+    "families of features, but": (
+        Tables(rows_of({}, {}), families=pd.DataFrame([FAMILY | {"q": 0.009}])),
+        Tables(rows_of({}, {}), families=pd.DataFrame([FAMILY | {"q": 0.004}])),
+    ),
+    "a little from random": (
         Tables(rows_of(verdict("spectrum", spectrum_p=0.009), verdict("random"))),
         Tables(rows_of(verdict("spectrum", spectrum_p=0.004), verdict("random"))),
     ),
@@ -699,6 +703,28 @@ def test_the_same_findings_everywhere(tmp_path):
         assert f"- {sentence}" in said.output
         assert sentence in result._repr_html_()
     assert repr(result.findings).splitlines() == [f"- {sentence}" for sentence in sentences]
+
+
+def test_families_in_a_hundredth_of_the_matrices_are_chance():
+    """Each matrix allows its families a rate of .01, so a hundredth of random ones hold some."""
+    rows = rows_of(*({} for _ in range(200)))
+    few = pd.DataFrame([FAMILY | {"matrix": f"w{k}", "q": 0.003, "kind": "copies"} for k in (7, 70)])
+    found = find(Tables(rows, families=few))
+    (said,) = [
+        str(finding) for finding in found if "families" in str(finding) and finding.kind == "by chance"
+    ]
+    assert said == (
+        "2 matrices hold families of features, but no more than chance explains where 200 are looked at: “w7” "
+        "and “w70”."
+    )
+    assert not [finding for finding in found if finding.kind == "families"]
+    clear = few.assign(q=[1e-9, 0.003])
+    found = find(Tables(rows, families=clear))
+    assert [finding.matrix for finding in found if finding.kind == "families"] == ["w7"]
+    assert "1 matrix holds families" in str(found)
+    circle = few.iloc[:1].assign(matrix="w0", kind="circle", q=0.08)  # of circles a tenth may be false
+    assert [finding.kind for finding in find(Tables(rows_of({}), families=circle))][:1] == ["families"]
+    assert families_beyond_chance(Tables(rows_of({}), families=circle.assign(kind="copies"))) == frozenset()
 
 
 def test_unused_dimensions_are_absent_only_where_there_are_features_enough():

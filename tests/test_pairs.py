@@ -310,7 +310,11 @@ def test_tables_and_page_say_where_no_gap_was_found(tmp_path):
     assert found["block_gap"].tolist() == ["found", "none", "none"]
     said = [block_advice(row) for row in found.to_dict("records")]
     # A geometry with a name has nothing to part, so no advice stands beside it.
-    assert ["no gap was found" in one.lower() and "--block-threshold" in one for one in said] == [False, True, False]
+    assert ["no gap was found" in one.lower() and "--block-threshold" in one for one in said] == [
+        False,
+        True,
+        False,
+    ]
     given = fg.analyze({"random": random}, block_threshold=0.3).matrices
     assert given["block_gap"].tolist() == ["given"]
 

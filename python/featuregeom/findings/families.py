@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from featuregeom.dictionaries import SENTENCES
 from featuregeom.dictionaries.kinds import rank
+from featuregeom.findings.many import families_beyond_chance
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted
 from featuregeom.shapes.names import with_article
@@ -32,7 +33,14 @@ SHAPES = Template(
     lambda f: f["blocks"] > 0 and 0 < f["features"] <= f["of"],
 )
 
-TEMPLATES = (FAMILIES, SHAPES)
+BY_CHANCE = Template(
+    "by chance",
+    "{matrices:matrix holds|matrices hold} families of features, but no more than chance explains where {judged} are "
+    "looked at: {names}.",
+    lambda f: 0 < f["matrices"] < f["judged"],
+)
+
+TEMPLATES = (FAMILIES, SHAPES, BY_CHANCE)
 
 _OWN_TEST = "each family is a test of its own."
 
@@ -57,7 +65,11 @@ _SHAPES = ("geometry", "simplex", "circle")
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Give the families of each matrix, then the blocks whose geometry has a name."""
     verdicts = {str(row["matrix"]): row.get("verdict") for row in tables.rows}
+    beyond, chance = families_beyond_chance(tables), []
     for matrix, frame in tables.of(tables.families, "members"):
+        if matrix not in beyond:
+            chance.append(quoted(matrix))
+            continue
         rows = frame.to_dict("records")
         rows.sort(key=lambda row: rank(row.get("kind"), row.get("q"), row.get("share"), int(row["size"])))
         outer = [row for row in rows if _parent(row) < 0]
@@ -75,6 +87,9 @@ def find(tables: Tables) -> Iterator[Finding | None]:
         yield FAMILIES.finding(
             figures, strength=len(members) / tables.n_features, matrix=matrix, part="families"
         )
+    if chance:
+        named = {"matrices": len(chance), "names": joined(chance), "judged": len(tables.rows)}
+        yield BY_CHANCE.finding(named)
     sizes = {str(row["matrix"]): int(row["n"]) for row in tables.rows}
     for matrix, frame in tables.of(tables.blocks, "geometry"):
         yield _shapes(tables, matrix, frame, sizes[matrix])

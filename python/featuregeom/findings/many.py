@@ -13,10 +13,14 @@ from featuregeom.dictionaries.groups import benjamini_hochberg
 from featuregeom.findings.tables import Tables
 from featuregeom.wording import known
 
-__all__ = ["LEVEL", "Sure", "sure"]
+__all__ = ["LEVEL", "Sure", "families_beyond_chance", "sure"]
 
 LEVEL = 0.01
 """Rate of false finds that the verdict of an analysis allows: `pairs.significant` with q = .01; of matrices as well."""
+
+
+_CIRCLES = 0.1
+"""Rate of false finds that `dictionaries.families` allows circles, beside `LEVEL` for all other kinds."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,34 @@ def sure(tables: Tables) -> Sure:
         crowds[name] = tables.gathered_q.get(name, 0.0) if crowded else 1.0
     counted = _few_false(spectrum), _few_false(pairs), _few_false(crowds)
     return Sure(*counted, frozenset(differ).difference(*counted), len(spectrum))
+
+
+def families_beyond_chance(tables: Tables) -> frozenset[str]:
+    """Name the matrices that hold families which as many looks at random matrices would not give, too.
+
+    Parameters
+    ----------
+    tables : Tables
+        With the families.
+
+    Returns
+    -------
+    frozenset of str
+
+    Notes
+    -----
+    One of a hundred random matrices may hold a family: each matrix allows its own a rate of false finds. Counted as in
+    `sure`, by the least q of its families; names that rest on tolerances alone have none, and count.
+    """
+    least = {str(row["matrix"]): 1.0 for row in tables.rows}
+    for matrix, frame in tables.of(tables.families, "members"):
+        least[matrix] = min(map(_rate, frame.to_dict("records")), default=1.0)
+    return _few_false(least)
+
+
+def _rate(family: Mapping[Any, Any]) -> float:
+    q = float(family["q"]) if known(family.get("q")) else 0.0
+    return q * LEVEL / _CIRCLES if family.get("kind") == "circle" else q
 
 
 def _some(row: Mapping[str, Any], column: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from featuregeom.findings.many import families_beyond_chance
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined
 from featuregeom.findings.unused import enough
@@ -66,7 +67,10 @@ def _in_families(tables: Tables) -> set[str]:
     families = tables.families
     if families is None or "kind" not in families or not len(families):
         return set()
-    return {"families"} | {_OF_FAMILIES[kind] for kind in families["kind"].unique() if kind in _OF_FAMILIES}
+    kinds = families.loc[families["matrix"].isin(families_beyond_chance(tables)), "kind"].unique()
+    return {_OF_FAMILIES[kind] for kind in kinds if kind in _OF_FAMILIES} | (
+        {"families"} if len(kinds) else set()
+    )
 
 
 def _looked(tables: Tables) -> dict[str, bool]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from featuregeom.analysis import Analysis, Picture
 from featuregeom.dictionaries.kinds import ORDER
+from featuregeom.findings import Tables, families_beyond_chance
 from featuregeom.measures import BLOCKS, MATRICES, Column
 from featuregeom.report.beyond import close_pairs, family_cards, gathered, namer
 from featuregeom.report.drawings import block_drawings, block_groups
@@ -116,18 +117,23 @@ def _sections(analysis: Analysis, matrices: list[Mapping[Any, Any]]) -> Iterator
     tables = {
         name: _by_matrix(getattr(analysis, name)) for name in ("features", "blocks", "pairs", "families")
     }
+    beyond = families_beyond_chance(Tables(analysis.matrices, families=analysis.families))
     for position, row in enumerate(matrices):
         mine = {name: held.get(str(row["matrix"])) for name, held in tables.items()}
         picture = analysis.pictures.get(row["matrix"])
-        html, figures = _section(position, row, mine, picture)
+        html, figures = _section(position, row, mine, picture, str(row["matrix"]) not in beyond)
         specs = [{"data": figure.data, "layout": figure.layout} for figure in figures]
         yield {"row": row, "packed": pack({"html": html, "figures": specs})}
 
 
 def _section(
-    position: int, row: Mapping[Any, Any], mine: Mapping[str, pd.DataFrame | None], picture: Picture | None
+    position: int,
+    row: Mapping[Any, Any],
+    mine: Mapping[str, pd.DataFrame | None],
+    picture: Picture | None,
+    by_chance: bool,
 ) -> tuple[str, list[Figure]]:
-    """Give the section of one matrix, and its figures in the order in which it shows them."""
+    """Give the section of one matrix, and its figures in order; whether its families may be chance is said there."""
     held = mine["features"]
     features = {
         key: held[key].to_numpy() if held is not None and key in held else np.zeros(0) for key in USED
@@ -149,6 +155,7 @@ def _section(
         cards=cards,
         families_note=families_note,
         families_order=ORDER,
+        families_by_chance=by_chance,
         pairs=close_pairs(mine["pairs"], name),
         gathered=gathered(picture.groups if picture is not None else (), name),
         looked=known(row.get("verdict")),
