@@ -203,6 +203,11 @@ def _held(name: str) -> Callable[[], Any]:
     }[name]
 
 
+def _autoencoder(n: int, m: int) -> Any:
+    weights = {"W_enc": _random(m, n), "W_dec": _random(n, m), "b_enc": np.zeros(n), "b_dec": np.zeros(m)}
+    return fg.dictionaries.read_autoencoder(weights)
+
+
 def _families() -> Callable[[], Any]:
     X = _random(3000, 128)
     X[1::2] = X[::2] + 0.1 * _random(1500, 128)
@@ -242,7 +247,7 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "js_distance": lambda: _held("js_distance"),
     "measure_draws": lambda: _held("measure_draws"),
     "antipodes": lambda: _given(fg.dictionaries.antipodes, _random(8000, 512), _random(8000, 512)),
-    "examine": lambda: _given(fg.dictionaries.examine, (_random(4000, 256), _random(4000, 256))),
+    "examine": lambda: _given(fg.dictionaries.examine, _autoencoder(4000, 256)),
     "weighted_capacity": lambda: _given(
         fg.dictionaries.weighted_capacity, _random(20000, 1500), rng.random(20000)
     ),

@@ -20,6 +20,7 @@ from featuregeom.atomic import replacing
 from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.frames import Progress
+from featuregeom.interruptible import aside
 from featuregeom.memory import check_memory
 
 __all__ = ["CodeCounter", "label_purity"]
@@ -432,10 +433,11 @@ def label_purity(inverse: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.floa
             + (f"from {places.min()} to {places.max()}" if places.dtype.kind in "iu" else str(places.dtype))
         )
     places = places.astype(np.int64)
-    _, classes = np.unique(classes, return_inverse=True)
-    pairs, times = np.unique(np.stack([places, classes]), axis=1, return_counts=True)
+    kinds, classes = aside(np.unique, classes, return_inverse=True)
+    # Position and label in one number: memory for the positions ends long before the numbers do.
     largest = np.zeros(places.max() + 1)
-    np.maximum.at(largest, pairs[0], times)
+    pairs, times = aside(np.unique, places * len(kinds) + classes, return_counts=True)
+    np.maximum.at(largest, pairs // len(kinds), times)
     sizes = np.bincount(places).astype(np.float64)
     purity = np.divide(largest, sizes, out=np.full(len(sizes), np.nan), where=sizes > 0)
     return purity, float(largest.sum() / len(places))

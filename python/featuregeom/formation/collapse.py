@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import chunks
 from featuregeom.interruptible import eigh, matmul
 from featuregeom.summary import summarised
 
@@ -132,18 +133,21 @@ def neural_collapse(
     count = len(classes)
     sizes = np.bincount(index, minlength=count).astype(np.float64)
     means = np.zeros((count, d))
-    np.add.at(means, index, features)
+    for part in chunks(n, d):  # Ctrl-C stops between them
+        np.add.at(means, index[part], features[part])
     means /= sizes[:, None]
     centred = means - means.mean(axis=0)
     gram = centred @ centred.T
     if float(np.trace(gram)) <= 1e-24 * float((means**2).sum()):
         raise ParameterError("all class means are equal, so nothing is collapsed or apart")
-    residuals = features - means[index]
+    residuals, within = np.empty_like(features), np.empty(n)
+    for part in chunks(n, d):
+        residuals[part] = features[part] - means[index[part]]
+        within[part] = (residuals[part] ** 2).sum(axis=1)
     if sizes.max() < 2:
         raise ParameterError(
             "each class has one sample, so nothing can be told about their spread: give more samples"
         )
-    within = (residuals**2).sum(axis=1)
     fits = count <= d + 1
     norms = np.sqrt(np.diag(gram))
     cosines = _off_diagonal(gram / np.maximum(np.outer(norms, norms), np.finfo(float).tiny))
