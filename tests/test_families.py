@@ -384,6 +384,47 @@ def test_the_chance_of_a_share_bounds_more_directions_than_dimensions(s, d, m):
     assert chance_of_share(0.9, s, s, m) == 1
 
 
+@pytest.mark.parametrize("shape", [(100, 40), (96, 96), (300, 60)])
+def test_long_features_that_dominate_are_no_copies_of_each_other(shape):
+    """Beside directions that a few long features make, their rests are parallel whatever their own angle is."""
+    found = 0
+    for seed in range(8):
+        random = np.random.default_rng([seed, *shape])
+        X = random.standard_normal(shape) * np.exp(1.2 * random.standard_normal((shape[0], 1)))
+        together = quick(X)
+        found += len(together)
+        cosines = X / np.linalg.norm(X, axis=1, keepdims=True)
+        for members in together.members:
+            assert np.abs(cosines[members] @ cosines[members].T).min() > 0.8
+    assert found <= 1
+
+
+def test_copies_beside_a_dominant_direction_are_still_found():
+    random = np.random.default_rng(0)
+    X = random.standard_normal((300, 60)) + 20 * random.standard_normal(60)
+    middle = X.mean(axis=0)
+    X[1] = middle + (X[0] - middle) + 0.1 * random.standard_normal(60)
+    found = quick(X)
+    assert [sorted(each.tolist()) for each in found.members] == [[0, 1]]
+    assert found.kind == ("copies",)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_rounded_features_of_few_dimensions_are_no_copies(dtype):
+    """Of 100 directions in 10 dimensions two have a cosine of .9 by chance, however they are stored."""
+    torch = pytest.importorskip("torch")
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        X = random.standard_normal((100, 10)) @ random.standard_normal((10, 40))
+        X[7], X[9] = 3 * X[8], -0.7 * X[10]
+        found = quick(torch.from_numpy(X).to(getattr(torch, dtype)))
+        sets = {
+            tuple(sorted(members.tolist())): kind
+            for members, kind in zip(found.members, found.kind, strict=True)
+        }
+        assert sets == {(7, 8): "copies", (9, 10): "antipodes"}
+
+
 @pytest.mark.parametrize(("n", "m"), [(5, 16), (12, 64), (16, 128), (24, 64), (64, 256), (16, 16), (40, 16)])
 def test_few_random_features_have_no_name(n, m):
     """The participation ratio of 16 random features in 64 dimensions is 13, in which 16 would nearly be a simplex."""

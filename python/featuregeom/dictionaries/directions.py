@@ -23,9 +23,12 @@ __all__ = [
 _SAME = 0.9
 """Least absolute cosine of copies: versions of one direction, each with noise of a third of its norm. Choice."""
 
-_ROUNDINGS = 64.0
-"""Limit on the distance of the cosine of equal directions from 1, in roundings of the input: a float32 row of 4096
-entries stays within ten."""
+_ROUNDINGS = 2.0
+"""Limit on the angle of equal directions, in roundings of the input: each entry is rounded by at most half of one, so
+two rows are apart by at most one. In bfloat16 that is half a degree; 64 roundings of the cosine let .75 pass for 1."""
+
+_ARITHMETIC = 2.0**-46
+"""Limit on the distance of the cosine of equal directions from 1 by float64 arithmetic: 64 roundings."""
 
 
 @summarised
@@ -74,7 +77,7 @@ def one_direction(rows: NDArray[np.float64]) -> OneDirection | None:
 
 def exact(line: OneDirection, epsilon: float) -> bool:
     """Say whether the features lie along one line up to the rounding of an element type."""
-    return 1 - line.cosine <= _ROUNDINGS * epsilon
+    return 1 - line.cosine <= (_ROUNDINGS * epsilon) ** 2 / 2 + _ARITHMETIC
 
 
 def chance_of_cosine(cosine: float, n: int, dims: float) -> float:

@@ -147,26 +147,36 @@ def call_nodes(
     for done, same in enumerate(sets.values()):
         if progress is not None:
             progress(done, len(sets))
-        called = _directions(links, same, pairs, q) or _name(links, same, q, seed) or _cluster(same, pairs)
+        made = links.space.made_what_dominates(same[0].members)
+        views = [node for node in same if not (made and node.link == "projected")]
+        if not views:
+            continue
+        called = (
+            _directions(links, views, pairs, q, beside=not made)
+            or _name(links, views, q, seed)
+            or _cluster(views, pairs)
+        )
         if called is not None:
             found.append(called)
     return found
 
 
-def _views(links: Links, same: Sequence[Node]) -> list[Node]:
-    """Give the nodes of one set whose vectors differ: as they are, and beside the dominant eigenspaces."""
+def _views(links: Links, same: Sequence[Node], *, beside: bool) -> list[Node]:
+    """Give the nodes of one set whose vectors differ: as they are, and, if asked, beside the dominant eigenspaces."""
     first = same[0]
     raw = [node for node in same if node.link != "projected"][:1]
-    beside = [node for node in same if node.link == "projected"][:1]
-    if not beside and first.link == "z" and links.space.dominant:
-        beside = [replace(first, link="projected")]
-    return raw + beside
+    projected = [node for node in same if node.link == "projected"][:1]
+    if beside and not projected and first.link == "z" and links.space.dominant:
+        projected = [replace(first, link="projected")]
+    return raw + projected
 
 
-def _directions(links: Links, same: Sequence[Node], pairs: SignificantPairs, q: float) -> Called | None:
+def _directions(
+    links: Links, same: Sequence[Node], pairs: SignificantPairs, q: float, *, beside: bool
+) -> Called | None:
     space = links.space
     linked = [node for node in same if node.link == "z" and node.birth >= pairs.threshold]
-    for node in _views(links, same):
+    for node in _views(links, same, beside=beside):
         line = one_direction(space.vectors(node.members, node.link))
         if line is None:
             continue

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
-from featuregeom.frames.rows import EPSILON
 from featuregeom.pairs import SignificantPairs, sweep
 from featuregeom.pairs.cross_fit import Coordinates, all_scores, coordinates_of, shares, split_seed
 from featuregeom.spectra import Spectrum
@@ -30,6 +29,11 @@ of three norms, hides all planted shapes from links by cosine, and none once the
 _DEEPEST = 2.0
 """Links by z are kept down to the least significant one over this: families stand apart by less, and shorter lists are
 five times as fast."""
+
+_MADE = 0.5
+"""Share of a dominant direction from which on features have made it: it would be less than half as strong without them.
+What is left of them beside it is no evidence then. Beside a direction v the rests r_i of all features satisfy
+sum_i (w_i . v) r_i = 0, so the rests of two long features that make v are parallel, whatever their own angle."""
 
 _ROUNDING = 64.0
 """Least length of what a feature has beside the dominant eigenspaces, in roundings of its norm: a shorter rest is
@@ -109,6 +113,14 @@ class Space:
     def effective_dimensions(self, link: Link) -> float:
         """Give the dimensions that random directions would need for such cosines."""
         return self.dimensions["projected" if link == "projected" else "cosine"]
+
+    def made_what_dominates(self, members: NDArray[np.int64]) -> bool:
+        """Whether some features make most of a direction that is projected out: see `_MADE`."""
+        if not self.dominant:
+            return False
+        along = self.own.features.widened(members) @ self._axes[:, : self.dominant]
+        along /= np.sqrt(self.own.spectrum.retained[: self.dominant])
+        return bool(np.linalg.norm(along, 2) ** 2 > _MADE)
 
     def spreads(self, members: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give the standard deviation of cosines under the measure null, with the eigenspaces of all features."""
@@ -300,7 +312,7 @@ def _nearest(
 def _beside(own: Coordinates, dominant: int) -> Features:
     """Project features on the eigenvectors that do not dominate; those with nothing left become zero."""
     axes = np.ascontiguousarray(own.spectrum.vectors[:, dominant:])
-    least = _ROUNDING * EPSILON[own.features.dtype]
+    least = _ROUNDING * own.epsilon
     rows = np.empty(
         (own.features.n, axes.shape[1]), np.float64 if own.features.dtype == "float64" else np.float32
     )
