@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["families_sheet"]
 
 
+_TITLE = 60
+"""Most characters of a family's members that stand in its heading."""
+
+
 def families_sheet(
     found: Families,
     table: pd.DataFrame,
@@ -51,8 +55,11 @@ def families_sheet(
     cards, note = family_cards(table.to_dict("records"), pictures, called)
     sections = [
         Section(
-            f"{card.title}: {card.members}" if len(card.members) <= 60 else card.title,
-            text=(card.members, f"{card.meaning} {card.facts}."),
+            f"{card.title}: {card.members}" if len(card.members) <= _TITLE else card.title,
+            text=(
+                *([card.members] if len(card.members) > _TITLE else []),
+                f"{card.meaning} {card.facts}.",
+            ),
             figures=() if card.figure is None else (card.figure,),
         )
         for card in cards

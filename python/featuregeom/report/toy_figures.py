@@ -152,7 +152,8 @@ def geometry_figure(found: Geometry) -> Figure:
         "capacities",
         "Capacity of every feature against sparsity",
         "One point a feature; the line is m / ||W||², the dimensions per feature. Horizontal lines are the "
-        "capacities of regular geometries, at which features gather. Dropped features are left out.",
+        "capacities of regular geometries, near which features gather where training has found them. Dropped features "
+        "are left out.",
         [*plateaus, points, mean],
         {
             "xaxis": axis("1 / (1 - S)", type="log"),
@@ -178,8 +179,8 @@ def capacity_histograms(found: Geometry) -> list[Figure]:
         Figure(
             "capacity-histogram",
             "Histogram of capacities at each sparsity",
-            "Each row is the histogram of D at one 1 / (1 - S), as shares of the features that are kept; crowded bins "
-            "are the geometries that features gather at.",
+            "Each row is the histogram of D at one 1 / (1 - S), as shares of the features that are kept; a "
+            "crowded bin at the capacity of a regular geometry says that features gather there.",
             [
                 {
                     "type": "heatmap", "x": numbers(middle), "y": dense, "z": [numbers(row) for row in shares],
