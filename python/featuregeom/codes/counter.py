@@ -437,7 +437,7 @@ def label_purity(inverse: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.floa
     # Position and label in one number: memory for the positions ends long before the numbers do.
     largest = np.zeros(places.max() + 1)
     pairs, times = aside(np.unique, places * len(kinds) + classes, return_counts=True)
-    np.maximum.at(largest, pairs // len(kinds), times)
+    aside(np.maximum.at, largest, pairs // len(kinds), times)
     sizes = np.bincount(places).astype(np.float64)
     purity = np.divide(largest, sizes, out=np.full(len(sizes), np.nan), where=sizes > 0)
     return purity, float(largest.sum() / len(places))

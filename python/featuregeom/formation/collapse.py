@@ -179,12 +179,15 @@ def _matrix(value: ArrayLike, name: str) -> Floats:
     array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "fiub":
         raise DtypeError(f"{name} must be real numbers, got {array.dtype}")
-    rows = array.astype(np.float64)
-    if rows.ndim != 2 or not rows.size:
-        raise ShapeError(f"{name} must be a matrix, got shape {rows.shape}")
-    if not np.isfinite(rows).all():
-        row, column = map(int, np.argwhere(~np.isfinite(rows))[0])
-        raise NonFiniteError(f"{name} is {rows[row, column]} in row {row}, column {column}", row, column)
+    if array.ndim != 2 or not array.size:
+        raise ShapeError(f"{name} must be a matrix, got shape {array.shape}")
+    rows = np.empty(array.shape)
+    for part in chunks(*rows.shape):
+        rows[part] = array[part]
+        if not np.isfinite(rows[part]).all():
+            row, column = map(int, np.argwhere(~np.isfinite(rows[part]))[0])
+            row += part.start
+            raise NonFiniteError(f"{name} is {rows[row, column]} in row {row}, column {column}", row, column)
     return rows
 
 
