@@ -142,7 +142,7 @@ def _counted(n: int) -> Callable[[], Any]:
 
 def _added() -> Callable[[], Any]:
     X, accumulator = _random(20000, 1500), fg.frames.FrameAccumulator(1500)
-    return lambda: (accumulator.add(X), accumulator.remove(X))
+    return lambda: (accumulator.update(X), accumulator.downdate(X))
 
 
 def _captured() -> Callable[[], Any]:
@@ -284,7 +284,6 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
         fg.formation.power_law, np.cov(_random(1500, 3000)), np.cov(_random(1500, 3000))
     ),
     "fact": lambda: _given(fg.formation.fact, _moments(), weight_decay=0.1),
-    "stationarity": lambda: _given(fg.formation.stationarity, _moments(), weight_decay=0.1),
     "von_neumann_entropy": lambda: _given(fg.formation.von_neumann_entropy, _random(3000, 2500)),
     "entropy_regulariser": lambda: _torch_matrix(fg.formation.entropy_regulariser, 2500, 2000),
     "recorder": _recorder,
@@ -322,9 +321,9 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "zaslavsky": lambda: _given(fg.regions.zaslavsky, 40000, 20000),
     "check_circulant": lambda: _given(fg.schemes.check_circulant, _circle(4000) % 50),
     "parameters": lambda: _given(_levels, 400),
-    "closed_subsets": lambda: _given(fg.schemes.closed_subsets, _levels(240).numbers),
-    "fusions": lambda: _given(fg.schemes.fusions, _levels(26).eigenmatrices()),
-    "p_orders": lambda: _given(fg.schemes.p_orders, _levels(300).numbers.p),
+    "closed_subsets": lambda: _given(fg.schemes.closed_subsets, _levels(240)),
+    "fusions": lambda: _given(fg.schemes.fusions, _levels(26).eigenmatrices),
+    "p_orders": lambda: _given(fg.schemes.p_orders, _levels(300).p),
     "certify": lambda: _given(fg.schemes.certify, fg.schemes.detect(fg.shapes.johnson(24, 3))),
     "gegenbauer": lambda: _given(fg.schemes.gegenbauer, 2000, 24, _random(1, 100_000)[0]),
     "name_geometry": lambda: _given(

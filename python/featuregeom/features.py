@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.interruptible import aside
 from featuregeom.networks.tensors import check_tensor
 from featuregeom.summary import summarised
 from featuregeom.wording import in_utf8
@@ -398,7 +399,7 @@ def _readable(array: NDArray[Any], stored: str) -> NDArray[Any]:
     """Copy only what the core cannot read in place."""
     if stored not in _IN_PLACE:
         with np.errstate(over="ignore"):  # a long double beyond float64 is infinite, and reported as such
-            return array.astype(np.float64)
+            return aside(lambda given: given.astype(np.float64), array)
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     if any(stride % native.itemsize for stride in native.strides):
         return native.copy()

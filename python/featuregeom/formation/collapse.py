@@ -181,8 +181,9 @@ def _matrix(value: ArrayLike, name: str) -> Floats:
         raise DtypeError(f"{name} must be real numbers, got {array.dtype}")
     if array.ndim != 2 or not array.size:
         raise ShapeError(f"{name} must be a matrix, got shape {array.shape}")
-    rows = np.empty(array.shape)
-    for part in chunks(*rows.shape):
+    n, d = array.shape
+    rows = np.empty((n, d))
+    for part in chunks(n, d):
         rows[part] = array[part]
         if not np.isfinite(rows[part]).all():
             row, column = map(int, np.argwhere(~np.isfinite(rows[part]))[0])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.interruptible import aside
 
 __all__ = ["DesignStrength", "absolute_bound", "design_strength", "design_strength_of_gram", "gegenbauer"]
 
@@ -57,7 +58,9 @@ def gegenbauer(degree: int, m: int, x: Any) -> NDArray[np.float64]:
             t**degree
         )  # the sphere is 1 and -1, where Jacobi's polynomials have no such parameters
     a = (m - 3) / 2
-    return np.asarray(eval_jacobi(degree, a, a, t) / eval_jacobi(degree, a, a, 1.0))
+    return np.asarray(
+        aside(lambda given: eval_jacobi(degree, a, a, given), t) / eval_jacobi(degree, a, a, 1.0)
+    )
 
 
 def absolute_bound(m: int, s: int) -> int:

@@ -157,7 +157,8 @@ def noisy(X: Any, relative: float, seed: int) -> NDArray[Any]:
     values = as_frame("X", X)
     relative = number_between("relative", relative, 0, inclusive=True)
     size = relative * np.linalg.norm(values, axis=1, keepdims=True) / math.sqrt(values.shape[1])
-    return np.asarray(values + size * _gaussian(_generator(seed), values.shape, values.dtype))
+    drawn = aside(lambda given: given + size * _gaussian(_generator(seed), given.shape, given.dtype), values)
+    return np.asarray(drawn)
 
 
 def _generator(seed: int) -> np.random.Generator:
