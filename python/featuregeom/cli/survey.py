@@ -182,7 +182,7 @@ def describe(
         output.print(_described(found, cost))
         output.print(
             f"{len(cost.matrices)} of {len(found.tensors)} tensors to analyze, {scaled(cost.read, 'B')} to read, "
-            f"{scaled(cost.operations, 'FLOP')}, about {scaled(cost.memory, 'B')} of memory, "
+            f"at most {scaled(cost.operations, 'FLOP')}, about {scaled(cost.memory, 'B')} of memory, "
             + ("time by `featuregeom calibrate`" if machine is None else _time(machine.time(cost)))
         )
         if cost.refused:
@@ -215,7 +215,7 @@ def calibrate(num_threads: Threads = None, as_json: Json = False) -> None:
 
 def _described(found: Description, cost: Estimate) -> Table:
     """One row per stored tensor: the slices of a stack are folded."""
-    headings = ("tensor", "shape", "dtype", "features", "operations", "planned", "evidence for the axis")
+    headings = ("tensor", "shape", "dtype", "features", "at most", "planned", "evidence for the axis")
     table = Table(*headings, box=None, header_style="bold")
     for _, group in groupby(found.tensors, key=lambda info: info.tensor or info.name):
         infos = list(group)
