@@ -261,7 +261,7 @@ def test_families_inside_families_know_their_parent():
         "circle": 0,
         "cluster": 0,
     }
-    assert found.parent.tolist() == [6] * 6 + [-1]
+    assert found.parent.tolist() == [-1] + [0] * 6
 
 
 def test_zero_features_and_small_matrices():

@@ -754,7 +754,6 @@ CE = functional.cross_entropy
         (lambda: (mlp(), [(X4 * np.nan, Y4)], CE), {}, NonFiniteError, "module '0'"),
         (lambda: (_cut(mlp()), [(X4, Y4)], CE), {}, ParameterError, "no_grad"),
         (lambda: (nn.Sequential(mlp()), [(X4, Y4)], CE), {"modules": ["model"]}, ParameterError, "Sequential"),
-        (lambda: (nn.Sequential(nn.LazyLinear(3)), [(X4, Y4)], CE), {}, ParameterError, "no weights yet"),
         (lambda: (nn.Linear(5, 3, dtype=torch.complex128), [(X4, Y4)], CE), {}, ParameterError, "complex weights"),
         (lambda: (nn.LSTM(5, 3), [(X4, Y4)], CE), {"modules": ["model"]}, ParameterError, r"\(LSTM\) is not one"),
         (lambda: (mlp(), [(X4, Y4)], CE), {"mask": lambda b: torch.ones(4, 2)}, None, ""),
@@ -771,6 +770,12 @@ def test_bad_input(arguments, options, error, said):
         with pytest.raises(error, match=said):
             collect(model, data, loss, **options)
     unchanged(before, model)
+
+
+def test_a_layer_without_weights_is_told_to_run_first():
+    """Apart, for parameters that do not exist cannot be compared before and after."""
+    with pytest.raises(ParameterError, match="no weights yet: run the model on a batch first"):
+        collect(nn.Sequential(nn.LazyLinear(3)), [(X4, Y4)], CE)
 
 
 def test_a_module_that_is_never_called_is_named():

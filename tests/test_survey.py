@@ -428,9 +428,9 @@ def test_loading_gives_what_was_written(model, tmp_path):
     [
         (None, "holds no analysis"),
         ("{", "cannot be read"),
-        ("[]", "does not describe"),
-        ('{"a": 1}', "does not describe"),
-        ('{"provenance": 1, "matrices": [], "skipped": []}', "does not describe"),
+        ("[]", "has no digest"),
+        ('{"a": 1}', "has no digest"),
+        ('{"provenance": 1, "matrices": [], "skipped": [], "digest": "0"}', "is damaged"),
     ],
 )
 def test_a_folder_without_an_analysis_is_named(tmp_path, content, message):

@@ -86,7 +86,9 @@ def read_record(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
-    if not isinstance(record, dict) or record.pop(_DIGEST, None) != digest(record):
+    if not isinstance(record, dict) or _DIGEST not in record:
+        raise SourceError(f"{path} has no digest: featuregeom did not write it, or an earlier version did")
+    if record.pop(_DIGEST) != digest(record):
         raise SourceError(f"{path} is damaged: its contents are not those that were written")
     return record
 
