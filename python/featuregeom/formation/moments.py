@@ -249,7 +249,9 @@ class LayerMoments:
     @property
     def G_b(self) -> Floats:  # noqa: N802
         """E[g_b g_bᵀ] over rows, not centred, shape (d_b, d_b); with ``"jacobian"`` summed over outputs."""
-        return self.g.second() * (self.g.n / self.a.n)
+        found = self.g.second()
+        found *= self.g.n / self.a.n
+        return found
 
     @property
     def mean_a(self) -> Floats:
