@@ -140,12 +140,13 @@ def of_symmetric(A: Symmetric, B: Symmetric, kind: Kind, initial: float | None =
 
 def _value(A: Symmetric, B: Symmetric, kind: Kind) -> tuple[float, str]:
     if kind == "cosine":
-        return _cosine(A.array, B.array, A.square, B.square), ""
+        return _cosine(A.product(B), A.square, B.square), ""
     flat = [each.name for each in (A, B) if not each.deviation_square]
     if kind == "deviatoric":
         if flat:
             return float("nan"), f"{' and '.join(flat)} is a multiple of the identity, which has no direction"
-        return _cosine(A.deviation, B.deviation, A.deviation_square, B.deviation_square), ""
+        product = float(np.vdot(A.deviation, B.deviation))
+        return _cosine(product, A.deviation_square, B.deviation_square), ""
     centred = [each.array - each.array.mean() for each in (A, B)]
     squares = [float(np.vdot(left, left)) for left in centred]
     constant = [
@@ -153,10 +154,10 @@ def _value(A: Symmetric, B: Symmetric, kind: Kind) -> tuple[float, str]:
     ]
     if constant:
         return float("nan"), f"all entries of {' and '.join(constant)} are equal, which has no correlation"
-    return _cosine(*centred, *squares), ""
+    return _cosine(float(np.vdot(*centred)), *squares), ""
 
 
-def _cosine(A: np.ndarray, B: np.ndarray, square_of_a: float, square_of_b: float) -> float:
-    """Cosine of two matrices, whose squared norms are known."""
+def _cosine(product: float, square_of_a: float, square_of_b: float) -> float:
+    """Cosine of two matrices of known inner product and squared norms."""
     size = np.sqrt(square_of_a) * np.sqrt(square_of_b)
-    return float(np.clip(np.vdot(A, B) / size, -1.0, 1.0))
+    return float(np.clip(product / size, -1.0, 1.0))

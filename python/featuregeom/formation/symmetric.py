@@ -22,7 +22,9 @@ _ISOTROPIC = 1e-12
 
 
 class Symmetric:
-    """A real symmetric matrix.
+    """A real symmetric matrix, held as its trace and what is left beside that multiple of the identity.
+
+    Both kinds of alignment need inner products of the latter alone, so nothing of size d² is copied or read twice.
 
     Parameters
     ----------
@@ -61,31 +63,32 @@ class Symmetric:
         self.scale = float(2.0 ** np.floor(np.log2(largest)))
         if work.any():
             half = array * (0.5 / self.scale)
-            self.array: Floats = np.add(half, half.T, out=work)
+            self.deviation: Floats = np.add(half, half.T, out=work)
         else:  # as products X.T @ X are, exactly; a pass over the transpose costs as much as four others
-            self.array = np.multiply(array, 1 / self.scale, out=work)
+            self.deviation = np.multiply(array, 1 / self.scale, out=work)
+        self.trace = float(np.trace(self.deviation))
+        self.deviation.flat[:: self.d + 1] -= self.trace / self.d
 
     @property
     def d(self) -> int:
         """Rows."""
-        return len(self.array)
+        return len(self.deviation)
 
     @cached_property
-    def trace(self) -> float:
-        """Sum of eigenvalues."""
-        return float(np.trace(self.array))
+    def array(self) -> Floats:
+        """The matrix, scaled."""
+        found = self.deviation.copy()
+        found.flat[:: self.d + 1] += self.trace / self.d
+        return found
 
     @cached_property
     def square(self) -> float:
         """Squared Frobenius norm."""
-        return float(np.vdot(self.array, self.array))
+        return float(np.vdot(self.deviation, self.deviation)) + self.trace**2 / self.d
 
-    @cached_property
-    def deviation(self) -> Floats:
-        """What is left when the multiple of the identity of the same trace is taken off."""
-        found = self.array.copy()
-        found.flat[:: self.d + 1] -= self.trace / self.d
-        return found
+    def product(self, other: Symmetric) -> float:
+        """Give the Frobenius inner product with a matrix of the same size."""
+        return float(np.vdot(self.deviation, other.deviation)) + self.trace * other.trace / self.d
 
     @cached_property
     def deviation_square(self) -> float:
