@@ -96,7 +96,14 @@ def _moments() -> Any:
     from types import SimpleNamespace
 
     A, W = _random(1500, 1500), _random(1500, 1500)
-    return SimpleNamespace(H_a=A @ A.T / 1500, G_b=np.cov(_random(1500, 4000)), W=W)
+    return SimpleNamespace(
+        H_a=A @ A.T / 1500,
+        G_b=np.cov(_random(1500, 4000)),
+        W=W,
+        cross=W,
+        gradient="empirical",
+        n_samples=4000,
+    )
 
 
 def _levels(n: int) -> Any:
@@ -182,10 +189,10 @@ def _recorder() -> Callable[[], Any]:
     loss = torch.nn.functional.cross_entropy
     recorder = fg.formation.Recorder(
         model, [(batch, torch.arange(256) % 64)] * 8, loss, every=1,
-        quantities=("crh", "nfa", "agop", "entropy", "balance", "spectrum"),
+        quantities=("crh", "exponents", "nfa", "entropy", "loss"),
     )  # fmt: skip
     steps = iter(range(10**9))
-    return lambda: recorder.step(next(steps))
+    return lambda: recorder.record(next(steps))
 
 
 def _held(name: str) -> Callable[[], Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.interruptible import gram, matmul
 from featuregeom.summary import summarised
 
 __all__ = ["STATISTICS", "Sides", "Statistic", "sides"]
@@ -94,7 +95,7 @@ def sides(
         H_a, G_b = H_a - np.outer(mean_a, mean_a), G_b - np.outer(mean_g, mean_g)
         if hasattr(moments, "a") and hasattr(moments.a, "cov"):
             H_a = moments.a.cov()
-    H_b = weights @ H_a @ weights.T
+    H_b = matmul(matmul(weights, H_a), weights.T)
     given = getattr(moments, "bias", None) if bias is None else bias
     if given is not None and statistic == "raw":
         added = np.asarray(given, dtype=np.float64)
@@ -105,7 +106,8 @@ def sides(
             middle = weights @ _mean(moments, "mean_a", d_a) + added / 2
             H_b += np.outer(middle, added)
             H_b += np.outer(added, middle)
-    return Sides(H_a, weights.T @ G_b @ weights, weights.T @ weights, H_b, G_b, weights @ weights.T)
+    G_a = matmul(matmul(weights.T, G_b), weights)
+    return Sides(H_a, G_a, gram(weights.T), H_b, G_b, gram(weights))
 
 
 def _weights(moments: Any, W: ArrayLike | None) -> Floats:
