@@ -96,14 +96,7 @@ def _moments() -> Any:
     from types import SimpleNamespace
 
     A, W = _random(1500, 1500), _random(1500, 1500)
-    return SimpleNamespace(
-        H_a=A @ A.T / 1500,
-        G_b=np.cov(_random(1500, 4000)),
-        W=W,
-        cross=W,
-        gradient="empirical",
-        n_samples=4000,
-    )
+    return SimpleNamespace(H_a=A @ A.T / 1500, G_b=np.cov(_random(1500, 4000)), W=W, weight_step=W)
 
 
 def _levels(n: int) -> Any:
