@@ -214,6 +214,34 @@ def test_version_of_the_package_is_that_of_the_core():
     assert fg.__version__ == version("featuregeom")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the processor clock of another process")
+@pytest.mark.parametrize("seconds", [0.15, 0.5, 1.2])
+def test_a_command_ends_at_once_on_ctrl_c_without_a_traceback(tmp_path, seconds):
+    """While it imports, and while it works; 2 s are ten times what is promised, in processor time."""
+    source = np.random.default_rng(0).standard_normal((20_000, 256))
+    np.save(tmp_path / "w.npy", source)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "featuregeom", "analyze", "w.npy", "--out", "out"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    clock = (~process.pid << 3) | 2
+    while (sent := time.clock_gettime(clock)) < seconds:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGINT)
+    said = process.stderr.read().decode()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert "KeyboardInterrupt" not in said
+    assert used.ru_utime + used.ru_stime - sent < 2
+    assert not (tmp_path / "out" / "matrices.parquet").exists()
+
+
 def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {f"w{i}": rng.standard_normal((400, 40)) for i in range(3)}
