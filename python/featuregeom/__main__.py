@@ -1,5 +1,6 @@
 """The command line as a program: ``featuregeom``, and ``python -m featuregeom``."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -28,10 +29,8 @@ def main() -> None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError):
             stream.flush()
-        except OSError:
-            pass
     os._exit(INTERRUPTED)
 
 
