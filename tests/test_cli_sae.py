@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def sae(tmp_path: Path) -> Path:
 def test_what_was_planted_is_said_and_nothing_else(sae: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     said = " ".join(run("sae", sae, "--out", out, "--threads", 1).split())
-    assert "holds structure beyond its spectrum - 3 pairs" in said
+    assert "Not random: 3 pairs of latents point in more similar" in said
     assert "1 of 240 latents was never active: dead. 1 decoder row is zero." in said
     assert "1 pair of copies (read alike, write alike)" in said
     assert "1 pair that writes alike and reads differently" in said
@@ -109,9 +110,40 @@ def test_a_frozen_random_decoder_is_called_random(tmp_path: Path) -> None:
     W /= np.linalg.norm(W, axis=1, keepdims=True)
     E = (W @ (np.eye(M) + 0.3 * rng.standard_normal((M, M)))).astype(np.float32)  # the encoder has learned
     said = run("sae", autoencoder(tmp_path / "control", E, W), "--out", tmp_path / "out")
-    assert "no different from random directions" in said
+    assert "No different from random directions, like a decoder that was never trained" in said
     assert "No families" in said
     assert "https://" not in (tmp_path / "out" / "sae.html").read_text()
+
+
+def test_the_answer_comes_in_words_of_everyday():
+    rng = np.random.default_rng(0)
+
+    def answer(W):
+        return fg.dictionaries.examine(
+            {"W_enc": W.T.copy(), "W_dec": W, "b_enc": np.zeros(len(W))}, num_threads=1
+        ).sentences()["verdict"]
+
+    W = rng.standard_normal((160, 120))
+    assert answer(W) == "No different from random directions, like a decoder that was never trained."
+    W[1] = W[0]
+    assert answer(W) == (
+        "Not random: 1 pair of latents points in more similar (1) or more opposite (0) directions than chance "
+        "explains."
+    )
+    uneven = rng.standard_normal((400, 60)) * np.logspace(0, -1, 60)
+    assert answer(uneven) == (
+        "The decoder uses some directions more, or less, than random latents would; apart from that, they lie as "
+        "random ones would. In 60 dimensions, pairs that are not nearly equal may be missed."
+    )
+    few = rng.standard_normal((60, 40))
+    few[1] = few[0] + 0.1 * few[1]
+    assert answer(few).startswith(
+        "As a whole no different from random directions, but for the families below. In 40"
+    )
+    assert answer(np.ones((30, 8))) == (
+        "Too few latents or directions to be told from random ones: 30 in 8 dimensions."
+    )
+    assert not re.search(r"spectr|eigen", " ".join(map(answer, (W, uneven, few))))
 
 
 def test_fewer_latents_than_dimensions_and_no_densities(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ import featuregeom as fg
 from featuregeom.dictionaries import (
     expected_max_cosine,
     frame_potential_p,
+    groups,
     spectral_groups,
     spectrum_edges,
     verdict,
 )
+from featuregeom.dictionaries.cost import verdict_operations
 from featuregeom.dictionaries.groups import _chance_of_mass
 from featuregeom.errors import ParameterError
 from featuregeom.null_model import spectrum_draws, spectrum_null
@@ -195,6 +197,18 @@ def test_the_chance_of_a_large_mass_is_bounded(n: int, m: int, power: float, cop
     for chance in (1e-2, 1e-3):
         bound = _chance_of_mass(spectrum, float(np.quantile(largest, 1 - chance)))
         assert chance < bound < 40 * chance
+
+
+def test_as_many_tries_are_counted_beforehand_as_there_can_be_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten pairs of copies, of ten lengths and at right angles: ten groups of two, of which both members are tried."""
+    X = np.repeat(np.diag(np.arange(1.0, 11)), 2, axis=0)
+    tried = []
+    within = groups._localised_elsewhere
+    monkeypatch.setattr(groups, "_localised_elsewhere", lambda *each: tried.append(each[2]) or within(*each))
+    judged = verdict(X, num_threads=1)
+    assert len(judged.gathered) == 10
+    assert len(tried) == groups.most_tries(*X.shape) == 20
+    assert verdict_operations(60, 20) < 4e7  # it said 18 GFLOP
 
 
 def test_features_without_a_measure_are_in_no_group() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import featuregeom as fg
-from featuregeom.dictionaries import SENTENCES
+from featuregeom.dictionaries import FEW_DIMENSIONS, SENTENCES
 from featuregeom.findings import Tables, families_beyond_chance, find
 from featuregeom.findings.collected import MORE, TEMPLATES
 from featuregeom.findings.outliers import TIMES
@@ -150,13 +150,32 @@ def even(tightness):
     }  # fmt: skip
 
 
+def with_family(row):
+    return Tables(rows_of(row), families=pd.DataFrame([FAMILY]))
+
+
 LIMITS = {
-    "no different from random": (Tables(rows_of(verdict("random"))), Tables(rows_of(verdict("random", pairs=1)))),
-    "some directions more": (
+    "no different from random directions, like": (
+        Tables(rows_of(verdict("random"))), Tables(rows_of(verdict("random", pairs=1))),
+    ),
+    "as a whole, ": (with_family(verdict("random")), Tables(rows_of(verdict("random")))),
+    "some directions more than others; apart from that, the": (
         Tables(rows_of(verdict("spectrum", spectrum_p=0.01))),
         Tables(rows_of(verdict("spectrum", gathered=1, spectrum_p=0.01))),
     ),
-    "more evenly": (Tables(rows_of(even(0.66))), Tables(rows_of(even(0.685)))),
+    "some directions more than others; apart from that, only": (
+        with_family(verdict("spectrum", spectrum_p=0.01)),
+        Tables(rows_of(verdict("spectrum", spectrum_p=0.01))),
+    ),
+    "more evenly than random features would; apart from that, the": (
+        Tables(rows_of(even(0.66))), Tables(rows_of(even(0.685))),
+    ),
+    "more evenly than random features would; apart from that, only": (
+        with_family(even(0.66)), with_family(even(0.685)),
+    ),
+    "may be missed": (
+        Tables(rows_of(verdict("random", m=FEW_DIMENSIONS - 1))), Tables(rows_of(verdict("random", m=FEW_DIMENSIONS))),
+    ),
     "too few features": (Tables(rows_of(verdict("undecided"))), Tables(rows_of(verdict("undecided", pairs=1)))),
     "not random": (Tables(rows_of(verdict("structure", 1))), Tables(rows_of(verdict("structure", 0)))),
     "together with others": (
@@ -364,6 +383,10 @@ def test_a_random_matrix_is_said_to_be_random_and_nothing_else():
         "1 matrix is no different from random directions, like weights that were never trained: “w”."
     )
     assert "pairs of features beyond what their matrix as a whole explains" in str(found[1])
+    assert str(found[2]) == (
+        "May be missed: pairs of features that are alike or opposite, but not nearly equal, in 1 matrix of fewer than "
+        "100 dimensions: “w”."
+    )
 
 
 def test_without_a_matrix_there_is_nothing_to_say():
@@ -614,7 +637,7 @@ def test_a_family_inside_another_is_not_counted_and_one_with_a_shape_is_a_shape(
     inside = pd.DataFrame([FAMILY | {"parent": -1}, FAMILY | {"parent": 0}])
     said = list(map(str, find(Tables(matrices, families=inside))))
     assert any(sentence.startswith("“w0” holds 1 family of features") for sentence in said)
-    assert "regular shapes" in said[-2]
+    assert "regular shapes" in said[-3]
     shaped = pd.DataFrame([FAMILY | {"kind": "geometry", "name": "pentagon"}])
     assert not any("regular shapes" in str(finding) for finding in find(Tables(matrices, families=shaped)))
 
@@ -727,6 +750,39 @@ def test_families_in_a_hundredth_of_the_matrices_are_chance():
     assert families_beyond_chance(Tables(rows_of({}), families=circle.assign(kind="copies"))) == frozenset()
 
 
+def test_nearly_equal_features_are_not_called_copies():
+    """Two features of the cosine c share (1 + c) / 2 of their squared length with one line."""
+    for kind in ("copies", "antipodes"):
+        what = {"copies": "copies of each other", "antipodes": "opposite to each other"}[kind]
+        for cosine in (NEARLY, 0.95):
+            family = pd.DataFrame([FAMILY | {"kind": kind, "share": (1 + cosine) / 2}])
+            (said,) = [
+                str(each) for each in find(Tables(rows_of({}), families=family)) if each.kind == "families"
+            ]
+            nearly = f"(nearly {what}: 97.5 % of their squared length along one line)"
+            assert (f"({what})" if cosine == NEARLY else nearly) in said
+
+
+def test_a_near_copy_in_few_dimensions_is_seen_by_the_page_and_what_may_be_missed_is_said():
+    """The test of pairs sees no copy in 40 dimensions; the families do, and no sentence denies it."""
+    X = gaussian(60, 40)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    across = X[1] - X[1] @ X[0] * X[0]
+    X[1] = 0.97 * X[0] + np.sqrt(1 - 0.97**2) * across / np.linalg.norm(across)
+    found = fg.analyze({"w": X}, pairs=True, num_threads=1).findings
+    said = "\n".join(map(str, found))
+    assert "like weights that were never trained" not in said
+    assert (
+        "only some of the features differ from random ones, in families, copies, opposites or shapes: “w”."
+        in said
+    )
+    assert "features 0 and 1 (nearly copies of each other: 98.5 %" in said
+    assert (
+        "May be missed: pairs of features that are alike or opposite, but not nearly equal, in 1 matrix"
+        in said
+    )
+
+
 def test_unused_dimensions_are_absent_only_where_there_are_features_enough():
     def absent(**row):
         return any("unused dimensions" in str(finding) for finding in find(Tables(rows_of(row))))
@@ -742,12 +798,12 @@ def test_families_of_a_random_matrix_are_reconciled_with_its_verdict(kind: str) 
         {"matrix": ["w0"] * 2, "kind": ["copies", "antipodes"], "name": "", "size": 2, "p": 1e-9, "parent": -1,
          "members": [[0, 1], [2, 3]]}
     )  # fmt: skip
-    row = {"verdict": SENTENCES[kind], "significant_pairs": 0, "gathered_features": 0, "spectrum_p": 0.5}
+    row = {"verdict": SENTENCES[kind], "significant_pairs": 0, "gathered_features": 0, "spectrum_p": 0.001}
     found = find(Tables(rows_of(row), features_of(cosine=[0.9] * 6), families=families))
-    said = next(str(finding) for finding in found if finding.kind == "families")
-    assert ("As a whole the matrix still looks like random directions" in said) == (kind != "structure")
-    assert ("not all used alike" in said) == (kind == "spectrum")
-    assert said.endswith(".")
+    said = [str(finding) for finding in found if finding.kind == "verdict"]
+    whole = "As a whole, 1 matrix is no different from random directions, but some of the features are"
+    assert [each.startswith(whole) for each in said] == ([] if kind == "structure" else [kind == "random"])
+    assert all("in families, copies, opposites or shapes: “w0”." in each for each in said)
     absent = next(str(finding) for finding in found if finding.kind == "absent")
     assert "copies" not in absent
     assert "opposites" not in absent

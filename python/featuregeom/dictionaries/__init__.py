@@ -20,9 +20,10 @@ from featuregeom.dictionaries.readout import (
     readout,
     related_latents,
 )
-from featuregeom.dictionaries.sentence import NAMED, SENTENCES, Verdict, verdict
+from featuregeom.dictionaries.sentence import FEW_DIMENSIONS, NAMED, SENTENCES, Verdict, verdict
 
 __all__ = [
+    "FEW_DIMENSIONS",
     "NAMED",
     "SENTENCES",
     "Antipodes",

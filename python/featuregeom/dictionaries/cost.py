@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from featuregeom.dictionaries.groups import most_draws, most_tries
+from featuregeom.dictionaries.groups import draws_of_a_try, most_draws, most_tries
 from featuregeom.pairs.cross_fit import default_parts, left_out
 from featuregeom.pairs.drawn import drawn_features
 from featuregeom.pairs.significant import default_draws
@@ -88,7 +88,8 @@ def verdict_operations(n: int, m: int, q: float = 0.01) -> int:
         holds it against the other features: it is then less than half.
     """
     r = min(n, m)
-    return pair_operations(n, m) + _DRAWN * most_draws(n, q) * r + _EIGEN * most_tries(r) * r**3
+    each = _EIGEN * r**3 + _DRAWN * draws_of_a_try(q) * r
+    return pair_operations(n, m) + _DRAWN * most_draws(n, q) * r + most_tries(n, r) * each
 
 
 def verdict_memory(n: int, m: int) -> int:

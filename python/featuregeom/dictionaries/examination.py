@@ -22,7 +22,7 @@ from featuregeom.dictionaries.readout import (
     readout,
     related_latents,
 )
-from featuregeom.dictionaries.sentence import Verdict, verdict
+from featuregeom.dictionaries.sentence import FEW_DIMENSIONS, Verdict, verdict
 from featuregeom.features import Features, chunks
 from featuregeom.frames import Progress
 from featuregeom.spectra import spectrum as spectrum_of
@@ -97,7 +97,7 @@ class Examination:
 
     def sentences(self) -> dict[str, str]:
         """Say what was found, by topic: verdict, dead, families, related, encoder, cross-talk, density."""
-        said = {"verdict": str(self.verdict), "dead": self._dead(), "families": self._families()}
+        said = {"verdict": self._verdict(), "dead": self._dead(), "families": self._families()}
         if self.related is not None and self.readout is not None:
             said |= {"related": self._related(self.related), "encoder": self._encoder(self.readout)}
             said["cross-talk"] = self._cross_talk(self.readout)
@@ -152,6 +152,40 @@ class Examination:
 
         return "".join(f"<p>{escape(said)}</p>" for said in self.sentences().values())
 
+    def _verdict(self) -> str:
+        """Say the verdict in words of everyday; the figures stand in the page's table."""
+        judged = self.verdict
+        n, some = number(judged.n), bool(len(self.families))
+        if judged.kind == "undecided":
+            few = f"{n} in {number(judged.m)} dimensions"
+            return f"Too few latents or directions to be told from random ones: {few}."
+        if judged.kind == "structure":
+            return self._not_random()
+        if judged.kind == "random":
+            said = "No different from random directions, like a decoder that was never trained"
+            said = "As a whole no different from random directions" if some else said
+        else:
+            said = "The decoder uses some directions more, or less, than random latents would; apart from that, they "
+            said += "lie as random ones would"
+        said += ", but for the families below." if some else "."
+        if judged.m < FEW_DIMENSIONS:
+            said += f" In {number(judged.m)} dimensions, pairs that are not nearly equal may be missed."
+        return said
+
+    def _not_random(self) -> str:
+        judged, found = self.verdict, []
+        if judged.n_pairs:
+            alike, opposite = number(judged.pairs.n_positive), number(judged.pairs.n_negative)
+            found.append(
+                f"{plural(judged.n_pairs, 'pair of latents points', 'pairs of latents point')} in more similar "
+                f"({alike}) or more opposite ({opposite}) directions than chance explains"
+            )
+        if judged.n_localised:
+            found.append(
+                f"{number(judged.n_localised)} latents crowd together in a few directions, more than chance explains"
+            )
+        return f"Not random: {'; '.join(found)}."
+
     def _dead(self) -> str:
         dead, zero = self.dead, ""
         if len(self.zero):
@@ -165,7 +199,7 @@ class Examination:
 
     def _families(self) -> str:
         if not len(self.families):
-            return "No families: no latents belong together beyond what the spectrum of the decoder gives."
+            return "No families: no latents belong together more than chance explains."
         members = len(np.unique(np.concatenate(self.families.members)))
         many = plural(len(self.families), "family", "families")
         return f"{many} with {plural(members, 'latent')}: {', '.join(counted(self.families.counts()))}."
@@ -271,10 +305,10 @@ def examine(
     --------
     >>> import numpy as np
     >>> import featuregeom as fg
-    >>> W = np.random.default_rng(0).standard_normal((60, 40))
-    >>> found = fg.dictionaries.examine({"W_enc": W.T, "W_dec": W, "b_enc": np.zeros(60)})
+    >>> W = np.random.default_rng(0).standard_normal((160, 120))
+    >>> found = fg.dictionaries.examine({"W_enc": W.T, "W_dec": W, "b_enc": np.zeros(160)})
     >>> print(found.sentences()["verdict"])
-    60 features in 40 dimensions: no different from random directions.
+    No different from random directions, like a decoder that was never trained.
     """
     q, seed = number_between("q", q, 0, 1), integer("seed", seed, 0)
     given = autoencoder if isinstance(autoencoder, Autoencoder) else read_autoencoder(autoencoder)

@@ -321,9 +321,15 @@ def _groups(measured: Measures, localised: NDArray[np.bool_], least: int) -> tup
     return tuple(sorted(kept, key=lambda group: (-len(group), measured.eigenspace[group[0]])))
 
 
-def most_tries(m: int) -> int:
-    """Give the most eigendecompositions in m dimensions that `without_themselves` makes."""
-    return max(8, int(_CHECKS / m**3))
+def most_tries(n: int, m: int) -> int:
+    """Give the most eigendecompositions that `without_themselves` makes of n features in m dimensions."""
+    groups = min(m, n // 2)  # of two features and more, in an eigenspace of their own
+    return min(max(8, int(_CHECKS / m**3)), _CHECKED * groups)
+
+
+def draws_of_a_try(q: float) -> int:
+    """Give the random features that each of them is followed by: twenty above the level, where chance alone decides."""
+    return int(20 / q)
 
 
 def without_themselves(
@@ -360,7 +366,7 @@ def without_themselves(
     F = _core.frame_operator(own.features.values, num_threads=num_threads)
     place = np.full(features.n, -1)
     place[own.index] = np.arange(len(own.index))
-    tries = most_tries(own.features.m) // _CHECKED
+    tries = most_tries(features.n, own.features.m) // _CHECKED
     random = np.random.default_rng(seed)
     kept = []
     for members in groups.members[:tries]:
@@ -394,6 +400,6 @@ def _localised_elsewhere(
         return False
     masses = measures(one, others, num_threads=num_threads).masses
     assert masses is not None
-    draws = int(20 / q)
+    draws = draws_of_a_try(q)
     null, _ = _null(others, max(own.features.n - 1, others.rank), draws, np.random.default_rng(seed))
     return bool(np.count_nonzero(null >= masses.max() * (1 - _ROUNDING)) < q * draws)

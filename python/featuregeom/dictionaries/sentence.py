@@ -22,7 +22,7 @@ from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
 from featuregeom.wording import plural
 
-__all__ = ["NAMED", "SENTENCES", "Verdict", "verdict"]
+__all__ = ["FEW_DIMENSIONS", "NAMED", "SENTENCES", "Verdict", "verdict"]
 
 Kind = Literal["random", "spectrum", "structure", "undecided"]
 
@@ -33,6 +33,11 @@ SENTENCES: dict[Kind, str] = {
     "undecided": "too few features or directions to be told from random ones",
 }
 """What each kind of verdict says."""
+
+FEW_DIMENSIONS = 100
+"""Dimensions below which a pair is hard to tell from chance, so that "no pair" says little. Among unit random features
+one planted pair of the cosine .9 was found in neither of two sets of 2000 in 72 dimensions and of 240 in 56, in one of
+two of 4000 in 80, in both in 96; of .8 in none of these: a spectrum estimated in so few dimensions explains much."""
 
 NAMED: dict[Kind, str] = {
     "random": f"{SENTENCES['random']} by its pairs and its spectrum: its named geometry shows in its cosines alone",

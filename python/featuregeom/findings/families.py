@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from featuregeom.dictionaries import SENTENCES
 from featuregeom.dictionaries.kinds import rank
 from featuregeom.findings.many import families_beyond_chance
+from featuregeom.findings.parallel import ON_A_LINE
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted
 from featuregeom.shapes.names import with_article
@@ -22,7 +22,7 @@ __all__ = ["TEMPLATES", "find"]
 FAMILIES = Template(
     "families",
     "{who} holds {families:family|families} of features, nearer to each other than to any other feature. The clearest: "
-    "{clearest}{end}",
+    "{clearest}.",
     lambda f: f["families"] > 0,
 )
 
@@ -42,16 +42,6 @@ BY_CHANCE = Template(
 
 TEMPLATES = (FAMILIES, SHAPES, BY_CHANCE)
 
-_OWN_TEST = "each family is a test of its own."
-
-_BESIDE = {
-    SENTENCES["random"]: f". As a whole the matrix still looks like random directions: {_OWN_TEST}",
-    SENTENCES[
-        "spectrum"
-    ]: ". As a whole the matrix still looks like random directions that are not all used alike: " + _OWN_TEST,
-}
-"""What is said beside the families of a matrix whose verdict is that it is random, so that the two agree."""
-
 _SHOWN = 3
 """Families, and kinds of shapes, that a sentence names."""
 
@@ -64,7 +54,6 @@ _SHAPES = ("geometry", "simplex", "circle")
 
 def find(tables: Tables) -> Iterator[Finding | None]:
     """Give the families of each matrix, then the blocks whose geometry has a name."""
-    verdicts = {str(row["matrix"]): row.get("verdict") for row in tables.rows}
     beyond, chance = families_beyond_chance(tables), []
     for matrix, frame in tables.of(tables.families, "members"):
         if matrix not in beyond:
@@ -82,7 +71,6 @@ def find(tables: Tables) -> Iterator[Finding | None]:
             "families": len(outer),
             "members": len(members),
             "clearest": "; ".join(_family(tables, matrix, row) for row in _named(rows, outer)),
-            "end": _BESIDE.get(str(verdicts[matrix]), "."),
         }
         yield FAMILIES.finding(
             figures, strength=len(members) / tables.n_features, matrix=matrix, part="families"
@@ -136,6 +124,10 @@ def _family(tables: Tables, matrix: str, row: dict[Any, Any]) -> str:
         "antipodes": "opposite to each other",
         "simplex": "all at the same angle",
     }.get(kind, "close together")
+    if kind in ("copies", "antipodes") and known(row.get("share")) and row["share"] < ON_A_LINE:
+        as_what = (
+            f"nearly {as_what}: {number(100 * row['share'], 3)} % of their squared length along one line"
+        )
     if shape:  # of a geometry or a simplex
         as_what = f"as {with_article(shape)}"
     rate = f", q = {number(row['q'], 2)}" if known(row.get("q")) and float(row["q"]) > 0 else ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from featuregeom.dictionaries import FEW_DIMENSIONS, SENTENCES
 from featuregeom.findings.many import families_beyond_chance
 from featuregeom.findings.record import Finding, Template
-from featuregeom.findings.tables import Tables, joined
+from featuregeom.findings.tables import Tables, joined, quoted
 from featuregeom.findings.unused import enough
 from featuregeom.wording import known
 
@@ -20,7 +21,14 @@ ABSENT = Template("absent", "looked for and not found: {absent}.", lambda f: f["
 
 LEFT_OUT = Template("left out", "not looked for: {left_out}.", lambda f: f["count"] > 0)
 
-TEMPLATES = (EMPTY, ABSENT, LEFT_OUT)
+FEW = Template(
+    "limits",
+    "may be missed: pairs of features that are alike or opposite, but not nearly equal, in {matrices:matrix|matrices} "
+    "of fewer than {limit} dimensions: {names}.",
+    lambda f: f["matrices"] > 0,
+)
+
+TEMPLATES = (EMPTY, ABSENT, FEW, LEFT_OUT)
 
 _KINDS = {
     "pairs": "pairs of features beyond what their matrix as a whole explains",
@@ -54,8 +62,25 @@ def find(tables: Tables, found: Sequence[Finding]) -> Iterator[Finding | None]:
     left_out = [_KINDS[kind] for kind in _ON_DEMAND if not looked[kind]]
     if absent:
         yield ABSENT.finding({"absent": joined(absent, len(absent)), "count": len(absent)})
+    yield _few(tables)
     if left_out:
         yield LEFT_OUT.finding({"left_out": joined(left_out, len(left_out)), "count": len(left_out)})
+
+
+def _few(tables: Tables) -> Finding | None:
+    """Name the matrices without a significant pair whose dimensions hardly allow one."""
+    few = [
+        row
+        for row in tables.rows
+        if row.get("verdict") in (SENTENCES["random"], SENTENCES["spectrum"])
+        and not row.get("significant_pairs")
+        and int(row["m"]) < FEW_DIMENSIONS
+    ]
+    names = [quoted(row["matrix"]) for row in few]
+    if len(few) == len(tables.rows) > 1:
+        names = ["all that were read"]
+    figures = {"matrices": len(few), "limit": FEW_DIMENSIONS, "names": joined(names) if names else ""}
+    return FEW.finding(figures)
 
 
 _OF_FAMILIES = {"geometry": "shapes", "simplex": "shapes", "copies": "copies", "antipodes": "antipodes"}

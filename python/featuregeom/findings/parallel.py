@@ -13,10 +13,14 @@ from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, quoted
 from featuregeom.wording import known
 
-__all__ = ["TEMPLATES", "find", "limit", "parallel_from"]
+__all__ = ["ON_A_LINE", "TEMPLATES", "find", "limit", "parallel_from"]
 
 NEARLY = 0.999
 """Least |cosine| of a copy or an opposite (within 2.6 degrees)."""
+
+ON_A_LINE = (1 + NEARLY) / 2
+"""Least share of squared length along one line of a family that is called copies or opposites without a "nearly": two
+features of the cosine `NEARLY` have it."""
 
 CHANCE = 0.01
 """Most pairs expected among random directions above the limit, so that the sentence says more than chance does."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from featuregeom.dictionaries import SENTENCES
 from featuregeom.dictionaries.sentence import Kind
+from featuregeom.findings import families, parallel
 from featuregeom.findings.many import LEVEL, Sure, sure
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import OTHERS, Tables, called, joined, quoted, subject
@@ -19,6 +20,15 @@ def _without_structure(figures: Mapping[str, Any]) -> bool:
     return bool(figures["pairs"] == 0 and figures["gathered"] == 0 and figures["matrices"] > 0)
 
 
+_REST = (
+    "apart from that, the features lie as random ones would, and no pair and no crowd of them is more than that "
+    "explains"
+)
+
+_IN_THESE = "in families, copies, opposites or shapes"
+
+_SOME = "apart from that, only some of the features differ from random ones, " + _IN_THESE
+
 RANDOM = Template(
     "verdict",
     "{matrices:matrix is|matrices are} no different from random directions, like weights that were never trained: "
@@ -26,17 +36,39 @@ RANDOM = Template(
     _without_structure,
 )
 
+RANDOM_BUT = Template(
+    "verdict",
+    "as a whole, {matrices:matrix is|matrices are} no different from random directions, but some of the features are, "
+    + _IN_THESE
+    + ": {names}.",
+    _without_structure,
+)
+
 SPECTRUM = Template(
     "verdict",
-    "{matrices:matrix uses|matrices use} some directions more than others; apart from that, the features lie as random "
-    "ones would, and no pair and no crowd of them is more than that explains: {names}.",
+    "{matrices:matrix uses|matrices use} some directions more than others; " + _REST + ": {names}.",
+    _without_structure,
+)
+
+SPECTRUM_BUT = Template(
+    "verdict",
+    "{matrices:matrix uses|matrices use} some directions more than others; " + _SOME + ": {names}.",
     _without_structure,
 )
 
 EVEN = Template(
     "verdict",
-    "{matrices:matrix uses its|matrices use their} directions more evenly than random features would; apart from that, "
-    "the features lie as random ones would, and no pair and no crowd of them is more than that explains: {names}.",
+    "{matrices:matrix uses its|matrices use their} directions more evenly than random features would; "
+    + _REST
+    + ": {names}.",
+    _without_structure,
+)
+
+EVEN_BUT = Template(
+    "verdict",
+    "{matrices:matrix uses its|matrices use their} directions more evenly than random features would; "
+    + _SOME
+    + ": {names}.",
     _without_structure,
 )
 
@@ -67,7 +99,18 @@ BY_CHANCE = Template(
     lambda f: 0 < f["matrices"] < f["judged"],
 )
 
-TEMPLATES = (RANDOM, SPECTRUM, EVEN, UNDECIDED, PAIRS, GATHERED, BY_CHANCE)
+TEMPLATES = (
+    RANDOM,
+    RANDOM_BUT,
+    SPECTRUM,
+    SPECTRUM_BUT,
+    EVEN,
+    EVEN_BUT,
+    UNDECIDED,
+    PAIRS,
+    GATHERED,
+    BY_CHANCE,
+)
 
 _NAMED = 4
 """Matrices that are named where there are few."""
@@ -77,10 +120,14 @@ def find(tables: Tables) -> Iterator[Finding | None]:
     """Say which matrices are random, and for each kind of layer how the others are not."""
     counted = sure(tables)
     even = {str(row["matrix"]) for row in tables.rows if _is_even(row)}
-    yield _alike(tables, RANDOM, _said(tables, "random"))
+    random, listed = _said(tables, "random"), _listed_by_themselves(tables)
+    yield _alike(tables, RANDOM, random - listed)
+    yield _alike(tables, RANDOM_BUT, random & listed)
     yield _alike(tables, UNDECIDED, _said(tables, "undecided"))
-    yield _alike(tables, SPECTRUM, counted.spectrum - even)
-    yield _alike(tables, EVEN, counted.spectrum & even)
+    yield _alike(tables, SPECTRUM, counted.spectrum - even - listed)
+    yield _alike(tables, SPECTRUM_BUT, (counted.spectrum - even) & listed)
+    yield _alike(tables, EVEN, (counted.spectrum & even) - listed)
+    yield _alike(tables, EVEN_BUT, counted.spectrum & even & listed)
     for layers, rows in tables.groups.items():
         yield from _beyond(tables, layers, rows, counted)
     yield _alike(tables, BY_CHANCE, counted.chance, judged=counted.judged)
@@ -89,6 +136,12 @@ def find(tables: Tables) -> Iterator[Finding | None]:
 def _said(tables: Tables, kind: Kind) -> set[str]:
     """Name the matrices of one verdict."""
     return {str(row["matrix"]) for row in tables.rows if row.get("verdict") == SENTENCES[kind]}
+
+
+def _listed_by_themselves(tables: Tables) -> set[str]:
+    """Name the matrices of which families, shapes, copies or opposites are found, so that the sentences agree."""
+    found = (*families.find(tables), *parallel.find(tables))
+    return {finding.matrix for finding in found if finding is not None and finding.matrix}
 
 
 def _is_even(row: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from featuregeom.analysis import FamilyPicture, GroupPicture
 from featuregeom.dictionaries.kinds import rank
+from featuregeom.findings.parallel import ON_A_LINE
 from featuregeom.report.figures import Figure, axis, line, numbers
 from featuregeom.wording import chance, cut, known, number, plural, text
 
@@ -31,8 +32,8 @@ PAIRS = 50
 """Most pairs that a section lists, those with the largest |z| first."""
 
 _WORDS = {
-    "copies": ("copies", "All point in one direction."),
-    "antipodes": ("opposites", "All lie on one line, and point both ways along it."),
+    "copies": ("copies", "All point {}in one direction."),
+    "antipodes": ("opposites", "All lie {}on one line, and point both ways along it."),
     "geometry": ("shape", "The angles between them are those of this shape."),
     "simplex": ("simplex", "Equal angles: any two are equally far apart."),
     "circle": ("circle", "They follow each other around a circle, in this order."),
@@ -176,7 +177,12 @@ def _card(row: Mapping[Any, Any], picture: FamilyPicture | None, name: Name) -> 
     called, meaning = _WORDS[kind]
     size = int(row["size"])
     title = text(row["name"]) if known(row.get("name")) else called
+    if kind in ("copies", "antipodes"):
+        nearly = known(row.get("share")) and row["share"] < ON_A_LINE
+        meaning = meaning.format("nearly " if nearly else "")
     facts = [plural(size, "feature")]
+    if known(row.get("parent")) and row["parent"] >= 0:
+        facts.append("inside another family")
     facts += [chance(key, row[key]) for key in ("p", "q") if known(row.get(key))]
     if known(row.get("share")):
         explained = f"{number(100 * row['share'], 2)} %"

@@ -93,7 +93,7 @@ def _saturation(row: Mapping[str, Any]) -> str:
     if not known(p) or row["saturation"] >= 1 - 1e-6:
         return said + "."
     if p > LEVEL:
-        return f"{said}: the features share dimensions about as random directions would (p = {number(p, 2)})."
+        return f"{said}; so much chance may give, too (p = {number(p, 2)})."
     how = "less" if row["saturation_excess"] < 0 else "more"
     chance = f"p = {number(p, 2)}" if p >= 1e-6 else "p < 1e-6"
     return f"{said}: the features share dimensions {how} evenly than random directions would ({chance})."
