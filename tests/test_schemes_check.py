@@ -256,7 +256,7 @@ def test_bad_relations(call, bad, error, match):
     [
         ({"rounds": 0}, "rounds must be an integer from 1"),
         ({"seed": -1}, "seed must be an integer from 0"),
-        ({"order": "best"}, "order must be 'given' or 'canonical'"),
+        ({"order": "best"}, "order must be one of 'given', 'canonical'"),
         ({"num_threads": 0}, "num_threads must be from 1"),
     ],
 )

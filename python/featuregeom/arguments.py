@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from featuregeom.errors import ParameterError
+from featuregeom.wording import in_utf8
 
-__all__ = ["integer", "names", "number_between"]
+__all__ = ["choice", "integer", "names", "number_between", "string"]
 
 
 def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -31,11 +32,38 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
-def names(name: str, value: Iterable[str]) -> tuple[str, ...]:
-    """Give names as a tuple, or raise ParameterError where one string is given, whose letters would count as names."""
+def choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Give `value`, or raise ParameterError unless it is one of the texts of `choices`."""
+    known = tuple(choices)
+    if not isinstance(value, str) or value not in known:
+        raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}; not {value!r}")
+    return value
+
+
+def string(name: str, value: Any) -> str:
+    """Give `value` as text that has UTF-8, or raise ParameterError where it is no text."""
+    if not isinstance(value, str):
+        raise ParameterError(f"{name} must be a text, got {value!r}")
+    return in_utf8(value)
+
+
+def names(name: str, value: Any, choices: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Give names as a tuple, or raise ParameterError unless they are texts, and among `choices` where these are given.
+
+    One text is refused, for its letters would count as names.
+    """
     if isinstance(value, str):
         raise ParameterError(f"{name} must be a list of names, not one string: write [{value!r}]")
-    return tuple(value)
+    try:
+        given = tuple(value)
+    except TypeError:
+        raise ParameterError(f"{name} must be a list of names, got {value!r}") from None
+    if strange := [each for each in given if not isinstance(each, str)]:
+        raise ParameterError(f"{name} must be a list of names; {strange[0]!r} is none")
+    known = given if choices is None else tuple(choices)
+    if unknown := [each for each in given if each not in known]:
+        raise ParameterError(f"{name} must be among {', '.join(map(repr, known))}; not {unknown[0]!r}")
+    return given
 
 
 def number_between(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.arguments import choice
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.interruptible import aside
 from featuregeom.networks.tensors import check_tensor
@@ -164,14 +165,15 @@ def as_features(
     >>> as_features([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]).n
     3
     """
-    if axis not in get_args(Axis):
-        raise ParameterError(f"axis must be 'rows' or 'columns', not {axis!r}")
+    choice("axis", axis, get_args(Axis))
     if isinstance(X, Features):
         if axis == "columns":
             raise ParameterError("a Features holds one feature per row already: leave axis out")
         return X
     where = tensor if source == "array" else f"{source}: tensor {tensor!r}"
     array, stored = _to_numpy(X, where)
+    if dtype is not None:
+        choice("dtype", dtype, ("bfloat16",))
     if dtype is not None and stored not in (dtype, "uint16"):
         raise DtypeError(f"{where} is {stored}: bit patterns of {dtype} come as uint16")
     stored = dtype or stored

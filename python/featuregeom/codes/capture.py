@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.arguments import integer
+from featuregeom.arguments import choice, integer, names
 from featuregeom.codes.counter import CodeCounter
 from featuregeom.codes.packed import Codes, Layer, NonFinite, check_policy, check_tolerance, pack
 from featuregeom.codes.sketch import DistinctSketch
@@ -141,7 +141,7 @@ def capture(
     check_tolerance(tolerance)
     batch_size = integer("batch_size", batch_size, 1)
     refuse_training(model)
-    wanted = None if layers is None else tuple(layers)
+    wanted = None if layers is None else names("layers", layers)
     if wanted == ():
         raise ParameterError("layers is empty: name at least one")
     run = _Run(model, mode, wanted, tolerance, uncoded)
@@ -172,8 +172,7 @@ def _check_choices(mode: str, rows: str, uncoded: str) -> None:
         ("mode", mode, ("neuron", "channel_any")), ("rows", rows, ("inputs", "tokens")),
         ("uncoded", uncoded, ("error", "skip")),
     ):  # fmt: skip
-        if value not in known:
-            raise ParameterError(f"{name} must be {known[0]!r} or {known[1]!r}, not {value!r}")
+        choice(name, value, known)
     if mode == "channel_any" and rows == "tokens":
         raise ParameterError(
             "mode='channel_any' is for channels of images; it does not go with rows='tokens'"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.arguments import integer
+from featuregeom.arguments import choice, integer
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import as_features, check_dtype, dtype_name
 from featuregeom.frames import Progress
@@ -251,8 +251,7 @@ def fingerprints(codes: Codes) -> list[list[int]]:
 
 def check_policy(nonfinite: str) -> None:
     """Validate `nonfinite`, the policy for NaN and infinity: "error" or "count"."""
-    if nonfinite not in ("error", "count"):
-        raise ParameterError(f"nonfinite must be 'error' or 'count', not {nonfinite!r}")
+    choice("nonfinite", nonfinite, ("error", "count"))
 
 
 def check_tolerance(tolerance: float | None) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.arguments import integer, number_between
+from featuregeom.arguments import choice, integer, number_between
 from featuregeom.dictionaries.alignment import aligned, gram_rows
 from featuregeom.dictionaries.one_to_one import OneToOne, Scores, checked, match_directions
 from featuregeom.dictionaries.random_dictionary import random_like
-from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.errors import ShapeError
 from featuregeom.features import Features
 from featuregeom.frames import Progress
 from featuregeom.wording import plural
@@ -199,8 +199,7 @@ def match(
     >>> bool((found.pairs.sum(axis=1) == 199).all()), round(found.pw_mcc, 6), found.null < 0.6
     (True, 1.0, True)
     """
-    if align not in get_args(Form):
-        raise ParameterError(f"align must be one of {', '.join(get_args(Form))}, not {align!r}")
+    choice("align", align, get_args(Form))
     k, n_draws, seed = integer("k", k, 1), integer("n_draws", n_draws, 0), integer("seed", seed, 0)
     threshold = number_between("threshold", threshold, -1, 1)
     first, second = checked(A, "A", num_threads), checked(B, "B", num_threads)

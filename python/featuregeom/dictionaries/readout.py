@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.arguments import number_between
+from featuregeom.arguments import choice, number_between
 from featuregeom.dictionaries.one_to_one import checked, unit
 from featuregeom.errors import ShapeError
 from featuregeom.features import Features
@@ -110,6 +110,7 @@ class RelatedLatents:
 
     def count(self, kind: Kind) -> int:
         """Pairs of one kind."""
+        choice("kind", kind, get_args(Kind))
         return int(np.count_nonzero(self.kind == kind))
 
     def to_frame(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import choice
 from featuregeom.errors import ParameterError, ShapeError
 
 if TYPE_CHECKING:
@@ -65,12 +66,8 @@ class Thresholds:
             )
         if not self.eps > 0:
             raise ParameterError(f"eps must be above 0, got {self.eps!r}")
-        if self.redundancy not in get_args(Redundancy):
-            raise ParameterError(
-                f"redundancy must be one of {', '.join(get_args(Redundancy))}, got {self.redundancy!r}"
-            )
-        if self.score not in get_args(Score):
-            raise ParameterError(f"score must be one of {', '.join(get_args(Score))}, got {self.score!r}")
+        choice("redundancy", self.redundancy, get_args(Redundancy))
+        choice("score", self.score, get_args(Score))
 
 
 def label(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.arguments import integer
+from featuregeom.arguments import choice, integer
 from featuregeom.arguments import names as given_names
 from featuregeom.errors import NonFiniteError, ParameterError
 from featuregeom.formation.collect import measuring
@@ -81,8 +81,7 @@ def agop(
     """
     torch = torch_module("formation.agop")
     check_module(model)
-    if method not in ("exact", "probe"):
-        raise ParameterError(f"method must be 'exact' or 'probe', not {method!r}")
+    choice("method", method, ("exact", "probe"))
     n_probes = integer("n_probes", n_probes, 1)
     known = {name or "model": module for name, module in model.named_modules()}
     names = ("model",) if modules is None else given_names("modules", modules)

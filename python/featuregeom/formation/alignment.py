@@ -10,7 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.arguments import choice
+from featuregeom.errors import ShapeError
 from featuregeom.formation.haar import chance, tail
 from featuregeom.formation.symmetric import Symmetric
 from featuregeom.summary import summarised
@@ -109,8 +110,7 @@ def alignment(
     >>> round(found.value, 4), round(found.null_mean, 4)
     (0.8575, 0.8575)
     """
-    if kind not in KINDS:
-        raise ParameterError(f"kind must be one of {', '.join(map(repr, KINDS))}, not {kind!r}")
+    choice("kind", kind, KINDS)
     first, second = Symmetric(A, "A"), Symmetric(B, "B")
     if first.d != second.d:
         raise ShapeError(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.arguments import number_between
+from featuregeom.arguments import choice, number_between
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.formation.alignment import Alignment, Kind, alignment
 from featuregeom.formation.powers import PowerLaw, power_law
@@ -147,8 +147,7 @@ def nfa(
     """
     name = "own" if variant is None else variant
     if variant is not None:
-        if variant not in VARIANTS:
-            raise ParameterError(f"variant must be one of {', '.join(VARIANTS)}; not {variant!r}")
+        choice("variant", variant, VARIANTS)
         chosen = VARIANTS[variant]
         power, kind, diagonal = chosen.power, chosen.kind, chosen.diagonal
         if chosen.subtract_initial and initial is None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.arguments import integer, number_between
+from featuregeom.arguments import integer, names, number_between
 from featuregeom.errors import ParameterError
 from featuregeom.formation.alignment import KINDS, Alignment, Kind, of_symmetric
 from featuregeom.formation.sides import Sides, Statistic, sides
@@ -183,9 +183,7 @@ def crh(
     (1.0, 0.8575)
     """
     n_draws, seed = integer("n_draws", n_draws, 0), integer("seed", seed, 0)
-    for kind in kinds:
-        if kind not in KINDS:
-            raise ParameterError(f"kinds must be among {', '.join(map(repr, KINDS))}, not {kind!r}")
+    names("kinds", kinds, KINDS)
     six = sides(moments, W, bias, statistic)
     checked = {name: Symmetric(getattr(six, name), name) for name in sorted({*sum(RELATIONS.values(), ())})}
     found: dict[str, dict[str, Alignment]] = {}

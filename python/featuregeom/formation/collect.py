@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from featuregeom.arguments import integer, names
+from featuregeom.arguments import choice, integer, names
 from featuregeom.errors import ParameterError
 from featuregeom.formation.losses import (
     GRADIENTS,
@@ -122,8 +122,7 @@ def collect(
     """
     torch = torch_module("formation.collect")
     check_module(model)
-    if gradient not in GRADIENTS:
-        raise ParameterError(f"gradient must be one of {', '.join(map(repr, GRADIENTS))}, not {gradient!r}")
+    choice("gradient", gradient, GRADIENTS)
     if n_probes is not None:
         n_probes = integer("n_probes", n_probes, 1)
         if gradient != "jacobian":

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.arguments import integer, number_between
+from featuregeom.arguments import choice, integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.formation.sides import Statistic, sides
 from featuregeom.formation.symmetric import Symmetric
@@ -123,8 +123,7 @@ def power_law(
     """
     n_draws = integer("n_draws", n_draws, 0)
     level = number_between("level", level, 0.0, 1.0)
-    if basis not in ("A", "B"):
-        raise ParameterError(f"basis must be 'A' or 'B', not {basis!r}")
+    choice("basis", basis, ("A", "B"))
     rng = np.random.default_rng(integer("seed", seed, 0))
     first, second = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
     parts = max([len(each) for each in (first, second) if each.ndim == 3], default=0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featuregeom.arguments import integer, names
+from featuregeom.arguments import choice, integer, names
 from featuregeom.atomic import replacing
 from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.formation.alignment import KINDS, Kind
@@ -146,34 +146,29 @@ class Recorder:
         if not self._batches:
             raise ParameterError("batches are empty: there is nothing to measure on")
         self.every = integer("every", every, 1)
-        self.quantities = names("quantities", quantities)
-        known = (*QUANTITIES, *_WHOLE)
+        self.quantities = names("quantities", quantities, (*QUANTITIES, *_WHOLE))
         if not self.quantities:
             raise ParameterError("quantities is empty: name at least one")
-        if unknown := [name for name in self.quantities if name not in known]:
-            raise ParameterError(f"quantities must be among {', '.join(known)}; not {unknown[0]!r}")
         if "fact" in self.quantities and not (weight_decay is not None and weight_decay > 0):
             raise ParameterError(
                 "quantity 'fact' needs the weight decay of the training: pass weight_decay, above 0"
             )
-        if gradient not in GRADIENTS:
-            raise ParameterError(f"gradient must be among {', '.join(GRADIENTS)}; not {gradient!r}")
+        choice("gradient", gradient, GRADIENTS)
         if "fact" in self.quantities and gradient != "empirical":
             raise ParameterError("quantity 'fact' is about gradient='empirical'")
         if ("collapse" in self.quantities) != (head is not None):
             raise ParameterError("quantity 'collapse' and head, the name of the classifier, go together")
         if head is not None:
-            if (module := dict(model.named_modules()).get(head)) is None:
+            held = dict(model.named_modules())
+            if (module := held.get(head) if isinstance(head, str) else None) is None:
                 raise ParameterError(f"the model has no module {head!r}, which head should name")
             if not isinstance(module, torch.nn.Linear):
                 raise ParameterError(f"head {head!r} is a {type(module).__name__}, and must be a Linear")
-        if strange := [kind for kind in names("kinds", kinds) if kind not in KINDS]:
-            raise ParameterError(f"kinds must be among {', '.join(KINDS)}; not {strange[0]!r}")
-        if statistic not in STATISTICS:
-            raise ParameterError(f"statistic must be among {', '.join(STATISTICS)}; not {statistic!r}")
+        names("kinds", kinds, KINDS)
+        choice("statistic", statistic, STATISTICS)
         if other := sorted(options.keys() - {"reduction", "terms", "mask", "device"}):
             raise ParameterError(f"{other[0]!r} is no option of a recorder")
-        self._modules = None if modules is None else names("modules", modules)
+        self._modules = None if modules is None else names("modules", modules, dict(model.named_modules()))
         self._head, self._options, self._n_probes, self._gradient = head, options, n_probes, gradient
         self._asked = Asked(
             tuple(kinds), statistic, weight_decay, integer("n_draws", n_draws, 0),

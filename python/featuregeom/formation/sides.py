@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.arguments import choice
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.interruptible import gram, matmul
 from featuregeom.summary import summarised
@@ -75,10 +76,7 @@ def sides(
     -----
     Six products of matrices.
     """
-    if statistic not in STATISTICS:
-        raise ParameterError(
-            f"statistic must be one of {', '.join(map(repr, STATISTICS))}, not {statistic!r}"
-        )
+    choice("statistic", statistic, STATISTICS)
     weights = _weights(moments, W)
     if statistic == "normalised":
         return _normalised(moments, weights)

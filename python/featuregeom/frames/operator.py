@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.arguments import choice
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import dtype_name, off_graph
 from featuregeom.frames.rows import Rows, read_rows
@@ -108,6 +109,7 @@ def operator_of(
     progress: Progress | None = None,
 ) -> NDArray[Any]:
     """Frame operator of rows that `read_rows` gave; see `frame_operator`."""
+    choice("precision", precision, get_args(Precision))
     parts = _core.frame_operator(rows.parts, precision=precision, num_threads=num_threads, progress=progress)
     if not rows.is_complex:
         return parts
@@ -224,6 +226,7 @@ def capacity(
     array([0.5, 0.5, 1. ])
     """
     rows = read_rows(X)
+    choice("precision", precision, get_args(Precision))
     if not rows.is_complex:
         return _core.capacities(rows.values, precision=precision, num_threads=num_threads, progress=progress)
     values = rows.widened()

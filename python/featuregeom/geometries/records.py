@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from featuregeom.arguments import choice
 from featuregeom.geometries.record import Arguments, Geometry
 
 __all__ = ["GEOMETRIES", "geometry"]
@@ -174,7 +175,7 @@ def geometry(generator: str) -> Geometry:
 
     Raises
     ------
-    KeyError
+    ParameterError
         If no geometry has it.
 
     Examples
@@ -182,4 +183,4 @@ def geometry(generator: str) -> Geometry:
     >>> geometry("cell24").name(), geometry("cell24").also()
     ('24-cell', ('D4 roots',))
     """
-    return _BY_GENERATOR[generator]
+    return _BY_GENERATOR[choice("generator", generator, _BY_GENERATOR)]

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.arguments import integer
+from featuregeom.arguments import choice, integer
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import DType, Features, as_features, off_graph
 from featuregeom.random_directions import null_capacity, null_dimensions, saturation_p
@@ -96,8 +96,7 @@ class RandomFrameNull:
 
     def score(self, name: str, value: float) -> Score:
         """Compare `value` with the random values of the number `name`, one of `NUMBERS`."""
-        if name not in self.values:
-            raise ParameterError(f"{name!r} is none of the numbers of the null: {', '.join(self.values)}")
+        choice("name", name, self.values)
         mean, sd = float(np.mean(self.values[name])), float(np.std(self.values[name], ddof=1))
         if not sd > _CONSTANT * max(abs(mean), 1):
             return Score(value, mean, sd, math.nan, math.nan)
@@ -212,6 +211,7 @@ def random_frame_null(
     if not lengths.any():
         return RandomFrameNull({name: np.full(n_draws, np.nan) for name in NUMBERS}, math.nan)
     lengths = lengths / lengths.max()  # no number depends on the scale, and squares could overflow
+    choice("dtype", dtype, get_args(DType))
     table = np.empty((n_draws, len(NUMBERS)))
     for row, stream in zip(table, np.random.SeedSequence(seed).spawn(n_draws), strict=True):
         frame = np.random.default_rng(stream).standard_normal((len(lengths), m))

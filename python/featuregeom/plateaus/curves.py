@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.arguments import integer, number_between
+from featuregeom.arguments import choice, integer, number_between
 from featuregeom.errors import ParameterError
 from featuregeom.plateaus import curve_numbers as of
 from featuregeom.plateaus.metrics import Metric
@@ -117,8 +117,7 @@ class Plateaus:
 
     def on_grid(self, alphas: ArrayLike, which: str = "r") -> Floats:
         """Curves at common alphas by interpolation, shape (P, n), of "r", "d" or "rho"; NaN beyond an end."""
-        if which not in ("r", "d", "rho"):
-            raise ParameterError(f"which must be r, d or rho, got {which!r}")
+        choice("which", which, ("r", "d", "rho"))
         at, values = np.asarray(alphas, dtype=np.float64), getattr(self, which)
         found = np.empty((len(values), len(at)))
         for k, (x, y) in enumerate(zip(self.alphas, values, strict=True)):

@@ -121,11 +121,11 @@ def resolve(out: str | Metric) -> Metric:
     """Give the metric of a name, or a callable as it is."""
     if callable(out):
         return out
-    if out == "ab_ratio":
+    if isinstance(out, str) and out == "ab_ratio":
         raise ParameterError(
             "ab_ratio compares the distances from two outputs, along a path: it is for response_curves alone"
         )
-    if out not in METRICS:
+    if not isinstance(out, str) or out not in METRICS:
         raise ParameterError(
             f"out must be one of {', '.join(METRICS)} or a callable (ab_ratio, too, for curves), got {out!r}"
         )

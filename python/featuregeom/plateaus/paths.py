@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import choice
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.networks.extra import torch_module
 from featuregeom.networks.tensors import rows
@@ -109,10 +110,8 @@ def make_path(
         If the arguments contradict each other, do not fit, or a slerp has no single shortest arc.
     """
     torch = torch_module("plateaus")
-    if path not in get_args(PathKind):
-        raise ParameterError(f"path must be one of {', '.join(get_args(PathKind))}, got {path!r}")
-    if scale not in get_args(Scale):
-        raise ParameterError(f"scale must be one of {', '.join(get_args(Scale))}, got {scale!r}")
+    choice("path", path, get_args(PathKind))
+    choice("scale", scale, get_args(Scale))
     if (target is None) == (direction is None):
         raise ParameterError("give either a target or a direction")
     if (sigma is None) == (scale == "sigma"):

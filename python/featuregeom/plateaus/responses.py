@@ -63,7 +63,7 @@ class Responses:
     ) -> None:
         torch = torch_module("plateaus")
         self._g, self._path, self._progress = g, path, progress
-        self._out, self._ratio = out, out == "ab_ratio"
+        self._out, self._ratio = out, isinstance(out, str) and out == "ab_ratio"
         self._metric = resolve("l2" if self._ratio else out)
         self._batch = integer("batch_size", batch_size, 1)
         self._contexts = pair_contexts(g, len(path.base), contexts)

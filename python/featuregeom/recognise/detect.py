@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core, interruptible
-from featuregeom.arguments import integer
+from featuregeom.arguments import choice, integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
@@ -122,8 +122,7 @@ def detect(
     given = [what for what in (X, gram, relations) if what is not None]
     if len(given) != 1:
         raise ParameterError(f"give one of X, gram and relations, got {len(given)}")
-    if mode not in get_args(Mode):
-        raise ParameterError(f"mode must be 'signed' or 'line', not {mode!r}")
+    choice("mode", mode, get_args(Mode))
     if not isinstance(tolerance, int | float) or not 0 < tolerance <= policy.LARGEST_TOLERANCE:
         raise ParameterError(f"tolerance must be above 0 and at most 0.5, got {tolerance!r}")
     seed = integer("seed", seed, 0, 2**64 - 1)

@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.arguments import integer
-from featuregeom.errors import ParameterError
+from featuregeom.arguments import choice, integer
 from featuregeom.features import as_features
 from featuregeom.recognise import policy
 from featuregeom.recognise.isometry import (
@@ -144,8 +143,7 @@ def name_through_noise(
     >>> found.name, round(found.share, 2)
     ('heptagon', 0.98)
     """
-    if mode != "point":
-        raise ParameterError(f'mode must be "point", got {mode!r}')
+    choice("mode", mode, ("point",))
     integer("draws", draws, 99)
     integer("seed", seed, 0)
     Y = spanned(np.asarray(as_features(vectors).values, dtype=np.float64))

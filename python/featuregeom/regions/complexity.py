@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.arguments import integer
+from featuregeom.arguments import choice, integer
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.networks.piecewise import BATCH, Floats, network, numbers, read_point
 from featuregeom.networks.rounding import known
@@ -83,6 +83,7 @@ def local_complexity(
         raise ShapeError(f"points have shape {values.shape[1:]} each, the network takes {given.shape}")
     if not 0 < radius < math.inf:
         raise ParameterError(f"radius must be positive, got {radius!r}")
+    choice("form", form, ("hull", "ball"))
     if form == "ball":
         if n_directions is not None:
             raise ParameterError('n_directions belong to form="hull": a ball has all directions')
@@ -91,8 +92,6 @@ def local_complexity(
             for point in values
         ]
         return np.array(counts, dtype=np.int64).reshape(len(values), -1)
-    if form != "hull":
-        raise ParameterError(f"form must be 'hull' or 'ball', got {form!r}")
     dimension = math.prod(values.shape[1:])
     count = min(10, dimension) if n_directions is None else integer("n_directions", n_directions, 1)
     if count > dimension:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.arguments import integer
+from featuregeom.arguments import choice, integer
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
 from featuregeom.frames import Progress
 from featuregeom.relations.eigenmatrices import Numbers, noncommuting
@@ -157,8 +157,7 @@ def check(
     >>> found.is_scheme, found.is_primitive, found.valencies.tolist()
     (True, True, [1, 2, 2])
     """
-    if order not in ("given", "canonical"):
-        raise ParameterError(f"order must be 'given' or 'canonical', not {order!r}")
+    choice("order", order, ("given", "canonical"))
     rounds, seed = integer("rounds", rounds, 1, 64), integer("seed", seed, 0, 2**64 - 1)
     labelled = as_labels(relations)
     rank = len(labelled.classes)

@@ -9,7 +9,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.errors import ParameterError, SourceError
+from featuregeom.arguments import choice
+from featuregeom.errors import SourceError
 from featuregeom.features import Features
 from featuregeom.sources import AxisChoice, open_source
 from featuregeom.sources.matrix import read_matrix
@@ -88,8 +89,7 @@ def read(
     ParameterError
         If there are several matrices and `tensor` chooses none.
     """
-    if kind not in ("auto", *get_args(Kind)):
-        raise ParameterError(f"kind must be auto, features, gram or relations, not {kind!r}")
+    choice("kind", kind, ("auto", *get_args(Kind)))
     if path.endswith((".g6", ".graph6")):
         return [
             Given(f"{Path(path).name}:{line}", "relations", None, str(graph))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from featuregeom.errors import ParameterError
+from featuregeom.arguments import choice
 from featuregeom.networks.segments import Segments
 from featuregeom.regions.slices import Slice
 from featuregeom.report.figures import SERIES, Figure, axis, numbers, subsample
@@ -40,13 +40,12 @@ def slice_figure(found: Slice, *, colour: str = "code", title: str = "Linear reg
     ParameterError
         For another `colour`.
     """
+    choice("colour", colour, ("code", "class"))
     if colour == "class":
         group = found.classes() % len(SERIES)
-    elif colour == "code":
+    else:
         mixed = np.bitwise_xor.reduce(found.codes, axis=1) * np.uint64(0x9E3779B97F4A7C15)
         group = ((mixed >> np.uint64(32)) % np.uint64(len(SERIES))).astype(np.int64)
-    else:
-        raise ParameterError(f"colour must be 'code' or 'class', not {colour!r}")
     shown = np.sort(np.argsort(-found.areas, kind="stable")[:_CELLS])
     data: list[dict[str, Any]] = []
     for index, series in enumerate(SERIES):

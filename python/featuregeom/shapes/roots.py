@@ -28,6 +28,19 @@ __all__ = ["gosset", "root_system", "schlaefli"]
 _LEAST_RANK: Final = {"A": 1, "B": 2, "C": 2, "D": 3}
 
 
+def letter_and_rank(name: str) -> tuple[str, int]:
+    """Read the name of a root system, or raise ParameterError where there is none of that name."""
+    parts = (
+        re.fullmatch("([ABCD])([1-9][0-9]{0,5})|(E)([678])|(F)(4)|(G)(2)", name)
+        if isinstance(name, str)
+        else None
+    )
+    letter, rank = (each for each in parts.groups() if each) if parts else ("", "0")
+    if int(rank) < _LEAST_RANK.get(letter, 1):
+        raise ParameterError(f"name must be A1, B2, C2, D3 or above, E6, E7, E8, F4 or G2, got {name!r}")
+    return letter, int(rank)
+
+
 def root_system(name: str) -> NDArray[np.float64]:
     r"""Roots of a simple Lie algebra, in as many dimensions as its rank.
 
@@ -71,14 +84,11 @@ def root_system(name: str) -> NDArray[np.float64]:
     """
     exceptional = {"E6": _e6, "E7": _e7, "E8": _e8, "F4": _f4, "G2": _g2}
     classical = {"A": _a, "B": _b, "C": _c, "D": _d}
-    if isinstance(name, str) and name in exceptional:
+    letter, rank = letter_and_rank(name)
+    if name in exceptional:
         return exceptional[name]()
-    parts = re.fullmatch("([ABCD])([1-9][0-9]{0,5})", name) if isinstance(name, str) else None
-    if parts is None or int(parts[2]) < _LEAST_RANK[parts[1]]:
-        raise ParameterError(f"name must be A1, B2, C2, D3 or above, E6, E7, E8, F4 or G2, got {name!r}")
-    rank = int(parts[2])
     check_size(f"root_system({name!r})", 2 * rank**2, rank)
-    return classical[parts[1]](rank)
+    return classical[letter](rank)
 
 
 def schlaefli() -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.arguments import string
 from featuregeom.errors import DtypeError, SourceError
 from featuregeom.features import Features, as_features, check_dtype, check_shape, in_utf8
 from featuregeom.folders import State
@@ -124,7 +125,7 @@ class BaseReader(ABC):
         SourceError
             There is no such tensor, or its data cannot be read.
         """
-        name = in_utf8(name)
+        name = string("name", name)
         info = self._matrix(name)
         return as_features(
             self._matrix_of(self._views[name]),

@@ -81,7 +81,9 @@ class Reading:
             or not all(type(each) is int and each >= 0 for each in slices)
         ):
             raise ParameterError(f"slices must be a list of indices from 0, such as [0, 3], got {slices!r}")
-        if heads is not None and heads != "auto" and (type(heads) is not int or heads < 1):
+        if heads is not None and (
+            heads != "auto" if isinstance(heads, str) else type(heads) is not int or heads < 1
+        ):
             raise ParameterError(f"heads must be a positive integer or 'auto' (--heads 12), got {heads!r}")
         return cls(_axes(axis), bool(stacks), None if slices is None else frozenset(slices), heads)
 
@@ -109,7 +111,7 @@ def _axes(given: AxisGiven) -> tuple[tuple[str, Axis], ...]:
         raise ParameterError(_axis_wrong(given))
     found: list[tuple[str, Axis]] = []
     for pattern, axis in pairs:
-        if not isinstance(pattern, str) or axis not in get_args(AxisChoice):
+        if not isinstance(pattern, str) or not isinstance(axis, str) or axis not in get_args(AxisChoice):
             raise ParameterError(_axis_wrong(given))
         if axis != "auto":
             found.append((pattern, "rows" if axis == "rows" else "columns"))

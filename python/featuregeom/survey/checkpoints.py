@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
+from featuregeom.arguments import string
 from featuregeom.errors import ParameterError, ShapeError, SourceError, UnsuitableSourceError
 from featuregeom.features import Features
 from featuregeom.findings.tables import natural
@@ -142,6 +143,7 @@ def read_checkpoints(
 
 def _matrix(path: Path, infos: list[TensorInfo], tensor: str | None) -> TensorInfo:
     measured = [info for info in infos if info.skip is None]
+    tensor = None if tensor is None else string("tensor", tensor)
     fitting = [
         info for info in measured if tensor is None or info.name == tensor or fnmatchcase(info.name, tensor)
     ]

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from featuregeom import _core
 from featuregeom.analysis import Analysis, MatrixResult
-from featuregeom.arguments import integer
+from featuregeom.arguments import choice, integer
 from featuregeom.errors import DtypeError, ParameterError, SourceError, UnsuitableSourceError
 from featuregeom.features import Features, as_features
 from featuregeom.folders import locked, origin
@@ -166,8 +166,7 @@ def analyze(
     >>> result.matrices[["matrix", "rank", "saturation", "geometry"]].values.tolist()
     [['toy', 2, 1.0, '2 × digon']]
     """
-    if nonfinite not in get_args(NonFinite):
-        raise ParameterError(f"nonfinite must be 'error' or 'skip', not {nonfinite!r}")
+    choice("nonfinite", nonfinite, get_args(NonFinite))
     if resume and out is None:
         raise ParameterError("resume needs the folder of the analysis that was stopped: give out (--out)")
     if resume and force:

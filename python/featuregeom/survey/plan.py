@@ -218,15 +218,15 @@ def select(
     ParameterError
         If `include` leaves nothing to analyse, or either is not a pattern or list of patterns.
     """
-    _check(include, exclude)
+    check_patterns(include, exclude)
     tensors = list(tensors)
     chosen, skipped = [], []
     for info in tensors:
         if info.skip is not None:
             skipped.append((info, info.skip))
-        elif not _matches(info, include, default=True):
+        elif not matches(info, include, default=True):
             skipped.append((info, "not included"))
-        elif _matches(info, exclude, default=False):
+        elif matches(info, exclude, default=False):
             skipped.append((info, "excluded"))
         else:
             chosen.append(info)
@@ -347,7 +347,7 @@ def estimate(
     )
 
 
-def _check(include: Patterns, exclude: Patterns) -> None:
+def check_patterns(include: Patterns, exclude: Patterns) -> None:
     for name, patterns in (("include", include), ("exclude", exclude)):
         listed = patterns is None or isinstance(patterns, str | Sequence)
         if not listed or not all(isinstance(each, str) for each in _each(patterns)):
@@ -358,7 +358,7 @@ def _check(include: Patterns, exclude: Patterns) -> None:
         raise ParameterError(f"include={include!r} names no matrix: leave it out to analyse all")
 
 
-def _matches(info: TensorInfo, patterns: Patterns, *, default: bool) -> bool:
+def matches(info: TensorInfo, patterns: Patterns, *, default: bool) -> bool:
     """Tell whether the name of a matrix, or of its stack, fits a pattern; brackets may stand for themselves."""
     if patterns is None:
         return default

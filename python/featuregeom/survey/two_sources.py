@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from featuregeom.folders import Sources
 from featuregeom.sources import Reader, TensorInfo, open_source
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AxisGiven
+from featuregeom.survey.plan import Patterns, check_patterns, matches
 from featuregeom.wording import number, plural, text
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def compare_sources(
     second: Any,
     q: float = 0.01,
     *,
-    include: Sequence[str] | None = None,
+    include: Patterns = None,
     axis: AxisGiven = "auto",
     families: bool = False,
     mmap: bool = True,
@@ -181,7 +181,7 @@ def compare_sources(
         As in `fg.analyze`. Where no name is in both and each holds one matrix, these two are compared.
     q : float
         As in `dictionaries.compare`.
-    include : sequence of str, optional
+    include : str or sequence of str, optional
         Shell-style patterns of the names to compare.
     axis : {"auto", "rows", "columns"}, mapping or sequence of str
         Which axis lists features, as in `fg.analyze`.
@@ -221,6 +221,7 @@ def compare_sources(
     1 matrix is the same in both, number for number.
     b: 100 features kept, all of them changed (turned by 0 degrees, the median; norms times 2); none lost; none born.
     """
+    check_patterns(include, None)
     q, seed = number_between("q", q, 0, 1), integer("seed", seed, 0)
     with (
         open_source(first, axis=axis, mmap=mmap) as left,
@@ -275,15 +276,15 @@ def compare_sources(
     )
 
 
-def _matrices(reader: Reader, include: Sequence[str] | None) -> dict[str, TensorInfo]:
+def _matrices(reader: Reader, include: Patterns) -> dict[str, TensorInfo]:
     return {
         info.name: info
         for info in reader.tensors()
-        if info.skip is None and (not include or any(fnmatchcase(info.name, each) for each in include))
+        if info.skip is None and matches(info, include, default=True)
     }
 
 
-def _vectors(left: Reader, right: Reader, include: Sequence[str] | None) -> tuple[str, ...]:
+def _vectors(left: Reader, right: Reader, include: Patterns) -> tuple[str, ...]:
     """Name the tensors of one dimension that both have and that differ."""
     if not (isinstance(left, BaseReader) and isinstance(right, BaseReader)):
         return ()
@@ -291,7 +292,7 @@ def _vectors(left: Reader, right: Reader, include: Sequence[str] | None) -> tupl
         {
             info.name: info.shape
             for info in reader.tensors()
-            if len(info.shape) == 1 and (not include or any(fnmatchcase(info.name, each) for each in include))
+            if len(info.shape) == 1 and matches(info, include, default=True)
         }
         for reader in (left, right)
     ]

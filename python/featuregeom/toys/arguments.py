@@ -16,7 +16,6 @@ from featuregeom.features import off_graph
 from featuregeom.networks import extra
 
 __all__ = [
-    "choice",
     "finite",
     "importances",
     "numbers_of",
@@ -63,12 +62,6 @@ def positive(name: str, value: float, *, zero: bool = False) -> float:
     if not (math.isfinite(number) and (number > 0 or (zero and number == 0))):
         raise ParameterError(f"{name} must be finite and {'at least' if zero else 'above'} 0, got {value!r}")
     return number
-
-
-def choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Check that `value` is one of `choices`."""
-    if not isinstance(value, str) or value not in choices:
-        raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def real(name: str, value: ArrayLike) -> Floats:

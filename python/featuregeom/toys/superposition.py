@@ -25,11 +25,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.arguments import integer
+from featuregeom.arguments import choice, integer
 from featuregeom.errors import ConvergenceError, ParameterError, ShapeError
 from featuregeom.summary import summarised
 from featuregeom.toys.arguments import (
-    choice,
     finite,
     importances,
     positive,
@@ -358,6 +357,8 @@ def train(
     choice("schedule", schedule, get_args(Schedule))
     choice("dtype", dtype, get_args(DType))
     choice("kind", kind, get_args(Kind))
+    if not isinstance(compile, bool | str):
+        raise ParameterError(f"compile must be True, False or the name of a backend, got {compile!r}")
     if progress is not None and not callable(progress):
         raise ParameterError(f"progress must be a function of two numbers, got {progress!r}")
     held_bias, first_bias = _biases(bias, bias_start)

@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 from featuregeom.shapes.expected.record import Counted, Expected, merged, tight
+from featuregeom.shapes.roots import letter_and_rank
 
 __all__ = ["gosset", "leech", "root_system", "schlaefli"]
 
@@ -29,7 +30,7 @@ def root_system(name: str) -> Expected:
     ----------
     Humphreys, Reflection Groups and Coxeter Groups (1990), section 3.18.
     """
-    letter, rank = name[0], int(name[1:])
+    letter, rank = letter_and_rank(name)
     if letter in "BCFG":
         return _two_lengths(name, letter, rank)
     h = {"A": rank + 1, "D": 2 * rank - 2, "E": {6: 12, 7: 18, 8: 30}.get(rank, 0)}[letter]

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.arguments import integer
+from featuregeom.arguments import integer, names
 from featuregeom.errors import ParameterError
 from featuregeom.summary import summarised
-from featuregeom.toys.arguments import choice, numbers_of, real, sparsities
+from featuregeom.toys.arguments import numbers_of, real, sparsities
 from featuregeom.toys.experiments.cells import Arrays, finished, kind_of
 from featuregeom.toys.superposition import Progress, train
 
@@ -218,11 +218,10 @@ def saturation(
     """
     n, restarts = integer("n_features", n_features, 1), integer("restarts", restarts, 1)
     dims = numbers_of("n_hidden", n_hidden, 1)
-    kinds: list[Biases] = [biases] if isinstance(biases, str) else list(dict.fromkeys(biases))
+    named = (biases,) if isinstance(biases, str) else biases
+    kinds: list[Any] = list(dict.fromkeys(names("biases", named, get_args(Biases))))
     if not kinds:
         raise ParameterError('biases must name "trained", "held" or both, got none')
-    for each in kinds:
-        choice("biases", each, get_args(Biases))
     grid = np.atleast_1d(real("sparsity", _middles(3) if sparsity is None else sparsity))
     points = np.repeat(sparsities(grid, len(grid)), restarts)
     parts: list[Arrays] = []
