@@ -42,6 +42,7 @@ __all__ = [
     "scheme_closure",
     "scheme_holds",
     "scheme_spread",
+    "shares",
     "squared_norms",
     "sweep",
 ]
@@ -140,6 +141,14 @@ def measures(
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64] | None]: ...
+def shares(
+    x: NDArray[Any],
+    vectors: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    *,
+    null: int = 0,
+    num_threads: int | None = None,
+) -> NDArray[np.float64]: ...
 def scheme_check(
     relations: NDArray[np.uint8] | NDArray[np.uint16],
     *,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -200,7 +202,7 @@ def spectral_groups(
     null_mean = saturation = least_q = float("nan")
     if known.size:
         masses = measured.max_mass[known]
-        null, saturation = _null_in_stages(spectrum, masses, stages, q, seed)
+        null, saturation = _null_in_stages(spectrum, masses, stages, q, seed, num_threads)
         null_mean = float(null.mean())
         p[known] = (1 + _at_least(null, masses)) / (1 + len(null))
         rates[known] = benjamini_hochberg(p[known])
@@ -245,19 +247,24 @@ def _chance_of_mass(spectrum: Spectrum, mass: float) -> float:
 
 
 def _null_in_stages(
-    spectrum: Spectrum, masses: NDArray[np.float64], stages: list[int], q: float, seed: int
+    spectrum: Spectrum,
+    masses: NDArray[np.float64],
+    stages: list[int],
+    q: float,
+    seed: int,
+    num_threads: int | None,
 ) -> tuple[NDArray[np.float64], float]:
     """Draw the null, and stop after a stage that leaves no feature that more draws might call localised."""
     from scipy.special import gammaincinv
 
     random = np.random.default_rng(seed)
-    null, saturation = _null(spectrum, len(masses), stages[0], random)
+    null, saturation = _null(spectrum, len(masses), stages[0], random, num_threads)
     for stage in stages[1:]:
         counts = _at_least(null, masses)
         least = np.where(counts > 0, gammaincinv(np.maximum(counts, 1), _SURE), 0.0) / len(null)
         if len(null) >= stage or (benjamini_hochberg(least) > q).all():
             break
-        more, further = _null(spectrum, len(masses), stage - len(null), random)
+        more, further = _null(spectrum, len(masses), stage - len(null), random, num_threads)
         share = len(null) / stage
         null, saturation = np.sort(np.append(null, more)), share * saturation + (1 - share) * further
     return null, saturation
@@ -269,18 +276,15 @@ def _at_least(null: NDArray[np.float64], masses: NDArray[np.float64]) -> NDArray
 
 
 def _null(
-    spectrum: Spectrum, n: int, n_draws: int, random: np.random.Generator
+    spectrum: Spectrum, n: int, n_draws: int, random: np.random.Generator, num_threads: int | None
 ) -> tuple[NDArray[np.float64], float]:
     """Largest masses of random features, ascending, and the saturation of n of them."""
     values = spectrum.retained / spectrum.retained[0]
     found = []
     capacity = 0.0
     rows = max(_CACHED // spectrum.rank, 1)
-    for count in _chunks(n_draws, max(_CHUNK // spectrum.rank, 1)):
-        normal = random.standard_normal((count, spectrum.rank))
-        # A row of Q is the first r coordinates of a random point of the sphere in n dimensions.
-        rest = random.chisquare(n - spectrum.rank, count) if n > spectrum.rank else np.zeros(count)
-        for first in range(0, count, rows):
+    for normal, rest in _drawn(n, spectrum.rank, n_draws, random, num_threads):
+        for first in range(0, len(normal), rows):
             squares = normal[first : first + rows]
             squares *= squares
             length = squares.sum(axis=1) + rest[first : first + rows]
@@ -291,6 +295,32 @@ def _null(
                 squares = np.add.reduceat(squares, spectrum.starts[:-1], axis=1)
             found.append(squares.max(axis=1) / norm)
     return np.sort(np.concatenate(found)), n * capacity / n_draws / spectrum.rank
+
+
+def _drawn(
+    n: int, rank: int, n_draws: int, random: np.random.Generator, num_threads: int | None
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Draw normal vectors by chunks, and what squares of n - rank more numbers add up to.
+
+    With more than one thread the next chunk is drawn while the last is worked on: half of the time is drawing.
+    """
+
+    def draw(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        normal = random.standard_normal((count, rank))
+        # A row of Q is the first r coordinates of a random point of the sphere in n dimensions.
+        return normal, random.chisquare(n - rank, count) if n > rank else np.zeros(count)
+
+    first, *others = _chunks(n_draws, max(_CHUNK // rank, 1))
+    if num_threads == 1 or not others:
+        yield from map(draw, [first, *others])
+        return
+    with ThreadPoolExecutor(1) as ahead:
+        next_one = ahead.submit(draw, first)
+        for count in others:
+            made = next_one.result()
+            next_one = ahead.submit(draw, count)
+            yield made
+        yield next_one.result()
 
 
 def most_draws(n: int, q: float) -> int:
@@ -401,5 +431,7 @@ def _localised_elsewhere(
     masses = measures(one, others, num_threads=num_threads).masses
     assert masses is not None
     draws = draws_of_a_try(q)
-    null, _ = _null(others, max(own.features.n - 1, others.rank), draws, np.random.default_rng(seed))
+    null, _ = _null(
+        others, max(own.features.n - 1, others.rank), draws, np.random.default_rng(seed), num_threads
+    )
     return bool(np.count_nonzero(null >= masses.max() * (1 - _ROUNDING)) < q * draws)

@@ -124,7 +124,7 @@ class Space:
 
     def spreads(self, members: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give the standard deviation of cosines under the measure null, with the eigenspaces of all features."""
-        mass = shares(self.own.features.take(members), self.own.spectrum, self.own.ambient)
+        mass = shares(self.own.features.take(members), self.own.spectrum, self.own.ambient, self.num_threads)
         return np.asarray(np.sqrt(np.maximum(mass @ mass.T, np.finfo(np.float64).tiny)))
 
     def scores(self, members: NDArray[np.int64]) -> NDArray[np.float64]:

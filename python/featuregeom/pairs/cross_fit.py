@@ -61,9 +61,6 @@ _TIMES = ((0, 0, 0, 0), (0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2))
 _SHARES = 1 << 28
 """Bytes of spectral measures (float64) that are held at a time, for each of the two parts that meet."""
 
-_ROWS = 1024
-"""Features whose masses are made at a time: few enough to stop soon."""
-
 _SHORTEST = 1e-70
 """Norm below which features are scaled before their frame operator is formed: the core refuses below 1e-71, where the
 powers that it needs leave float64 (tests/properties/test_scales.py)."""
@@ -239,7 +236,9 @@ def all_scores(
         held: list[tuple[NDArray[np.int64], Any, Any]] = []
         for part in line:
             table = _in_range(features.take(parts[part]), norms[parts[part]])
-            held.append((parts[part], table.values, shares(table, spectrum, coordinates.ambient)))
+            held.append(
+                (parts[part], table.values, shares(table, spectrum, coordinates.ambient, num_threads))
+            )
         tasks: list[tuple[Any, ...]] = [
             (held[line.index(part)],) for part in sorted(alone.intersection(line))
         ]
@@ -345,7 +344,9 @@ def _others(
     )
 
 
-def shares(features: Features, spectrum: Spectrum, ambient: int) -> NDArray[np.float64]:
+def shares(
+    features: Features, spectrum: Spectrum, ambient: int, num_threads: int | None = None
+) -> NDArray[np.float64]:
     """Give spectral measures over the roots of dimensions, the null space being one eigenspace among the others.
 
     Parameters
@@ -356,6 +357,8 @@ def shares(features: Features, spectrum: Spectrum, ambient: int) -> NDArray[np.f
         Whose eigenspaces.
     ambient : int
         Dimensions, as in `Coordinates`.
+    num_threads : int, optional
+        Threads to use.
 
     Returns
     -------
@@ -365,27 +368,12 @@ def shares(features: Features, spectrum: Spectrum, ambient: int) -> NDArray[np.f
 
     Notes
     -----
-    Masses alone: `spectra.measures` takes five times as long for numbers of each feature that nobody asks for here.
+    Masses alone: `spectra.measures` gives numbers of each feature that nobody asks for here.
     """
-    roots = np.sqrt(np.diff(spectrum.starts))
-    spaces, null = len(roots), ambient - spectrum.rank
-    found = np.empty((features.n, spaces + (null > 0)))
-    for first in range(0, features.n, _ROWS):
-        rows = features.widened(np.arange(first, min(first + _ROWS, features.n)))
-        part = found[first : first + _ROWS]
-        # Each feature over its largest entry: squares of the shortest ones leave float64.
-        largest = np.abs(rows).max(axis=1, keepdims=True)
-        rows = np.divide(rows, largest, out=np.zeros_like(rows), where=largest > 0)
-        norms = np.einsum("ia,ia->i", rows, rows)[:, None]
-        energies = (rows @ spectrum.vectors) ** 2
-        if spaces < spectrum.rank:
-            energies = np.add.reduceat(energies, spectrum.starts[:-1], axis=1)
-        masses = np.divide(energies, norms, out=np.zeros_like(energies), where=norms > 0)
-        np.divide(masses, roots, out=part[:, :spaces])
-        if null > 0:
-            outside = np.maximum(1 - masses.sum(axis=1), 0.0) * (norms[:, 0] > 0)
-            part[:, spaces] = outside / math.sqrt(null)
-    return found
+    null = max(ambient - spectrum.rank, 0)
+    return _core.shares(
+        features.values, spectrum.vectors, spectrum.starts, null=null, num_threads=num_threads
+    )
 
 
 class _Kept:

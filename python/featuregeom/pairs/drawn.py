@@ -108,7 +108,7 @@ def drawn_at_least(
                 axes = of_operator(others, *bounds, own.epsilon, side="frame", num_threads=num_threads)
             else:
                 axes = _eigenvectors(spectrum, n)
-            masses = shares(table, axes, own.ambient)
+            masses = shares(table, axes, own.ambient, num_threads)
             swept, steps, _, found = _core.null_sweep(
                 table.values, masses, by_score=kept, by_cosine=0, least=least, num_threads=num_threads
             )

@@ -54,5 +54,5 @@ mod _core {
         scheme_holds, scheme_spread,
     };
     #[pymodule_export]
-    use crate::spectrum::{capacities, coordinates, eigenspaces, eigh, eigvalsh, kappas, measures};
+    use crate::spectrum::{capacities, coordinates, eigenspaces, eigh, eigvalsh, kappas, measures, shares};
 }

@@ -119,6 +119,30 @@ pub fn coordinates<'py>(
     to_array(py, &found)
 }
 
+/// The borders of eigenspaces.
+fn borders(starts: &PyReadonlyArray1<'_, i64>) -> PyResult<Vec<usize>> {
+    let starts = starts.as_array();
+    let below = |_| raise(Error::Shape("eigenspaces must not begin below zero".into()));
+    starts.iter().map(|&start| usize::try_from(start)).collect::<Result<_, _>>().map_err(below)
+}
+
+/// The share of every row's squared norm in each eigenspace, and in ``null`` more dimensions where there are any, over
+/// the root of its dimension.
+#[pyfunction]
+#[pyo3(signature = (x, vectors, starts, *, null = 0, num_threads = None))]
+pub fn shares<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    vectors: PyReadonlyArray2<'py, f64>,
+    starts: PyReadonlyArray1<'py, i64>,
+    null: usize,
+    num_threads: Option<Threads>,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let (view, starts, vectors) = (x.view()?, borders(&starts)?, matrix(&vectors)?);
+    let found = enter(py, num_threads, None, |run| spectrum::shares(&view, vectors, &starts, null, run))?;
+    found.into_pyarray(py).reshape([view.n(), starts.len() - 1 + usize::from(null > 0)])
+}
+
 /// Measure every row against eigenspaces of a frame operator, by its eigenvectors or, with ``along``, by those of the
 /// Gram matrix and the rows' coordinates.
 #[pyfunction]
@@ -137,13 +161,7 @@ pub fn measures<'py>(
 ) -> PyResult<Measured<'py>> {
     let view = x.view()?;
     let values: Vec<f64> = values.as_array().iter().copied().collect();
-    let starts: Vec<usize> = starts
-        .as_array()
-        .iter()
-        .map(|&start| usize::try_from(start))
-        .collect::<Result<_, _>>()
-        .map_err(|_| raise(Error::Shape("eigenspaces must not begin below zero".into())))?;
-    let vectors = matrix(&vectors)?;
+    let (starts, vectors) = (borders(&starts)?, matrix(&vectors)?);
     let basis = match &along {
         Some(along) => Basis::Gram { vectors, along: matrix(along)? },
         None => Basis::Frame(vectors),

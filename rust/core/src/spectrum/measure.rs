@@ -3,9 +3,11 @@
 use crate::error::{Error, Result};
 use crate::gram::{check_small, check_squares};
 use crate::matrix::{FeatureMatrix, dot};
-use crate::products::{Kernel, Level, Packed, Part, Product};
+use crate::products::{Level, Packed, Product};
 use crate::run::{self, Run};
+use crate::spectrum::energies::{energies_of, packed_columns, total};
 use faer::MatRef;
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// Features that one thread works on at a time: packed they fit the second-level cache.
@@ -137,14 +139,12 @@ pub fn measures(
         [threads, ROWS * (2 * m + stride), 8],
         [stride, m, 8],
     ])?;
-    let (kernel, mut basis_rows) = (f64::kernel(Level::current()?), Packed::default());
-    if let Basis::Frame(vectors) = basis {
-        basis_rows.fill(r, m, |columns, rows| {
-            for (k, row) in columns.zip(rows.chunks_exact_mut(m)) {
-                row.iter_mut().enumerate().for_each(|(i, entry)| *entry = vectors[(i, k)]);
-            }
-        });
-    }
+    let (level, arch) = (Level::current()?, Arch::new());
+    let kernel = f64::kernel(level);
+    let basis_rows = match basis {
+        Basis::Frame(vectors) => packed_columns(vectors),
+        Basis::Gram { .. } => Packed::default(),
+    };
     run.control().expect(n as u64);
     let jobs: Vec<(Vec<FeatureMeasure>, Vec<f64>)> = run.pool().install(|| {
         (0..n)
@@ -178,10 +178,15 @@ pub fn measures(
                     let mut features = Vec::with_capacity(rows);
                     let mut masses = Vec::with_capacity(if with_masses { rows * spaces } else { 0 });
                     for (row, w) in tile.chunks_exact(m).enumerate() {
-                        let norm = dot(w, w);
                         let energy = &energies[row * stride..][..r];
-                        levers_of(basis, first + row, energy, values, levers);
-                        features.push(measure(norm, energy, levers, &relative, largest, starts, mass));
+                        let mut numbers = || {
+                            levers_of(basis, first + row, energy, values, levers);
+                            measure(dot(w, w), energy, levers, &relative, largest, starts, mass)
+                        };
+                        features.push(match level {
+                            Level::Scalar => numbers(),
+                            _ => arch.dispatch(numbers),
+                        });
                         if with_masses {
                             masses.extend_from_slice(mass);
                         }
@@ -200,40 +205,27 @@ pub fn measures(
     Ok(Measures { features, masses: with_masses.then(|| masses.concat()) })
 }
 
-/// `|<v_k, w>|^2` for each eigenvector of the packed basis, `stride` numbers for each feature of the tile.
-fn energies_of(
-    tile: &[f64],
-    m: usize,
-    packed: &mut Packed<f64>,
-    basis: &Packed<f64>,
-    kernel: Kernel<f64>,
-    energies: &mut [f64],
-    stride: usize,
-) {
-    if stride > 0 {
-        packed
-            .fill(tile.len() / m, m, |rows, into| into.copy_from_slice(&tile[rows.start * m..rows.end * m]));
-        packed.multiply(basis, kernel, Part::All, energies, stride);
-        energies.iter_mut().for_each(|energy| *energy *= *energy);
-    }
-}
-
 /// What each eigenvalue gives to the leverage of a feature: its energy over the eigenvalue, with the eigenvalue's
 /// relative error, eps times the largest over it; or the square of the Gram matrix's eigenvector's entry, which errs
 /// by eps over the entry. The smaller error decides.
+#[inline(always)]
 fn levers_of(basis: Basis<'_>, feature: usize, energy: &[f64], values: &[f64], levers: &mut [f64]) {
-    let largest = values.first().copied().unwrap_or(1.0);
-    for (k, ((lever, energy), &value)) in levers.iter_mut().zip(energy).zip(values).enumerate() {
-        let share = energy / value;
-        *lever = match basis {
-            Basis::Gram { vectors, .. } if share.sqrt() > value / largest => vectors[(feature, k)].powi(2),
-            _ => share,
-        };
+    for ((lever, energy), value) in levers.iter_mut().zip(energy).zip(values) {
+        *lever = energy / value;
+    }
+    if let Basis::Gram { vectors, .. } = basis {
+        let largest = values.first().copied().unwrap_or(1.0);
+        for (k, (lever, value)) in levers.iter_mut().zip(values).enumerate() {
+            if lever.sqrt() > value / largest {
+                *lever = vectors[(feature, k)].powi(2);
+            }
+        }
     }
 }
 
 /// The numbers of one feature, and its measure into `mass`. `relative` are the eigenvalues over the largest one,
-/// so that powers of them stay in range.
+/// so that powers of them stay in range. Compiled once more for each set of vector instructions.
+#[inline(always)]
 fn measure(
     norm: f64,
     energy: &[f64],
@@ -243,26 +235,26 @@ fn measure(
     starts: &[usize],
     mass: &mut [f64],
 ) -> FeatureMeasure {
-    let kept: f64 = energy.iter().sum();
-    for (mass, space) in mass.iter_mut().zip(starts.windows(2)) {
-        *mass = if norm > 0.0 { energy[space[0]..space[1]].iter().sum::<f64>() / norm } else { f64::NAN };
+    let kept = total([energy], |[e]| e);
+    if norm == 0.0 {
+        mass.fill(f64::NAN);
+    } else if mass.len() == energy.len() {
+        mass.iter_mut().zip(energy).for_each(|(mass, energy)| *mass = energy / norm);
+    } else {
+        for (mass, space) in mass.iter_mut().zip(starts.windows(2)) {
+            *mass = total([&energy[space[0]..space[1]]], |[e]| e) / norm;
+        }
     }
     if norm == 0.0 || kept <= UNSEEN * norm {
         return FeatureMeasure { squared_norm: norm, ..FeatureMeasure::ZERO };
     }
-    // Shares of the projection: a probability over single eigenvalues.
-    let mean = |of: &dyn Fn(f64) -> f64| -> f64 {
-        energy.iter().zip(relative).map(|(e, &lambda)| e / kept * of(lambda)).sum::<f64>()
-    };
-    let kappa = mean(&|lambda| lambda);
-    let variance = mean(&|lambda| (lambda - kappa).powi(2));
+    // Means over the projection, whose shares of the single eigenvalues are a probability.
+    let kappa = total([energy, relative], |[e, lambda]| e * lambda) / kept;
+    let variance = total([energy, relative], |[e, lambda]| e * (lambda - kappa) * (lambda - kappa)) / kept;
     // kappa E[1/lambda] - 1 = E[(lambda - kappa)^2 / lambda] / kappa: a sum of squares, no cancellation.
-    let excess = levers
-        .iter()
-        .zip(relative)
-        .map(|(lever, &lambda)| lever * (largest / kept) * (lambda - kappa).powi(2))
-        .sum::<f64>()
-        / kappa;
+    let scale = largest / kept;
+    let spread = |[lever, lambda]: [f64; 2]| lever * scale * (lambda - kappa) * (lambda - kappa);
+    let excess = total([levers, relative], spread) / kappa;
     let top = mass
         .iter()
         .enumerate()
@@ -272,19 +264,19 @@ fn measure(
         squared_norm: norm,
         kappa: kappa * largest * inside,
         capacity: norm / inside / largest / kappa,
-        leverage: levers.iter().sum(),
+        leverage: total([levers], |[lever]| lever),
         ..FeatureMeasure::ZERO
     };
     if inside < 1.0 - HIDDEN {
         return whole;
     }
-    let shares = || mass.iter().map(|value| value / inside).filter(|share| *share > 0.0);
+    let shares = mass.iter().map(|value| value / inside).filter(|share| *share > 0.0);
     FeatureMeasure {
         slack: excess / (1.0 + excess),
         cv: variance.sqrt() / kappa,
         max_mass: (top.1 / inside).min(1.0),
-        ipr: shares().map(|share| share * share).sum::<f64>().min(1.0),
-        entropy: shares().map(|share| -share * share.ln()).sum::<f64>().max(0.0),
+        ipr: total([mass], |[value]| (value / inside) * (value / inside)).min(1.0),
+        entropy: shares.map(|share| -share * share.ln()).sum::<f64>().max(0.0),
         eigenspace: Some(top.0),
         ..whole
     }

@@ -4,7 +4,9 @@ mod buckets;
 mod capacity;
 mod coordinates;
 mod eigen;
+mod energies;
 mod measure;
+mod shares;
 mod tridiagonal;
 
 pub use buckets::{Eigenspaces, Partition, eigenspaces};
@@ -12,3 +14,4 @@ pub use capacity::{DOUBTFUL, capacities, kappas};
 pub use coordinates::coordinates;
 pub use eigen::{Eigen, eigenvalues, self_adjoint};
 pub use measure::{Basis, FeatureMeasure, Measures, measures};
+pub use shares::shares;
