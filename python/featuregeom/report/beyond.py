@@ -215,6 +215,8 @@ def _figure(kind: str, title: str, picture: FamilyPicture, name: Name) -> Figure
     where = {2: "two", 3: "three"}.get(dims, str(dims))
     around = " around their mean" if kind in ("circle", "line", "cluster") else ""
     caption = f"Along their {where} leading dimensions, which hold {share} of their squared length{around}."
+    if len(points) <= MEMBERS:
+        caption += " Names that would cover others are left out."
     if dims >= 3:
         caption += (
             " Turn and Pause start and stop a slow turn through all of them; drag to turn it by hand."

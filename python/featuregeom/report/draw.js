@@ -277,20 +277,61 @@ const Draw = (() => {
         { stroke: paint(at(trace.marker.color, i)), strokeWidth: "1.5px" });
     });
     if (mode.includes("markers")) symbols(group, trace, points);
-    if (mode.includes("text")) points.forEach((point, i) => {
-      if (!point || !at(trace.text, i)) return;
-      const right = trace.textposition === "middle right", above = trace.textposition === "top center";
-      const half = right ? 0 : widthOf(at(trace.text, i)) / 2; // a label at the edge moves inside
-      const x = half ? Math.min(Math.max(point[0], half), Math.max(Number(svg.getAttribute("width")) - half, half)) : point[0] + 5;
-      write(svg, x, point[1] - (above ? 9 : 0), at(trace.text, i), {
-        "text-anchor": right ? "start" : "middle", "dominant-baseline": "central", class: "label",
-      });
-    });
+    if (mode.includes("text")) names(svg, trace, points);
     const template = trace.hovertemplate ?? (trace.hoverinfo === "skip" ? "" : trace.hoverinfo === "text" ? "%{text}" : mode.includes("markers") ? `${trace.name ?? ""}\n%{x}, %{y}` : "");
     if (template) points.forEach((point, i) => {
       if (!point || (trace.hoverinfo === "text" && !at(trace.text, i))) return;
       marks.push({ x: point[0], y: point[1], say: () => filled(template, { x: trace.x[i], y: trace.y[i], text: at(trace.text, i), customdata: trace.customdata?.[i] }) });
     });
+  }
+
+  // Names beside their marks: where one would cover another it moves around its mark, and is left out if nothing is free.
+  function names(svg, trace, points) {
+    const width = Number(svg.getAttribute("width")), height = Number(svg.getAttribute("height"));
+    const shown = points.map((point, i) => (point ? fitting(at(trace.text, i), width) : "")); // point and name, or nothing
+    if (trace.mode.includes("lines")) { // the name of a line stands at its end
+      const right = trace.textposition === "middle right", above = trace.textposition === "top center";
+      points.forEach((point, i) => {
+        if (!shown[i]) return;
+        const half = right ? 0 : widthOf(shown[i]) / 2;
+        const x = half ? Math.min(Math.max(point[0], half), Math.max(width - half, half)) : point[0] + 5;
+        write(svg, x, point[1] - (above ? 9 : 0), shown[i],
+          { "text-anchor": right ? "start" : "middle", "dominant-baseline": "central", class: "label" });
+      });
+      return;
+    }
+    const marks = trace.mode.includes("markers") ? points.filter(Boolean) : [], taken = [];
+    const first = marks.length ? 0 : CENTRE;
+    points.forEach((point, i) => {
+      const free = shown[i] && spot(point, widthOf(shown[i]), marks, taken, [width, height], first);
+      if (free) write(svg, free.x, free.y, shown[i], { "text-anchor": "middle", "dominant-baseline": "central", class: "label" });
+    });
+  }
+
+  function fitting(text, width) {
+    const needed = text ? widthOf(text) : 0;
+    return needed > width - 4 ? cut(text, Math.floor([...text].length * (width - 4) / needed)) : text;
+  }
+
+  // Places of a name around its mark, in steps of its width and height: above, below, beside, at the corners, further off.
+  const AROUND = [[0, -1], [0, 1], [1, 0], [-1, 0], [1, -0.8], [-1, -0.8], [1, 0.8], [-1, 0.8], [0, -2.2], [0, 2.2], [0, 0]];
+  const CENTRE = AROUND.length - 1;
+  const TALL = 14;
+
+  // The first place that covers no other name, and no mark if that can be; null if there is none.
+  function spot([px, py], wide, marks, taken, [width, height], first) {
+    const half = wide / 2, covers = (box) => ([x, y]) => x > box[0] && x < box[2] && y > box[1] && y < box[3];
+    const order = first === CENTRE ? [CENTRE, ...AROUND.keys()] : [first, ...AROUND.keys()].filter((k) => k !== CENTRE);
+    for (const avoided of [marks, []]) for (const k of order) {
+      const x = Math.min(Math.max(px + AROUND[k][0] * (half + 7), half), Math.max(width - half, half));
+      const y = Math.min(Math.max(py + AROUND[k][1] * 10, TALL / 2), height - TALL / 2);
+      const box = [x - half, y - TALL / 2, x + half, y + TALL / 2];
+      const free = taken.every((other) => box[0] >= other[2] || box[2] <= other[0] || box[1] >= other[3] || box[3] <= other[1]);
+      if (!free || avoided.some(covers(box))) continue;
+      taken.push(box);
+      return { k, x, y };
+    }
+    return null;
   }
 
   // One path for each colour and size, so that thousands of points stay light.
@@ -434,7 +475,10 @@ const Draw = (() => {
     const edges = trace.edges.map(() => add(svg, "line", {}, { stroke: "var(--muted)", strokeWidth: "1px" }));
     const shafts = trace.points.map(() => add(svg, "line", { x1: width / 2, y1: height / 2 }, { stroke: "var(--c0)", strokeWidth: "1.5px" }));
     const dots = trace.points.map(() => add(svg, "circle", { r: 3.5, class: "points" }, { fill: "var(--c1)" }));
-    const names = n <= 24 ? trace.names.map((name) => write(svg, 0, 0, cut(name, 18), { "text-anchor": "middle", class: "label" }, { fontSize: "11px" })) : [];
+    const labels = n <= 24 ? trace.names.map((name) => {
+      const element = write(svg, 0, 0, cut(name, 18), { "text-anchor": "middle", "dominant-baseline": "central", class: "label" }, { fontSize: "11px" });
+      return { element, wide: widthOf(cut(name, 18), 11), first: 0 };
+    }) : [];
     const places = trace.points.map(() => [0, 0]);
     function show() {
       const set = (element, values) => { for (const [key, value] of Object.entries(values)) element.setAttribute(key, value.toFixed(1)); };
@@ -443,7 +487,13 @@ const Draw = (() => {
         places[i] = [width / 2 + unit * x, height / 2 - unit * y];
         set(shafts[i], { x2: places[i][0], y2: places[i][1] });
         set(dots[i], { cx: places[i][0], cy: places[i][1] });
-        if (names[i]) set(names[i], { x: places[i][0], y: places[i][1] - 8 });
+      });
+      const taken = [];
+      labels.forEach((label, i) => {
+        const free = spot(places[i], label.wide, places, taken, [width, height], label.first);
+        label.element.style.display = free ? "" : "none";
+        if (free) set(label.element, { x: free.x, y: free.y });
+        if (free) label.first = free.k; // where it stands it stays while it turns, as long as that is free
       });
       trace.edges.forEach(([i, j], k) => set(edges[k], { x1: places[i][0], y1: places[i][1], x2: places[j][0], y2: places[j][1] }));
     }
