@@ -27,7 +27,7 @@ from featuregeom.report.first import what_was_read
 from featuregeom.report.page import render_page, write_page
 from featuregeom.report.random_frame import cosine_probabilities
 from featuregeom.report.words import reading
-from featuregeom.wording import number, plural, scaled, text
+from featuregeom.wording import duration, number, plural, scaled, text
 from oracles.analysis import HOSTILE, antiprism, make_analysis, polygon, simplex
 
 
@@ -511,3 +511,15 @@ def test_a_full_disk_leaves_the_old_page(analysis, tmp_path, monkeypatch):
         write_page(analysis, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_times_are_written_in_the_unit_that_fits():
+    said = [duration(seconds) for seconds in (0.0431, 10.34, 119, 1980, 7300, 500_000)]
+    assert said == ["0.043 s", "10 s", "119 s", "33 minutes", "2 hours", "5.8 days"]
+
+
+def test_a_name_of_ten_thousand_letters_fills_no_page():
+    page = render_page(make_analysis({"y" * 10_000: polygon(5), "x": polygon(5)}))
+    start = page.index('id="matrices"')
+    assert page.count("y" * 10_000, start) == 1  # what the pointer shows
+    assert page[start:].count("…" + "y" * 66) == 2  # overview and heading

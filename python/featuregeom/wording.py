@@ -11,6 +11,7 @@ __all__ = [
     "MINUS",
     "chance",
     "cut",
+    "duration",
     "in_utf8",
     "known",
     "number",
@@ -103,6 +104,18 @@ def cut(value: Any, most: int = _LONGEST) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Write a count and its noun."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the largest unit of which there are two, to two digits."""
+    for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return (
+                f"{seconds / length:.2g} {unit}"
+                if seconds < 100 * length
+                else f"{seconds / length:.0f} {unit}"
+            )
+    return f"{seconds:.2g} s" if seconds < 100 else f"{seconds:.0f} s"
 
 
 def scaled(count: float, unit: str) -> str:

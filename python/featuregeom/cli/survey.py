@@ -30,7 +30,7 @@ from featuregeom.cli.terminal import (
 )
 from featuregeom.cli.writing import Force
 from featuregeom.errors import OutputError, ParameterError, UnsuitableSourceError
-from featuregeom.wording import scaled
+from featuregeom.wording import duration, scaled
 
 if TYPE_CHECKING:
     from featuregeom.survey import Analysis, Description, Estimate
@@ -474,20 +474,8 @@ def _has_structure(row: dict[str, Any]) -> bool:
 
 
 def _time(seconds: tuple[float, float]) -> str:
-    nothing, copies = map(_duration, seconds)
+    nothing, copies = map(duration, seconds)
     return f"about {nothing}" if nothing == copies else f"about {nothing}, or {copies} where copies are found"
-
-
-def _duration(seconds: float) -> str:
-    """Give two digits at most: it is right within a factor of three."""
-    for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * length:
-            return (
-                f"{seconds / length:.2g} {unit}"
-                if seconds < 100 * length
-                else f"{seconds / length:.0f} {unit}"
-            )
-    return f"{seconds:.2g} s" if seconds < 100 else f"{seconds:.0f} s"
 
 
 def stem(source: str) -> str:

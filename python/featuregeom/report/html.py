@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from featuregeom.atomic import replacing
-from featuregeom.wording import known, number, text
+from featuregeom.wording import cut, known, number, text
 
 __all__ = ["pack", "part", "render", "write"]
 
@@ -143,7 +143,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "text": text, "pack": pack}
+    environment.filters |= {"number": number, "text": text, "cut": cut, "pack": pack}
     environment.tests["known"] = known
     return environment
 

@@ -20,7 +20,7 @@ from featuregeom.report.html import pack, part, render, write
 from featuregeom.report.overview import in_order, overview
 from featuregeom.report.unusual import unusual
 from featuregeom.report.words import block_advice, reading
-from featuregeom.wording import known, number, text
+from featuregeom.wording import duration, known, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def _totals(analysis: Analysis) -> list[str]:
     seconds = analysis.provenance.get("seconds")
     if seconds is None:
         seconds = float(matrices["seconds"].sum()) if "seconds" in matrices else 0.0
-    return [f"measured in {number(seconds, 3)} s"]
+    return [f"measured in {duration(seconds)}"]
 
 
 def _by_matrix(table: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
