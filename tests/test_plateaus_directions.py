@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.plateaus import directions as d
@@ -92,6 +93,40 @@ def test_no_part_of_the_base_is_in_its_direction(data):
         found = d.real_difference(base, X, seed=1).vectors[:, :M]
         expected = X[copies:, :M] - X[copies:, :M].mean(axis=0)
         assert (np.abs(found[:, None] - expected[None]).max(axis=2).min(axis=1) < 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("base_type", "data_type"),
+    [
+        (torch.float32, torch.float64), (torch.float64, torch.float32), (torch.bfloat16, torch.float32),
+        (torch.bfloat16, torch.float64), (torch.float16, torch.float64), (torch.float32, torch.bfloat16),
+        (torch.float16, torch.bfloat16),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("widened", [False, True])
+def test_a_base_of_another_type_is_the_row_that_it_was(base_type, data_type, widened):
+    """Its row is far away in a dimension of its own, as above; numbers from normal to subnormal ones of float16."""
+    rng = np.random.default_rng(5)
+    for scale in (1.0, 1e-6):
+        rows = torch.tensor(scale * rng.standard_normal((12, 7)))
+        rows[:, 6] = 0
+        rows[0, 6] = 3e4 * scale
+        first = rows[:1].to(base_type).repeat(20, 1)
+        base, data = first, rows.to(data_type)
+        if widened and base_type == torch.float32 and data_type == torch.float64:
+            base = base.double()
+        for kind in ("real_difference", "real_mixture"):
+            found = getattr(d, kind)(base, data, seed=2)
+            np.testing.assert_array_equal(found.vectors[:, 6], 0.0, err_msg=kind)
+    with pytest.raises(ParameterError, match="rows other than base 0"):
+        d.real_difference(base, data[:1])
+
+
+def test_bases_and_data_of_one_type_are_compared_bit_by_bit():
+    """Neighbours in bfloat16 are rows of their own."""
+    data = torch.tensor([[1.0, 1.0], [1.0, 1.0078125], [3.0, 2.0]], dtype=torch.bfloat16)
+    found = d.real_difference(data[:1].repeat(30, 1), data, exclude_base=False)
+    assert set(map(tuple, found.vectors)) == {(0.0, 0.0078125), (2.0, 1.0)}
 
 
 def test_fitted_kinds_have_no_mean_part_of_the_base(data):

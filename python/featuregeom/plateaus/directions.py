@@ -20,7 +20,8 @@ In mu' every row of the data counts that does not equal the base: the mean of al
 mean a part -A/N of the base in every direction. `covariance`, `cov_mixture` and `pca` fit mean and covariance to all
 rows that they are given; the mean drops out of D, and a base among N rows has a share of 1/N in the covariance, with
 either sign alike. Leave it out of the data where that matters. `isotropic` takes only their mean square from the
-bases.
+bases. A row is the base too where they differ by the rounding of the coarser of their two types (a float32 base beside
+float64 data, also one that was widened since); rows and bases of one type are compared bit by bit.
 
 Lengths are those of the data where they mean something; `response_curves` rescales them unless scale is "target".
 Draws of pair i do not depend on the number of pairs.
@@ -34,6 +35,7 @@ arXiv 2410.12555.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -170,8 +172,9 @@ def real_difference(
     """
     A, rng = _matrix("base", base), _rng(seed)
     X = _matching("data", data, A)
-    T = X[_others(X, A, 1, rng)[:, 0]]
-    start = _means_of_others(X, A) if exclude_base else A
+    coarse = _coarser(base, A, data, X)
+    T = X[_others(X, A, 1, rng, coarse)[:, 0]]
+    start = _means_of_others(X, A, coarse) if exclude_base else A
     return Directions(T - start, "real_difference", exclude_base, seed)
 
 
@@ -179,7 +182,7 @@ def real_mixture(base: ArrayLike, data: ArrayLike, *, seed: int = 0, exclude_bas
     """Differences, or means, of two other real activations, rows of `data` (N, m) that do not equal the base."""
     A, rng = _matrix("base", base), _rng(seed)
     X = _matching("data", data, A)
-    first, second = X[_others(X, A, 2, rng)].swapaxes(0, 1)
+    first, second = X[_others(X, A, 2, rng, _coarser(base, A, data, X))].swapaxes(0, 1)
     D = first - second if exclude_base else (first + second) / 2 - A
     return Directions(D, "real_mixture", exclude_base, seed)
 
@@ -252,11 +255,52 @@ def _fitted(data: ArrayLike | Normal, shrinkage: float, base: Floats) -> Normal:
     return fitted
 
 
-def _others(X: Floats, A: Floats, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """For each base, `count` different rows of X that do not equal it."""
+class _Type(NamedTuple):
+    """How far a number may lie from the one that was rounded to a type."""
+
+    relative: float
+    absolute: float
+
+
+_TYPES: Final = {
+    "bfloat16": _Type(2.0**-7, 2.0**-133),
+    "float16": _Type(2.0**-10, 2.0**-24),
+    "float32": _Type(2.0**-23, 2.0**-149),
+}
+"""Relative spacing and least number of the types below float64; rounding, even twice, moves a number by less."""
+
+
+def _type(given: ArrayLike, values: Floats) -> _Type | None:
+    """Give the type whose numbers they are; numbers of float32 that came as float64 are those of float32."""
+    name = str(getattr(given, "dtype", "")).removeprefix("torch.")
+    with np.errstate(over="ignore"):
+        narrow = bool((values == values.astype(np.float32)).all())
+    return _TYPES.get(name, _TYPES["float32"] if narrow else None)
+
+
+def _coarser(base: ArrayLike, A: Floats, data: ArrayLike, X: Floats) -> _Type | None:
+    """Give how far apart one row may be in the types of bases and data, where these are different ones."""
+    one, other = _type(base, A), _type(data, X)
+    if one == other:
+        return None
+    return _Type(*map(max, zip(one or _Type(0.0, 0.0), other or _Type(0.0, 0.0), strict=True)))
+
+
+def _differ(row: Floats, X: Floats, coarse: _Type | None) -> NDArray[np.bool_]:
+    """Which rows of X are other than `row`."""
+    if coarse is None:
+        return (row != X).any(axis=1)
+    within = coarse.relative * np.maximum(np.abs(row), np.abs(X)) + coarse.absolute
+    return np.asarray((np.abs(row - X) > within).any(axis=1))
+
+
+def _others(
+    X: Floats, A: Floats, count: int, rng: np.random.Generator, coarse: _Type | None
+) -> NDArray[np.int64]:
+    """For each base, `count` different rows of X that are other than it."""
     chosen = np.empty((len(A), count), dtype=np.int64)
     for i, row in enumerate(A):
-        left = np.flatnonzero((row != X).any(axis=1))
+        left = np.flatnonzero(_differ(row, X, coarse))
         if len(left) < count:
             raise ParameterError(f"data hold {len(left)} rows other than base {i}; {count} are needed")
         # Floats in [0, 1), so that every pair takes the same share of the random stream.
@@ -268,12 +312,12 @@ def _others(X: Floats, A: Floats, count: int, rng: np.random.Generator) -> NDArr
     return chosen
 
 
-def _means_of_others(X: Floats, A: Floats) -> Floats:
-    """For each base, the mean of the rows of X that do not equal it."""
+def _means_of_others(X: Floats, A: Floats, coarse: _Type | None) -> Floats:
+    """For each base, the mean of the rows of X that are other than it."""
     means = np.empty_like(A)
     for i, row in enumerate(A):
-        others = X[(row != X).any(axis=1)]
-        if (others == others[0]).all():
+        others = X[_differ(row, X, coarse)]
+        if not len(others) or (others == others[0]).all():
             raise ParameterError(
                 f"the rows of data other than base {i} are all the same, which gives no direction from their mean: "
                 "give more rows, or exclude_base=False"
