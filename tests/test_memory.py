@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.lib import format as npy
+from typer.testing import CliRunner
 
 import featuregeom as fg
-from featuregeom import memory
+from featuregeom import interruptible, kept, memory
+from featuregeom.cli import app
+from featuregeom.regions.files import read_layers, read_points
 from featuregeom.sources import open_source
 from processes import run
 
@@ -177,3 +181,50 @@ def test_what_is_larger_than_memory_is_refused_before_it_is_read(
             pytest.raises(MemoryError, match=r"takes 0\.067 GB of memory, and 0\.034 GB are left"),
         ):
             reader.read(reader.tensors()[0].name)
+
+
+def test_other_archives_are_refused_by_the_size_that_they_declare(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Networks, points, counters and parts of an analysis: what does not fit is no damage, and is not read."""
+    weights = {"0.weight": np.zeros((1 << 10, 1 << 10)), "0.bias": np.zeros(1 << 10)}
+    np.savez_compressed(tmp_path / "network.npz", **weights)
+    np.save(tmp_path / "points.npy", np.zeros((1 << 10, 1 << 10)))
+    counter = fg.codes.CodeCounter(1 << 14)
+    counter.update(fg.codes.pack(np.eye(1 << 10, 1 << 14) > 0))
+    counter.save(tmp_path / "counter.npz")
+    kept.write_arrays(tmp_path / "part.npz", {"x": np.zeros((1 << 10, 1 << 10))})
+    assert (tmp_path / "network.npz").stat().st_size < 1 << 15
+    readers = {
+        "network.npz": read_layers,
+        "points.npy": lambda path: read_points(path, 1),
+        "counter.npz": fg.codes.CodeCounter.load,
+        "part.npz": kept.read_arrays,
+    }
+    for name, read in readers.items():
+        read(tmp_path / name)
+    monkeypatch.setattr(memory, "available", lambda: 1 << 20)
+    monkeypatch.setattr(npy, "read_array", None)
+    for name, read in readers.items():
+        with pytest.raises(MemoryError, match=rf"{name} takes 0\.00\d GB of memory, and 0\.001 GB are left"):
+            read(tmp_path / name)
+
+
+def test_a_thread_without_room_is_a_memory_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those of progress bars and of long calls; the terminal has one line, and the folder no result."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((50, 8)))
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(MemoryError, match="can't start new thread"):
+        interruptible.aside(np.linalg.svd, np.ones((300, 300)))
+    said = CliRunner().invoke(app, ["analyze", str(tmp_path / "x.npy"), "--out", str(tmp_path / "out")])
+    assert said.exit_code == 1
+    assert (
+        said.stderr.strip()
+        .splitlines()[-1]
+        .startswith("error: not enough memory: the progress bar cannot start")
+    )
+    assert not (tmp_path / "out" / "matrices.parquet").exists()

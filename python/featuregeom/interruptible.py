@@ -65,7 +65,10 @@ def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any)
 
     # With the caller's context, which holds what NumPy does about overflow.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise MemoryError(f"{error}: its stack has no room") from error
     while thread.is_alive():
         thread.join(_PATIENCE)
     if failed:

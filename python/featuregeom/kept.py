@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from featuregeom.atomic import replacing
 from featuregeom.errors import SourceError
-from featuregeom.memory import check_memory
+from featuregeom.memory import NoRoomError, check_memory
 
 __all__ = ["Arrays", "digest", "read_arrays", "read_record", "write_arrays", "write_record"]
 
@@ -51,7 +51,7 @@ def read_arrays(path: Path) -> Arrays:
             arrays = {key: archive[key] for key in archive.files}
         if str(arrays.pop(_DIGEST)) != _of_arrays(arrays):
             raise ValueError("its contents are not those that were written")
-    except FileNotFoundError:
+    except (FileNotFoundError, NoRoomError):
         raise
     # A damaged archive makes zipfile, zlib, json and NumPy raise nearly anything, RuntimeError and MemoryError too.
     except Exception as error:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from featuregeom.wording import in_utf8
 
-__all__ = ["available", "check_memory"]
+__all__ = ["NoRoomError", "available", "check_memory"]
+
+
+class NoRoomError(MemoryError):
+    """A file that is what it should be, and larger than the memory that is left.
+
+    Readers pass it on; the MemoryError of a damaged header, which asks for any size, is a file that cannot be read.
+    """
 
 
 def available() -> int | None:
@@ -33,9 +40,9 @@ def available() -> int | None:
 
 
 def check_memory(n_bytes: int, what: str) -> None:
-    """Raise MemoryError, before a byte is read, if something is larger than all memory that is left."""
+    """Raise NoRoomError, a MemoryError, before a byte is read, if something is larger than all memory that is left."""
     there = available()
     if there is not None and n_bytes > there:
-        raise MemoryError(
+        raise NoRoomError(
             f"{in_utf8(what)} takes {n_bytes / 1e9:.3f} GB of memory, and {there / 1e9:.3f} GB are left"
         )

@@ -208,8 +208,10 @@ def _labels(path: Path, n: int) -> NDArray[Any]:
     import numpy as np
 
     from featuregeom.errors import ShapeError, SourceError
+    from featuregeom.memory import NoRoomError, check_memory
 
     try:
+        check_memory(path.stat().st_size, str(path))
         if path.suffix == ".npy":
             with path.open("rb") as raw:  # NumPy leaves a file open that it cannot read
                 found = np.load(raw, allow_pickle=False)
@@ -217,6 +219,8 @@ def _labels(path: Path, n: int) -> NDArray[Any]:
             found = np.array(path.read_text(encoding="utf-8").split("\n"))
             # A last line ends with a newline, too.
             found = found[:-1] if found[-1] == "" else found
+    except NoRoomError:
+        raise
     except Exception as error:  # a damaged .npy makes NumPy and zipfile raise nearly anything
         raise SourceError(f"{path} cannot be read as labels: {error}") from error
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "iubUS":

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -102,11 +102,22 @@ def step_bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int
 @contextmanager
 def shown_once_used(bar: Progress) -> Iterator[Callable[[], None]]:
     """Show a bar from the first call on, so that an error before any work has no empty bar above it."""
-    try:
+    if bar.disable:
         yield bar.start
+        return
+
+    def use() -> None:
+        try:
+            bar.start()
+        except RuntimeError as error:  # a thread that has no room for its stack
+            raise MemoryError(f"the progress bar {error}".replace("bar can't", "bar cannot")) from error
+
+    try:
+        yield use
     finally:
         if bar.live.is_started:
-            bar.stop()
+            with suppress(RuntimeError):  # of a thread that did not start
+                bar.stop()
 
 
 def plain(text: str, *, keep: str = "", style: str = "") -> Text:

@@ -21,7 +21,7 @@ from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.frames import Progress
 from featuregeom.interruptible import aside
-from featuregeom.memory import check_memory
+from featuregeom.memory import NoRoomError, check_memory
 
 __all__ = ["CodeCounter", "label_purity"]
 
@@ -327,6 +327,8 @@ class CodeCounter:
                 if arrays[name].dtype != np.uint64 or arrays[name].ndim != axes:
                     raise ValueError(f"{name} is {arrays[name].dtype} with {arrays[name].ndim} axes")
             return _restored(arrays["words"], arrays["counts"], arrays["first_index"], header)
+        except NoRoomError:
+            raise
         # A damaged archive makes zipfile, zlib, json and NumPy raise nearly anything: NotImplementedError for a
         # method of compression, RuntimeError for a flag of encryption, zlib.error, struct.error, MemoryError.
         except Exception as error:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from featuregeom.errors import ParameterError, SourceError, UnsuitableSourceError
-from featuregeom.memory import check_memory
+from featuregeom.memory import NoRoomError, check_memory
 from featuregeom.networks.extra import missing
 from featuregeom.networks.piecewise import Floats, Layers, numbers
 from featuregeom.sources.torch_files import check_torch
@@ -83,6 +83,7 @@ def read_points(path: str | Path, least: int) -> Floats:
     """
     file = Path(path)
     try:
+        check_memory(file.stat().st_size, str(file))
         if file.suffix == ".npy":
             with file.open("rb") as raw:  # NumPy leaves a file open that it cannot read
                 found = np.load(raw, allow_pickle=False)
@@ -91,6 +92,8 @@ def read_points(path: str | Path, least: int) -> Floats:
             found = np.array(
                 [[float(part) for part in row.split()] for row in text.splitlines() if row.strip()]
             )
+    except NoRoomError:
+        raise
     except Exception as error:  # a damaged .npy makes NumPy and zipfile raise nearly anything
         raise SourceError(f"cannot read points from {file}: {error}") from error
     points = numbers(found, str(file))
@@ -117,8 +120,9 @@ def _tensors(file: Path) -> Mapping[str, Any]:
     if not file.is_file():
         raise SourceError(f"there is no file {file}")
     try:
+        check_memory(file.stat().st_size, str(file))
         found = loaders[file.suffix](file)
-    except MemoryError:
+    except NoRoomError:
         raise
     except ImportError as error:
         raise missing(f"{file}: reading this format") from error
