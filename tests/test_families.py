@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,12 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
+from scipy.stats import binom
 
 import featuregeom as fg
 from featuregeom import _core
 from featuregeom.dictionaries import families
 from featuregeom.dictionaries.candidates import circle_candidates
-from featuregeom.dictionaries.directions import chance_of_cosine, chance_of_share, one_direction
+from featuregeom.dictionaries.directions import (
+    chance_beside_neighbours,
+    chance_of_cosine,
+    chance_of_share,
+    one_direction,
+)
 from featuregeom.dictionaries.links import Links, links_of
 from featuregeom.errors import NonFiniteError, ParameterError
 from featuregeom.features import as_features
@@ -357,6 +365,37 @@ def test_the_chance_of_a_cosine_is_what_random_directions_show():
         assert seen >= bound * 0.8 - 0.01
     assert chance_of_cosine(0.99, 5, 1.0) == 1.0
     assert chance_of_cosine(1.0, 5, 8) == 0.0
+
+
+@pytest.mark.parametrize(("d", "count"), [(3, 60), (6, 200), (20, 600), (64, 200)])
+def test_the_chance_beside_neighbours_is_above_what_random_directions_show(d, count):
+    random = np.random.default_rng(d)
+    drawn = random.standard_normal((400, count, d))
+    near = np.sort(np.abs(drawn[:, :, 0]) / np.linalg.norm(drawn, axis=2), axis=1)[:, ::-1]
+    chances = np.array([chance_beside_neighbours(row[0], row[1:32], 1) for row in near])
+    for level in (0.1, 0.02):
+        assert (chances <= level).sum() <= binom.ppf(0.999, len(chances), level)
+    # Neither few neighbours nor equal ones tell anything; any cosine may be of the same few dimensions then.
+    assert chance_beside_neighbours(0.9, near[0, 1:4], 5) == 0
+    for row in near[:5]:
+        tried = [chance_beside_neighbours(cosine, row[1:32], 3) for cosine in (row[1], 0.99, 0.9999, 1.0)]
+        assert tried == sorted(tried, reverse=True)
+        assert tried[0] == 1
+
+
+def test_cubes_beside_a_dominant_direction_are_no_prisms():
+    """Projecting squeezes a cube by some thousandths, and a prism has a height for that."""
+    names = Counter()
+    for P in (fg.shapes.cube(3), fg.shapes.prism(4, 0.25)):
+        random = np.random.default_rng(0)
+        planes = [np.linalg.qr(random.standard_normal((400, 3)))[0].T for _ in range(40)]
+        others = random.standard_normal((380, 400))
+        X = np.vstack(
+            [*(P @ each for each in planes), others / np.linalg.norm(others, axis=1, keepdims=True)]
+        )
+        X[:, 3] *= 1000
+        names.update(filter(None, quick(X).name))
+    assert names == {"cube": 40, "square prism": 40}
 
 
 @pytest.mark.parametrize(("s", "d", "m"), [(3, 2, 481), (3, 2, 24), (5, 2, 30), (8, 3, 64)])

@@ -9,7 +9,7 @@ from scipy.cluster.hierarchy import linkage
 import featuregeom as fg
 from featuregeom.dictionaries import Families
 from golden.sources import minilm
-from oracles.shapeless import KINDS, planted, signs_flipped, turned_in_place
+from oracles.shapeless import IN_SUBSPACES, KINDS, in_subspaces, planted, signs_flipped, turned_in_place
 
 QUICK = 999
 """Random sets at most in `make test`: a p-value of .001 is small enough for a q of .1 among a hundred sets."""
@@ -106,3 +106,40 @@ def test_near_directions_are_no_triangle():
         X = np.random.default_rng(seed).standard_normal((2000, 128)).astype(np.float32)
         pairs = fg.pairs.significant(X, k=1, n_parts=2, n_draws=1, seed=seed)
         assert not any(fg.dictionaries.families(X, pairs=pairs, seed=seed).name)
+
+
+def shapes_called(X: np.ndarray, seed: int, n_draws: int) -> int:
+    """Count the families that are more than clusters."""
+    return sum(kind != "cluster" for kind in found_in(X, seed, n_draws).kind)
+
+
+def test_features_of_several_subspaces_are_no_copies():
+    """Of eight matrices at a rate of .01 each, two with a false family come in one of four hundred."""
+    found = [shapes_called(in_subspaces(kind, 0, most=600), 0, 199) for kind in IN_SUBSPACES]
+    assert np.count_nonzero(found) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", IN_SUBSPACES)
+def test_false_families_of_several_subspaces(kind):
+    """Of twenty matrices at a rate of .01 each, three come in one of a thousand."""
+    found = [shapes_called(in_subspaces(kind, seed, most=4000), seed, QUICK) for seed in range(20)]
+    assert np.count_nonzero(found) <= 2
+
+
+@pytest.mark.parametrize(("m", "cosine"), [(64, 0.95), (128, 0.92), (32, 0.99), (24, 0.999)])
+def test_true_copies_are_found_beside_as_many_neighbours(m, cosine):
+    random = np.random.default_rng(m)
+    X = random.standard_normal((1000, m))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    for i in range(0, 20, 2):
+        rest = X[i + 1] - (X[i + 1] @ X[i]) * X[i]
+        X[i + 1] = cosine * X[i] + np.sqrt(1 - cosine**2) * rest / np.linalg.norm(rest)
+    X[1:20:4] *= -1
+    found = found_in(X, 0)
+    called = {
+        tuple(sorted(each.tolist())): kind for each, kind in zip(found.members, found.kind, strict=True)
+    }
+    expected = {(i, i + 1): "copies" if i % 4 else "antipodes" for i in range(0, 20, 2)}
+    assert sum(called.get(pair) == kind for pair, kind in expected.items()) >= 9
+    assert called.keys() <= expected.keys()

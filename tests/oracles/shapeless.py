@@ -95,3 +95,51 @@ def signs_flipped(X: np.ndarray, seed: int) -> np.ndarray:
     _, axes = np.linalg.eigh(X.astype(np.float64).T @ X)
     signs = np.random.default_rng([seed, 2]).choice([-1.0, 1.0], X.shape)
     return ((X @ axes * signs) @ axes.T).astype(np.float32)
+
+
+IN_SUBSPACES = (
+    "orthogonal",
+    "overlapping",
+    "a shared part",
+    "small ones in a wide one",
+    "sparse rows",
+    "decaying",
+    "noisy",
+    "coordinates",
+)
+
+
+def in_subspaces(kind: str, seed: int, *, most: int = 1000) -> np.ndarray:
+    """Give 300 to `most` random features of 2 to 20 subspaces of 3 to 20 dimensions, of equal or uneven sizes."""
+    random = np.random.default_rng([seed, IN_SUBSPACES.index(kind), 2])
+    n = int(random.integers(300, most + 1))
+    if kind == "sparse rows":
+        m = int(random.integers(30, 150))
+        kept = random.random((n, m)) < random.choice([0.12, 0.25, 0.5, 1], (n, 1))
+        kept[np.arange(n), random.integers(m, size=n)] = True
+        return random.standard_normal((n, m)) * kept
+    dims = random.integers(3, 21, size=int(random.integers(2, 21)))
+    m = int(min(dims.sum(), 128))
+    if kind in ("overlapping", "coordinates"):
+        m = max(m // 2, 21)
+    elif kind == "small ones in a wide one":
+        m, dims = 96, dims[:3]
+    bases = [np.linalg.qr(random.standard_normal((m, d)))[0].T for d in dims]
+    if kind == "orthogonal":
+        m = int(dims.sum())
+        bases = np.split(np.linalg.qr(random.standard_normal((m, m)))[0], np.cumsum(dims)[:-1])
+    elif kind == "a shared part":
+        bases = [np.vstack([bases[0][:3], each[3:]]) for each in bases]
+    elif kind == "small ones in a wide one":
+        bases.append(np.eye(m))
+    elif kind == "decaying":
+        bases = [each / np.sqrt(1 + np.arange(len(each)))[:, None] for each in bases]
+    elif kind == "coordinates":
+        bases = [np.eye(m)[random.choice(m, d, replace=False)] for d in dims]
+    sizes = random.multinomial(n, random.dirichlet(np.full(len(bases), random.choice([2, 100]))))
+    X = np.vstack(
+        [random.standard_normal((size, len(each))) @ each for size, each in zip(sizes, bases, strict=True)]
+    )
+    if kind == "noisy":
+        X += 0.1 * np.linalg.norm(X, axis=1, keepdims=True) * random.standard_normal(X.shape) / np.sqrt(m)
+    return X * random.lognormal(size=(n, 1)) if random.integers(2) else X

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.dictionaries.directions import NEIGHBOURS
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.pairs import SignificantPairs, sweep
@@ -148,10 +149,13 @@ class Links:
     lists : dict of Link to tuple of ndarray
         Neighbours (-1 for none) and strengths, each of shape (n, slots). No "z" where no pair is significant by its z,
         no "projected" where nothing dominates.
+    nearest : dict of Link to tuple of ndarray
+        The same for "cosine" and "projected", with as many as `directions.chance_beside_neighbours` asks for.
     """
 
     space: Space
     lists: dict[Link, tuple[NDArray[np.int64], NDArray[np.float64]]]
+    nearest: dict[Link, tuple[NDArray[np.int64], NDArray[np.float64]]]
 
     def nodes(self, link: Link, ratio: float, *, least: int = 2, most: int = LARGEST) -> list[Node]:
         """Give the nodes of the single linkage tree with a birth of at least `ratio` times the death.
@@ -241,16 +245,20 @@ def links_of(
             advance=advance,
         )
         lists["z"] = _strongest(found.neighbours, found.scores, keep)
-    lists["cosine"] = _nearest(own.features, keep, num_threads)
+    more = min(max(k, NEIGHBOURS), n - 1)
+    nearest: dict[Link, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+    nearest["cosine"] = _nearest(own.features, more, num_threads)
     dimensions: dict[Link, float] = {"cosine": _effective_dimensions(own.features, own, 0, num_threads)}
     advance(n * (n - 1) // 2)
     if dominant:
         beside = _beside(own, dominant)
-        lists["projected"] = _nearest(beside, keep, num_threads)
+        nearest["projected"] = _nearest(beside, more, num_threads)
         dimensions["projected"] = _effective_dimensions(beside, own, dominant, num_threads)
         advance(n * (n - 1) // 2)
     kept = features if n == features.n else features.take(own.index)
-    return Links(Space(kept, own, dominant, features.n, num_threads, dimensions), lists)
+    for link, (neighbours, strengths) in nearest.items():
+        lists[link] = np.ascontiguousarray(neighbours[:, :keep]), np.ascontiguousarray(strengths[:, :keep])
+    return Links(Space(kept, own, dominant, features.n, num_threads, dimensions), lists, nearest)
 
 
 def _effective_dimensions(

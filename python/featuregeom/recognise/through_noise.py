@@ -39,7 +39,7 @@ from featuregeom.recognise.isometry import (
 )
 from featuregeom.summary import summarised
 
-__all__ = ["MOST_POINTS", "NoisyName", "name_through_noise"]
+__all__ = ["MOST_POINTS", "NoisyName", "fixed_form", "name_through_noise"]
 
 MOST_POINTS = policy.ISOMETRY_POINTS
 """Larger sets have no name through noise."""
@@ -174,6 +174,30 @@ def name_through_noise(
         moved,
         best.height,
     )
+
+
+def fixed_form(vectors: Vectors, dim: int, loss: float) -> str:
+    """Name the geometry without a free height that explains all of some vectors but a small share.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (s, m)
+        3 to 64 vectors.
+    dim : int
+        Its dimension.
+    loss : float
+        Largest share of the vectors' squared norm that it may leave.
+
+    Returns
+    -------
+    str
+        Empty where there is none.
+    """
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    near = [
+        one for one in fits(spanned(units)) if one.height is None and one.dim == dim and one.share >= 1 - loss
+    ]
+    return max(near, key=lambda one: one.share).name if near else ""
 
 
 def _passes(one: Fit, Y: Vectors, moved: int) -> bool:
