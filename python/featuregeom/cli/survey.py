@@ -30,7 +30,7 @@ from featuregeom.cli.terminal import (
 )
 from featuregeom.cli.writing import Force
 from featuregeom.errors import OutputError, ParameterError, UnsuitableSourceError
-from featuregeom.wording import duration, scaled
+from featuregeom.wording import duration, plural, scaled
 
 if TYPE_CHECKING:
     from featuregeom.survey import Analysis, Description, Estimate
@@ -131,7 +131,22 @@ Pairs = Annotated[
         "Without, an analysis takes O(n m^2).",
     ),
 ]
+Approximate = Annotated[
+    bool,
+    typer.Option(
+        "--approximate-pairs",
+        help="Of matrices with more than 65 536 features, take significant pairs from an index of sign patterns, which "
+        "misses some; how many is said. Nothing else is made of their pairs.",
+    ),
+]
 Mmap = Annotated[bool, typer.Option(help="Map files into memory; switch off on network disks.")]
+
+
+def _pairs(pairs: bool, approximate: bool) -> bool | Literal["approximate"]:
+    """Put the two options into one."""
+    if approximate and not pairs:
+        raise ParameterError("--no-pairs looks at no pair, --approximate-pairs at some: give one of them")
+    return "approximate" if approximate else pairs
 
 
 def describe(
@@ -144,6 +159,7 @@ def describe(
     heads: Heads = None,
     recursive: Recursive = False,
     pairs: Pairs = True,
+    approximate_pairs: Approximate = False,
     mmap: Mmap = True,
     as_json: Json = False,
 ) -> None:
@@ -163,7 +179,9 @@ def describe(
             mmap=mmap,
         ) as reader:
             found = survey.describe(reader)
-            cost = survey.estimate(reader, include=include, exclude=exclude, pairs=pairs)
+            cost = survey.estimate(
+                reader, include=include, exclude=exclude, pairs=_pairs(pairs, approximate_pairs)
+            )
         machine = survey.Machine.kept()
         if as_json:
             print_json(
@@ -187,6 +205,9 @@ def describe(
         )
         if cost.refused:
             output.print(f"{len(cost.refused)} cannot be read: leave them out with --exclude")
+        by_index = sum(each.indexed for each in cost.matrices.values())
+        if by_index:
+            output.print(f"pairs by an index of sign patterns: {plural(by_index, 'matrix', 'matrices')}")
 
 
 def calibrate(num_threads: Threads = None, as_json: Json = False) -> None:
@@ -268,6 +289,7 @@ def analyze(
         ),
     ] = NonFinite.error,
     pairs: Pairs = True,
+    approximate_pairs: Approximate = False,
     labels: Annotated[
         list[str] | None,
         typer.Option(
@@ -315,7 +337,7 @@ def analyze(
                 tolerance=tolerance,
                 block_threshold=block_threshold,
                 nonfinite=nonfinite.value,
-                pairs=pairs,
+                pairs=_pairs(pairs, approximate_pairs),
                 labels=_labels(labels, labels_column),
                 mmap=mmap,
                 num_threads=num_threads,

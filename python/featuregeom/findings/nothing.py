@@ -104,7 +104,7 @@ def _looked(tables: Tables) -> dict[str, bool]:
     judged = any(known(row.get("verdict")) for row in tables.rows)
     swept = features is not None and "cosine" in features and bool(features["cosine"].notna().any())
     return {
-        "pairs": judged,
+        "pairs": judged or any(known(row.get("pair_index")) and row["pair_index"] for row in tables.rows),
         "groups": judged,
         "families": tables.families is not None and judged,
         "shapes": tables.has("blocks"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from featuregeom.findings.many import sure
 from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted, subject
-from featuregeom.wording import number
+from featuregeom.wording import known, number
 
 __all__ = ["TEMPLATES", "find"]
 
@@ -17,14 +17,25 @@ CLEAREST = Template(
     lambda f: f["count"] > 0 and f["strongest_z"] > 0,
 )
 
-TEMPLATES = (CLEAREST,)
+INDEXED = Template(
+    "index",
+    "pairs of {who} come from an index of sign patterns, not from all pairs: {recall}.",
+    lambda f: bool(f["recall"]),
+)
+
+TEMPLATES = (CLEAREST, INDEXED)
 
 _SHOWN = 3
 """Pairs that the sentence names."""
 
 
 def find(tables: Tables) -> Iterator[Finding | None]:
-    """Name the pairs with the largest |z| of each kind of layer; one pair of each matrix before its second."""
+    """Name the pairs with the largest |z| of each kind of layer, one of each matrix first; say what an index missed."""
+    for row in tables.rows:
+        recall = row.get("pair_index")
+        if known(recall) and recall:
+            told = {"who": quoted(str(row["matrix"])), "recall": str(recall)}
+            yield INDEXED.finding(told, matrix=str(row["matrix"]), part="pairs")
     chance = sure(tables).chance
     held = {matrix: frame for matrix, frame in tables.of(tables.pairs, "z") if matrix not in chance}
     for layers, rows in tables.groups.items():

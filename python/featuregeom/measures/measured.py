@@ -12,6 +12,7 @@ from featuregeom import pairs, spectra
 from featuregeom.blocks import Block
 from featuregeom.dictionaries import Families, Verdict
 from featuregeom.features import Features, chunks
+from featuregeom.pairs import SignificantPairs
 from featuregeom.summary import summarised
 
 __all__ = ["Measured", "MeasuredBlock", "MeasuredFamily"]
@@ -42,6 +43,8 @@ class Measured:
         Whether they differ from random directions; None without pairs.
     families : Families or None
         Which of them belong together; None without pairs.
+    by_index : SignificantPairs or None
+        The significant pairs that an index found, where it took the place of all pairs.
     """
 
     features: Features
@@ -53,6 +56,12 @@ class Measured:
     blocks: tuple[Block, ...]
     verdict: Verdict | None = None
     families: Families | None = None
+    by_index: SignificantPairs | None = None
+
+    @property
+    def significant(self) -> SignificantPairs | None:
+        """The significant pairs; None where pairs were not to be looked at."""
+        return self.by_index if self.verdict is None else self.verdict.pairs
 
     @property
     def name(self) -> str:

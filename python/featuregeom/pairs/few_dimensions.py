@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from featuregeom.pairs.rejections import log_bound
 
-__all__ = ["WIDER", "sharpened", "worthwhile"]
+__all__ = ["WIDER", "own_squares", "sharpened", "worthwhile"]
 
 WIDER = 4.0
 """Pairs are looked at from the z^2 that a bound by z alone would need, over this: between exact copies whose shares of
@@ -98,7 +98,9 @@ def sharpened(
     if not len(code):
         return counts
     old = np.concatenate(bins)[first]
-    squares = _squares(np.abs(np.concatenate(cosines)[first]), sides, code // n_right, code % n_right, dims)
+    squares = own_squares(
+        np.abs(np.concatenate(cosines)[first]), sides, code // n_right, code % n_right, dims
+    )
     middle = len(counts) // 2
     step = np.minimum((squares * steps).astype(np.int64), middle - 1)
     new = np.where(old >= middle, np.maximum(old, middle + step), np.minimum(old, middle - 1 - step))
@@ -112,7 +114,7 @@ def sharpened(
     return counts
 
 
-def _squares(
+def own_squares(
     cosines: NDArray[np.float64],
     sides: Sequence[NDArray[np.float64]],
     left: NDArray[np.int64],

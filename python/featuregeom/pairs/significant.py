@@ -12,6 +12,7 @@ from featuregeom import _core
 from featuregeom.arguments import integer, number_between
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
+from featuregeom.pairs.approximate import Candidates, Listed, Recall, approximate_scores
 from featuregeom.pairs.cross_fit import Scores, all_scores, coordinates_of, default_parts
 from featuregeom.pairs.drawn import drawn_at_least, drawn_features
 from featuregeom.pairs.few_dimensions import WIDER, worthwhile
@@ -22,10 +23,14 @@ from featuregeom.spectra import spectrum as spectrum_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SignificantPairs", "default_draws", "significant", "significant_and_nearest"]
+__all__ = ["SignificantPairs", "default_draws", "significant", "significant_and_nearest", "uses_index"]
 
 _PAIRS = 1 << 19
 """Pairs that all draws together should have, in 1 to 4 draws: what `inflation` rests on."""
+
+_INDEXED, _SPARE = 4096, 12
+"""Features, and features for each dimension, from which an index is used where it is asked for. All pairs of fewer take
+seconds; and where n is below 12 m, a pair moves the eigenspaces of all features enough to hide itself in part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +54,8 @@ class SignificantPairs:
     n_positive, n_negative : int
         Those of `n_total` with a positive and with a negative cosine.
     complete : bool
-        Whether all of them are listed. False where a feature has more than k of one sign: a large group of copies.
+        Whether all of them are listed. False where a feature has more than k of one sign: a large group of copies; and
+        where candidates come from an index.
     threshold : float
         Every pair with abs(z) of at least this is found, and in few dimensions some below; infinity where none is.
     inflation : float
@@ -61,6 +67,9 @@ class SignificantPairs:
         As they were given or chosen.
     n_draws : int
         Draws that were made: none where nothing would be found without them.
+    recall : approximate.Recall or None
+        Where candidates come from an index: how many pairs it finds, as measured on a sample. `n_total` then counts
+        what was found. None where all pairs were looked at.
     """
 
     i: NDArray[np.int64]
@@ -79,6 +88,7 @@ class SignificantPairs:
     n_parts: int
     n_draws: int
     seed: int
+    recall: Recall | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Give the pairs as a table, one row each."""
@@ -90,10 +100,11 @@ class SignificantPairs:
         return str(self.to_frame().to_html(max_rows=20))
 
     def __repr__(self) -> str:
-        listed = "" if self.complete else f", {len(self.i)} of them listed"
+        listed = "" if len(self.i) == self.n_total else f", {len(self.i)} of them listed"
         return (
             f"SignificantPairs({self.n_total} of {self.n_features} features{listed}: {self.n_positive} positive, "
-            f"{self.n_negative} negative; |z| >= {self.threshold:.3g})"
+            f"{self.n_negative} negative; |z| >= {self.threshold:.3g}"
+            f"{'' if self.recall is None else f'; by an index: {self.recall}'})"
         )
 
 
@@ -106,6 +117,7 @@ def significant(
     n_draws: int | None = None,
     seed: int = 0,
     spectrum: Spectrum | None = None,
+    approximate: bool = False,
     num_threads: int | None = None,
     progress: Progress | None = None,
 ) -> SignificantPairs:
@@ -140,6 +152,11 @@ def significant(
         Of the split and the draws.
     spectrum : Spectrum, optional
         Spectrum of `X`; computed when not given.
+    approximate : bool
+        Whether the pairs to judge may come from an index of sign patterns, for so many features that all pairs take too
+        long. What is listed is judged as exactly as without, by the number of all pairs, but some pairs are missed:
+        `SignificantPairs.recall` says how many of what cosine. Up to 4096 features, and up to 12 for each dimension,
+        are searched in full all the same. `k` and `n_parts` are of the full search.
     num_threads : int, optional
         Threads to use, by default ``RAYON_NUM_THREADS`` or all. The result does not depend on it.
     progress : callable, optional
@@ -162,6 +179,11 @@ def significant(
     2 n m^2 operations, most of the time where n is below some thousand; where anything is found, as much again for each
     draw of all features, and one eigendecomposition and 2 s^2 m operations for each of s <= 4096; memory O(n k + n m).
     Draws only ever take pairs away: none is made where no pair would be found anyway.
+
+    With `approximate` 16 n^2 words of 64 signs are compared instead, 4 n m^2 operations find the spreads, and memory is
+    O(n). A million features of 2304 dimensions take twenty times less than in full. Pairs that are no candidates count
+    as not found, so the rate of false ones among those listed is at most what was asked for. Every pair is held against
+    the eigenspaces of all features, itself included, which costs z a tenth where n is 12 m and nothing from 64 m on.
 
     In few dimensions every pair is also held against a bound of its own, from its shares of norm in all eigenspaces:
     by z alone, which is about :math:`\sqrt{m/3}` for exact copies among random directions, these are found from 96
@@ -195,6 +217,7 @@ def significant(
         n_draws=n_draws,
         seed=seed,
         spectrum=spectrum,
+        approximate=approximate,
         num_threads=num_threads,
         progress=progress,
         nearest=False,
@@ -211,6 +234,7 @@ def significant_and_nearest(
     n_draws: int | None = None,
     seed: int = 0,
     spectrum: Spectrum | None = None,
+    approximate: bool = False,
     num_threads: int | None = None,
     progress: Progress | None = None,
     nearest: bool = True,
@@ -221,16 +245,16 @@ def significant_and_nearest(
     ----------
     features : Features
         The features.
-    q, k, n_parts, n_draws, seed, spectrum, num_threads, progress
+    q, k, n_parts, n_draws, seed, spectrum, approximate, num_threads, progress
         As in `significant`.
     nearest : bool
-        Whether the largest cosines are asked for.
+        Whether the largest cosines are asked for; an index does not tell them.
 
     Returns
     -------
     SignificantPairs
     ndarray of float64, shape (n,)
-        NaN for zero features, where there is no other feature, and where they are not asked for.
+        NaN for zero features, where there is no other feature, and where they are not asked for or not known.
     """
     q = number_between("q", q, 0, 1)
     k, seed = integer("k", k, 1), integer("seed", seed, 0)
@@ -240,6 +264,8 @@ def significant_and_nearest(
     n = int(np.count_nonzero(squares))
     dims = min(features.m, spectrum.rank) if spectrum.side == "gram" else features.m
     parts = default_parts(n, max(dims, 1)) if n_parts is None else integer("n_parts", n_parts, 1, max(n, 1))
+    indexed = approximate and uses_index(n, dims)
+    parts = 1 if indexed else parts
     draws = default_draws(n) if n_draws is None else integer("n_draws", n_draws, 0)
     largest = np.full(features.n, np.nan)
     if n < 2 or not spectrum.rank:
@@ -254,17 +280,24 @@ def significant_and_nearest(
     sharpen = worthwhile(own.spectrum.rank, alone)
     least = min(least, alone / WIDER) if sharpen else least
     splits = [int(stream.generate_state(1)[0]) for stream in np.random.SeedSequence(seed).spawn(draws + 1)]
-    scores = all_scores(
-        own,
-        n_parts=parts,
-        seed=splits[0],
-        by_score=min(k, n - 1),
-        by_cosine=int(nearest),
-        least=least,
-        sharpen=sharpen,
-        num_threads=num_threads,
-        advance=advance,
-    )
+    scores: Scores | Candidates
+    if indexed:
+        sharper = alone / WIDER if sharpen else None
+        scores = approximate_scores(
+            own, q=q, seed=splits[0], least=least, sharpen=sharper, num_threads=num_threads, advance=advance
+        )
+    else:
+        scores = all_scores(
+            own,
+            n_parts=parts,
+            seed=splits[0],
+            by_score=min(k, n - 1),
+            by_cosine=int(nearest),
+            least=least,
+            sharpen=sharpen,
+            num_threads=num_threads,
+            advance=advance,
+        )
     found = _judge(scores, None, q, own.index, parts, seed, 0)
     if draws and found.n_total:
         null = drawn_at_least(
@@ -282,9 +315,16 @@ def significant_and_nearest(
         found = _judge(scores, null, q, own.index, parts, seed, draws)
     else:
         advance(draws * drawn * (drawn - 1) // 2)
-    if nearest:  # of positive and of negative cosine; a feature that is orthogonal to all others has neither
+    if nearest and isinstance(
+        scores, Scores
+    ):  # of positive and of negative cosine; a feature that is orthogonal to all others has neither
         largest[own.index] = np.nan_to_num(np.abs(scores.cosines[:, -2:])).max(axis=1)
     return found, largest
+
+
+def uses_index(n: int, m: int) -> bool:
+    """Say whether `significant` looks for candidates among n features in m dimensions, where it may."""
+    return n > max(_INDEXED, _SPARE * m)
 
 
 def default_draws(n: int) -> int:
@@ -293,7 +333,7 @@ def default_draws(n: int) -> int:
 
 
 def _judge(
-    scores: Scores,
+    scores: Scores | Candidates,
     null: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
     q: float,
     index: NDArray[np.int64],
@@ -308,36 +348,43 @@ def _judge(
     found = reject(at_least, scores.steps, q, inflation, None if null is None else null[0])
     first = found.first
     any_found = first < len(at_least)
-    middle = len(at_least)
-    step = np.where(scores.bins >= middle, scores.bins - middle, middle - 1 - scores.bins)
-    rows, slots = np.nonzero((scores.bins >= 0) & (step >= first))  # those that were kept by z
-    others = scores.neighbours[rows, slots]
-    low, high = np.minimum(rows, others), np.maximum(rows, others)
-    _, unique = np.unique(low * np.int64(len(index)) + high, return_index=True)
-    rows, slots, low, high = rows[unique], slots[unique], low[unique], high[unique]
-    squares = np.maximum(scores.scores[rows, slots] ** 2, step[rows, slots] / scores.steps)
+    low, high, cosine, z, step = (
+        scores.listed(first) if isinstance(scores, Candidates) else _listed(scores, first, len(index))
+    )
+    squares = np.maximum(z**2, step / scores.steps)
     order = np.lexsort((high, low, -squares))
-    rows, slots, low, high, squares = rows[order], slots[order], low[order], high[order], squares[order]
-    z = scores.scores[rows, slots]
     n_positive, n_negative = (int(counts[first]) if any_found else 0 for counts in (above, below))
     return SignificantPairs(
-        i=index[low],
-        j=index[high],
-        cosine=scores.cosines[rows, slots],
-        z=z,
-        p=bound(squares, inflation),
-        q=found.q[step[rows, slots]],
+        i=index[low[order]],
+        j=index[high[order]],
+        cosine=cosine[order],
+        z=z[order],
+        p=bound(squares[order], inflation),
+        q=found.q[step[order]],
         n_total=n_positive + n_negative,
         n_positive=n_positive,
         n_negative=n_negative,
-        complete=len(z) == n_positive + n_negative,
+        complete=isinstance(scores, Scores) and len(z) == n_positive + n_negative,
         threshold=float(np.sqrt(first / scores.steps)) if any_found else float("inf"),
         inflation=inflation,
         n_features=len(index),
         n_parts=n_parts,
         n_draws=n_draws,
         seed=seed,
+        recall=scores.recall(first) if isinstance(scores, Candidates) else None,
     )
+
+
+def _listed(scores: Scores, first: int, n: int) -> Listed:
+    """Give low, high, cosine, z and step of the pairs that the lists of neighbours hold from a step on, each once."""
+    middle = len(scores.above)
+    step = np.where(scores.bins >= middle, scores.bins - middle, middle - 1 - scores.bins)
+    rows, slots = np.nonzero((scores.bins >= 0) & (step >= first))  # those that were kept by z
+    others = scores.neighbours[rows, slots]
+    low, high = np.minimum(rows, others), np.maximum(rows, others)
+    _, unique = np.unique(low * np.int64(n) + high, return_index=True)
+    places = rows[unique], slots[unique]
+    return low[unique], high[unique], scores.cosines[places], scores.scores[places], step[places]
 
 
 def _nothing(n: int, n_parts: int, n_draws: int, seed: int) -> SignificantPairs:

@@ -23,7 +23,7 @@ from featuregeom.survey.executors import check_executor, measured_by
 from featuregeom.survey.fingerprint import Watch
 from featuregeom.survey.labelling import Given, digest, name_features
 from featuregeom.survey.measure import Options, measure
-from featuregeom.survey.plan import Patterns, cost, select
+from featuregeom.survey.plan import Pairs, Patterns, cost, select
 from featuregeom.survey.progress import Listener, Meter
 from featuregeom.survey.store import Plan, Store, assemble
 
@@ -49,7 +49,7 @@ def analyze(
     tolerance: float | None = None,
     block_threshold: float | None = None,
     nonfinite: NonFinite = "error",
-    pairs: bool = True,
+    pairs: Pairs = True,
     labels: Given = None,
     mmap: bool = True,
     num_threads: int | None = None,
@@ -90,10 +90,13 @@ def analyze(
     nonfinite : {"error", "skip"}
         Whether NaN and infinity stop the analysis or drop the features that hold them, which the column
         ``dropped_rows`` then counts. A matrix of which nothing is left is listed in ``skipped``.
-    pairs : bool
+    pairs : bool or "approximate"
         Whether to look at all pairs of features. Without, an analysis takes O(n m^2) operations, and everything that
         needs them is missing: coherence and cosines, blocks and the names of geometries, significant pairs, spectral
-        groups and verdicts (`dictionaries.verdict`); the page and the terminal say so.
+        groups and verdicts (`dictionaries.verdict`); the page and the terminal say so. With "approximate" the
+        significant pairs of matrices with more than 65 536 features, and 12 for each dimension, come from an index
+        (`pairs.significant`), which misses some; tables and page say how many, and the rest is missing there as
+        without pairs. Smaller matrices are looked at in full.
     labels : str, Path, sequence, mapping, optional
         Names of features, which the tables list beside their indices: texts (None for a feature without one), or a file
         of them (`labels.read_labels`), as many as each matrix has features; or a mapping of names or shell-style
@@ -175,11 +178,15 @@ def analyze(
         raise ParameterError(f"progress must be a function of a Progress, or None, got {progress!r}")
     if isinstance(seed, bool):
         raise ParameterError(f"seed must be an integer, got {seed}")
+    if isinstance(pairs, str) and pairs != "approximate":
+        raise ParameterError(f"pairs must be True, False or 'approximate', not {pairs!r}")
     if not pairs and block_threshold is not None:
         raise ParameterError(
             "block_threshold is for blocks, which need all pairs: leave it out, or do not switch pairs off (--no-pairs)"
         )
-    options = Options(tolerance, block_threshold, nonfinite, integer("seed", seed, 0, 2**64 - 1), bool(pairs))
+    options = Options(
+        tolerance, block_threshold, nonfinite, integer("seed", seed, 0, 2**64 - 1), _asked(pairs)
+    )
     check_executor(executor)
     if executor is not None and dask is not None:
         raise ParameterError("executor and dask both say who measures: give one of them")
@@ -246,6 +253,10 @@ def _in_turn(
         with _matrix(reader, info) as features:
             result = measure(features, options, num_threads, meter, named[info.name], kept_sum)
         yield info, result
+
+
+def _asked(pairs: Pairs) -> Pairs:
+    return "approximate" if isinstance(pairs, str) else bool(pairs)
 
 
 def _put_in_order(plan: Plan, names: list[str], store: Store | None) -> None:

@@ -225,8 +225,8 @@ def _sizes(cost: Cost) -> dict[str, dict[str, float]]:
         "matrix": 1.0,
         "features": cost.n,
         "pairs of features": cost.n * (cost.n - 1) / 2,
-        "decompositions": decompositions,
-        "products": pair_operations(cost.n, cost.m, 0) - decompositions,
+        "decompositions": 0 if cost.indexed else decompositions,
+        "products": cost.pairs if cost.indexed else pair_operations(cost.n, cost.m, 0) - decompositions,
     }
     return {
         step: {term: known[term] if term in known else getattr(cost, term) for term in terms}

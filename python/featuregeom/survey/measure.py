@@ -20,6 +20,7 @@ from featuregeom.measures import BLOCKS, FAMILIES, FEATURES, MATRICES, PAIRS, Me
 from featuregeom.spectra.decomposition import spectrum_with
 from featuregeom.survey.labelling import UNNAMED, Naming
 from featuregeom.survey.pictures import draw
+from featuregeom.survey.plan import Pairs, indexed
 from featuregeom.survey.progress import Meter
 
 __all__ = ["Options", "measure"]
@@ -39,15 +40,16 @@ class Options:
         What to do with features that hold NaN or infinity.
     seed : int
         Seed of the sample of features that the heat map shows, and of the verdict's splits and draws.
-    pairs : bool
-        Whether all pairs are looked at: for cosines, blocks, names, significant pairs, the verdict and families.
+    pairs : bool or "approximate"
+        Whether all pairs are looked at: for cosines, blocks, names, significant pairs, the verdict and families; or of
+        very many features those of an index, for significant pairs alone.
     """
 
     tolerance: float | None = None
     block_threshold: float | None = None
     nonfinite: Literal["error", "skip"] = "error"
     seed: int = 0
-    pairs: bool = True
+    pairs: Pairs = True
 
 
 def measure(
@@ -105,8 +107,19 @@ def measure(
     measured = spectra.measures(
         features, spectrum, masses=False, num_threads=num_threads, progress=meter.step(name, "measures")
     )
-    swept, blocks, judged, together = _pairs(features, options, spectrum, measured, num_threads, meter)
-    found = Measured(features, kept, dropped, spectrum, measured, swept, blocks, judged, together)
+    if indexed(features.n, features.m, options.pairs):
+        near = pairs.significant(
+            features,
+            seed=options.seed,
+            spectrum=spectrum,
+            approximate=True,
+            num_threads=num_threads,
+            progress=meter.step(name, "pairs"),
+        )
+        found = Measured(features, kept, dropped, spectrum, measured, None, (), by_index=near)
+    else:
+        looked = _pairs(features, options, spectrum, measured, num_threads, meter)
+        found = Measured(features, kept, dropped, spectrum, measured, *looked)
     picture = draw(found, options.seed)
     meter.finish(name)
     return MatrixResult(

@@ -14,16 +14,32 @@ from featuregeom.dictionaries.cost import (
     verdict_operations,
 )
 from featuregeom.errors import ParameterError
+from featuregeom.pairs.approximate import LEAST_FEATURES, candidate_memory, candidate_operations
+from featuregeom.pairs.significant import uses_index
 from featuregeom.sources import AxisGiven, TensorInfo, open_source
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cost", "Description", "Estimate", "Patterns", "cost", "describe", "estimate", "select"]
+__all__ = [
+    "Cost",
+    "Description",
+    "Estimate",
+    "Pairs",
+    "Patterns",
+    "cost",
+    "describe",
+    "estimate",
+    "indexed",
+    "select",
+]
 
 Patterns = str | Sequence[str] | None
 """One or several shell-style patterns for tensor names; None matches everything."""
+
+Pairs = bool | Literal["approximate"]
+"""Whether all pairs of features are looked at, or those of an index where there are very many."""
 
 _EIGEN = 9
 """Floating point operations of an eigendecomposition with vectors, in units of the cubed dimension."""
@@ -100,6 +116,8 @@ class Cost:
         Bytes of the tensor.
     memory : int
         Peak bytes, with the tensor itself unless it is read in place.
+    indexed : bool
+        Whether significant pairs come from an index of sign patterns; nothing else is then made of pairs.
     """
 
     n: int
@@ -112,6 +130,7 @@ class Cost:
     families: int
     read: int
     memory: int
+    indexed: bool = False
 
     @property
     def operations(self) -> int:
@@ -161,7 +180,20 @@ class Estimate:
         return pd.DataFrame(rows, columns=["matrix", *Cost.__annotations__, "operations"])
 
 
-def cost(info: TensorInfo, held: int = 0, *, pairs: bool = True) -> Cost:
+def indexed(n: int, m: int, pairs: Pairs) -> bool:
+    """Say whether the significant pairs of n features in m dimensions come from an index.
+
+    Parameters
+    ----------
+    n, m : int
+        Shape.
+    pairs : bool or "approximate"
+        As in :func:`featuregeom.analyze`.
+    """
+    return pairs == "approximate" and n > LEAST_FEATURES and uses_index(n, m)
+
+
+def cost(info: TensorInfo, held: int = 0, *, pairs: Pairs = True) -> Cost:
     """Count what one matrix costs.
 
     Parameters
@@ -170,7 +202,7 @@ def cost(info: TensorInfo, held: int = 0, *, pairs: bool = True) -> Cost:
         A matrix.
     held : int
         Bytes that it takes itself, where it is not read in place: members of an archive, files that are not mapped.
-    pairs : bool
+    pairs : bool or "approximate"
         Whether all pairs are looked at.
 
     Returns
@@ -178,6 +210,16 @@ def cost(info: TensorInfo, held: int = 0, *, pairs: bool = True) -> Cost:
     Cost
     """
     n, m = info.n, info.m
+    by_index = indexed(n, m, pairs)
+    whole = bool(pairs) and not by_index
+    judging = verdict_operations(n, m) if whole else candidate_operations(n, m) if by_index else 0
+    more = (
+        max(verdict_memory(n, m), families_memory(n, m))
+        if whole
+        else candidate_memory(n, m)
+        if by_index
+        else 0
+    )
     short, long = min(n, m), max(n, m)
     # Operator, its copy for the solver, workspace and vectors; the features table while it is put together;
     # tiles and the threads' own memory.
@@ -188,11 +230,12 @@ def cost(info: TensorInfo, held: int = 0, *, pairs: bool = True) -> Cost:
         frame=long * short * (short + 1),
         eigen=_EIGEN * short**3,
         measures=2 * n * m * short if n >= m else n * n,
-        sweep=n * (n - 1) * m if pairs else 0,
-        pairs=verdict_operations(n, m) if pairs else 0,
-        families=families_operations(n, m) if pairs else 0,
+        sweep=n * (n - 1) * m if whole else 0,
+        pairs=judging,
+        families=families_operations(n, m) if whole else 0,
         read=info.n_bytes,
-        memory=memory + held + (max(verdict_memory(n, m), families_memory(n, m)) if pairs else 0),
+        memory=memory + held + more,
+        indexed=by_index,
     )
 
 
@@ -299,7 +342,7 @@ def estimate(
     slices: Sequence[int] | None = None,
     heads: int | Literal["auto"] | None = None,
     recursive: bool = False,
-    pairs: bool = True,
+    pairs: Pairs = True,
     mmap: bool = True,
 ) -> Estimate:
     """Count the operations and bytes of an analysis before running it, from headers alone.

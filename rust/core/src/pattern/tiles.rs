@@ -2,9 +2,11 @@
 //!
 //! With AVX2 the rows lie transposed, byte by byte, so that one vector holds the same byte of 32 rows. The
 //! distance of a half-byte to that of a query is one of five numbers, and the processor looks up 32 of them at a
-//! time; halves are cut out once for four queries. Elsewhere words are compared with `count_ones`.
+//! time; halves are cut out once for four queries. With AVX-512 that counts bits (VPOPCNTDQ) they lie transposed word
+//! by word, and one instruction counts eight rows. Elsewhere words are compared with `count_ones`.
 
 use super::rows::CodeRows;
+use crate::products::Level;
 
 /// Rows of a block.
 pub(super) const BLOCK: usize = 64;
@@ -21,38 +23,47 @@ const MOST_BITS: usize = u16::MAX as usize;
 /// Rows to be searched, laid out for the kernel.
 pub(super) struct Searched<'a> {
     rows: CodeRows<'a>,
-    /// Bytes of blocks: block, byte, row. Empty for the portable kernel.
-    bytes: Vec<u8>,
-    /// Bytes of a row that hold bits.
-    depth: usize,
+    laid: Laid,
+}
+
+/// A copy of the rows in the order in which a kernel reads them.
+enum Laid {
+    /// None: the rows as they are, for the portable kernel.
+    Rows,
+    /// Bytes of blocks: block, byte, row; and how many bytes of a row hold bits.
+    #[cfg(target_arch = "x86_64")]
+    Bytes(Vec<u8>, usize),
+    /// Words of blocks: block, word, row.
+    #[cfg(target_arch = "x86_64")]
+    Words(Vec<u64>),
 }
 
 impl<'a> Searched<'a> {
     pub(super) fn new(rows: CodeRows<'a>) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        let vector = is_x86_feature_detected!("avx2") && rows.n_bits() <= MOST_BITS;
-        #[cfg(not(target_arch = "x86_64"))]
-        let vector = false;
-        Self::with(rows, vector)
+        // Where the variable names no level, the kernels of products say so; distances are the same at each.
+        Self::with(rows, Level::current().unwrap_or(Level::Scalar))
     }
 
-    fn with(rows: CodeRows<'a>, vector: bool) -> Self {
+    #[cfg(target_arch = "x86_64")]
+    fn with(rows: CodeRows<'a>, level: Level) -> Self {
         let depth = rows.n_bits().div_ceil(8);
-        let mut bytes = Vec::new();
-        if vector {
-            bytes.resize(rows.n().div_ceil(BLOCK) * BLOCK * depth, 0);
-            if depth > 0 {
-                for (block, out) in bytes.chunks_exact_mut(BLOCK * depth).enumerate() {
-                    for lane in 0..BLOCK.min(rows.n() - block * BLOCK) {
-                        let row = rows.row(block * BLOCK + lane).iter().flat_map(|word| word.to_le_bytes());
-                        for (place, byte) in row.take(depth).enumerate() {
-                            out[place * BLOCK + lane] = byte;
-                        }
-                    }
-                }
-            }
-        }
-        Self { rows, bytes, depth }
+        let laid = if level == Level::Avx512 && avx512::exists() && depth > 0 {
+            Laid::Words(transposed(&rows, rows.width(), |row, place| row[place]))
+        } else if matches!(level, Level::Avx512 | Level::Avx2)
+            && is_x86_feature_detected!("avx2")
+            && rows.n_bits() <= MOST_BITS
+            && depth > 0
+        {
+            Laid::Bytes(transposed(&rows, depth, |row, place| row[place / 8].to_le_bytes()[place % 8]), depth)
+        } else {
+            Laid::Rows
+        };
+        Self { rows, laid }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn with(rows: CodeRows<'a>, _: Level) -> Self {
+        Self { rows, laid: Laid::Rows }
     }
 
     pub(super) fn rows(&self) -> &CodeRows<'a> {
@@ -72,15 +83,24 @@ impl<'a> Searched<'a> {
     /// rows there are.
     pub(super) fn distances(&self, queries: &[&[u64]], block: usize, out: &mut Distances) -> [u32; GROUP] {
         #[cfg(target_arch = "x86_64")]
-        if !self.bytes.is_empty() {
-            let size = BLOCK * self.depth;
-            let bytes = &self.bytes[block * size..(block + 1) * size];
-            let of = |index: usize| queries[index.min(queries.len() - 1)];
-            // SAFETY: only `Self::new` and a test that has asked for AVX2 make bytes, and every query has the
-            // words of a row.
-            return unsafe { avx2::distances([of(0), of(1), of(2), of(3)], bytes, out) };
+        let of = |index: usize| queries[index.min(queries.len() - 1)];
+        match &self.laid {
+            #[cfg(target_arch = "x86_64")]
+            Laid::Bytes(bytes, depth) => {
+                let size = BLOCK * depth;
+                let bytes = &bytes[block * size..(block + 1) * size];
+                // SAFETY: bytes are laid only where there is AVX2, and every query has the words of a row.
+                unsafe { avx2::distances([of(0), of(1), of(2), of(3)], bytes, out) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Laid::Words(words) => {
+                let size = BLOCK * self.rows.width();
+                let words = &words[block * size..(block + 1) * size];
+                // SAFETY: words are laid only where there is AVX-512 with VPOPCNTDQ.
+                unsafe { avx512::distances([of(0), of(1), of(2), of(3)], words, out) }
+            }
+            Laid::Rows => self.plain(queries, block, out),
         }
-        self.plain(queries, block, out)
     }
 
     fn plain(&self, queries: &[&[u64]], block: usize, out: &mut Distances) -> [u32; GROUP] {
@@ -94,6 +114,25 @@ impl<'a> Searched<'a> {
         }
         least
     }
+}
+
+/// Rows in blocks, each block item by item: `depth` items of each row.
+#[cfg(target_arch = "x86_64")]
+fn transposed<T: Copy + Default>(
+    rows: &CodeRows<'_>,
+    depth: usize,
+    item: impl Fn(&[u64], usize) -> T,
+) -> Vec<T> {
+    let mut laid = vec![T::default(); rows.n().div_ceil(BLOCK) * BLOCK * depth];
+    for (block, out) in laid.chunks_exact_mut(BLOCK * depth).enumerate() {
+        for lane in 0..BLOCK.min(rows.n() - block * BLOCK) {
+            let row = rows.row(block * BLOCK + lane);
+            for place in 0..depth {
+                out[place * BLOCK + lane] = item(row, place);
+            }
+        }
+    }
+    laid
 }
 
 /// Bits in which two rows differ.
@@ -214,6 +253,52 @@ mod avx2 {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use super::{BLOCK, Distances, GROUP};
+    use std::arch::x86_64::*;
+
+    /// Rows of a vector, and vectors of a block.
+    const LANES: usize = 8;
+    const VECTORS: usize = BLOCK / LANES;
+
+    /// Queries whose sums fit the registers beside each other.
+    const AT_ONCE: usize = 2;
+
+    pub(super) fn exists() -> bool {
+        is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq")
+    }
+
+    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    pub(super) fn distances(queries: [&[u64]; GROUP], words: &[u64], out: &mut Distances) -> [u32; GROUP] {
+        let mut least = [0; GROUP];
+        for first in (0..GROUP).step_by(AT_ONCE) {
+            let mut sums = [[_mm512_setzero_si512(); VECTORS]; AT_ONCE];
+            for (place, column) in words.chunks_exact(BLOCK).enumerate() {
+                for vector in 0..VECTORS {
+                    // SAFETY: `column` holds 64 words, and unaligned loads are allowed.
+                    let rows = unsafe { _mm512_loadu_si512(column.as_ptr().add(vector * LANES).cast()) };
+                    for (query, sums) in queries[first..first + AT_ONCE].iter().zip(&mut sums) {
+                        let differ = _mm512_xor_si512(rows, _mm512_set1_epi64(query[place].cast_signed()));
+                        sums[vector] = _mm512_add_epi64(sums[vector], _mm512_popcnt_epi64(differ));
+                    }
+                }
+            }
+            for (query, sums) in sums.iter().enumerate() {
+                let mut smallest = sums[0];
+                for (vector, &sum) in sums.iter().enumerate() {
+                    smallest = _mm512_min_epu64(smallest, sum);
+                    let slot = &mut out[first + query][vector * LANES..(vector + 1) * LANES];
+                    // SAFETY: `slot` holds eight numbers of 32 bits.
+                    unsafe { _mm256_storeu_si256(slot.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(sum)) };
+                }
+                least[first + query] = _mm512_reduce_min_epu64(smallest) as u32;
+            }
+        }
+        least
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,8 +318,10 @@ mod tests {
             }
             let rows = CodeRows::new(&words, n, m).expect("shape");
             let asked: Vec<&[u64]> = (0..queries).map(|q| rows.row(q * 31 % n)).collect();
-            let (fast, slow) = (Searched::new(rows), Searched::with(rows, false));
-            for block in 0..fast.blocks() {
+            let slow = Searched::with(rows, Level::Scalar);
+            for (fast, block) in [Level::Avx512, Level::Avx2].map(|level| Searched::with(rows, level)).iter()
+                .flat_map(|fast| (0..fast.blocks()).map(move |block| (fast, block)))
+            {
                 let (mut a, mut b) = ([[0; BLOCK]; GROUP], [[0; BLOCK]; GROUP]);
                 let (bound, least) = (fast.distances(&asked, block, &mut a), slow.distances(&asked, block, &mut b));
                 for (q, query) in asked.iter().enumerate() {
