@@ -155,16 +155,14 @@ def with_family(row):
 
 
 LIMITS = {
+    "an index of sign patterns": (
+        Tables(rows_of({"pair_index": "it found 90 % at 0.5"})), Tables(rows_of({"pair_index": ""})),
+    ),
     "no different from random directions, like": (
         Tables(rows_of(verdict("random"))), Tables(rows_of(verdict("random", pairs=1))),
     ),
     "as a whole, ": (with_family(verdict("random")), Tables(rows_of(verdict("random")))),
     "some directions more than others; apart from that, the": (
-    "an index of sign patterns": (
-        Tables(rows_of({"pair_index": "it found 90 % at 0.5"})), Tables(rows_of({"pair_index": ""})),
-    ),
-    "no different from random": (Tables(rows_of(verdict("random"))), Tables(rows_of(verdict("random", pairs=1)))),
-    "some directions more": (
         Tables(rows_of(verdict("spectrum", spectrum_p=0.01))),
         Tables(rows_of(verdict("spectrum", gathered=1, spectrum_p=0.01))),
     ),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import choice
+from featuregeom.devices import device_rows, on_gpu, operator_on
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import dtype_name, off_graph
 from featuregeom.frames.rows import Rows, read_rows
@@ -59,7 +60,8 @@ def frame_operator(
     Parameters
     ----------
     X : array-like, shape (n, m)
-        Features as rows; float64, float32, float16 or bfloat16, any strides, read in place; or complex.
+        Features as rows; float64, float32, float16 or bfloat16, any strides, read in place; or complex. Real ones on a
+        CUDA device stay there, and torch multiplies them, a part at a time.
     precision : {"double", "single"}
         Arithmetic of the products. Sums over tiles of rows are kept in float64 either way. "double" is exact
         for products of float32 and shorter values; "single" is about twice as fast and good to 1e-6.
@@ -98,6 +100,8 @@ def frame_operator(
     array([[2., 0.],
            [0., 4.]])
     """
+    if on_gpu(X) and not X.is_complex():
+        return operator_on(device_rows(X), precision=precision, progress=progress)
     return operator_of(read_rows(X), precision=precision, num_threads=num_threads, progress=progress)
 
 

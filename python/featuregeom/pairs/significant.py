@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import integer, number_between
+from featuregeom.devices import DeviceRows, device_rows, on_gpu
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.pairs.approximate import Candidates, Listed, Recall, approximate_scores
 from featuregeom.pairs.cross_fit import Scores, all_scores, coordinates_of, default_parts
 from featuregeom.pairs.drawn import drawn_at_least, drawn_features
 from featuregeom.pairs.few_dimensions import WIDER, worthwhile
+from featuregeom.pairs.on_device import device_scores
 from featuregeom.pairs.rejections import bound, harmonic, inflation_of, reject
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra import spectrum as spectrum_of
@@ -134,7 +136,7 @@ def significant(
     Parameters
     ----------
     X : array-like, shape (n, m)
-        Features as rows.
+        Features as rows. Of those on a CUDA device that are in one part (n >= 64 m), all pairs are looked at there.
     q : float
         False discovery rate: at most this share of the pairs found is expected to be chance; between 0 and 1.
     k : int
@@ -221,6 +223,7 @@ def significant(
         num_threads=num_threads,
         progress=progress,
         nearest=False,
+        device=device_rows(X) if on_gpu(X) else None,
     )
     return found
 
@@ -238,6 +241,7 @@ def significant_and_nearest(
     num_threads: int | None = None,
     progress: Progress | None = None,
     nearest: bool = True,
+    device: DeviceRows | None = None,
 ) -> tuple[SignificantPairs, NDArray[np.float64]]:
     """Find the significant pairs, and in the same pass the largest absolute cosine of every feature with another.
 
@@ -249,6 +253,8 @@ def significant_and_nearest(
         As in `significant`.
     nearest : bool
         Whether the largest cosines are asked for; an index does not tell them.
+    device : DeviceRows, optional
+        The features on a device, where all pairs of one part are looked at; no index is then needed.
 
     Returns
     -------
@@ -264,7 +270,8 @@ def significant_and_nearest(
     n = int(np.count_nonzero(squares))
     dims = min(features.m, spectrum.rank) if spectrum.side == "gram" else features.m
     parts = default_parts(n, max(dims, 1)) if n_parts is None else integer("n_parts", n_parts, 1, max(n, 1))
-    indexed = approximate and uses_index(n, dims)
+    there = device if parts == 1 and n == features.n and spectrum.side == "frame" else None
+    indexed = approximate and there is None and uses_index(n, dims)
     parts = 1 if indexed else parts
     draws = default_draws(n) if n_draws is None else integer("n_draws", n_draws, 0)
     largest = np.full(features.n, np.nan)
@@ -281,7 +288,17 @@ def significant_and_nearest(
     least = min(least, alone / WIDER) if sharpen else least
     splits = [int(stream.generate_state(1)[0]) for stream in np.random.SeedSequence(seed).spawn(draws + 1)]
     scores: Scores | Candidates
-    if indexed:
+    if there is not None:
+        scores = device_scores(
+            own,
+            there,
+            by_score=min(k, n - 1),
+            by_cosine=int(nearest),
+            least=least,
+            sharpen=sharpen,
+            advance=advance,
+        )
+    elif indexed:
         sharper = alone / WIDER if sharpen else None
         scores = approximate_scores(
             own, q=q, seed=splits[0], least=least, sharpen=sharper, num_threads=num_threads, advance=advance

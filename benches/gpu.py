@@ -1,0 +1,92 @@
+"""What torch does on a GPU, beside the core on the processor: ``python benches/gpu.py`` where there is one.
+
+Runs the tests of devices first, then the rows: the frame operator and all pairs against the measure null, seconds of
+the device (the lesser of two runs, after one that warms it up) and of the core, and how far results differ. ``--device
+cpu`` runs the same code without a GPU, to see that it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from featuregeom import _core, devices
+from featuregeom.features import as_features
+from featuregeom.pairs import cross_fit, on_device
+from featuregeom.spectra import spectrum
+
+
+def timed(call: Callable[[], Any], device: str, runs: int) -> tuple[float, Any]:
+    """Give the least seconds of some runs, and what the last gave."""
+    seconds, found = [], None
+    for _ in range(runs):
+        begun = time.perf_counter()
+        found = call()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds), found
+
+
+def row(n: int, m: int, dtype: torch.dtype, device: str, runs: int) -> None:
+    """Measure one size."""
+    X = torch.randn(n, m, generator=torch.Generator().manual_seed(0)).to(dtype)
+    there = devices.device_rows(X.to(device))
+    for precision in ("double", "single"):
+        ours, F = timed(
+            lambda precision=precision: devices.operator_on(there, precision=precision), device, runs
+        )
+        core, G = timed(
+            lambda precision=precision: _core.frame_operator(as_features(X).values, precision=precision),
+            "cpu",
+            1,
+        )
+        apart = float(np.abs(F - G).max() / np.abs(G).max())
+        print(
+            f"F {precision} {n} x {m} {dtype}: device {ours:.3f} s, core {core:.3f} s, apart {apart:.1e}",
+            flush=True,
+        )
+    given = as_features(X)
+    axes = spectrum(given)
+    ours, masses = timed(lambda: on_device.shares_on(there, axes, m), device, runs)
+    print(f"shares {n} x {m}: device {ours:.3f} s", flush=True)
+    keep = {"by_score": 16, "by_cosine": 1, "least": 20.0}
+    ours, (counts, *_) = timed(lambda: devices.null_sweep_on(there, masses, **keep), device, runs)
+    core, (expected, *_) = timed(
+        lambda: _core.null_sweep(given.values, cross_fit.shares(given, axes, m), **keep), "cpu", 1
+    )
+    apart = int(np.abs(counts.cumsum().astype(np.int64) - expected.cumsum().astype(np.int64)).max())
+    print(
+        f"pairs {n} x {m}: device {ours:.3f} s, core {core:.3f} s, pairs in another step {apart}", flush=True
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--features", type=int, nargs="*", default=[16_384, 65_536])
+    parser.add_argument("--dimensions", type=int, default=768)
+    options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("no CUDA device here: --device cpu runs the same code on the processor")
+    print(
+        torch.cuda.get_device_name() if options.device == "cuda" else "the processor",
+        f"torch {torch.__version__}",
+    )
+    tests = Path(__file__).parents[1] / "tests" / "test_devices.py"
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)], check=False)
+    for n in options.features:
+        for dtype in (torch.float32, torch.bfloat16):
+            row(n, options.dimensions, dtype, options.device, 3 if options.device == "cuda" else 1)
+
+
+if __name__ == "__main__":
+    main()
