@@ -101,6 +101,7 @@ def frame_operator(
            [0., 4.]])
     """
     if on_gpu(X) and not X.is_complex():
+        choice("precision", precision, get_args(Precision))
         return operator_on(device_rows(X), precision=precision, progress=progress)
     return operator_of(read_rows(X), precision=precision, num_threads=num_threads, progress=progress)
 
