@@ -248,6 +248,12 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "hungarian_accuracy": lambda: _given(
         fg.encoder.hungarian_accuracy, rng.integers(0, 3000, 10**6), rng.integers(0, 3000, 10**6)
     ),
+    "contingency": lambda: _given(
+        fg.encoder.contingency, rng.integers(0, 3000, 4_000_000), rng.integers(0, 3000, 4_000_000)
+    ),
+    "purity": lambda: _given(
+        fg.encoder.purity, rng.integers(0, 3000, 4_000_000), rng.integers(0, 10, 4_000_000)
+    ),
     "encoder phase": lambda: _given(fg.encoder.phase, repeats=1),
     "encoder regions": lambda: _given(fg.encoder.regions, _random(100_000, 200) > 0),
     "as_features": lambda: _given(fg.features.as_features, _random(20000, 3000).astype(np.longdouble)),
@@ -269,6 +275,9 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "recorder": _recorder,
     "coherence": lambda: _given(fg.frames.coherence, _random(12000, 768)),
     "capacity": lambda: _given(fg.frames.capacity, _random(20000, 2000)),
+    "frame_bounds": lambda: _given(fg.frames.frame_bounds, _random(6000, 2000)),
+    "frame_potential": lambda: _given(fg.frames.frame_potential, np.cov(_random(4000, 5000))),
+    "effective_rank": lambda: _given(fg.formation.effective_rank, np.cov(_random(2000, 3000))),
     "accumulator": _added,
     "weighted_frame_operator": lambda: _given(
         fg.frames.weighted_frame_operator, _random(3000, 1500), np.cov(_random(3000, 3000))
@@ -289,6 +298,13 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "directions real_difference": lambda: _given(
         fg.plateaus.directions.real_difference, _random(2000, 512), _random(20000, 512)
     ),
+    "directions normal": lambda: _given(fg.plateaus.directions.normal, _random(8000, 2000)),
+    "directions cov_mixture": lambda: _given(
+        fg.plateaus.directions.cov_mixture, _random(4000, 2000), _random(8000, 2000)
+    ),
+    "directions real_mixture": lambda: _given(
+        fg.plateaus.directions.real_mixture, _random(2000, 512), _random(20000, 512)
+    ),
     "ball_radius": lambda: _given(fg.regions.ball_radius, _network(512, 2048, 2048, 1), _random(1, 512)[0]),
     "ray_exit": lambda: _given(
         fg.regions.ray_exit, _network(512, 4096, 4096, 1), _random(1, 512)[0], _random(1, 512)[0]
@@ -302,7 +318,7 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "check_circulant": lambda: _given(fg.schemes.check_circulant, _circle(4000) % 50),
     "parameters": lambda: _given(_levels, 400),
     "closed_subsets": lambda: _given(fg.schemes.closed_subsets, _levels(240)),
-    "fusions": lambda: _given(fg.schemes.fusions, _levels(26).eigenmatrices),
+    "fusions": lambda: _given(fg.schemes.fusions, _levels(20).eigenmatrices),
     "p_orders": lambda: _given(fg.schemes.p_orders, _levels(300).p),
     "certify": lambda: _given(fg.schemes.certify, fg.schemes.detect(fg.shapes.johnson(24, 3))),
     "gegenbauer": lambda: _given(fg.schemes.gegenbauer, 2000, 24, _random(1, 100_000)[0]),
@@ -315,8 +331,15 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "mub": lambda: _given(fg.shapes.mub, 61),
     "johnson": lambda: _given(fg.shapes.johnson, 32, 3),
     "hamming": lambda: _given(fg.shapes.hamming, 5, 6),
-    "sic": lambda: _given(fg.shapes.sic, 48),
     "paley": lambda: _given(fg.shapes.paley, 4001),
+    "random_frame": lambda: _given(fg.shapes.random_frame, 20000, 2000, 0),
+    "simplex": lambda: _given(fg.shapes.simplex, 5000),
+    "cyclotomic": lambda: _given(fg.shapes.cyclotomic, 4001, 4),
+    "name_geometries": lambda: _given(
+        fg.naming.name_geometries,
+        np.stack([fg.frames.gram(fg.shapes.johnson(6, 3))] * 20000),
+        np.ones((20000, 20)),
+    ),
     "rotated": lambda: _given(fg.shapes.rotated, _random(2500, 2500), 0),
     "noisy": lambda: _given(fg.shapes.noisy, _random(20000, 2000), 0.1, 0),
     "trajectory": lambda: _given(fg.trajectory.Trajectory, [_random(4000, 400) for _ in range(8)]),

@@ -101,3 +101,11 @@ def test_eigenvalues_of_hermitian_matrices(n: int) -> None:
     values, vectors = interruptible.eigh(A)
     np.testing.assert_allclose((vectors * values) @ vectors.conj().T, A, atol=1e-11)
     np.testing.assert_allclose(interruptible.eigvalsh(A), values, atol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (5, 0), (3, 7), (2100, 2003)])
+def test_normal_numbers_are_those_of_one_call(shape):
+    """The last shape takes two slabs, the second a few rows."""
+    rng, other = np.random.default_rng(4), np.random.default_rng(4)
+    np.testing.assert_array_equal(interruptible.normals(rng, shape), other.standard_normal(shape))
+    assert rng.random() == other.random()

@@ -205,3 +205,15 @@ def test_radius_of_tensors_with_gradients():
     plain = kl_radius(*(tensor.detach().numpy() for tensor in (W, h, u)))
     np.testing.assert_array_equal(found.exact, plain.exact)
     kl_radius(W.bfloat16(), h, u, bias=torch.zeros(7, requires_grad=True))
+
+
+@pytest.mark.parametrize("n", [1, 7, 20_001])
+def test_an_interval_is_that_of_all_draws_at_once(n):
+    """Written out; 20 001 values come in four steps, the last one shorter."""
+    values = np.random.default_rng(3).standard_normal(n)
+    drawn = np.random.default_rng(8).integers(0, n, (200, n))
+    low, high = np.quantile(
+        np.median(values[drawn], axis=1), [(1 - 0.95) / 2, 1 - (1 - 0.95) / 2], method="inverted_cdf"
+    )
+    found = median(values, n_draws=200, seed=8)
+    assert (found.value, found.low, found.high) == (np.median(values), low, high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 
-__all__ = ["aside", "eigh", "eigvalsh", "gram", "is_positive_definite", "matmul", "rank"]
+__all__ = ["aside", "eigh", "eigvalsh", "gram", "is_positive_definite", "matmul", "normals", "rank", "slabs"]
 
 Result = TypeVar("Result")
 
@@ -22,6 +22,9 @@ _SMALL = 512
 _OPERATIONS = 2e9
 """Multiplications and additions of one call of NumPy: 0.05 s on one core (Zen 4)."""
 
+
+_DRAWS = 1 << 22
+"""Normal numbers of one call of NumPy: 0.04 s on one core (Zen 4)."""
 
 _AT_ONCE = 1 << 16
 """Numbers of a matrix that is decomposed on the calling thread: 256 x 256 take 0.02 s on one core (Zen 4)."""
@@ -126,6 +129,21 @@ def matmul(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
     for first in range(0, len(left), height):
         np.matmul(left[first : first + height], right, out=found[first : first + height])
     return found
+
+
+def normals(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """``rng.standard_normal(shape)``, the same numbers, in slabs of rows that take about 0.05 s each."""
+    found = np.empty(shape)
+    for rows in slabs(shape):
+        rng.standard_normal(out=found[rows])
+    return found
+
+
+def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Cut the rows of a matrix into slabs on which a few operations by element take about 0.05 s."""
+    height = max(1, _DRAWS // max(shape[1], 1))
+    for first in range(0, shape[0], height):
+        yield slice(first, first + height)
 
 
 def gram(rows: NDArray[Any]) -> NDArray[Any]:

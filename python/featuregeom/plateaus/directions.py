@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.interruptible import aside
+from featuregeom.interruptible import aside, matmul, normals
 from featuregeom.networks.piecewise import numbers
 from featuregeom.summary import summarised
 
@@ -105,7 +105,7 @@ class Normal:
 
     def draw(self, rng: np.random.Generator, size: int) -> Floats:
         """Draw `size` rows."""
-        return np.asarray(self.mean + rng.standard_normal((size, len(self.factor))) @ self.factor)
+        return np.asarray(self.mean + matmul(normals(rng, (size, len(self.factor))), self.factor))
 
 
 def normal(data: ArrayLike, shrinkage: float = 0.0) -> Normal:

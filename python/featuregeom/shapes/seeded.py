@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError
 from featuregeom.features import off_graph
-from featuregeom.interruptible import aside, matmul
+from featuregeom.interruptible import aside, matmul, normals, slabs
 from featuregeom.shapes.combine import as_frame
 from featuregeom.shapes.size import check_size
 
@@ -51,8 +51,9 @@ def random_frame(n: int, m: int, seed: int, norms: ArrayLike | None = None) -> N
     """
     n, m = integer("n", n, 1), integer("m", m, 1)
     check_size(f"random_frame({n}, {m})", n, m)
-    rows = _generator(seed).standard_normal((n, m))
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = normals(_generator(seed), (n, m))
+    for slab in slabs(rows.shape):
+        rows[slab] /= np.linalg.norm(rows[slab], axis=1, keepdims=True)
     if norms is None:
         return rows
     try:
@@ -156,9 +157,12 @@ def noisy(X: Any, relative: float, seed: int) -> NDArray[Any]:
     """
     values = as_frame("X", X)
     relative = number_between("relative", relative, 0, inclusive=True)
-    size = relative * np.linalg.norm(values, axis=1, keepdims=True) / math.sqrt(values.shape[1])
-    drawn = aside(lambda given: given + size * _gaussian(_generator(seed), given.shape, given.dtype), values)
-    return np.asarray(drawn)
+    found = _gaussian(_generator(seed), values.shape, values.dtype)
+    for slab in slabs(values.shape):
+        given = values[slab]
+        size = relative * np.linalg.norm(given, axis=1, keepdims=True) / math.sqrt(given.shape[1])
+        found[slab] = given + size * found[slab]
+    return found
 
 
 def _generator(seed: int) -> np.random.Generator:
@@ -168,5 +172,5 @@ def _generator(seed: int) -> np.random.Generator:
 def _gaussian(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Draw standard normal entries; complex ones have independent parts of variance 1/2."""
     if dtype.kind != "c":
-        return rng.standard_normal(shape)
-    return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / math.sqrt(2)
+        return normals(rng, shape)
+    return (normals(rng, shape) + 1j * normals(rng, shape)) / math.sqrt(2)
