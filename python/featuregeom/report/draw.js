@@ -291,12 +291,15 @@ const Draw = (() => {
     const shown = points.map((point, i) => (point ? fitting(at(trace.text, i), width) : "")); // point and name, or nothing
     if (trace.mode.includes("lines")) { // the name of a line stands at its end
       const right = trace.textposition === "middle right", above = trace.textposition === "top center";
+      const ends = (svg.ends ??= []); // of all lines of this figure
       points.forEach((point, i) => {
         if (!shown[i]) return;
-        const half = right ? 0 : widthOf(shown[i]) / 2;
+        const wide = widthOf(shown[i]), half = right ? 0 : wide / 2;
         const x = half ? Math.min(Math.max(point[0], half), Math.max(width - half, half)) : point[0] + 5;
-        write(svg, x, point[1] - (above ? 9 : 0), shown[i],
-          { "text-anchor": right ? "start" : "middle", "dominant-baseline": "central", class: "label" });
+        const y = point[1] - (above ? 9 : 0), left = x - half;
+        if (ends.some((other) => Math.abs(y - other.y) < TALL && left < other.left + other.wide && other.left < left + wide)) return;
+        ends.push({ y, left, wide });
+        write(svg, x, y, shown[i], { "text-anchor": right ? "start" : "middle", "dominant-baseline": "central", class: "label" });
       });
       return;
     }
