@@ -279,7 +279,7 @@ def _null(
     spectrum: Spectrum, n: int, n_draws: int, random: np.random.Generator, num_threads: int | None
 ) -> tuple[NDArray[np.float64], float]:
     """Largest masses of random features, ascending, and the saturation of n of them."""
-    values = spectrum.retained / spectrum.retained[0]
+    values, starts = spectrum.retained / spectrum.retained[0], spectrum.starts
     found = []
     capacity = 0.0
     rows = max(_CACHED // spectrum.rank, 1)
@@ -291,8 +291,8 @@ def _null(
             squares *= values
             norm = squares.sum(axis=1)
             capacity += float((norm**2 / (squares @ values) / length).sum())
-            if len(spectrum.starts) <= spectrum.rank:
-                squares = np.add.reduceat(squares, spectrum.starts[:-1], axis=1)
+            if len(starts) <= spectrum.rank:
+                squares = np.add.reduceat(squares, starts[:-1], axis=1)
             found.append(squares.max(axis=1) / norm)
     return np.sort(np.concatenate(found)), n * capacity / n_draws / spectrum.rank
 
