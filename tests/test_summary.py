@@ -107,3 +107,23 @@ def test_no_result_shows_an_address_or_a_function_and_all_are_told_in_notebooks(
         assert not re.search(r" at 0x|<function|_tail", repr(each)), repr(each)
     for each in found[1:]:
         assert each._repr_html_().startswith("<")
+
+
+def public_classes():
+    rooms = [fg, *(each for _, each in inspect.getmembers(fg, inspect.ismodule))]
+    for room in rooms:
+        for name in room.__all__:
+            each = getattr(room, name)
+            if inspect.isclass(each) and not issubclass(each, Exception) and each is not fg.sources.Reader:
+                yield f"{room.__name__}.{name}", each
+
+
+def test_every_public_class_says_what_it_is():
+    """No address in memory, and a table in notebooks where a result holds several numbers."""
+    seen = 0
+    for name, each in public_classes():
+        assert each.__repr__ is not object.__repr__, name
+        if dataclasses.is_dataclass(each):
+            assert hasattr(each, "_repr_html_"), name
+            seen += 1
+    assert seen > 60

@@ -50,6 +50,7 @@ _INTEGERS = frozenset({"bool", *(f"{sign}int{bits}" for sign in ("", "u") for bi
 _LONG = frozenset({"longdouble", "float96", "float128"})
 
 
+@summarised
 @dataclass(frozen=True)
 class Provenance:
     """Where a feature matrix came from.

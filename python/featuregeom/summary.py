@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import types
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from html import escape
@@ -80,13 +81,21 @@ def shown(value: Any) -> str:
         more = ", ..." if len(value) > 4 else ""
         return _cut(f"<{len(value)} by name: {names}{more}>") if value else "{}"
     if isinstance(value, Collection):
-        plain = len(value) <= 8 and all(isinstance(each, (str, int, float, type(None))) for each in value)
+        plain = len(value) <= 8 and all(map(_is_plain, value))
         return repr(value) if plain and len(repr(value)) <= _LONGEST else f"<{len(value)} items>"
     if value is None or isinstance(value, (bool, int, float, complex)):
         return repr(value)
+    if isinstance(value, (types.FunctionType, type)):
+        return value.__qualname__
     if isinstance(getattr(type(value), "__dataclass_fields__", None), dict):
         return f"<{type(value).__name__}>"
     return _cut(repr(value))
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return len(value) <= 8 and all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, int, float))
 
 
 def _cut(text: str) -> str:

@@ -86,6 +86,9 @@ class CodeCounter:
         # Held while rows are counted: threads that share a counter take turns.
         self._lock = threading.RLock()
 
+    def __repr__(self) -> str:
+        return f"CodeCounter(n_bits={self.n_bits}, n_rows={self.n_rows}, n_distinct={self.n_distinct})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         with self._lock:
             words, counts, first = self._inner.words(), self._inner.counts(), self._inner.first()

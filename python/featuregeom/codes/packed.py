@@ -25,6 +25,7 @@ NonFinite = Literal["error", "count"]
 """What to do about NaN and infinity: refuse them, or count them (NaN and -inf then are off, +inf is on)."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Layer:
     """The bits of one activation.

@@ -33,6 +33,9 @@ class DistinctSketch:
         self._precision = integer("precision", precision, 4, 21)
         self._inner = _core.PatternSketch(self._n_bits, self._precision)
 
+    def __repr__(self) -> str:
+        return f"DistinctSketch(n_bits={self.n_bits}, precision={self.precision})"
+
     @property
     def n_bits(self) -> int:
         """Bits of a code."""

@@ -21,12 +21,14 @@ from featuregeom.arguments import integer
 from featuregeom.codes import CodeCounter, Codes, hamming_vote, pack
 from featuregeom.encoder.scores import hungarian_accuracy, purity
 from featuregeom.errors import DtypeError, MissingExtraError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.summary import summarised
 
 __all__ = ["CodeDiversity", "EncoderReport", "evaluate", "regions"]
 
 Bits = NDArray[np.bool_]
 
 
+@summarised
 @dataclass(frozen=True)
 class CodeDiversity:
     """How many different codes N samples have, and what that says about new samples.
@@ -55,6 +57,7 @@ class CodeDiversity:
     chao1: float
 
 
+@summarised
 @dataclass(frozen=True)
 class EncoderReport:
     """What codes tell about labels, on training and on test samples: the result of `evaluate`.

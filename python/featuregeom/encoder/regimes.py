@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from featuregeom.arguments import choice
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,7 @@ across a longer step nothing was measured inside of it. Of logistic curves whose
 grids with steps of 2 label 0.4 % of their points otherwise than grids with steps of 1.09 do, with steps of e 3 %."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Thresholds:
     """Thresholds that decide the regime of a point.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from featuregeom.summary import summarised
 from featuregeom.wording import cut, known, number, plural
 
 __all__ = ["Finding", "Template"]
@@ -50,6 +51,7 @@ class Finding:
         return f"<p>{escape(self.sentence)}</p>"
 
 
+@summarised
 @dataclass(frozen=True)
 class Template:
     """A sentence with places for figures, and what the figures have to be for it to be true.

@@ -13,6 +13,7 @@ from featuregeom import _core
 from featuregeom.errors import ParameterError
 from featuregeom.frames.operator import Progress
 from featuregeom.frames.rows import Rows, read_rows, unit_rows
+from featuregeom.summary import summarised
 
 __all__ = ["CoherenceBounds", "coherence", "coherence_bounds", "welch_bound"]
 
@@ -20,6 +21,7 @@ _TILE = 1024
 """Side of a tile of cosines of complex features: 1024 x 1024 of them take 16 MiB."""
 
 
+@summarised
 @dataclass(frozen=True)
 class CoherenceBounds:
     """Lower bounds on the coherence of n unit vectors in m dimensions; 0 where a bound says nothing.

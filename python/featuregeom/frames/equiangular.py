@@ -13,10 +13,12 @@ from featuregeom.frames.bounds import welch_bound
 from featuregeom.frames.operator import check_gram_size, gram_of, tightness
 from featuregeom.frames.rows import Rows, read_rows, unit_rows
 from featuregeom.frames.span import span_of
+from featuregeom.summary import summarised
 
 __all__ = ["Equiangularity", "equiangular"]
 
 
+@summarised
 @dataclass(frozen=True)
 class Equiangularity:
     """Whether a set of lines is equiangular, tight, or both; whatever the norms of the features.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featuregeom import shapes
 from featuregeom.shapes import expected
+from featuregeom.summary import summarised
 
 __all__ = ["Arguments", "Geometry"]
 
@@ -26,6 +27,7 @@ def _no_others(*_: Any) -> tuple[str, ...]:
     return ()
 
 
+@summarised
 @dataclass(frozen=True)
 class Geometry:
     """One geometry, or a family with parameters.

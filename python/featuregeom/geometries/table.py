@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from featuregeom.geometries.records import GEOMETRIES, geometry
 from featuregeom.shapes.expected import Expected
+from featuregeom.summary import summarised
 
 __all__ = ["TABLE", "Row", "row"]
 
 
+@summarised
 @dataclass(frozen=True)
 class Row:
     """One geometry of the table.

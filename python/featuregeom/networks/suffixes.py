@@ -74,6 +74,9 @@ class Suffix:
             # One context repeated shows no mixing: two activations in it do.
             check_rows(self, self.base * self.base.new_tensor([[1.0], [0.5]]), np.zeros(2, np.int64))
 
+    def __repr__(self) -> str:
+        return f"Suffix(module={self._name!r}, n_contexts={self.n_contexts}, n_calls={self.n_calls})"
+
     def __call__(self, h: torch.Tensor, contexts: torch.Tensor | ArrayLike | None = None) -> torch.Tensor:
         """Compute the outputs for activations.
 

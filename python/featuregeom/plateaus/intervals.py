@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.summary import summarised
 
 __all__ = ["Median", "median", "median_difference"]
 
@@ -16,6 +17,7 @@ _AT_ONCE = 1 << 20
 """Resampled values of one step: drawn and halved in 0.05 s (Zen 5), between which Ctrl-C stops."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Median:
     """A median and its interval.

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.interruptible import aside
+from featuregeom.summary import summarised
 
 __all__ = ["DesignStrength", "absolute_bound", "design_strength", "design_strength_of_gram", "gegenbauer"]
 
 
+@summarised
 @dataclass(frozen=True)
 class DesignStrength:
     """How well unit vectors average polynomials over the sphere.

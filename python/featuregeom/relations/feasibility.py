@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from featuregeom.relations.eigenmatrices import ALGEBRA_ZERO, Eigenmatrices, Numbers, scaled_krein
+from featuregeom.summary import summarised
 
 __all__ = ["Failure", "failures"]
 
 
+@summarised
 @dataclass(frozen=True)
 class Failure:
     """One broken condition.

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, Self, get_args, runtime_checkable
 
 from featuregeom.errors import ParameterError
 from featuregeom.features import Axis, Features, refusal
+from featuregeom.summary import summarised
 
 __all__ = ["AUTO", "AxisChoice", "AxisGiven", "Reader", "Reading", "TensorInfo"]
 
@@ -132,6 +133,7 @@ def _axis_wrong(given: object) -> str:
     )
 
 
+@summarised
 @dataclass(frozen=True)
 class TensorInfo:
     """One tensor of a source, or one matrix of a stack, as the header describes it.

@@ -18,6 +18,7 @@ DOUBTFUL = 1e-6
 than ten digits. Choice: matrices without features a thousand times shorter than the rest have none there."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Eigenspace:
     """One eigenspace of the frame operator.
@@ -45,6 +46,7 @@ class Eigenspace:
     spread: float
 
 
+@summarised
 @dataclass(frozen=True)
 class Persistence:
     """One partition of the spectrum into eigenspaces, and the range of tolerances that give it.

@@ -28,6 +28,7 @@ from featuregeom.arguments import integer
 from featuregeom.atomic import create_folder, replacing
 from featuregeom.dictionaries.cost import pair_decompositions, pair_operations
 from featuregeom.sources import TensorInfo
+from featuregeom.summary import summarised
 from featuregeom.survey.job import analyze
 from featuregeom.survey.plan import Cost, Estimate, cost
 from featuregeom.survey.progress import Progress
@@ -57,6 +58,7 @@ _LEAST_WORTH, _MOST_WORTH = -60.0, 12.0
 _FILE = "machine.json"
 
 
+@summarised
 @dataclass(frozen=True)
 class Machine:
     """What the steps of an analysis cost here, in seconds.

@@ -29,6 +29,10 @@ _LISTED = 8
 """Most matrices that a sentence or an error lists."""
 
 
+_SHOWN = 20
+"""Most sentences of a comparison that is printed: a screen; `SourceComparison.to_frame` has all matrices."""
+
+
 @dataclass(frozen=True, eq=False)
 class SourceComparison:
     """Two sources compared matrix by matrix; ``str`` says what changed and nothing else.
@@ -114,8 +118,13 @@ class SourceComparison:
         columns = ["matrix", "a", "b", "what", "cosine", "angle", "norm_ratio"]
         return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
+    def _first(self) -> list[str]:
+        said = self.sentences()
+        more = len(said) - _SHOWN
+        return said if more <= 0 else [*said[:_SHOWN], f"{more} more sentences: see to_frame()."]
+
     def __str__(self) -> str:
-        return "\n".join(self.sentences())
+        return "\n".join(self._first())
 
     def __repr__(self) -> str:
         return f"SourceComparison({len(self.same)} matrices the same, {len(self.changed)} changed)"
@@ -123,7 +132,7 @@ class SourceComparison:
     def _repr_html_(self) -> str:
         from html import escape
 
-        return "<ul>" + "".join(f"<li>{escape(said)}</li>" for said in self.sentences()) + "</ul>"
+        return "<ul>" + "".join(f"<li>{escape(said)}</li>" for said in self._first()) + "</ul>"
 
 
 _COLUMNS = (

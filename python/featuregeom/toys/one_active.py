@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.summary import summarised
 from featuregeom.toys.arguments import finite
 
 __all__ = ["OptimalPolygon", "one_active_gradient", "one_active_loss", "optimal_polygon", "polygon_catalogue"]
@@ -149,6 +150,7 @@ def one_active_gradient(
     return grad_W, grad_b
 
 
+@summarised
 @dataclass(frozen=True)
 class OptimalPolygon:
     """The best toy in two dimensions that holds k of n features as a regular k-gon; see `optimal_polygon`.

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from featuregeom.summary import summarised
+
 __all__ = ["Counted", "Expected", "cosine", "merged", "tight"]
 
 Counted = tuple[tuple[float, int], ...]
@@ -15,6 +17,7 @@ _SAME = 1e-9
 """Values closer than this count as equal: closed forms differ by rounding only."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Expected:
     r"""The exact numbers of a geometry.
