@@ -241,7 +241,7 @@ def approximate_scores(
     everything = np.union1d(pairs[kept], near)
     low, high = everything // n, everything % n
     cosine = _cosines(features, low, high)
-    z, step = _scored(own, low, high, cosine, steps, middle, sharpen is not None)
+    z, step = _scored(own, low, high, cosine, steps, middle, sharpen is not None, num_threads)
     found = np.isin(everything, pairs[kept], assume_unique=True)
     exact = np.isin(everything, near, assume_unique=True)
     above = np.bincount(step[found & (cosine > 0)], minlength=middle)
@@ -352,11 +352,11 @@ def _exactly(
     """
     features, n = own.features, own.features.n
     chosen = features.take(sample)
-    masses = shares(chosen, own.spectrum, own.ambient)
+    masses = shares(chosen, own.spectrum, own.ambient, num_threads)
     spread, near, steps, middle = np.empty(n), [np.empty(0, np.int64)], 1, 1
     for start in range(0, n, _ROWS):
         rows = features.take(np.arange(start, min(start + _ROWS, n)))
-        other = shares(rows, own.spectrum, own.ambient)
+        other = shares(rows, own.spectrum, own.ambient, num_threads)
         spread[start : start + _ROWS] = np.einsum("ik,ik->i", other, other)
         swept, steps, _, found = _core.null_sweep(
             chosen.values, masses, rows.values, other,
@@ -387,13 +387,15 @@ def _scored(
     steps: int,
     middle: int,
     sharpen: bool,
+    num_threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Give z of every pair and the step that it counts as."""
     z, step = np.empty(len(low)), np.empty(len(low), np.int64)
     dims = eigenspaces(own.spectrum, own.ambient)
     for part in chunks(len(low), 4 * own.features.m):
         left, right = (
-            shares(own.features.take(index[part]), own.spectrum, own.ambient) for index in (low, high)
+            shares(own.features.take(index[part]), own.spectrum, own.ambient, num_threads)
+            for index in (low, high)
         )
         z[part] = cosines[part] / np.sqrt(np.einsum("ik,ik->i", left, right))
         squares = z[part] ** 2
