@@ -523,3 +523,10 @@ def test_a_name_of_ten_thousand_letters_fills_no_page():
     start = page.index('id="matrices"')
     assert page.count("y" * 10_000, start) == 1  # what the pointer shows
     assert page[start:].count("…" + "y" * 66) == 2  # overview and heading
+
+
+@pytest.mark.parametrize(("X", "hidden"), [(np.zeros((30, 8)), True), (np.eye(8), False)])
+def test_no_heading_stands_over_nothing(X, hidden):
+    page = whole(render_page(fg.analyze({"w": X})))
+    assert ('-spectrum" hidden>' in page) == hidden
+    assert '-spectrum"' in page

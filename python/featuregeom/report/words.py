@@ -30,7 +30,7 @@ def reading(row: Mapping[str, Any]) -> list[str]:
     n, m, rank = (int(row[k]) for k in ("n", "m", "rank"))
     if rank == 0:
         return [f"All {plural(n, 'feature')} are zero: there is no geometry to measure."]
-    shares = f"{plural(n, 'feature')} share {plural(rank, 'dimension')}"
+    shares = f"{plural(n, 'feature uses', 'features share')} {plural(rank, 'dimension')}"
     if rank < m:
         shares += f" of the {number(m)} there are"
     spaces = int(row["eigenspaces"])
