@@ -399,13 +399,13 @@ def count(call: str, **environment: str) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
 def test_the_number_of_threads_is_honoured():
-    """RAYON_NUM_THREADS decides unless num_threads= does."""
+    """RAYON_NUM_THREADS decides unless num_threads= does; four are allowed on one core too."""
     plain = "fg.frames.frame_operator(X)"
-    by_environment = {k: count(plain, RAYON_NUM_THREADS=str(k)) for k in (1, 2, 5)}
-    assert by_environment[5] - by_environment[2] == 3
+    by_environment = {k: count(plain, RAYON_NUM_THREADS=str(k)) for k in (1, 2, 4)}
+    assert by_environment[4] - by_environment[2] == 2
     assert by_environment[2] - by_environment[1] == 1
-    by_argument = count("fg.frames.frame_operator(X, num_threads=5)", RAYON_NUM_THREADS="1")
-    assert by_argument == by_environment[5]
+    by_argument = count("fg.frames.frame_operator(X, num_threads=4)", RAYON_NUM_THREADS="1")
+    assert by_argument == by_environment[4]
 
 
 @pytest.mark.parametrize("value", ["", "0", "many", "-1"])
