@@ -147,9 +147,9 @@ def test_progress_and_ctrl_c(device, monkeypatch):
     sweep(X, shares(10, 2, device), tile=4, progress=lambda *each: told.append(each))
     assert told[-1] == (9, 9)
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
     big = features(400, 64, device=device)
     with pytest.raises(KeyboardInterrupt):
+        timer.start()
         [devices.operator_on(devices.device_rows(big)) for _ in range(10_000)]
     timer.join()
 

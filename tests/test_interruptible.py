@@ -85,12 +85,13 @@ def test_a_call_aside_gives_what_it_gives_here():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
 def test_a_call_aside_is_left_at_once():
-    """A wait of 5 s, which is left 0.05 s after the signal; ten times as much is allowed."""
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    """A wait of 10 s, which is left 0.05 s after the signal; far more is allowed where other work wants the cores."""
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        interruptible.aside(lambda matrix: time.sleep(5), np.zeros((300, 300)))
-    assert time.monotonic() - began < 0.2 + 0.5
+        timer.start()
+        interruptible.aside(lambda matrix: time.sleep(10), np.zeros((300, 300)))
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("n", [3, 300])

@@ -181,7 +181,7 @@ def test_bad_features_and_names():
         saturation([[1.0, math.nan]])
     with pytest.raises(ShapeError):
         saturation(np.eye(3), fg.spectra.spectrum(np.eye(2)))
-    with pytest.raises(ParameterError, match="one of 'saturation', 'cv', .*; not 'cvs'"):
+    with pytest.raises(ParameterError, match=r"one of 'saturation', 'cv', .*; not 'cvs'"):
         random_frame_null([1.0], 2).score("cvs", 0.0)
 
 

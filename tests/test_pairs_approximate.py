@@ -158,9 +158,10 @@ def test_progress_ends_where_it_says_and_ctrl_c_stops():
     assert told[-1][0] == told[-1][1]
     assert all(a <= b for (a, _), (b, _) in itertools.pairwise(told))
     timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+    many = np.concatenate([X] * 8)
     with pytest.raises(KeyboardInterrupt):
-        fg.pairs.significant(np.concatenate([X] * 8), approximate=True)
+        timer.start()
+        fg.pairs.significant(many, approximate=True)
     timer.join()
 
 
