@@ -288,6 +288,6 @@ def test_the_how_to_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     names: dict = {}
     for block in blocks:
         exec(compile(block, "activations.md", "exec"), names)
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert len(re.findall(r"^\S", capsys.readouterr().out, flags=re.M)) == 5
     assert names["passed"].exact
     assert (tmp_path / "plane.svg").exists()
