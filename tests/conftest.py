@@ -1,8 +1,9 @@
-"""Hypothesis: no deadline, for machines are shared; in CI the same examples every time. Random numbers of torch."""
+"""Hypothesis: no deadline, for machines are shared; in CI the same examples every time. Random numbers of torch. Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import HealthCheck, settings
 
 # Read when torch is first imported. Its threads spin while they wait, which on busy cores costs whole time slices.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A shell's background jobs inherit that it is ignored; tests send it to themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 

@@ -357,8 +357,8 @@ def train(
     choice("schedule", schedule, get_args(Schedule))
     choice("dtype", dtype, get_args(DType))
     choice("kind", kind, get_args(Kind))
-    if not isinstance(compile, bool | str):
-        raise ParameterError(f"compile must be True, False or the name of a backend, got {compile!r}")
+    if not (isinstance(compile, bool | str) or callable(compile)):
+        raise ParameterError(f"compile must be True, False or a backend of torch.compile, got {compile!r}")
     if progress is not None and not callable(progress):
         raise ParameterError(f"progress must be a function of two numbers, got {progress!r}")
     held_bias, first_bias = _biases(bias, bias_start)
