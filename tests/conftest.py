@@ -1,4 +1,4 @@
-"""Hypothesis: no deadline, for machines are shared; in CI the same examples every time. Random numbers of torch. Ctrl-C."""
+"""Hypothesis: no deadline, for machines are shared; in CI the same examples every time. Numbers of torch. Ctrl-C."""
 
 from __future__ import annotations
 
