@@ -59,14 +59,16 @@ pub fn pool(threads: Option<usize>) -> Result<Pool> {
         None => Arc::new(start(threads)?),
     };
     pools.push(found.clone());
-    let mut spare = pools.iter().rev().filter(|pool| Arc::strong_count(pool) == 1).count();
-    // The one that is handed out is not idle, so it counts for itself.
+    // The newest are kept, and the one that is handed out counts as one of them. Holders let go of a pool without this
+    // lock, so a pool may turn idle while they are counted: each is looked at once.
+    let mut idle = 1;
+    pools.reverse();
     pools.retain(|pool| {
-        let idle = Arc::strong_count(pool) == 1;
-        let kept = !idle || spare < IDLE_POOLS;
-        spare -= usize::from(idle);
-        kept
+        let in_use = Arc::strong_count(pool) > 1;
+        idle += usize::from(!in_use);
+        in_use || idle <= IDLE_POOLS
     });
+    pools.reverse();
     Ok(found)
 }
 
@@ -156,6 +158,21 @@ fn registry() -> &'static Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pools_that_turn_idle_while_they_are_counted_do_no_harm() {
+        std::thread::scope(|scope| {
+            for start in 0..4 {
+                scope.spawn(move || {
+                    for round in 0..20_000 {
+                        let held = pool(Some(1 + (start + round) % 2)).expect("threads");
+                        (0..round % 300).for_each(|_| std::hint::spin_loop());
+                        drop(held);
+                    }
+                });
+            }
+        });
+    }
 
     #[test]
     fn a_pool_is_kept_by_its_size() {
