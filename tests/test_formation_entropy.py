@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -143,3 +145,24 @@ def test_the_regulariser_trains_through_dead_units_and_rows(torch):
     assert float(formation.entropy_regulariser(torch.zeros(2, 2))) == 0
     with pytest.raises(ShapeError, match="batch of rows"):
         formation.entropy_regulariser(torch.ones(3))
+
+
+def test_the_regulariser_takes_any_scale_and_says_what_it_does_not_take(torch):
+    """Against the entropy of the same rows, whose squares leave the range; 600 x 600 is decomposed by the core."""
+    H = torch.randn(7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for scale in (1e200, 1e-200):
+        found = formation.entropy_regulariser(scale * H)
+        assert float(found) == pytest.approx(von_neumann_entropy(H.numpy()), abs=1e-12)
+    assert float(formation.entropy_regulariser(torch.full((3, 3), 1e200, dtype=torch.float64))) == 0
+    H = torch.randn(600, 620, dtype=torch.float64, requires_grad=True)
+    formation.entropy_regulariser(H).backward()
+    wanted = entropy_gradient(H.detach().numpy())
+    np.testing.assert_allclose(H.grad.numpy(), wanted, atol=1e-9 * np.abs(wanted).max())
+    for bad, error, said in (
+        (np.ones((2, 2)), ParameterError, "torch tensor, got ndarray"),
+        (torch.ones(2, 2, dtype=torch.int32), DtypeError, "int32"),
+        (torch.ones(2, 2, dtype=torch.complex64), DtypeError, "complex64"),
+        (torch.tensor([[1.0, 2.0], [3.0, math.inf]]), NonFiniteError, "inf in row 1, column 1"),
+    ):
+        with pytest.raises(error, match=said):
+            formation.entropy_regulariser(bad)

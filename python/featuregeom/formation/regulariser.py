@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from featuregeom.errors import ShapeError
-from featuregeom.interruptible import aside
+import numpy as np
+
+from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.interruptible import eigh, matmul
 from featuregeom.networks.extra import torch_module
 
 if TYPE_CHECKING:
@@ -35,8 +37,10 @@ def entropy_regulariser(H: torch.Tensor) -> torch.Tensor:
     ------
     MissingExtraError
         If torch is not installed.
-    ShapeError
-        If it is no matrix.
+    ParameterError, DtypeError, ShapeError
+        If it is no tensor, holds no real floating point numbers, or is no matrix.
+    NonFiniteError
+        If it holds NaN or infinity.
 
     Notes
     -----
@@ -44,6 +48,10 @@ def entropy_regulariser(H: torch.Tensor) -> torch.Tensor:
     differentiates the singular values, whose gradient is NaN where one is 0 (a dead unit, a repeated row).
     """
     torch = torch_module("formation.entropy_regulariser")
+    if not isinstance(H, torch.Tensor):
+        raise ParameterError(f"H must be a torch tensor, got {type(H).__name__}")
+    if not H.is_floating_point():
+        raise DtypeError(f"H must be real and floating point, got {H.dtype}")
     if H.ndim != 2 or not H.numel():
         raise ShapeError(f"H must be a batch of rows, shape (N, d), got shape {tuple(H.shape)}")
 
@@ -68,20 +76,46 @@ def _entropy(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     import torch
 
     wide = rows if rows.device.type == "mps" else rows.double()
-    lengths = wide.norm(dim=1, keepdim=True)
-    used = (lengths > 0)[:, 0]
+    largest = wide.abs().amax(dim=1, keepdim=True)
+    if not bool(largest.isfinite().all()):
+        row, column = (int(index) for index in (~wide.isfinite()).nonzero()[0])
+        raise NonFiniteError(f"H is {float(wide[row, column])} in row {row}, column {column}", row, column)
+    used = (largest > 0)[:, 0]
     gradient = torch.zeros_like(wide)
     n = int(used.sum())
     if not n:
         return rows.new_zeros(()), gradient.to(rows.dtype)
-    unit = wide[used] / lengths[used]
+    # By the largest entry first: a square could leave the range.
+    unit = wide[used] / largest[used]
+    shares = unit.norm(dim=1, keepdim=True)
+    unit = unit / shares
     short = n <= unit.shape[1]
-    values, vectors = aside(torch.linalg.eigh, (unit @ unit.T if short else unit.T @ unit) / n)
+    values, vectors = _eigh(_product(*((unit, unit.T) if short else (unit.T, unit))) / n)
     kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
     values, vectors = values[kept], vectors[:, kept]
-    entropy = -(values * values.log()).sum()
-    log = (vectors * values.log()) @ vectors.T
-    pulled = log @ unit if short else unit @ log
+    entropy = -(values * values.log()).sum().clamp(max=0)
+    log = _product(vectors * values.log(), vectors.T)
+    pulled = _product(*((log, unit) if short else (unit, log)))
     along = (pulled * unit).sum(dim=1, keepdim=True)
-    gradient[used] = -2 / (n * lengths[used]) * (pulled - along * unit)
+    gradient[used] = -2 / (n * shares * largest[used]) * (pulled - along * unit)
     return entropy.to(rows.dtype), gradient.to(rows.dtype)
+
+
+def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Multiply two matrices; on a processor so that Ctrl-C stops within the product."""
+    import torch
+
+    return (
+        torch.from_numpy(matmul(left.numpy(), right.numpy())) if left.device.type == "cpu" else left @ right
+    )
+
+
+def _eigh(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eigenvalues, increasing, and eigenvectors; on a processor so that Ctrl-C stops within the decomposition."""
+    import torch
+
+    if matrix.device.type != "cpu":
+        values, vectors = torch.linalg.eigh(matrix)
+        return values, vectors
+    values, vectors = (torch.from_numpy(np.ascontiguousarray(found)) for found in eigh(matrix.numpy()))
+    return values, vectors

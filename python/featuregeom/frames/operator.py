@@ -14,6 +14,7 @@ from featuregeom.devices import device_rows, on_gpu, operator_on
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import dtype_name, off_graph
 from featuregeom.frames.rows import Rows, read_rows
+from featuregeom.interruptible import slabs
 
 __all__ = [
     "GRAM_ROWS",
@@ -290,7 +291,9 @@ def frame_potential(F: Any) -> float:
         )
     hermitian(operator, "F")
     with np.errstate(over="ignore"):  # looked for below
-        potential = float(np.vdot(operator, operator).real)
+        potential = sum(
+            float(np.vdot(slab, slab).real) for slab in (operator[s] for s in slabs(operator.shape))
+        )
     if not np.isfinite(potential):
         raise ParameterError("the frame potential leaves the range of float64: rescale the features")
     return potential
@@ -395,9 +398,15 @@ def hermitian(array: NDArray[Any], name: str) -> NDArray[Any]:
     ParameterError
         If it differs from its Hermitian part by more than 1e-6 of its largest entry: rounding of float32 sums.
     """
-    part: NDArray[Any] = array / 2 + array.conj().T / 2
-    apart = np.abs(array - part)
-    if apart.max(initial=0.0) > _ASYMMETRY * np.abs(array).max(initial=0.0):
-        where = ", ".join(str(int(index)) for index in np.unravel_index(apart.argmax(), apart.shape))
-        raise ParameterError(f"{name} is not symmetric (Hermitian) at ({where})")
+    part = np.empty_like(array)
+    largest, most, place = 0.0, 0.0, (0, 0)
+    for rows in slabs(array.shape):
+        part[rows] = array[rows] / 2 + array[:, rows].conj().T / 2
+        apart = np.abs(array[rows] - part[rows])
+        largest = max(largest, float(np.abs(array[rows]).max()))
+        if (here := float(apart.max())) > most:
+            row, column = np.unravel_index(apart.argmax(), apart.shape)
+            most, place = here, (rows.start + int(row), int(column))
+    if most > _ASYMMETRY * largest:
+        raise ParameterError(f"{name} is not symmetric (Hermitian) at ({place[0]}, {place[1]})")
     return part
