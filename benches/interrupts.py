@@ -144,6 +144,6 @@ if __name__ == "__main__":
         for each in names:
             folder = files if each.startswith("featuregeom ") else None
             if subprocess.run(
-                [sys.executable, os.path.abspath(__file__), "--child", each], cwd=folder
+                [sys.executable, Path(__file__).resolve(), "--child", each], cwd=folder
             ).returncode:
                 print(f"{each:32s} died", flush=True)
