@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+_SCRIPTS = ("pen.js", "plane.js", "space.js", "draw.js", "page.js")
+"""In the order in which they need each other."""
+
 
 def render(
     template: str,
@@ -52,7 +55,7 @@ def render(
     str
         A whole HTML document. The same values give the same page.
     """
-    scripts = [_asset("draw.js"), _asset("page.js")]
+    scripts = [_asset(name) for name in _SCRIPTS]
     return (
         _environment()
         .get_template(template)
