@@ -12,6 +12,7 @@ import typer
 from featuregeom.cli.terminal import Json, Threads, made_by, print_json, reporting, say
 from featuregeom.cli.writing import Force, Seen, results_in
 from featuregeom.errors import UnsuitableSourceError
+from featuregeom.wording import number, plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,13 +136,13 @@ def _facts(
 
 def _lines(facts: dict[str, Any]) -> list[str]:
     said = [
-        f"{facts['tensor']}: {facts['n_rows']} rows of {facts['n_bits']} bits, {facts['n_distinct']} distinct codes, "
-        f"redundancy {facts['redundancy']:.4g}",
-        f"lower bounds: coverage {facts['good_turing_coverage']:.4g} (Good-Turing), "
-        f"{facts['chao1_lower_bound']:.6g} codes (Chao)",
-        "met once: "
-        f"{facts['occupancy'].get('1', 0)} codes; most often: {facts['max_count']} times; "
-        f"as {facts['effective_codes']:.4g} equally frequent ones",
+        f"{facts['tensor']}: {plural(facts['n_rows'], 'row')} of {plural(facts['n_bits'], 'bit')}, "
+        f"{plural(facts['n_distinct'], 'distinct code')}, redundancy {number(facts['redundancy'])}",
+        f"{plural(facts['occupancy'].get('1', 0), 'code')} met once, the most frequent "
+        f"{plural(facts['max_count'], 'time')}; spread as evenly as "
+        f"{plural(facts['effective_codes'], 'equally frequent code')}",
+        f"lower bounds: codes met cover {number(facts['good_turing_coverage'])} of the data (Good-Turing), "
+        f"{plural(facts['chao1_lower_bound'], 'code')} in all (Chao)",
     ]
     if facts["saturated"]:
         said.append(
@@ -149,14 +150,21 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         )
     if "layers" in facts:
         said.append(
-            f"distinct by layer: {facts['layer_counts']}; of all layers up to it: {facts['prefix_counts']}"
+            f"distinct codes by layer: {', '.join(map(number, facts['layer_counts']))}; of all layers up to it: "
+            f"{', '.join(map(number, facts['prefix_counts']))}"
         )
     if facts["purity"] is not None:
-        said.append(f"purity {facts['purity']:.4g}: rows with the most frequent label of their code")
+        said.append(
+            f"purity {number(facts['purity'])}: share of rows with the most frequent label of their code"
+        )
     if facts["n_nonfinite"]:
-        said.append(f"{facts['n_nonfinite']} activations are NaN or infinite; NaN is off")
+        said.append(
+            f"{plural(facts['n_nonfinite'], 'activation is', 'activations are')} NaN or infinite; NaN is off"
+        )
     if facts["n_ambiguous"] is not None:
-        said.append(f"{facts['n_ambiguous']} activations are within the tolerance of zero")
+        said.append(
+            f"{plural(facts['n_ambiguous'], 'activation is', 'activations are')} within the tolerance of zero"
+        )
     return said + [f"{key}: {facts[key]}" for key in ("table", "page") if key in facts]
 
 

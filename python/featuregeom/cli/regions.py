@@ -13,6 +13,7 @@ from featuregeom.cli import phase
 from featuregeom.cli.terminal import Json, Threads, made_by, reporting, show, step_bar
 from featuregeom.cli.writing import Force, Seen, results_in
 from featuregeom.errors import UnsuitableSourceError
+from featuregeom.wording import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,8 +111,8 @@ def slice_(
         }
         text = (
             *_assumed(layers),
-            "Each cell is one code: which of the neurons are on. Inside it the network is one affine map. The cells "
-            "are exact up to rounding, not a grid's: their areas add up to the rectangle's.",
+            "Inside a cell the same neurons are on, and the network is one affine map: straight, without a bend. "
+            "Cells are exact up to rounding, not sampled on a grid: their areas add up to that of the rectangle.",
             *_coincidences(found.n_degenerate),
         )
         sections = (
@@ -120,9 +121,9 @@ def slice_(
         )
         sheet = Sheet(
             "Linear regions",
-            f"{found.n_regions} linear regions on a plane",
+            f"{plural(found.n_regions, 'linear region')} on a plane",
             sections,
-            totals=(f"{found.n_regions} regions", f"{found.n_bits} neurons"),
+            totals=(plural(found.n_regions, "region"), plural(found.n_bits, "neuron")),
             provenance=made_by(
                 "regions slice",
                 source=model,
@@ -195,20 +196,25 @@ def along(
         crossings = ", ".join(map(str, facts["crossings"])) or "none"
         text = (
             *_assumed(layers),
-            "Between two breakpoints the code stays as it is, and the output is a straight line. All breakpoints are "
-            f"here, not those that a grid sees. Crossings by layer: {crossings}. A region is a code: one that the way "
-            "leaves and enters again is counted once, and a corner of the way ends a piece, but no region.",
+            "Between two breakpoints no neuron turns on or off, and every output is a straight line. All breakpoints "
+            "are found, however close to each other, which points on a grid would miss. Times that a neuron turns on "
+            f"or off, by layer: {crossings}. A region is one set of neurons that are on: if the path leaves it and "
+            "comes back, it is counted once, and a corner of the path begins another piece of the same region.",
             *_coincidences(found.n_degenerate),
         )
         sheet = Sheet(
             "Linear regions",
-            f"{found.n_regions} linear regions on a way through inputs",
+            f"{plural(found.n_regions, 'linear region')} on a path through inputs",
             (
-                Section("The way", text, (along_figure(found),)),
+                Section("The path", text, (along_figure(found),)),
                 Section("The first pieces", (), (), found.to_frame().head(50)),
             ),
-            totals=(f"{found.n_regions} regions", f"{found.n_pieces} pieces", f"{found.n_bits} neurons"),
-            provenance=made_by("regions along", source=model, way=said, seed=seed, activation=_ASSUMED),
+            totals=(
+                plural(found.n_regions, "region"),
+                plural(found.n_pieces, "piece"),
+                plural(found.n_bits, "neuron"),
+            ),
+            provenance=made_by("regions along", source=model, path=said, seed=seed, activation=_ASSUMED),
         )
         _finish(folder, "along", found.to_frame(), sheet, facts, table, as_json)
 
@@ -221,8 +227,8 @@ def _assumed(layers: list[Any]) -> tuple[str, ...]:
     if len(layers) < 2:
         return ()
     return (
-        "The layers are taken as joined by ReLU. The file does not say what joins them: if it is anything else, "
-        "LeakyReLU say, these are not its regions; give the module itself to fg.regions in Python.",
+        "The file does not say what joins the layers, so ReLU is assumed. If it is anything else, LeakyReLU say, the "
+        "regions below are wrong; give the module itself to fg.regions in Python.",
     )
 
 
@@ -251,7 +257,8 @@ def _coincidences(count: int) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        f"{count} times boundaries met, or lay nearer to each other than rounding tells: counts may miss some.",
+        f"{plural(count, 'time')} boundaries met, or lay nearer to each other than rounding tells: counts may miss "
+        "some regions.",
     )
 
 

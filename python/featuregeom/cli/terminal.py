@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from featuregeom.errors import FeatureGeometryError, ParameterError, SourceError
+from featuregeom.wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,8 +146,24 @@ def show(facts: Mapping[str, object], as_json: bool) -> bool:
     if as_json:
         print_json(facts)
     else:
-        say(f"{key}: {value}" for key, value in facts.items())
+        say(line for key, value in facts.items() for line in _fact(key.replace("_", " "), value))
     return not as_json
+
+
+def _fact(name: str, value: Any) -> Iterator[str]:
+    """Write one fact as people read it: a line, or a line for each row of a table."""
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        yield f"{name}:"
+        for row in value:
+            yield "  " + ", ".join(f"{key.replace('_', ' ')} {_shown(each)}" for key, each in row.items())
+    else:
+        yield f"{name}: {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value)) or "none"
+    return str(value) if isinstance(value, (str, bool, os.PathLike)) else number(value)
 
 
 def made_by(command: str, **settings: Any) -> dict[str, Any]:

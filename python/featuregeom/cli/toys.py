@@ -168,7 +168,9 @@ def geometry(
             held, experiments.geometry, options, settings, _At(out, resume, force, as_json)
         )
         text = (
-            "Elhage et al. (2022) found that the capacities of features stick at those of regular geometries."
+            "The capacity of a feature is the share of a dimension that it has for itself. Elhage et al. (2022) found "
+            "that capacities stick at the values of regular geometries, such as 2/5 for a pentagon. S is the share of "
+            "inputs in which a feature is absent: 1 / (1 - S) grows as inputs become sparser."
         )
         _finish(
             folder,
@@ -288,8 +290,9 @@ def dynamics(
         )
         levels, kappas = (plural(len(each), "jump") for each in (found.level_jumps, found.jumps))
         text = (
-            f"Over {number(found.toy.steps)} steps {levels} of features from one energy level to another, by more than "
-            f"a tenth, and {kappas} of kappa (p ≤ .01 over all increments)."
+            "An energy level is an eigenvalue of the features' frame operator; kappa is the mean level of a feature. "
+            f"Over {number(found.toy.steps)} steps there were {levels} of features from one level to another, by more "
+            f"than a tenth, and {kappas} of kappa that noise would give in 1 of 100 runs."
         )
         _finish(
             folder,

@@ -30,11 +30,12 @@ _SHOWN = [
 """Columns that the page shows; the table beside it has all."""
 
 _NULL = (
-    "A feature is kept where its partner is nearer than random dictionaries with the same spectrum explain; the rest "
-    "is lost or born. Each score has that of such a dictionary beside it (null): it is never 0. cka "
-    "(centred kernel alignment) says how alike the inner products among the kept features are in both, 1 where they "
-    "are the same but for a rotation and a scale; pw mcc is the mean cosine of features matched one to one, shared the "
-    "share of features that both have."
+    "A feature is kept where it has a partner in the other source that is nearer than chance explains: nearer than in "
+    "random matrices with the same spectrum. All others are lost (only in the first) or born (only in the second). "
+    "Beside each score stands that of such random matrices (null), for chance does not give 0. cka (centred kernel "
+    "alignment): how alike the inner products among the kept features are, 1 where they are the same but for a "
+    "rotation and a scale. pw mcc: the mean cosine of features matched one to one. shared: the share of features that "
+    "both have."
 )
 
 
@@ -78,9 +79,9 @@ def changes_sheet(found: SourceComparison, provenance: Mapping[str, Any]) -> She
 def _further(found: Comparison) -> list[str]:
     said = []
     if found.same:
-        said.append("Features of one index are compared, as in two checkpoints of one matrix.")
+        said.append("Features with the same index are compared, as two checkpoints of one matrix have them.")
     if np.isfinite(found.limit):
-        said.append(f"Kept from a cosine of {number(found.limit, 3)} on.")
+        said.append(f"A feature counts as kept from a cosine of {number(found.limit, 3)} on.")
     if not np.isnan(found.cka):
         said.append(
             f"Centred kernel alignment of the kept features: {number(found.cka, 4)}, at random "
@@ -97,7 +98,7 @@ def _figures(found: Comparison) -> list[Figure]:
         figures.append(
             Figure(
                 "drift", "How far features turned",
-                f"The {plural(len(moved), 'feature')} that changed and were kept, by the angle of before and after.",
+                f"Of {plural(len(moved), 'feature')} kept but changed: the angle between before and after.",
                 [bars(edges, np.where(counts, counts, np.nan), "features", "degrees")],
                 {"xaxis": axis("degrees"), "yaxis": axis("features", rangemode="tozero"), "bargap": 0},
             )
@@ -109,9 +110,10 @@ def _figures(found: Comparison) -> list[Figure]:
         figures.append(
             Figure(
                 "subspaces", "Leading eigenvectors, together",
-                "Overlap of the spans of the k leading eigenvectors of either, beside that of random spans; and how "
-                "much of the second's squared length those of the first hold, of what its own do. Single eigenvectors "
-                "of a generic spectrum turn at the least change, so they are not compared.",
+                "The first k eigenvectors of one source span a space; overlap is how much of it is that of the other "
+                "source, beside random spaces. Captured: the squared length of the second's features in the space of "
+                "the first, over that in its own. Single eigenvectors turn at the least change, so they are not "
+                "compared.",
                 [
                     line(spans.k, spans.overlap, "--c0", "overlap", width=2),
                     line(spans.k, spans.captured, "--c2", "captured", width=2),
@@ -138,8 +140,8 @@ def _matched(found: Comparison) -> Figure:
         )
     return Figure(
         "matched", "Matched pairs by their cosine",
-        "Bars: the pairs of the best one-to-one matching. Outline: those of the first with a random dictionary that "
-        "has the second's spectrum. What the two share lies to the right of the outline.",
+        "Bars: the pairs of the best one-to-one matching. Line: the pairs of the first source with random features "
+        "that have the spectrum of the second. What the two sources share lies to the right of the line.",
         traces,
         {"xaxis": axis("cosine"), "yaxis": axis("pairs", rangemode="tozero"), "bargap": 0, "showlegend": True},
     )  # fmt: skip

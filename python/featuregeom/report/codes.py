@@ -68,9 +68,10 @@ def codes_sheet(
 def _estimates(summary: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str, ...]:
     rows, distinct = plural(summary["n_rows"], "row"), plural(summary["n_distinct"], "distinct code")
     said = [
-        f"{rows} have {distinct}: a redundancy (N - U) / N of {number(summary['redundancy'], 3)}. The most frequent "
-        f"was met {plural(summary['max_count'], 'time')}; the entropy is that of "
-        f"{number(summary['effective_codes'], 4)} equally frequent codes."
+        f"{rows} {'has' if summary['n_rows'] == 1 else 'have'} {distinct}: a share of "
+        f"{number(summary['redundancy'], 3)} adds no code of its own (redundancy). The most frequent code was met "
+        f"{plural(summary['max_count'], 'time')}; codes are spread as evenly (in entropy) as "
+        f"{plural(summary['effective_codes'], 'equally frequent code')}."
     ]
     if summary["saturated"]:
         said.append(
@@ -78,9 +79,9 @@ def _estimates(summary: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[st
             "Read more rows."
         )
     said.append(
-        "Estimates of lower bounds: the codes met cover at least "
-        f"{number(summary['good_turing_coverage'], 3)} of the data's distribution (Good-Turing, in the mean), and "
-        f"there are at least {number(summary['chao1_lower_bound'], 6)} codes (Chao)."
+        "Estimated from codes that were met once or twice, both as lower bounds: a new input has a code that was met "
+        f"already with a probability of {number(summary['good_turing_coverage'], 3)} (Good-Turing), and there are "
+        f"{plural(summary['chao1_lower_bound'], 'code')} in all (Chao)."
     )
     if facts["purity"] is not None:
         said.append(
@@ -88,10 +89,13 @@ def _estimates(summary: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[st
             f"{number(facts['purity'], 3)} of them (purity; 1 of itself where the codes are saturated)."
         )
     if facts["n_nonfinite"]:
-        said.append(f"{plural(facts['n_nonfinite'], 'activation')} NaN or infinite: NaN is counted as off.")
+        said.append(
+            f"{plural(facts['n_nonfinite'], 'activation is', 'activations are')} NaN or infinite: NaN counts as off."
+        )
     if facts["n_ambiguous"]:
         said.append(
-            f"{plural(facts['n_ambiguous'], 'activation')} within the tolerance of zero, where rounding may have "
+            f"{plural(facts['n_ambiguous'], 'activation is', 'activations are')} within the tolerance of zero, where "
+            "rounding may have "
             "decided the bit."
         )
     return tuple(said)
@@ -107,8 +111,8 @@ def _occupancy(counter: CodeCounter) -> Figure:
         "hovertemplate": "%{y} codes were met %{x} times",
     }  # fmt: skip
     caption = (
-        "Codes by how often they were met. A high point at 1 says that most regions were hit once, and that more rows "
-        "would find more; points far to the right are regions that hold many rows."
+        "A point is a number of codes that were met equally often. A high point at 1 says that most codes were met "
+        "once, and that more rows would find more; points far to the right are codes that many rows share."
     )
     # Logarithmic only from a range of counts on that has ticks of its own.
     wide = [
@@ -133,8 +137,8 @@ def _layers(counter: CodeCounter) -> Figure:
         )
     ]  # fmt: skip
     caption = (
-        "Distinct codes of each layer alone, and of all layers up to it, which never fall: a layer that adds none "
-        "divides no region of those before it that any row tells of."
+        "Distinct codes of each layer alone, and of all layers up to it together. The second never falls; where it "
+        "stays level, the layer tells no two of these rows apart that the layers before it did not."
     )
     layout = {
         "xaxis": axis("layer", type="category"),

@@ -2,7 +2,8 @@
 const Draw = (() => {
   "use strict";
 
-  const { paint, add, at } = Pen;
+  const { DOTS, paint, add, at } = Pen;
+  const DASHES = ["none", "9 3", "4 3", "10 3 2 3", "14 4", "6 2 2 2 2 2", "1.5 2.5"]; // of lines, in the order of their colours
   const REACH = 22; // pixels from the pointer to the mark that it means
 
   function tips(plot, sheet, marks, inSpace) {
@@ -63,14 +64,26 @@ const Draw = (() => {
     if (!wanted || !named.length) return;
     const list = document.createElement("ul");
     list.className = "legend";
+    dashed(spec.data, named);
     for (const trace of named) {
-      const item = document.createElement("li"), swatch = document.createElement("span");
-      swatch.className = trace.line?.dash ? "dotted" : trace.type === "bar" ? "filled" : "solid";
-      swatch.style.color = paint(trace.fillcolor ?? trace.line?.color ?? at(trace.marker?.color, 0) ?? "--c0");
-      item.append(swatch, trace.name);
+      const item = document.createElement("li"), areas = trace.type === "bar" || trace.mode === "markers";
+      const swatch = add(item, "svg", { width: areas ? 12 : 30, height: 10, "aria-hidden": "true" });
+      add(swatch, "path", { d: "M0 5H30" }, {
+        stroke: paint(trace.fillcolor ?? trace.line?.color ?? at(trace.marker?.color, 0) ?? "--c0"), strokeWidth: `${areas ? 10 : 2.5}px`,
+        strokeDasharray: trace.line?.dash ? DOTS : trace.dashes ?? "none", opacity: trace.marker?.opacity ?? 1,
+      });
+      item.append(trace.name);
       list.append(item);
     }
     plot.before(list);
+  }
+
+  // Lines that a legend tells apart differ by their dashes, too, for who does not see the colours; not where dots mean something.
+  function dashed(traces, named) {
+    const lines = traces.filter((trace) => trace.type === "scatter" && trace.mode?.includes("lines") && trace.line?.color);
+    const colours = [...new Set(named.filter((trace) => lines.includes(trace)).map((trace) => trace.line.color))];
+    if (colours.length < 2 || lines.some((trace) => trace.line.dash)) return;
+    for (const trace of lines) trace.dashes = DASHES[colours.indexOf(trace.line.color) % DASHES.length];
   }
 
   // Draw a figure into its place.

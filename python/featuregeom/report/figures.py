@@ -156,6 +156,17 @@ def line(x: ArrayLike, y: ArrayLike, colour: str, name: str, width: float = 1.5)
     }  # fmt: skip
 
 
+def key_of(colours: Mapping[str, str]) -> list[Trace]:
+    """Name what colours mean, above a figure whose marks have no names of their own."""
+    return [
+        {
+            "type": "scatter", "mode": "markers", "name": name, "x": [], "y": [], "marker": {"color": colour},
+            "showlegend": True,
+        }
+        for name, colour in colours.items()
+    ]  # fmt: skip
+
+
 def _decades(spanned: float) -> dict[str, Any]:
     """Ticks of a logarithmic axis: powers of ten alone, where there are some."""
     return {"dtick": 1} if 1.5 < spanned < 8 else {}

@@ -5,6 +5,7 @@ const Pen = (() => {
 
   const SVG = "http://www.w3.org/2000/svg";
   const FONT = 12;
+  const DOTS = "2 4"; // of a line that is dotted
 
   const paint = (colour) => (typeof colour === "string" && colour.startsWith("--") ? `var(${colour})` : colour);
 
@@ -98,5 +99,5 @@ const Pen = (() => {
     return null;
   }
 
-  return { paint, add, write, ruler, widthOf, cut, short, filled, at, fitting, spot, CENTRE, TALL };
+  return { DOTS, paint, add, write, ruler, widthOf, cut, short, filled, at, fitting, spot, CENTRE, TALL };
 })();

@@ -9,7 +9,7 @@ import numpy as np
 from featuregeom._core import __version__
 from featuregeom.encoder.phase import PhaseChart
 from featuregeom.encoder.regimes import REGIMES, coarse_steps
-from featuregeom.report.figures import Figure, Trace, axis, line
+from featuregeom.report.figures import Figure, Trace, axis, key_of, line
 from featuregeom.report.sheet import Section, Sheet
 from featuregeom.wording import number, plural
 
@@ -32,9 +32,11 @@ def phase_sheet(chart: PhaseChart) -> Sheet:
     figures = phase_figures(chart)
     counts = chart.regimes["regime"].value_counts()
     lead = (
-        "A network is a hash encoder: each sample has the code of its linear region. Codes that coincide cannot be "
-        "told apart; codes that differ may still keep what the labels say.",
-        "Regimes are by thresholds, not by eye: " + _limits(chart) + ".",
+        "Which neurons a sample switches on is its code. Samples with the same code cannot be told apart by it: "
+        "redundancy is the share of samples that add no code of their own, 0 where all codes differ and near 1 where "
+        "most coincide. Codes that differ may still lack what the labels say: the accuracy of reading labels off codes "
+        "tells.",
+        "Regimes are set by thresholds: " + _limits(chart) + ".",
         *_coarse(chart),
     )
     return Sheet(
@@ -77,7 +79,10 @@ def _coarse(chart: PhaseChart) -> tuple[str, ...]:
     if not found:
         return ()
     said = ", ".join(found)
-    return (f"The grid is coarse: from {said} regimes depend on what was not measured; add points between.",)
+    return (
+        f"The grid is coarse in the steps {said}: between such points accuracies may change in ways that were not "
+        "measured, so regimes next to them are less certain. Points in between would tell.",
+    )
 
 
 def _bounds(chart: PhaseChart) -> str:
@@ -124,9 +129,9 @@ def _coverage(chart: PhaseChart) -> tuple[Figure, ...]:
 def _limits(chart: PhaseChart) -> str:
     limits = chart.thresholds
     return (
-        f"{REGIMES[0]} from redundancy {limits.tau_hi:g} on; {REGIMES[2]} up to {limits.tau_lo:g} where the accuracy "
-        f"({limits.score}) moves by at most {limits.eps:g} for e times the width, samples or 1 + epochs; "
-        f"{REGIMES[1]} between"
+        f"{REGIMES[0]} from a redundancy of {limits.tau_hi:g} on; {REGIMES[2]} up to one of {limits.tau_lo:g}, "
+        f"if the accuracy ({limits.score}) changes by at most {limits.eps:g} when the width, the samples or 1 + epochs "
+        f"grow by a factor of e = 2.72; {REGIMES[1]} in between"
     )
 
 
@@ -155,14 +160,21 @@ def _regimes(chart: PhaseChart, kind: str) -> Figure:
     ]
     caption = (
         f"Width against {OTHER[kind]}: {', '.join(there)}. In each cell: redundancy R, and the accuracy "
-        f"({chart.thresholds.score}); a star where the codes are saturated, all distinct. "
-        f"{_limits(chart).capitalize()}."
+        f"({chart.thresholds.score}); a star where the codes are saturated, all distinct."
     )
     layout = {
         "xaxis": axis("width of the hidden layers", type="category"),
         "yaxis": axis(OTHER[kind], type="category"),
+        "showlegend": True,
     }
-    return Figure(f"phase-{kind}", f"Regimes over width and {OTHER[kind]}", caption, [trace], layout)
+    key = key_of(
+        {
+            name: colour
+            for k, (name, colour) in enumerate(zip(REGIMES, COLOURS, strict=True))
+            if (z == k).any()
+        }
+    )
+    return Figure(f"phase-{kind}", f"Regimes over width and {OTHER[kind]}", caption, [trace, *key], layout)
 
 
 def _widths(chart: PhaseChart) -> Figure:

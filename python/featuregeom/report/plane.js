@@ -2,7 +2,7 @@
 const Plane = (() => {
   "use strict";
 
-  const { paint, add, write, ruler, widthOf, cut, short, filled, at, fitting, spot, CENTRE, TALL } = Pen;
+  const { DOTS, paint, add, write, ruler, widthOf, cut, short, filled, at, fitting, spot, CENTRE, TALL } = Pen;
   const BETWEEN = { x: 78, y: 40 }; // least pixels between two ticks
   const GAP = 1; // pixels between the cells of a small heat map
   const MOST_RECTANGLES = 1600; // cells of a heat map that are shapes of their own; more become one image
@@ -200,7 +200,7 @@ const Plane = (() => {
       const line = trace.line ?? {};
       add(group, "path", { d, fill: "none" }, {
         stroke: line.width === 0 ? "none" : paint(line.color ?? "--c0"), strokeWidth: `${line.width ?? 1.5}px`, strokeLinejoin: "round",
-        strokeDasharray: line.dash ? "2 4" : "none", fill: trace.fill ? paint(trace.fillcolor) : "none", opacity: trace.opacity ?? 1,
+        strokeDasharray: line.dash ? DOTS : trace.dashes ?? "none", fill: trace.fill ? paint(trace.fillcolor) : "none", opacity: trace.opacity ?? 1,
       });
     }
     if (trace.error_y) points.forEach((point, i) => {

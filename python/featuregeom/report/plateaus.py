@@ -192,14 +192,21 @@ def plateaus_sheet(
         if names:
             said = ", ".join(map(_spoken, names))
             lead.append(
-                f"Steps of these kinds move the output {moves} than {first} ones do: {said} (the interval of the "
-                "difference of medians excludes 0)."
+                f"Steps of these kinds move the output {moves} than {_spoken(first)} ones do: {said} (the interval of "
+                "the difference of medians excludes 0)."
             )
     if not lead:
-        lead.append(f"No kind of direction differs from {first} ones by an interval that excludes 0.")
+        lead.append(
+            f"No kind of step is seen to move the output more or less than {_spoken(first)} ones: every interval of "
+            "the difference contains 0."
+        )
     sections = [
         Section(
-            "Response", ("One path from the activation of each sentence, of the same length for all kinds.",),
+            "Response",
+            (
+                "Each sentence's activation is moved along a straight path, of the same length for all kinds, and the "
+                "output is compared with what it was. " + " ".join(_KINDS[kind] for kind in kinds if kind in _KINDS),
+            ),
             (curve_figure(kinds, which="d", seed=seed), curve_figure(kinds, which="r", seed=seed)), medians,
         ),
         Section(
@@ -223,6 +230,15 @@ def plateaus_sheet(
         "Stable regions", "Response of a model to steps of one activation", tuple(sections), tuple(lead),
         (plural(len(next(iter(kinds.values())).r), "sentence"),), provenance,
     )  # fmt: skip
+
+
+_KINDS = {
+    "isotropic": "Isotropic: in a random direction.",
+    "covariance": "Covariance: in random directions that are as frequent as those of real activations.",
+    "real_difference": "Real difference: towards another real activation.",
+    "real_mixture": "Real mixture: along the difference of two other real activations.",
+}
+"""What a step of each kind is, on pages."""
 
 
 def _spoken(kind: str) -> str:

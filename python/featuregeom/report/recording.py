@@ -19,9 +19,10 @@ __all__ = ["recording_sections", "write_recording"]
 _SIDES = {"a": "in", "b": "out"}
 
 _HOW = (
-    "Solid: measured. Thin dots: what a random rotation of one matrix against the other gives on average. Thick dots: "
-    "what random weights of the same singular values give with the same inputs and output gradients. A curve says "
-    "something by its distance from both, not by its height."
+    "RGA compares representations with gradients, RWA representations with weights, GWA gradients with weights: 1 "
+    "where they use the same directions. Solid: measured. Thin dots: what a random rotation of one matrix against the "
+    "other gives on average. Thick dots: what random weights of the same singular values give with the same inputs "
+    "and output gradients. A curve says something by its distance from both, not by its height."
 )
 
 
@@ -135,7 +136,12 @@ def _figures(rows: pd.DataFrame) -> list[Figure]:
             ["entropy"],
         ),
         (
-            "collapse", "Neural collapse", "All go to 0 at full collapse, but for nc4, which goes to 1.",
+            "collapse", "Neural collapse",
+            "At the end of training the representations of a class may all become one point. nc1, cdnv: spread within "
+            "classes against that between them. nc2: how far the classes' means are from a simplex. nc3, self duality: "
+            "how far the weights of the last layer are from those means. nc4: how often the nearest mean gives the "
+            "network's answer. All go to 0 at full collapse, but for nc4, which goes to 1.",
+
             ["nc1", "nc2", "nc3", "nc4", "cdnv", "self duality"],
         ),
         ("loss", "Loss on the data that are measured", "Mean over samples.", ["loss"]),

@@ -206,7 +206,8 @@ def scheme_sheet(detection: Detection, title: str, provenance: Mapping[str, Any]
 def _verdict(detection: Detection) -> str:
     reason = f": {shortened(detection.reason)}" if detection.reason else ""
     if detection.name:
-        return f"This is the {detection.name}{reason}."
+        why = f" ({shortened(detection.reason)})" if detection.reason else ""
+        return f"The geometry has a name: {detection.name}{why}."
     if detection.is_scheme:
         return f"An association scheme without a name{reason}."
     return f"No association scheme (defect {number(detection.defect, 2)}){reason}."

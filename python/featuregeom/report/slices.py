@@ -9,7 +9,8 @@ import numpy as np
 from featuregeom.arguments import choice
 from featuregeom.networks.segments import Segments
 from featuregeom.regions.slices import Slice
-from featuregeom.report.figures import SERIES, Figure, axis, numbers, subsample
+from featuregeom.report.figures import SERIES, Figure, axis, key_of, numbers, subsample
+from featuregeom.wording import number, plural
 
 __all__ = ["along_figure", "slice_figure"]
 
@@ -42,8 +43,16 @@ def slice_figure(found: Slice, *, colour: str = "code", title: str = "Linear reg
     """
     choice("colour", colour, ("code", "class"))
     if colour == "class":
-        group = found.classes() % len(SERIES)
+        classes = found.classes()
+        group = classes % len(SERIES)
+        there = np.unique(classes).tolist()
+        key = key_of({f"class {k}": SERIES[k] for k in there}) if max(there) < len(SERIES) else []
+        meaning = "A colour is a class: the largest output at the middle of a region."
     else:
+        key, meaning = (
+            [],
+            "Colours only tell regions apart: there are seven, so that neighbours may share one.",
+        )
         mixed = np.bitwise_xor.reduce(found.codes, axis=1) * np.uint64(0x9E3779B97F4A7C15)
         group = ((mixed >> np.uint64(32)) % np.uint64(len(SERIES))).astype(np.int64)
     shown = np.sort(np.argsort(-found.areas, kind="stable")[:_CELLS])
@@ -77,16 +86,15 @@ def slice_figure(found: Slice, *, colour: str = "code", title: str = "Linear reg
         data.append(
             {"type": "scatter", "x": x, "y": y, "mode": "lines", "line": line, "name": "class changes"}
         )
-    drawn = "" if len(shown) == found.n_regions else f"; the largest {len(shown)} are drawn"
-    caption = (
-        f"{found.n_regions} activation regions{drawn}. Colours follow the {colour}; neighbours may share one. "
-        "The heavy line is where the class changes."
+    drawn = "" if len(shown) == found.n_regions else f"; the largest {number(len(shown))} are drawn"
+    caption = f"{plural(found.n_regions, 'region')}{drawn}. {meaning}" + (
+        " The heavy line is where the class, the largest output, changes." if len(segments) else ""
     )
     layout = {
         "xaxis": {"title": {"text": "s"}, "constrain": "domain"},
         "yaxis": {"title": {"text": "t"}, "scaleanchor": "x"},
     }
-    return Figure("slice", title, caption, data, layout)
+    return Figure("slice", title, caption, data + key, layout | {"showlegend": bool(key)})
 
 
 def along_figure(found: Segments, *, title: str = "Linear regions on a line") -> Figure:
@@ -114,12 +122,15 @@ def along_figure(found: Segments, *, title: str = "Linear regions on a line") ->
                 "marker": {"color": colour, "size": 4}, "showlegend": found.outputs.shape[1] > 1,
             }
         )  # fmt: skip
-    drawn = "" if len(shown) == len(found.breakpoints) else f", of which {len(shown)} are drawn"
+    drawn = "" if len(shown) == len(found.breakpoints) else f", of which {number(len(shown))} are drawn"
     left = found.outputs.shape[1] - len(SERIES)
     more = f" The first {len(SERIES)} of {found.outputs.shape[1]} outputs." if left > 0 else ""
     caption = (
-        f"{found.n_pieces} pieces between {len(found.breakpoints)} breakpoints{drawn}: a mark is where a neuron turns "
-        f"on or off, or a corner of the way, and between two marks every output is a straight line.{more}"
+        f"{plural(found.n_pieces, 'piece')} between {number(len(found.breakpoints))} breakpoints{drawn}: a mark is "
+        f"where a neuron turns on or off, or a corner or end of the path; between two marks every output is a straight "
+        f"line.{more}"
     )
-    layout = {"xaxis": axis("segment + share of the way along it"), "yaxis": axis("output")}
+    one = found.breakpoints.max() <= 1
+    place = "share of the path from its start" if one else "segment of the path + share along it"
+    layout = {"xaxis": axis(place), "yaxis": axis("output")}
     return Figure("along", title, caption, data, layout)

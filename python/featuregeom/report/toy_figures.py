@@ -71,7 +71,7 @@ def phase_figures(found: Phase) -> list[Figure]:
         Figure(
             "phase-loss",
             f"{size}: trained loss over the best held solution's",
-            "At most 1 where training finds its minimum; what is below 1 was gained by free norms and biases.",
+            "Below 1 is what free norms and biases gain; above 1, training has not found its minimum.",
             [_heat(found, ratio) | {"colorscale": MASS}],
             _phase_axes(),
         ),
@@ -87,7 +87,10 @@ def _outcomes(found: Phase, kind: str, title: str, outcome: NDArray[Any], captio
         "zmax": len(OUTCOMES) - 0.5,
         "colorbar": {"tickvals": list(range(len(OUTCOMES))), "ticktext": list(OUTCOMES)},
     }
-    caption = f"What becomes of the last feature, whose importance is r. {caption}"
+    caption = (
+        "What becomes of the last feature, whose importance is r: dropped (not represented), dedicated (a direction of "
+        f"its own) or antipodal (opposite to another). {caption}"
+    )
     return Figure(f"phase-{kind}", title, caption, [heat], _phase_axes())
 
 
@@ -151,9 +154,9 @@ def geometry_figure(found: Geometry) -> Figure:
     return Figure(
         "capacities",
         "Capacity of every feature against sparsity",
-        "One point a feature; the line is m / ||W||², the dimensions per feature. Horizontal lines are the "
-        "capacities of regular geometries, near which features gather where training has found them. Dropped features "
-        "are left out.",
+        "A point is a feature; the coloured line is m / ||W||², the dimensions per feature. Grey lines are the "
+        "capacities of regular geometries, near which features gather where training has found them. Features that "
+        "were dropped are left out.",
         [*plateaus, points, mean],
         {
             "xaxis": axis("1 / (1 - S)", type="log"),
@@ -290,9 +293,9 @@ def dynamics_figures(found: Dynamics) -> list[Figure]:
         Figure(
             "eigenvalues",
             "Energy levels",
-            "Eigenvalues of the frame operator over training. Levels that come together form an eigenspace. A cross "
-            "marks the level at which a feature arrives by a jump: the eigenvalue with two thirds of it within a "
-            "twentieth changed by a tenth more than it usually does. Early growth counts as jumps, too.",
+            "A line is an eigenvalue of the frame operator over training. Lines that meet become one eigenspace. A "
+            "cross is a jump: where the level that holds two thirds of a feature changed by a tenth more than it "
+            "usually does, at the level it came to. Early growth counts as jumps, too.",
             [
                 *curves(at.eigenvalues, subsample(at.eigenvalues.shape[1], 40), "eigenvalue"),
                 marks(found.level_jumps, at.level),
@@ -302,16 +305,16 @@ def dynamics_figures(found: Dynamics) -> list[Figure]:
         Figure(
             "kappa",
             "Rayleigh quotients and their jumps",
-            "Kappa of each feature. A cross marks an increment of its logarithm that is not like the "
-            "feature's others, at a level of .01 over all of them. Early growth, fast against a long rest, "
-            "counts as jumps, too.",
+            "A line is a feature; kappa is the mean of the eigenvalues, weighted by the feature's share in each. A "
+            "cross is a step of kappa unlike the feature's other steps. Early growth, fast against a long rest, counts "
+            "as jumps, too.",
             [*curves(at.kappa, shown, "feature"), marks(found.jumps, at.kappa)],
             x | {"yaxis": axis("kappa")},
         ),
         Figure(
             "capacity",
             "Capacities",
-            "Capacity D of each feature over training.",
+            "A line is a feature; D is the share of a dimension that it has for itself, 0 for one that is dropped.",
             curves(at.capacity, shown, "feature"),
             x | {"yaxis": axis("D", range=[0, 1.05])},
         ),

@@ -39,9 +39,8 @@ def trajectory_sentences(found: Trajectory, jumps: Jumps, level_jumps: Jumps) ->
     T, n = found.kappa.shape
     first, last = found.steps[0], found.steps[-1]
     said = [
-        f"{plural(T, 'checkpoint')} of {plural(n, 'feature')}, steps {number(first)} to {number(last)}: rank "
-        f"{number(found.rank[0])} to {number(found.rank[-1])}, saturation {number(found.saturation[0], 3)} to "
-        f"{number(found.saturation[-1], 3)}."
+        f"{plural(T, 'checkpoint')} of {plural(n, 'feature')}, steps {number(first)} to {number(last)}: "
+        f"{_from_to('rank', found.rank, 4)}, {_from_to('saturation', found.saturation, 3)}."
     ]
     moved = np.array([_median(row) for row in found.js])
     if not np.isnan(moved).all():
@@ -101,9 +100,16 @@ def trajectory_sheet(
 
 
 _JUMPS = (
-    "A jump is an increment that is unlike the feature's others: noise alone makes one in 1 of 100 trajectories. With "
-    "few checkpoints only large jumps can be told from noise."
+    "Kappa is the mean eigenvalue of a feature, its energy; its level is the eigenvalue that holds two thirds of it. A "
+    "jump of kappa is a step unlike the feature's other steps: noise alone makes one in 1 of 100 trajectories, and "
+    "with few checkpoints only large ones can be told from noise. A jump of the level is a change to another one by "
+    "more than a tenth, beyond its usual drift."
 )
+
+
+def _from_to(what: str, values: Any, digits: int) -> str:
+    first, last = number(values[0], digits), number(values[-1], digits)
+    return f"{what} {first} first and last" if first == last else f"{what} from {first} to {last}"
 
 
 def _jumped(jumps: Jumps, what: str) -> str:
@@ -113,8 +119,16 @@ def _jumped(jumps: Jumps, what: str) -> str:
     top = np.argsort(-counts, kind="stable")[:_LISTED]
     listed = ", ".join(f"{number(counts[at])} at step {number(steps[at])}" for at in sorted(top.tolist()))
     more = " and others" if len(steps) > _LISTED else ""
-    features = plural(len(np.unique(jumps.feature)), "feature jumps", "features jump")
-    return f"{features} in {what}: {listed}{more}."
+    different = len(np.unique(jumps.feature))
+    features = plural(different, "feature jumps", "features jump")
+    total = f" ({plural(len(jumps), 'jump')} in all)" if len(jumps) > different else ""
+    return f"{features} in {what}{total}: {listed}{more}."
+
+
+def _of(shown: int, n: int, what: str) -> str:
+    return (
+        f"All {plural(n, what)}." if shown == n else f"{number(shown)} of {plural(n, what)}, evenly chosen."
+    )
 
 
 def _median(values: Any) -> float:
@@ -128,7 +142,7 @@ def _eigenvalues(found: Trajectory) -> Figure:
     traces = [line(found.steps, values[:, k], "--c0", f"eigenvalue {k}", width=1) for k in shown.tolist()]
     return Figure(
         "eigenvalue-curves", "Eigenvalues of the frame operator",
-        f"{plural(len(shown), 'eigenvalue')} of {number(values.shape[1])}. Curves that meet become one eigenspace.",
+        f"{_of(len(shown), values.shape[1], 'eigenvalue')} Curves that meet become one eigenspace.",
         traces, {"xaxis": axis("step"), "yaxis": axis("eigenvalue", type="log"), "showlegend": False},
     )  # fmt: skip
 
@@ -136,7 +150,7 @@ def _eigenvalues(found: Trajectory) -> Figure:
 def _saturation(found: Trajectory) -> Figure:
     return Figure(
         "saturation", "Saturation",
-        "Sum of capacities over rank: 1 where each feature lies in one eigenspace.",
+        "Sum of the features' capacities over the rank: 1 where every feature lies in one eigenspace.",
         [line(found.steps, found.saturation, "--c0", "saturation", width=2)],
         {"xaxis": axis("step"), "yaxis": axis("saturation")},
     )  # fmt: skip
@@ -157,8 +171,9 @@ def _movement(found: Trajectory) -> Figure:
         traces.append(line(found.steps[1:], values, "--c0" if width == 2 else "--muted", name, width))
     return Figure(
         "movement", "How far spectral measures move",
-        "Jensen-Shannon distance of a feature's measure from that at the checkpoint before, against the last operator: "
-        "0 at rest.",
+        "How far a feature's spectral measure (its share in each eigenvector of the last checkpoint) is from that at "
+        "the checkpoint before, as a Jensen-Shannon distance: 0 at rest, 1 without overlap. Grey: a tenth of the "
+        "features lie below the lower line, and a tenth above the upper one.",
         traces,
         {"xaxis": axis("step"), "yaxis": axis("distance", rangemode="tozero"), "showlegend": True},
     )  # fmt: skip
@@ -174,8 +189,8 @@ def _overlaps(found: Trajectory) -> Figure:
         traces.append(line(found.steps[1:], values, f"--c{colour}", f"k = {k}", 2))
     return Figure(
         "overlaps", "Spans of leading eigenvectors",
-        "Overlap of the k leading eigenvectors with those of the checkpoint before; 1 where they span the same, "
-        f"k / {found.eigenvalues.shape[1]} and less at random.",
+        "How much the span of the k leading eigenvectors shares with that at the checkpoint before: 1 where it is the "
+        f"same, about k / {found.eigenvalues.shape[1]} at random.",
         traces, {"xaxis": axis("step"), "yaxis": axis("overlap", range=[0, 1.05]), "showlegend": True},
     )  # fmt: skip
 
@@ -191,7 +206,7 @@ def _features(found: Trajectory, jumps: Jumps) -> Figure:
     traces += [line(found.steps, found.kappa[:, i], "--c1", f"feature {i}, jumps", 1.5) for i in jumping]
     return Figure(
         "kappa-curves", "Kappa of features",
-        f"{plural(len(traces), 'feature')} of {number(n)}; those that jump are coloured.",
+        f"{_of(len(traces), n, 'feature')} Those whose kappa jumps are thick and coloured.",
         traces, {"xaxis": axis("step"), "yaxis": axis("kappa", type="log"), "showlegend": False},
     )  # fmt: skip
 
