@@ -47,7 +47,7 @@ def test_table_page_and_purity(invoke, tmp_path):
     (tmp_path / "labels.txt").write_text("a\na\na\na\nb\nb\nb\na\n", encoding="utf-8")
     said = invoke("X.npy", "--labels", "labels.txt", "--out", "o", "--tolerance", "0.5")
     assert said.exit_code == 0, said.output
-    assert "lower bounds: coverage 0.625" in said.stdout
+    assert "lower bounds: codes met cover 0.625 of the data" in said.stdout
     assert "purity 0.75" in said.stdout
     assert "40 activations are within the tolerance" in said.stdout
     frame = pd.read_parquet("o/codes.parquet")

@@ -172,7 +172,7 @@ def test_slice_writes_table_and_page(invoke, net, tmp_path):
     drawn = sum(trace["x"].count(None) for trace in figure["data"] if trace.get("fill") == "toself")
     assert drawn == expected.n_regions
     assert f"{expected.n_regions} linear regions on a plane" in page
-    assert "The heavy line is where the class changes" in page
+    assert "The heavy line is where the class, the largest output, changes" in page
 
 
 def test_slice_through_three_points_and_a_random_plane(invoke, tmp_path):
@@ -203,7 +203,7 @@ def test_along_writes_table_and_page(invoke, net, tmp_path):
     expected = fg.regions.along(net, [-3.0, 1.0], [3.0, -1.0])
     assert facts["regions"] == facts["pieces"] == expected.n_pieces > 5
     assert facts["crossings"] == expected.crossings.tolist()
-    assert_provenance(facts, command="featuregeom regions along", source="net.pt", way="-3,1 to 3,-1")
+    assert_provenance(facts, command="featuregeom regions along", source="net.pt", path="-3,1 to 3,-1")
     np.testing.assert_allclose(pd.read_parquet(facts["table"])["stop"], expected.breakpoints[1:])
     page = Path(facts["page"]).read_text(encoding="utf-8")
     (figure,) = figures(page)

@@ -427,7 +427,9 @@ def test_page_is_whole_and_self_contained(html, analysis):
 
 def test_hostile_names_stay_text(html):
     page = Page(html)
-    own = html.count("'sha256-")  # scripts that the policy lets run; beside them data, of the overview and the sections
+    own = html.count(
+        "'sha256-"
+    )  # scripts that the policy lets run; beside them data, of the overview and the sections
     assert len([t for t, _ in page.tags if t == "script"]) == own + 1 + len(page.packed())
     for part in (page, *page.bodies()):
         assert part.count("img") == 0
