@@ -367,20 +367,47 @@ def test_the_chance_of_a_cosine_is_what_random_directions_show():
     assert chance_of_cosine(1.0, 5, 8) == 0.0
 
 
-@pytest.mark.parametrize(("d", "count"), [(3, 60), (6, 200), (20, 600), (64, 200)])
+@pytest.mark.parametrize(("d", "count"), [(3, 60), (6, 200), (20, 300), (64, 200)])
 def test_the_chance_beside_neighbours_is_above_what_random_directions_show(d, count):
     random = np.random.default_rng(d)
-    drawn = random.standard_normal((400, count, d))
-    near = np.sort(np.abs(drawn[:, :, 0]) / np.linalg.norm(drawn, axis=2), axis=1)[:, ::-1]
-    chances = np.array([chance_beside_neighbours(row[0], row[1:32], 1) for row in near])
+    chances, most = [], []
+    for _ in range(100):
+        drawn = random.standard_normal((count, d))
+        drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+        cosines = np.abs(drawn @ drawn.T)
+        np.fill_diagonal(cosines, 0)
+        i, j = np.unravel_index(cosines.argmax(), cosines.shape)
+        beside = np.delete(cosines, [i, j], axis=1)
+        order = np.argsort(-beside[i])[:10]
+        rest = np.delete(np.arange(count), [i, j])
+        others, *around = np.sort(beside[[i, *rest[order]]], axis=1)[:, :-32:-1]
+        chances.append(chance_beside_neighbours(cosines[i, j], others, around, count))
+        most.append((cosines[i, j], others, around))
     for level in (0.1, 0.02):
-        assert (chances <= level).sum() <= binom.ppf(0.999, len(chances), level)
+        assert (np.array(chances) <= level).sum() <= binom.ppf(0.999, len(chances), level)
     # Neither few neighbours nor equal ones tell anything; any cosine may be of the same few dimensions then.
-    assert chance_beside_neighbours(0.9, near[0, 1:4], 5) == 0
-    for row in near[:5]:
-        tried = [chance_beside_neighbours(cosine, row[1:32], 3) for cosine in (row[1], 0.99, 0.9999, 1.0)]
+    assert chance_beside_neighbours(0.9, most[0][1][:3], [], 5) == 0
+    for _, others, around in most[:5]:
+        tried = [
+            chance_beside_neighbours(cosine, others, around, 3) for cosine in (others[0], 0.99, 0.9999, 1.0)
+        ]
         assert tried == sorted(tried, reverse=True)
         assert tried[0] == 1
+
+
+def test_the_neighbours_of_neighbours_tell_more_of_the_dimensions():
+    """Its own ones do not exclude chance at a cosine of .95 among 1000 features of 24 dimensions."""
+    drawn = np.random.default_rng(0).standard_normal((1000, 24))
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    cosines = np.abs(drawn @ drawn.T)
+    np.fill_diagonal(cosines, 0)
+    alone, pooled = [], []
+    for i in range(20):
+        others, *around = np.sort(cosines[[i, *np.argsort(-cosines[i])[:10]]], axis=1)[:, :-32:-1]
+        alone.append(chance_beside_neighbours(0.95, others, [], 1000))
+        pooled.append(chance_beside_neighbours(0.95, others, around, 1000))
+    assert np.count_nonzero(np.array(alone) <= 0.01) <= 5
+    assert np.count_nonzero(np.array(pooled) <= 0.01) >= 18
 
 
 def test_cubes_beside_a_dominant_direction_are_no_prisms():

@@ -14,6 +14,7 @@ from featuregeom.certificates import certify
 from featuregeom.dictionaries.candidates import circle_candidates, weakest_link
 from featuregeom.dictionaries.circle import best_order, circle_tests
 from featuregeom.dictionaries.directions import (
+    AROUND,
     chance_beside_neighbours,
     chance_of_cosine,
     chance_of_share,
@@ -170,11 +171,17 @@ def call_nodes(
 def _chance_nearby(links: Links, node: Node, cosine: float) -> float:
     """Bound the chance of a cosine by how near the features outside are to the first two members of a family."""
     neighbours, cosines = links.nearest["projected" if node.link == "projected" else "cosine"]
+
+    def outside(member: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        kept = (neighbours[member] >= 0) & ~np.isin(neighbours[member], node.members)
+        order = np.argsort(-cosines[member][kept], kind="stable")
+        return neighbours[member][kept][order], cosines[member][kept][order]
+
     chances = []
-    for member in node.members[:2]:
-        outside = (neighbours[member] >= 0) & ~np.isin(neighbours[member], node.members)
-        others = np.sort(cosines[member][outside])[::-1]
-        chances.append(chance_beside_neighbours(cosine, others, links.space.features.n))
+    for member in node.members[:2].tolist():
+        near, others = outside(member)
+        around = [outside(each)[1] for each in near[:AROUND].tolist()]
+        chances.append(chance_beside_neighbours(cosine, others, around, links.space.features.n))
     return max(chances)
 
 
