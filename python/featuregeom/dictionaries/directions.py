@@ -201,7 +201,7 @@ def _beyond(
     if dims is None:
         return None
     logs = _log_tail(np.append(cosine, own), dims)
-    return np.maximum(logs[-1] - logs[:-1], 0.0)
+    return np.asarray(np.maximum(logs[-1] - logs[:-1], 0.0))
 
 
 def _dimensions_of(lists: NDArray[np.float64]) -> float | None:
