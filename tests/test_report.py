@@ -2,78 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import errno
-import json
 import re
-import zlib
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 import featuregeom as fg
 from featuregeom.analysis import BlockPicture, Picture
 from featuregeom.errors import OutputError
 from featuregeom.measures import MATRICES
-from featuregeom.random_directions import null_capacity
 from featuregeom.report.drawings import block_drawings, block_groups, neighbours
-from featuregeom.report.figures import matrix_figures, numbers, space_colours, subsample
+from featuregeom.report.figures import matrix_figures, space_colours
 from featuregeom.report.first import what_was_read
 from featuregeom.report.page import render_page, write_page
-from featuregeom.report.random_frame import cosine_probabilities
 from featuregeom.report.words import reading
-from featuregeom.wording import duration, number, plural, scaled, text
 from oracles.analysis import HOSTILE, antiprism, make_analysis, polygon, simplex
-
-
-def unpacked(letters):
-    return json.loads(zlib.decompress(base64.b64decode(letters)))
-
-
-def whole(html):
-    """The text of a page with that of its packed sections."""
-    return "".join([html, *(each["html"] for each in Page(html).packed())])
-
-
-class Page(HTMLParser):
-    """The tags of a page, and what its scripts hold."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.scripts, self._script = [], [], None
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self._script = dict(attrs) if tag == "script" else None
-
-    def handle_data(self, data):
-        if self._script is not None:
-            self.scripts.append((self._script, data))
-
-    def handle_endtag(self, tag):
-        self._script = None
-
-    def packed(self):
-        """What the page unpacks when a section is opened."""
-        return [
-            unpacked(data) for attrs, data in self.scripts if attrs.get("id", "").startswith("packed-matrix-")
-        ]
-
-    def figures(self):
-        return [each["figures"] for each in self.packed()]
-
-    def bodies(self):
-        return [Page(each["html"]) for each in self.packed()]
-
-    def count(self, tag, **attrs):
-        return sum(t == tag and attrs.items() <= a.items() for t, a in self.tags)
+from oracles.pages import Page, whole
 
 
 @pytest.fixture(scope="module")
@@ -115,100 +63,13 @@ def large_analysis(n=30_000, m=384):
     return replace(small, matrices=matrices, features=features, blocks=blocks, pictures={"large": picture})
 
 
-# --- what random directions give -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("m", [2, 3, 4, 16, 384, 4096, 65536])
-def test_cosines_of_random_directions_follow_the_beta_distribution(m):
-    edges = np.linspace(-1, 1, 101)
-    exact = np.diff(stats.beta((m - 1) / 2, (m - 1) / 2).cdf((1 + edges) / 2))
-    np.testing.assert_allclose(cosine_probabilities(edges, m), exact, atol=1e-9)
-
-
-def test_cosines_in_one_dimension_are_one_and_minus_one():
-    np.testing.assert_array_equal(cosine_probabilities(np.linspace(-1, 1, 5), 1), [0.5, 0, 0, 0.5])
-    np.testing.assert_array_equal(cosine_probabilities([-1, 1], 1), [1])
-
-
-def test_null_capacity_is_what_random_directions_give():
-    rng = np.random.default_rng(0)
-    norms, m = rng.uniform(0.5, 2, 40), 8
-    squares = np.zeros(40)
-    for _ in range(400):
-        X = rng.standard_normal((40, m))
-        X *= (norms / np.linalg.norm(X, axis=1))[:, None]
-        squares += np.sum((X @ X.T) ** 2, axis=1) / 400
-    np.testing.assert_allclose(null_capacity(norms, m), norms**4 / squares, rtol=0.05)
-    np.testing.assert_allclose(null_capacity(np.ones(5), 2), 1 / 3)
-    np.testing.assert_array_equal(null_capacity([0, 0], 3), 0)
-    np.testing.assert_allclose(null_capacity([0, 2], 3), [0, 1])
-
-
-# --- numbers and words -----------------------------------------------------------------------------------
-
-
-def test_numbers_are_short_and_valid_json():
-    short = numbers([1.0, 0.123456, np.nan, np.inf, -3e20, 1e-9])
-    assert short == [1, 0.1235, None, None, -3e20, 1e-9]
-    assert json.dumps(short, allow_nan=False) == "[1, 0.1235, null, null, -3e+20, 1e-09]"
-
-
-def test_subsample_is_even_and_keeps_the_ends():
-    assert subsample(3, 5).tolist() == [0, 1, 2]
-    kept = subsample(1_000_003, 3000)
-    assert (kept[0], kept[-1], len(np.unique(kept))) == (0, 1_000_002, 3000)
-    assert np.ptp(np.diff(kept)) <= 1
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (3, "3"), (30522, "30,522"), (0.123456, "0.1235"), (1.5e-16, "1.5e\N{MINUS SIGN}16"),
-        (-7.4134, "\N{MINUS SIGN}7.413"), (float("nan"), "\N{EN DASH}"),
-        (None, "\N{EN DASH}"), (pd.NA, "\N{EN DASH}"),
-        (float("inf"), "∞"), (1.4e8, "140,000,000"), (1.41e20, "1.41e20"),
-    ],
-)  # fmt: skip
-def test_number(value, written):
-    assert number(value) == written
-
-
-def test_a_number_that_rounds_up_to_a_power_of_ten_is_written_out():
-    assert [number(99.97, 2), number(-9.999, 1), number(99.97, 3), number(0.9999, 2)] == [
-        "100",
-        "−10",
-        "100",
-        "1",
-    ]
-
-
-def test_text_shows_what_hides():
-    assert text("a\u202eb\x00\n\ud800é中") == r"a\u202eb\x00\n\ud800é中"
-    assert text(float("nan")) == text(None) == ""
-    assert plural(1, "matrix", "matrices") == "1 matrix"
-    assert plural(1000, "feature") == "1,000 features"
-
-
-def test_accents_that_pile_up_are_escaped_and_scripts_are_not():
-    assert text("e" + "\u0301" * 6) == "e" + "\u0301" * 4 + "\\u0301" * 2
-    assert text("שָׁלוֹם, ไม่ใช่, naïve") == "שָׁלוֹם, ไม่ใช่, naïve"
+# --- words -----------------------------------------------------------------------------------
 
 
 def test_a_matrix_without_a_name_can_be_opened_and_is_no_evidence_of_all():
     page = render_page(make_analysis({"": polygon(5), "  ": polygon(5), "a": polygon(5)}))
     assert page.count("(no name)</a>") == page.count("<h2>(no name)</h2>") == 2
     assert '<a href="#matrix-0"' not in page[: page.index('id="overview"')]
-
-
-@pytest.mark.parametrize(
-    ("count", "written"),
-    [
-        (0, "0 FLOP"), (1, "1 FLOP"), (999, "999 FLOP"), (999.6, "1 kFLOP"), (12_345, "12.3 kFLOP"),
-        (4.2e9, "4.2 GFLOP"), (999_600_000, "1 GFLOP"), (7e16, "70 PFLOP"),
-    ],
-)  # fmt: skip
-def test_counts_of_any_size_are_short(count, written):
-    assert scaled(count, "FLOP") == written
 
 
 def test_reading_says_what_the_numbers_mean(analysis):
@@ -514,11 +375,6 @@ def test_a_full_disk_leaves_the_old_page(analysis, tmp_path, monkeypatch):
         write_page(analysis, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_times_are_written_in_the_unit_that_fits():
-    said = [duration(seconds) for seconds in (0.0431, 10.34, 119, 1980, 7300, 500_000)]
-    assert said == ["0.043 s", "10 s", "119 s", "33 minutes", "2 hours", "5.8 days"]
 
 
 def test_a_name_of_ten_thousand_letters_fills_no_page():
