@@ -21,6 +21,7 @@ from oracles.analysis import HOSTILE, make_analysis, polygon
 from oracles.findings import (
     PAIR,
     by_kind,
+    features_of,
     findings_of,
     gaussian,
     judged,
@@ -356,6 +357,14 @@ def test_two_are_both_and_a_blank_label_is_none():
         "The clearest pairs in both matrices: feature 0 and feature 1 of “a” (cosine 0.9) and feature 0 and “b” of “b” "
         "(cosine 0.9)."
     )
+
+
+def test_equal_labels_are_told_apart_by_their_places():
+    features = features_of(label=["same", "same", "other"])
+    tables = Tables(rows_of({}), features, pairs=pd.DataFrame([PAIR, PAIR | {"j": 2}]))
+    said = next(str(finding) for finding in find(tables) if finding.kind == "pairs")
+    assert "“same” (feature 0) and “same” (feature 1)" in said
+    assert "“same” (feature 0) and “other” (cosine" in said
 
 
 def test_labels_name_features_and_hostile_ones_are_text():

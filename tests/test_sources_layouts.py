@@ -378,3 +378,12 @@ def test_only_averages_are_weights_too():
     assert [info.skip for info in open_source(average).tensors()] == [None]
     both = {"model.layer.weight": draw(4, 3), **average}
     assert [bool(info.skip) for info in open_source(both).tensors()] == [False, True]
+
+
+@pytest.mark.parametrize("names", [("x/a", "x.a"), ("module.w", "w"), ("_orig_mod.w", "module.w", "w")])
+def test_tensors_whose_names_differ_in_what_is_left_out_are_all_read(names):
+    found = fg.analyze(
+        {name: np.random.default_rng(k).standard_normal((8, 3)) for k, name in enumerate(names)}
+    )
+    assert sorted(found.matrices["matrix"]) == sorted(names)
+    assert found.matrices["frame_potential"].nunique() == len(names)

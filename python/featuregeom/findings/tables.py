@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -86,11 +87,18 @@ class Tables:
         places = zip(kept["matrix"].astype(str), kept["index"].astype(int), strict=True)
         return dict(zip(places, kept["label"].astype(str), strict=True))
 
+    @cached_property
+    def _shared(self) -> Counter[tuple[str, str]]:
+        """How many features of a matrix have a label."""
+        return Counter((matrix, label) for (matrix, _), label in self._labels.items())
+
     def name(self, matrix: str, index: int) -> str:
-        """Call a feature by its label, or by its position where it has none."""
+        """Call a feature by its label, with its position where others have the same, or by its position alone."""
         label = self._labels.get((matrix, int(index)))
-        named = label is not None and label != str(int(index)) and label.strip() != ""
-        return f"“{cut(str(label), 24)}”" if named else f"feature {int(index)}"
+        if label is None or label == str(int(index)) or label.strip() == "":
+            return f"feature {int(index)}"
+        shown = f"“{cut(label, 24)}”"
+        return shown if self._shared[matrix, label] == 1 else f"{shown} (feature {int(index)})"
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:

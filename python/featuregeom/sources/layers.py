@@ -51,7 +51,8 @@ def layer_layout(tensors: Mapping[str, TensorInfo], hints: Hints) -> dict[str, L
     plain = {plain_name(name): info for name, info in tensors.items()}
     transposed = _gpt2_is_transposed(plain, hints)
     found = {}
-    for name, info in plain.items():
+    for given, info in tensors.items():  # several may have one plain name, as x/a and x.a have
+        name = plain_name(given)
         if len(info.shape) == 2:
             found[info.name] = _matrix(name, info, plain, hints, transposed)
         elif len(info.shape) > 2:
