@@ -21,11 +21,13 @@ __all__ = [
     "eigvalsh",
     "frame_operator",
     "hamming_distances",
+    "hamming_ends",
     "hamming_knn",
     "hamming_range_counts",
     "hamming_vote",
     "k_majority",
     "kappas",
+    "listed_cosines",
     "match_features",
     "measures",
     "network_cells",
@@ -103,6 +105,14 @@ def match_features(
     list[tuple[NDArray[np.int64], float]],
     list[list[tuple[NDArray[np.int64], NDArray[np.float64]]]],
 ]: ...
+def listed_cosines(
+    x: NDArray[Any],
+    other: NDArray[Any],
+    i: NDArray[np.int64],
+    j: NDArray[np.int64],
+    *,
+    num_threads: int | None = None,
+) -> NDArray[np.float64]: ...
 def null_sweep(
     x: NDArray[Any],
     shares: NDArray[Any],
@@ -247,6 +257,14 @@ def hamming_knn(
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]: ...
+def hamming_ends(
+    train: NDArray[np.uint64],
+    queries: NDArray[np.uint64],
+    n_bits: int,
+    k: int,
+    *,
+    num_threads: int | None = None,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]: ...
 def hamming_vote(
     train: NDArray[np.uint64],
     labels: NDArray[np.int64],

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.errors import NonFiniteError, ShapeError
-from featuregeom.features import Features, as_features, chunks
+from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.summary import summarised
 
-__all__ = ["OneToOne", "Scores", "checked", "cosines_of", "match_directions"]
+__all__ = ["OneToOne", "Scores", "checked", "match_directions"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -146,15 +146,6 @@ def match_directions(
     return OneToOne(pairs, cosine, gap, absolute_pairs, absolute_cosine, absolute_gap, scores)
 
 
-def cosines_of(A: Features, B: Features, pairs: Indices) -> Floats:
-    """Cosines of pairs of nonzero features, in float64."""
-    found = np.empty(len(pairs))
-    for part in chunks(len(pairs), A.m):
-        left, right = unit(A.widened(pairs[part, 0])), unit(B.widened(pairs[part, 1]))
-        found[part] = np.einsum("ia,ia->i", left, right)
-    return np.asarray(np.clip(found, -1.0, 1.0))
-
-
 def unit(rows: Floats) -> Floats:
     """Divide nonzero rows by their norms, whatever their size; zero rows stay."""
     largest = np.abs(rows).max(axis=1, keepdims=True)
@@ -200,6 +191,6 @@ def _completed(
     waiting = rows[partners[rows] < 0]
     partners[waiting] = np.setdiff1d(columns, partners[rows])[: len(waiting)]
     pairs = np.column_stack([rows, partners[rows]])
-    cosine = cosines_of(left, right, pairs)
+    cosine = _core.listed_cosines(left.values, right.values, *pairs.T, num_threads=num_threads)
     total = float(np.abs(cosine).sum() if form == "absolute" else cosine.sum())
     return pairs, cosine, max(bound - total, 0.0) / len(rows)

@@ -346,7 +346,9 @@ def related_latents(
         i=written.i,
         j=written.j,
         cosine_decoder=written.cosine,
-        cosine_encoder=_cosines(encoder, written.i, written.j),
+        cosine_encoder=_core.listed_cosines(
+            encoder.values, encoder.values, written.i, written.j, num_threads=num_threads
+        ),
         q=written.q,
         kind=np.array(kinds, dtype=np.str_),
         level=q,
@@ -381,13 +383,3 @@ def _own(encoder: Features, decoder: Features) -> tuple[Floats, Floats]:
         held = e.any(axis=1) & w.any(axis=1)
         cosine[rows] = np.where(held, np.einsum("ia,ia->i", unit(e), unit(w)), np.nan)
     return own, cosine
-
-
-def _cosines(features: Features, i: Indices, j: Indices) -> Floats:
-    found = np.full(len(i), np.nan)
-    step = max(1, _TILE // features.m)
-    for start in range(0, len(i), step):
-        part = slice(start, start + step)
-        left, right = unit(features.widened(i[part])), unit(features.widened(j[part]))
-        found[part] = np.einsum("ia,ia->i", left, right)
-    return found

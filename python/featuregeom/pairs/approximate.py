@@ -173,7 +173,7 @@ def candidate_operations(n: int, m: int) -> int:
     -------
     int
     """
-    compared = _WORD * 2 * n * (n + _SAMPLE * len(_COSINES)) * (BITS // 64)
+    compared = _WORD * n * (n + _SAMPLE * len(_COSINES)) * (BITS // 64)
     return compared + 2 * n * m * (BITS + m + 2 * _SAMPLE) + 4 * n * _NEAREST * m
 
 
@@ -229,7 +229,9 @@ def approximate_scores(
     pairs = _nearest_pairs(codes, num_threads, advance)
     sample = np.sort(random.choice(n, min(_SAMPLE, n // 2), replace=False))
     planted = _planted(features, sample, codes, projection, random, num_threads)
-    cosines = _cosines(features, pairs // n, pairs % n)
+    cosines = _core.listed_cosines(
+        features.values, features.values, pairs // n, pairs % n, num_threads=num_threads
+    )
     spread, near, ratio, steps, middle = _exactly(own, sample, least, num_threads)
     # About z^2: spreads of the two features alone, less what chance pairs have less in common.
     both = np.sqrt(spread[pairs // n] * spread[pairs % n])
@@ -240,7 +242,7 @@ def approximate_scores(
     kept = about >= (wanted if sharpen is None else min(wanted, sharpen))
     everything = np.union1d(pairs[kept], near)
     low, high = everything // n, everything % n
-    cosine = _cosines(features, low, high)
+    cosine = _core.listed_cosines(features.values, features.values, low, high, num_threads=num_threads)
     z, step = _scored(own, low, high, cosine, steps, middle, sharpen is not None, num_threads)
     found = np.isin(everything, pairs[kept], assume_unique=True)
     exact = np.isin(everything, near, assume_unique=True)
@@ -285,8 +287,8 @@ def _nearest_pairs(
     for start in range(0, n, _QUERIES):
         asked = codes[start : start + _QUERIES]
         index = np.arange(start, start + len(asked))[:, None]
-        for each, k in ((asked, _NEAREST + 1), (~asked, _NEAREST)):
-            _, others = _core.hamming_knn(codes, each, BITS, min(k, n), num_threads=num_threads)
+        # The nearest is most often the code itself.
+        for others in _core.hamming_ends(codes, asked, BITS, min(_NEAREST + 1, n), num_threads=num_threads):
             other = others.astype(np.int64)
             pairs = np.minimum(index, other) * n + np.maximum(index, other)
             found.append(np.unique(pairs[index != other]))
@@ -323,15 +325,6 @@ def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     rows = np.divide(rows, largest, out=np.zeros_like(rows), where=largest > 0)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(np.divide(rows, norms, out=rows, where=norms > 0))
-
-
-def _cosines(features: Features, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Cosines of pairs, in float64."""
-    found = np.empty(len(low))
-    for part in chunks(len(low), 4 * features.m):
-        left, right = (_unit(features.widened(index[part])) for index in (low, high))
-        found[part] = np.einsum("ia,ia->i", left, right)
-    return np.asarray(np.clip(found, -1.0, 1.0))
 
 
 def _exactly(

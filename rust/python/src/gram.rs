@@ -4,7 +4,7 @@ use crate::arrays::{Rows, to_array};
 use crate::enter::{Threads, enter, enter_sized, raise};
 use featuregeom_core::gram::{self, Kept, Measured, NullOptions, Precision, SweepOptions};
 use featuregeom_core::{Element, Error};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 /// The precision that a caller names.
@@ -48,6 +48,27 @@ pub fn squared_norms<'py>(
     let view = x.view()?;
     let form = if features { gram::squared_norms } else { gram::squared_lengths };
     Ok(enter_sized(py, view.n() * view.m(), num_threads, None, |run| form(&view, run))?.into_pyarray(py))
+}
+
+/// Cosine of row ``i`` of ``x`` and row ``j`` of ``other`` for each pair.
+#[pyfunction]
+#[pyo3(signature = (x, other, i, j, *, num_threads = None))]
+pub fn listed_cosines<'py>(
+    py: Python<'py>,
+    x: Rows<'py>,
+    other: Rows<'py>,
+    i: PyReadonlyArray1<'py, i64>,
+    j: PyReadonlyArray1<'py, i64>,
+    num_threads: Option<Threads>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let views = [x.view()?, other.view()?];
+    // Below zero is as wrong as past the end, which the core refuses.
+    let place = |index: &i64| usize::try_from(*index).unwrap_or(usize::MAX);
+    let (i, j) = (i.as_array(), j.as_array());
+    let pairs: Vec<[usize; 2]> = i.iter().zip(&j).map(|(i, j)| [place(i), place(j)]).collect();
+    let found =
+        enter(py, num_threads, None, |run| gram::listed_cosines([&views[0], &views[1]], &pairs, run))?;
+    Ok(found.into_pyarray(py))
 }
 
 /// Raise NonFiniteError at the first NaN or infinity.

@@ -36,7 +36,9 @@ mod _core {
     #[pymodule_export]
     use crate::families::dendrogram;
     #[pymodule_export]
-    use crate::gram::{check_finite, frame_operator, nonfinite_rows, null_sweep, squared_norms, sweep};
+    use crate::gram::{
+        check_finite, frame_operator, listed_cosines, nonfinite_rows, null_sweep, squared_norms, sweep,
+    };
     #[pymodule_export]
     use crate::header::safetensors_header;
     #[pymodule_export]
@@ -45,7 +47,7 @@ mod _core {
     use crate::orders::{order_overlaid, order_tests};
     #[pymodule_export]
     use crate::pattern::{
-        PatternCounter, PatternSketch, code_fingerprints, hamming_distances, hamming_knn,
+        PatternCounter, PatternSketch, code_fingerprints, hamming_distances, hamming_ends, hamming_knn,
         hamming_range_counts, hamming_vote, k_majority, pack_codes,
     };
     #[pymodule_export]

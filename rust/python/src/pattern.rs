@@ -215,6 +215,24 @@ pub fn hamming_knn<'py>(
     Ok((table(py, found.distances, shape)?, table(py, found.indices, shape)?))
 }
 
+/// Indices (q, k) of the nearest rows, and of the farthest.
+#[pyfunction]
+#[pyo3(signature = (train, queries, n_bits, k, *, num_threads = None))]
+#[expect(clippy::type_complexity, reason = "two arrays")]
+pub fn hamming_ends<'py>(
+    py: Python<'py>,
+    train: PyReadonlyArray2<'py, u64>,
+    queries: PyReadonlyArray2<'py, u64>,
+    n_bits: usize,
+    k: usize,
+    num_threads: Option<Threads>,
+) -> PyResult<(Bound<'py, PyArray2<u64>>, Bound<'py, PyArray2<u64>>)> {
+    let (train, queries) = (rows(&train, n_bits)?, rows(&queries, n_bits)?);
+    let [near, far] = enter(py, num_threads, None, |run| pattern::ends(&train, &queries, k, run))?;
+    let shape = [queries.n(), k];
+    Ok((table(py, near.indices, shape)?, table(py, far.indices, shape)?))
+}
+
 /// The label of most of the nearest rows.
 #[pyfunction]
 #[pyo3(signature = (train, labels, queries, n_bits, k, *, num_threads = None, progress = None))]

@@ -1,7 +1,7 @@
 //! Exact searches by Hamming distance.
 
 use super::rows::CodeRows;
-use super::tiles::{BLOCK, Distances, GROUP, Searched};
+use super::tiles::{BLOCK, Distances, GROUP, Searched, Span};
 use crate::error::{Error, Result};
 use crate::run::{Run, fits};
 use rayon::prelude::*;
@@ -35,34 +35,108 @@ fn searched_bytes(rows: &CodeRows<'_>) -> [usize; 3] {
 pub fn nearest(rows: &CodeRows<'_>, queries: &CodeRows<'_>, k: usize, run: &Run) -> Result<Neighbours> {
     searchable(rows, queries, k)?;
     fits(&[[queries.n(), k, 12], searched_bytes(rows)])?;
-    let mut distances = vec![u32::MAX; queries.n() * k];
-    let mut indices = vec![0_u64; queries.n() * k];
+    let mut found = Neighbours::none(queries.n(), k);
     let searched = Searched::new(*rows);
     run.control().expect(queries.n() as u64);
     run.pool().install(|| {
-        let shares = distances.par_chunks_mut(SHARE * k).zip(indices.par_chunks_mut(SHARE * k)).enumerate();
-        shares.try_for_each(|(share, (distances, indices))| {
+        found.shares(k).enumerate().try_for_each(|(share, mut lists)| {
             let start = share * SHARE;
-            visit(&searched, queries, start, distances.len() / k, run, |query, block, found, least| {
-                let slots = (query - start) * k..(query - start + 1) * k;
-                let (distances, indices) = (&mut distances[slots.clone()], &mut indices[slots]);
-                if least >= distances[k - 1] {
-                    return;
-                }
-                for (lane, &distance) in found.iter().enumerate() {
-                    // Rows come in order, so an equal one that comes later is the farther.
-                    if distance < distances[k - 1] {
-                        let rank = distances.partition_point(|&kept| kept <= distance);
-                        distances.copy_within(rank..k - 1, rank + 1);
-                        indices.copy_within(rank..k - 1, rank + 1);
-                        distances[rank] = distance;
-                        indices[rank] = (block * BLOCK + lane) as u64;
+            visit(&searched, queries, start, lists.len(k), run, |query, block, found, [least, _]| {
+                let mut list = lists.of(query - start, k);
+                if least < list.farthest() {
+                    for (lane, &distance) in found.iter().enumerate() {
+                        list.offer(distance, block * BLOCK + lane);
                     }
                 }
             })
         })
     })?;
-    Ok(Neighbours { distances, indices })
+    Ok(found)
+}
+
+/// The `k` nearest and the `k` farthest of `rows` to every query, as [`nearest`]. The distances of the second are those
+/// to the opposite of the query: all bits less those that differ.
+///
+/// # Errors
+/// As [`nearest`].
+pub fn ends(rows: &CodeRows<'_>, queries: &CodeRows<'_>, k: usize, run: &Run) -> Result<[Neighbours; 2]> {
+    searchable(rows, queries, k)?;
+    fits(&[[queries.n(), 2 * k, 12], searched_bytes(rows)])?;
+    let [mut near, mut far] = [(); 2].map(|()| Neighbours::none(queries.n(), k));
+    let searched = Searched::new(*rows);
+    let bits = rows.n_bits() as u32;
+    run.control().expect(queries.n() as u64);
+    run.pool().install(|| {
+        near.shares(k).zip(far.shares(k)).enumerate().try_for_each(|(share, (mut near, mut far))| {
+            let start = share * SHARE;
+            visit(&searched, queries, start, near.len(k), run, |query, block, found, [least, most]| {
+                let mut list = near.of(query - start, k);
+                if least < list.farthest() {
+                    for (lane, &distance) in found.iter().enumerate() {
+                        list.offer(distance, block * BLOCK + lane);
+                    }
+                }
+                let mut list = far.of(query - start, k);
+                // Rows that fill up a block may differ in more bits than there are.
+                if bits.saturating_sub(most) < list.farthest() {
+                    for (lane, &distance) in found.iter().enumerate() {
+                        list.offer(bits - distance, block * BLOCK + lane);
+                    }
+                }
+            })
+        })
+    })?;
+    Ok([near, far])
+}
+
+/// The lists of some queries.
+struct Lists<'a> {
+    distances: &'a mut [u32],
+    indices: &'a mut [u64],
+}
+
+impl Neighbours {
+    fn none(queries: usize, k: usize) -> Self {
+        Self { distances: vec![u32::MAX; queries * k], indices: vec![0; queries * k] }
+    }
+
+    /// The lists of a share of the queries each.
+    fn shares(&mut self, k: usize) -> impl IndexedParallelIterator<Item = Lists<'_>> {
+        let indices = self.indices.par_chunks_mut(SHARE * k);
+        let lists = self.distances.par_chunks_mut(SHARE * k).zip(indices);
+        lists.map(|(distances, indices)| Lists { distances, indices })
+    }
+}
+
+impl Lists<'_> {
+    /// Number of queries.
+    fn len(&self, k: usize) -> usize {
+        self.distances.len() / k
+    }
+
+    /// The list of one query.
+    fn of(&mut self, place: usize, k: usize) -> Lists<'_> {
+        let slots = place * k..(place + 1) * k;
+        Lists { distances: &mut self.distances[slots.clone()], indices: &mut self.indices[slots] }
+    }
+
+    /// Distance of the last of one list.
+    fn farthest(&self) -> u32 {
+        self.distances[self.distances.len() - 1]
+    }
+
+    /// Take a row into one list, if it is nearer than the last. Rows come in order, so of equally near ones that which
+    /// comes later stays behind.
+    fn offer(&mut self, distance: u32, row: usize) {
+        if distance < self.farthest() {
+            let rank = self.distances.partition_point(|&kept| kept <= distance);
+            let last = self.distances.len() - 1;
+            self.distances.copy_within(rank..last, rank + 1);
+            self.indices.copy_within(rank..last, rank + 1);
+            self.distances[rank] = distance;
+            self.indices[rank] = row as u64;
+        }
+    }
 }
 
 fn searchable(rows: &CodeRows<'_>, queries: &CodeRows<'_>, k: usize) -> Result<()> {
@@ -103,7 +177,7 @@ pub fn vote(
         voted.par_chunks_mut(SHARE).enumerate().try_for_each(|(share, voted)| {
             let start = share * SHARE;
             let mut electorates = vec![Electorate::new(k); voted.len()];
-            visit(&searched, queries, start, voted.len(), run, |query, block, found, least| {
+            visit(&searched, queries, start, voted.len(), run, |query, block, found, [least, _]| {
                 let electorate = &mut electorates[query - start];
                 if least > electorate.farthest() {
                     return;
@@ -206,15 +280,22 @@ pub fn range_counts(
     run.pool().install(|| {
         counts.par_chunks_mut(SHARE * radii.len()).enumerate().try_for_each(|(share, counts)| {
             let start = share * SHARE;
-            visit(&searched, queries, start, counts.len() / radii.len(), run, |query, _, found, least| {
-                if least <= farthest {
-                    let counts =
-                        &mut counts[(query - start) * radii.len()..(query - start + 1) * radii.len()];
-                    for (count, &radius) in counts.iter_mut().zip(radii) {
-                        *count += found.iter().filter(|&&distance| distance <= radius).count() as u64;
+            visit(
+                &searched,
+                queries,
+                start,
+                counts.len() / radii.len(),
+                run,
+                |query, _, found, [least, _]| {
+                    if least <= farthest {
+                        let counts =
+                            &mut counts[(query - start) * radii.len()..(query - start + 1) * radii.len()];
+                        for (count, &radius) in counts.iter_mut().zip(radii) {
+                            *count += found.iter().filter(|&&distance| distance <= radius).count() as u64;
+                        }
                     }
-                }
-            })
+                },
+            )
         })
     })?;
     Ok(counts)
@@ -247,14 +328,14 @@ pub fn distances(rows: &CodeRows<'_>, queries: &CodeRows<'_>, run: &Run) -> Resu
 }
 
 /// Show `see` the distances of each query of a share to each block, blocks in order:
-/// `see(query, block, distances, lower bound)`.
+/// `see(query, block, distances, bounds of them)`.
 fn visit(
     searched: &Searched<'_>,
     queries: &CodeRows<'_>,
     start: usize,
     count: usize,
     run: &Run,
-    mut see: impl FnMut(usize, usize, &[u32], u32),
+    mut see: impl FnMut(usize, usize, &[u32], Span),
 ) -> Result<()> {
     let mut found: Distances = [[0; BLOCK]; GROUP];
     let size = (searched.rows().width() * 8 * BLOCK).max(1);
@@ -268,10 +349,10 @@ fn visit(
                 *slot = queries.row(query);
             }
             for block in first..searched.blocks().min(first + step) {
-                let least = searched.distances(&asked[..end - group], block, &mut found);
+                let spans = searched.distances(&asked[..end - group], block, &mut found);
                 let len = searched.len_of(block);
-                for ((query, found), least) in (group..end).zip(&found).zip(least) {
-                    see(query, block, &found[..len], least);
+                for ((query, found), span) in (group..end).zip(&found).zip(spans) {
+                    see(query, block, &found[..len], span);
                 }
             }
         }
@@ -303,6 +384,7 @@ mod tests {
             let k = k.min(n);
             let run = Run::quiet(2).expect("threads");
             let found = nearest(&rows, &queries, k, &run).expect("runs");
+            let [near, far] = ends(&rows, &queries, k, &run).expect("runs");
             let all = distances(&rows, &queries, &run).expect("runs");
             let labels: Vec<i64> = (0..n as u64).map(|row| (seed.wrapping_mul(2 * row + 1) >> 61) as i64 - 3).collect();
             let voted = vote(&rows, &labels, &queries, k, &run).expect("runs");
@@ -330,9 +412,14 @@ mod tests {
                 };
                 let best = (-3..5).map(weight).max().expect("labels");
                 prop_assert_eq!(Some(voted[i]), (-3..5).find(|&label| weight(label) == best));
-                for (rank, &pair) in order.iter().take(k).enumerate() {
-                    let slot = i * k + rank;
-                    prop_assert_eq!((found.distances[slot], found.indices[slot]), pair);
+                let bits = m as u32;
+                let mut turned: Vec<(u32, u64)> = order.iter().map(|&(d, row)| (bits - d, row)).collect();
+                turned.sort_unstable();
+                for (found, order) in [(&found, &order), (&near, &order), (&far, &turned)] {
+                    for (rank, &pair) in order.iter().take(k).enumerate() {
+                        let slot = i * k + rank;
+                        prop_assert_eq!((found.distances[slot], found.indices[slot]), pair);
+                    }
                 }
             }
         }

@@ -21,7 +21,7 @@ mod tiles;
 
 pub use counter::CodeCounter;
 pub use fingerprint::{fingerprint, prefixes, slice_bits};
-pub use hamming::{Neighbours, distances, nearest, range_counts, vote};
+pub use hamming::{Neighbours, distances, ends, nearest, range_counts, vote};
 pub use majority::{Clusters, k_majority};
 pub use pack::{Packed, pack};
 pub use rows::CodeRows;

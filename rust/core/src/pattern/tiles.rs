@@ -17,6 +17,9 @@ pub(super) const GROUP: usize = 4;
 /// Distances of a group of queries to a block of rows.
 pub(super) type Distances = [[u32; BLOCK]; GROUP];
 
+/// Bounds of the distances of a query to the rows of a block: none is below the first or above the last.
+pub(super) type Span = [u32; 2];
+
 /// Limit on the bits of a code in the vector kernel, whose sums have 16 bits.
 const MOST_BITS: usize = u16::MAX as usize;
 
@@ -79,9 +82,9 @@ impl<'a> Searched<'a> {
         BLOCK.min(self.rows.n() - block * BLOCK)
     }
 
-    /// Distances of up to four queries to the rows of a block, and a lower bound for each query on those to the
-    /// rows there are.
-    pub(super) fn distances(&self, queries: &[&[u64]], block: usize, out: &mut Distances) -> [u32; GROUP] {
+    /// Distances of up to four queries to the rows of a block, and for each query bounds of those to the rows there
+    /// are.
+    pub(super) fn distances(&self, queries: &[&[u64]], block: usize, out: &mut Distances) -> [Span; GROUP] {
         #[cfg(target_arch = "x86_64")]
         let of = |index: usize| queries[index.min(queries.len() - 1)];
         match &self.laid {
@@ -103,16 +106,16 @@ impl<'a> Searched<'a> {
         }
     }
 
-    fn plain(&self, queries: &[&[u64]], block: usize, out: &mut Distances) -> [u32; GROUP] {
-        let mut least = [u32::MAX; GROUP];
+    fn plain(&self, queries: &[&[u64]], block: usize, out: &mut Distances) -> [Span; GROUP] {
+        let mut spans = [[u32::MAX, 0]; GROUP];
         for lane in 0..self.len_of(block) {
             let row = self.rows.row(block * BLOCK + lane);
-            for (query, (out, least)) in queries.iter().zip(out.iter_mut().zip(&mut least)) {
+            for (query, (out, span)) in queries.iter().zip(out.iter_mut().zip(&mut spans)) {
                 out[lane] = distance(query, row);
-                *least = (*least).min(out[lane]);
+                *span = [span[0].min(out[lane]), span[1].max(out[lane])];
             }
         }
-        least
+        spans
     }
 }
 
@@ -158,7 +161,7 @@ fn differing(a: &[u64], b: &[u64]) -> u32 {
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{BLOCK, Distances, GROUP};
+    use super::{BLOCK, Distances, GROUP, Span};
     use std::arch::x86_64::*;
 
     /// Bytes whose distances, at most 8 each, fit a byte together.
@@ -180,7 +183,7 @@ mod avx2 {
     };
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn distances(queries: [&[u64]; GROUP], bytes: &[u8], out: &mut Distances) -> [u32; GROUP] {
+    pub(super) fn distances(queries: [&[u64]; GROUP], bytes: &[u8], out: &mut Distances) -> [Span; GROUP] {
         let half = _mm256_set1_epi8(15);
         let zero = _mm256_setzero_si256();
         // Sums of 16 bits: rows 0-7 and 16-23, then 8-15 and 24-31, of either half of the block.
@@ -228,12 +231,11 @@ mod avx2 {
                 }
             }
         }
-        let mut least = [0; GROUP];
-        for ((wide, out), least) in wide.iter().zip(out).zip(&mut least) {
-            let either =
-                _mm256_min_epu16(_mm256_min_epu16(wide[0], wide[1]), _mm256_min_epu16(wide[2], wide[3]));
-            let eight = _mm_min_epu16(_mm256_castsi256_si128(either), _mm256_extracti128_si256::<1>(either));
-            *least = _mm_extract_epi16::<0>(_mm_minpos_epu16(eight)) as u32;
+        let mut spans = [[0; 2]; GROUP];
+        for ((wide, out), span) in wide.iter().zip(out).zip(&mut spans) {
+            // The largest is where the complement is least.
+            let turned = wide.map(|sums| _mm256_xor_si256(sums, _mm256_set1_epi16(-1)));
+            *span = [smallest(*wide), u32::from(u16::MAX) - smallest(turned)];
             for part in 0..2 {
                 let [a, b] = [wide[2 * part], wide[2 * part + 1]];
                 let eights = [
@@ -249,13 +251,21 @@ mod avx2 {
                 }
             }
         }
-        least
+        spans
+    }
+
+    /// The least of the numbers of 16 bits.
+    #[target_feature(enable = "avx2")]
+    fn smallest(sums: [__m256i; 4]) -> u32 {
+        let either = _mm256_min_epu16(_mm256_min_epu16(sums[0], sums[1]), _mm256_min_epu16(sums[2], sums[3]));
+        let eight = _mm_min_epu16(_mm256_castsi256_si128(either), _mm256_extracti128_si256::<1>(either));
+        _mm_extract_epi16::<0>(_mm_minpos_epu16(eight)) as u32
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
-    use super::{BLOCK, Distances, GROUP};
+    use super::{BLOCK, Distances, GROUP, Span};
     use std::arch::x86_64::*;
 
     /// Rows of a vector, and vectors of a block.
@@ -270,8 +280,8 @@ mod avx512 {
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-    pub(super) fn distances(queries: [&[u64]; GROUP], words: &[u64], out: &mut Distances) -> [u32; GROUP] {
-        let mut least = [0; GROUP];
+    pub(super) fn distances(queries: [&[u64]; GROUP], words: &[u64], out: &mut Distances) -> [Span; GROUP] {
+        let mut spans = [[0; 2]; GROUP];
         for first in (0..GROUP).step_by(AT_ONCE) {
             let mut sums = [[_mm512_setzero_si512(); VECTORS]; AT_ONCE];
             for (place, column) in words.chunks_exact(BLOCK).enumerate() {
@@ -285,17 +295,19 @@ mod avx512 {
                 }
             }
             for (query, sums) in sums.iter().enumerate() {
-                let mut smallest = sums[0];
+                let [mut smallest, mut largest] = [sums[0]; 2];
                 for (vector, &sum) in sums.iter().enumerate() {
                     smallest = _mm512_min_epu64(smallest, sum);
+                    largest = _mm512_max_epu64(largest, sum);
                     let slot = &mut out[first + query][vector * LANES..(vector + 1) * LANES];
                     // SAFETY: `slot` holds eight numbers of 32 bits.
                     unsafe { _mm256_storeu_si256(slot.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(sum)) };
                 }
-                least[first + query] = _mm512_reduce_min_epu64(smallest) as u32;
+                spans[first + query] =
+                    [_mm512_reduce_min_epu64(smallest) as u32, _mm512_reduce_max_epu64(largest) as u32];
             }
         }
-        least
+        spans
     }
 }
 
@@ -323,9 +335,9 @@ mod tests {
                 .flat_map(|fast| (0..fast.blocks()).map(move |block| (fast, block)))
             {
                 let (mut a, mut b) = ([[0; BLOCK]; GROUP], [[0; BLOCK]; GROUP]);
-                let (bound, least) = (fast.distances(&asked, block, &mut a), slow.distances(&asked, block, &mut b));
+                let (bound, exact) = (fast.distances(&asked, block, &mut a), slow.distances(&asked, block, &mut b));
                 for (q, query) in asked.iter().enumerate() {
-                    prop_assert!(bound[q] <= least[q]);
+                    prop_assert!(bound[q][0] <= exact[q][0] && exact[q][1] <= bound[q][1]);
                     for lane in 0..fast.len_of(block) {
                         let row = rows.row(block * BLOCK + lane);
                         let expected = (0..m).filter(|j| (query[j / 64] ^ row[j / 64]) >> (j % 64) & 1 == 1).count();
