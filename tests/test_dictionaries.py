@@ -20,7 +20,6 @@ from featuregeom.dictionaries import (
     verdict,
 )
 from featuregeom.dictionaries.cost import verdict_operations
-from featuregeom.dictionaries.groups import _chance_of_mass
 from featuregeom.errors import ParameterError
 from featuregeom.null_model import spectrum_draws, spectrum_null
 from golden.sources import minilm
@@ -182,21 +181,6 @@ def test_the_null_of_groups_is_the_spectrum_null() -> None:
     for one, name in ((groups.null_mean, "max_mass"), (groups.saturation_null, "saturation")):
         draws = null.tests[name].draws
         assert one == pytest.approx(draws.mean(), abs=5 * draws.std() / 20)
-    assert groups.p.min() > 1 / 100_002
-
-
-@pytest.mark.parametrize(("n", "m", "power", "copies"), [(300, 30, 0, 1), (500, 12, 0.5, 1), (200, 8, 1, 3)])
-def test_the_chance_of_a_large_mass_is_bounded(n: int, m: int, power: float, copies: int) -> None:
-    """Against random features of the spectrum null; it is above the chance, and not by more than 40 times."""
-    X = gaussian(n, m, 1) * np.arange(1, m + 1.0) ** -power
-    if copies > 1:  # eigenspaces of several dimensions
-        X = np.kron(np.eye(copies), X)
-    spectrum = fg.spectra.spectrum(X)
-    squares = np.random.default_rng(2).standard_normal((200_000, spectrum.rank)) ** 2 * spectrum.retained
-    largest = np.add.reduceat(squares, spectrum.starts[:-1], axis=1).max(axis=1) / squares.sum(axis=1)
-    for chance in (1e-2, 1e-3):
-        bound = _chance_of_mass(spectrum, float(np.quantile(largest, 1 - chance)))
-        assert chance < bound < 40 * chance
 
 
 def test_as_many_tries_are_counted_beforehand_as_there_can_be_groups(monkeypatch: pytest.MonkeyPatch) -> None:

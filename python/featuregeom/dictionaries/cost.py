@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from featuregeom.dictionaries.groups import draws_of_a_try, most_draws, most_tries
+from featuregeom.dictionaries.groups import DRAWS, draws_of_a_try, most_tries
 from featuregeom.pairs.cross_fit import default_parts, left_out
 from featuregeom.pairs.drawn import drawn_features
 from featuregeom.pairs.significant import default_draws
@@ -89,7 +89,7 @@ def verdict_operations(n: int, m: int, q: float = 0.01) -> int:
     """
     r = min(n, m)
     each = _EIGEN * r**3 + _DRAWN * draws_of_a_try(q) * r
-    return pair_operations(n, m) + _DRAWN * most_draws(n, q) * r + most_tries(n, r) * each
+    return pair_operations(n, m) + _DRAWN * DRAWS * r + most_tries(n, r) * each
 
 
 def verdict_memory(n: int, m: int) -> int:

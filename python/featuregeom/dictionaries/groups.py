@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import integer, number_between
+from featuregeom.dictionaries.mass_tail import mass_tail
 from featuregeom.features import Features, as_features
 from featuregeom.pairs.cross_fit import Coordinates, coordinates_of
 from featuregeom.spectra import Measures, Spectrum, measures
@@ -34,14 +34,12 @@ _CHECKED = 2
 _CHECKS = 2e9
 """What these eigendecompositions may cost, in cubed dimensions: 35 of them in 384 dimensions, about a second."""
 
-_FIRST = 20_000
-"""Random features that are drawn at first; more where a feature may still turn out to be localised."""
+DRAWS = 20_000
+"""Random features that are drawn unless told otherwise."""
 
-_SURE = 1e-6
-"""Chance, for each feature, that drawing stops although more draws would have called it localised."""
-
-_TILTS = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99])
-"""Values of t in the bound of `_chance_of_mass`, in parts of the largest; every one gives a bound, the least counts."""
+_COUNTED = 100
+"""Draws with at least the mass of a feature from which on they are counted, which errs by a tenth; what fewer have is
+rare, and its chance is computed."""
 
 _CHUNK = 1 << 22
 """Numbers that are drawn at a time: 32 MiB."""
@@ -62,7 +60,8 @@ class SpectralGroups:
     max_mass : ndarray of float64, shape (n,)
         That mass.
     p : ndarray of float64, shape (n,)
-        How often a feature of the spectrum null has a mass at least as large.
+        How often a feature of the spectrum null has a mass at least as large: counted among the draws, or, where fewer
+        than a hundred do, computed (`mass_tail`).
     q : ndarray of float64, shape (n,)
         Smallest false discovery rate at which the feature counts as localised.
     localised : ndarray of bool, shape (n,)
@@ -75,9 +74,6 @@ class SpectralGroups:
         Saturation in the spectrum null.
     dims : ndarray of int64
         Dimension of each eigenspace.
-    least_q : float
-        Rate at which the most localised feature counts. Below the least of `q` where its mass is beyond all draws: then
-        from a bound of the chance of such a mass. NaN without features.
     """
 
     eigenspace: NDArray[np.int64]
@@ -89,7 +85,6 @@ class SpectralGroups:
     null_mean: float
     saturation_null: float
     dims: NDArray[np.int64]
-    least_q: float
 
     def to_frame(self, labels: Any = None) -> pd.DataFrame:
         """Give the groups as a table, one row each.
@@ -128,7 +123,7 @@ def spectral_groups(
     q: float = 0.01,
     *,
     least: int = 2,
-    n_draws: int | None = None,
+    n_draws: int = DRAWS,
     seed: int = 0,
     spectrum: Spectrum | None = None,
     measured: Measures | None = None,
@@ -150,10 +145,8 @@ def spectral_groups(
         False discovery rate among the localised features, between 0 and 1.
     least : int
         Members of the smallest group that is listed.
-    n_draws : int, optional
-        Random features to draw; the smallest p-value is 1 / (n_draws + 1). By default 20 000, and where these leave it
-        open whether a feature is localised, 10 n / q, which finds a single one, but at most 200 000, which finds 15
-        of 30 000.
+    n_draws : int
+        Random features to draw.
     seed : int
         Seed of the draws.
     spectrum, measured : Spectrum, Measures, optional
@@ -190,8 +183,7 @@ def spectral_groups(
     """
     features = as_features(X)
     q, least = number_between("q", q, 0, 1), integer("least", least, 1)
-    seed = integer("seed", seed, 0)
-    stages = [integer("n_draws", n_draws, 1)] if n_draws is not None else [_FIRST, most_draws(features.n, q)]
+    seed, n_draws = integer("seed", seed, 0), integer("n_draws", n_draws, 1)
     if spectrum is None:
         spectrum = spectrum_of(features, tolerance=tolerance, num_threads=num_threads)
     if measured is None:
@@ -199,16 +191,14 @@ def spectral_groups(
     known = np.flatnonzero(measured.eigenspace >= 0)
     dims = np.diff(spectrum.starts)
     p, rates = np.full(features.n, np.nan), np.full(features.n, np.nan)
-    null_mean = saturation = least_q = float("nan")
+    null_mean = saturation = float("nan")
     if known.size:
         masses = measured.max_mass[known]
-        null, saturation = _null_in_stages(spectrum, masses, stages, q, seed, num_threads)
+        random = np.random.default_rng(seed)
+        null, saturation = _null(spectrum, len(masses), n_draws, random, num_threads)
         null_mean = float(null.mean())
-        p[known] = (1 + _at_least(null, masses)) / (1 + len(null))
+        p[known] = _chance(spectrum, null, masses)
         rates[known] = benjamini_hochberg(p[known])
-        least_q = float(rates[known].min())
-        if least_q <= q and masses.max() > null[-1]:
-            least_q = min(least_q, known.size * _chance_of_mass(spectrum, float(masses.max())))
     localised = np.nan_to_num(rates, nan=1.0) <= q
     return SpectralGroups(
         eigenspace=measured.eigenspace,
@@ -220,59 +210,20 @@ def spectral_groups(
         null_mean=null_mean,
         saturation_null=saturation,
         dims=dims,
-        least_q=least_q,
     )
 
 
-def _chance_of_mass(spectrum: Spectrum, mass: float) -> float:
-    r"""Bound the chance that a random feature has at least this mass in some eigenspace.
-
-    For the eigenspace k it is the chance of :math:`\sum_l c_l g_l^2 \ge 0`, with :math:`c_l = (1 - x) \lambda_l` in the
-    eigenspace and :math:`-x \lambda_l` outside, at most :math:`\prod_l (1 - 2 t c_l)^{-1/2}` for every t below
-    :math:`1 / (2 \max c)` (Chernoff). The bounds of all eigenspaces are added up.
-    """
-    values, starts = spectrum.retained / spectrum.retained[0], spectrum.starts
-    x = min(mass * (1 - _ROUNDING), 1 - _ROUNDING)
-    total = 0.0
-    for start, stop in pairwise(starts):
-        inside = values[start:stop]
-        t = _TILTS / (2 * (1 - x) * inside[0])
-        outside = np.log1p(2 * x * np.multiply.outer(t, values)).sum(axis=1)
-        outside -= np.log1p(2 * x * np.multiply.outer(t, inside)).sum(axis=1)
-        within = np.log1p(-2 * (1 - x) * np.multiply.outer(t, inside)).sum(axis=1)
-        total += float(np.exp(-0.5 * (within + outside).max()))
-        if total >= 1:
-            return 1.0
-    return total
-
-
-def _null_in_stages(
-    spectrum: Spectrum,
-    masses: NDArray[np.float64],
-    stages: list[int],
-    q: float,
-    seed: int,
-    num_threads: int | None,
-) -> tuple[NDArray[np.float64], float]:
-    """Draw the null, and stop after a stage that leaves no feature that more draws might call localised."""
-    from scipy.special import gammaincinv
-
-    random = np.random.default_rng(seed)
-    null, saturation = _null(spectrum, len(masses), stages[0], random, num_threads)
-    for stage in stages[1:]:
-        counts = _at_least(null, masses)
-        least = np.where(counts > 0, gammaincinv(np.maximum(counts, 1), _SURE), 0.0) / len(null)
-        if len(null) >= stage or (benjamini_hochberg(least) > q).all():
-            break
-        more, further = _null(spectrum, len(masses), stage - len(null), random, num_threads)
-        share = len(null) / stage
-        null, saturation = np.sort(np.append(null, more)), share * saturation + (1 - share) * further
-    return null, saturation
-
-
-def _at_least(null: NDArray[np.float64], masses: NDArray[np.float64]) -> NDArray[np.int64]:
-    """For each feature, count the draws, which are ascending, with at least its mass."""
-    return len(null) - np.searchsorted(null, masses * (1 - _ROUNDING))
+def _chance(
+    spectrum: Spectrum, null: NDArray[np.float64], masses: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give the p-value of each mass from the draws, which are ascending, or where too few reach it from the formula."""
+    counts = len(null) - np.searchsorted(null, masses * (1 - _ROUNDING))
+    p = (1 + counts) / (1 + len(null))
+    rare = counts < _COUNTED
+    p[rare] = np.minimum(
+        mass_tail(spectrum, masses[rare] * (1 - _ROUNDING)), (1 + _COUNTED) / (1 + len(null))
+    )
+    return np.asarray(p)
 
 
 def _null(
@@ -321,11 +272,6 @@ def _drawn(
             next_one = ahead.submit(draw, count)
             yield made
         yield next_one.result()
-
-
-def most_draws(n: int, q: float) -> int:
-    """Give the most random features that are drawn for n features."""
-    return int(min(max(10 * n / q, _FIRST), 200_000))
 
 
 def _chunks(total: int, size: int) -> list[int]:

@@ -126,7 +126,6 @@ def _group_pictures(of: Measured) -> tuple[GroupPicture, ...]:
     if of.verdict is None or not len(of.verdict.gathered):  # of zero features alone, no mass is known
         return ()
     groups = of.verdict.groups
-    best = int(np.nanargmax(groups.max_mass))
     drawn = []
     for members in sorted(of.verdict.gathered, key=len, reverse=True)[:_GROUPS]:
         eigenspace = int(groups.eigenspace[members[0]])
@@ -138,7 +137,7 @@ def _group_pictures(of: Measured) -> tuple[GroupPicture, ...]:
                 share=float(groups.max_mass[members].mean()),
                 q=float(groups.q[members].max()),
                 index=of.kept[members[:_LISTED]],
-                least_q=groups.least_q if best in members else float(groups.q[members].min()),
+                least_q=float(groups.q[members].min()),
             )
         )
     return tuple(drawn)
