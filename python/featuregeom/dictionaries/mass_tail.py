@@ -85,10 +85,10 @@ def mass_tail(spectrum: Spectrum, masses: Floats) -> Floats:
         nodes, chance = np.append(nodes, more), np.append(chance, np.log(np.clip(each, _LEAST, 1.0)))
         order = np.argsort(nodes)
         nodes, chance = nodes[order], np.minimum.accumulate(chance[order])
-        high = nodes[min(np.searchsorted(-chance, -_RARE), len(nodes) - 1)]
+        high = float(nodes[min(int(np.searchsorted(-chance, -_RARE)), len(nodes) - 1)])
     if len(nodes) == 1:
-        return np.full(len(masses), np.exp(chance[0]))
-    return np.exp(np.asarray(PchipInterpolator(nodes, chance)(at)))
+        return np.full(len(masses), float(np.exp(chance[0])))
+    return np.asarray(np.exp(PchipInterpolator(nodes, chance)(at)))
 
 
 def _logit(x: Floats) -> Floats:
