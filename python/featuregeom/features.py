@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.arguments import choice
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.interruptible import aside
+from featuregeom.interruptible import aside, by_slabs
 from featuregeom.networks.tensors import check_tensor
 from featuregeom.summary import summarised
 from featuregeom.wording import in_utf8
@@ -115,7 +115,16 @@ class Features:
 
     def widened(self, index: NDArray[np.int64] | slice) -> NDArray[np.float64]:
         """Copy some features, as float64."""
-        values = self.values[index]
+        if isinstance(index, slice):
+            return by_slabs(self._wide, self.values[index])
+        if len(index) * self.m <= _CHUNK:
+            return self._wide(self.values[index])
+        found = np.empty((len(index), self.m))
+        for part in chunks(len(index), self.m):
+            found[part] = self._wide(self.values[index[part]])
+        return found
+
+    def _wide(self, values: NDArray[Any]) -> NDArray[np.float64]:
         if self.dtype == "bfloat16":
             values = (values.astype(np.uint32) << 16).view(np.float32)
         return values.astype(np.float64)

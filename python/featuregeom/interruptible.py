@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 
-__all__ = ["aside", "eigh", "eigvalsh", "gram", "is_positive_definite", "matmul", "normals", "rank", "slabs"]
+__all__ = [
+    "aside",
+    "by_slabs",
+    "eigh",
+    "eigvalsh",
+    "gram",
+    "is_positive_definite",
+    "matmul",
+    "normals",
+    "rank",
+    "slabs",
+]
 
 Result = TypeVar("Result")
 
@@ -144,6 +155,29 @@ def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
     height = max(1, _DRAWS // max(shape[1], 1))
     for first in range(0, shape[0], height):
         yield slice(first, first + height)
+
+
+def by_slabs(call: Callable[..., NDArray[Any]], *matrices: NDArray[Any]) -> NDArray[Any]:
+    """``call(*matrices)`` of an operation by element, or by row, in slabs of rows that take about 0.05 s each.
+
+    Parameters
+    ----------
+    call : callable
+        Takes some rows of each matrix, and gives as many rows.
+    *matrices : ndarray, shape (n, ...)
+        At least one, with as many rows each.
+    """
+    first, *_ = matrices
+    if first.size <= _DRAWS:
+        return call(*matrices)
+    found: NDArray[Any] | None = None
+    for rows in slabs(first.shape):
+        part = call(*(matrix[rows] for matrix in matrices))
+        if found is None:
+            found = np.empty((len(first), *part.shape[1:]), dtype=part.dtype)
+        found[rows] = part
+    assert found is not None
+    return found
 
 
 def gram(rows: NDArray[Any]) -> NDArray[Any]:

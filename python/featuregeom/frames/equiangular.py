@@ -13,6 +13,7 @@ from featuregeom.frames.bounds import welch_bound
 from featuregeom.frames.operator import check_gram_size, gram_of, tightness
 from featuregeom.frames.rows import Rows, read_rows, unit_rows
 from featuregeom.frames.span import span_of
+from featuregeom.interruptible import by_slabs
 from featuregeom.summary import summarised
 
 __all__ = ["Equiangularity", "equiangular"]
@@ -123,9 +124,12 @@ def equiangular(X: Any, tolerance: float = 1e-9, *, num_threads: int | None = No
         span = span_of(lines, vectors=False, num_threads=num_threads)
         rank, residual = span.rank, tightness(span.eigenvalues)
     if n > 1:
-        cosines = np.abs(gram_of(lines, num_threads=num_threads))
+        cosines = gram_of(lines, num_threads=num_threads)
         np.fill_diagonal(cosines, cosines[0, 1])  # a line beside itself says nothing
-        least, most = float(cosines.min()), float(cosines.max())
+        sizes = by_slabs(
+            lambda part: np.stack([(a := np.abs(part)).min(axis=1), a.max(axis=1)], axis=1), cosines
+        )
+        least, most = float(sizes[:, 0].min()), float(sizes[:, 1].max())
     same, tight = most - least <= tolerance, residual <= tolerance
     cosine = (least + most) / 2
     return Equiangularity(

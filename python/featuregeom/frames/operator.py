@@ -14,7 +14,7 @@ from featuregeom.devices import device_rows, on_gpu, operator_on
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import dtype_name, off_graph
 from featuregeom.frames.rows import Rows, read_rows
-from featuregeom.interruptible import slabs
+from featuregeom.interruptible import by_slabs, matmul, slabs
 
 __all__ = [
     "GRAM_ROWS",
@@ -176,7 +176,9 @@ def gram_of(rows: Rows, *, num_threads: int | None = None, progress: Progress | 
     # X^T has the frame operator (X^T)^* X^T, which is the conjugate of X X^*.
     across = np.ascontiguousarray(rows.values.T) if rows.is_complex else rows.values.T
     operator = operator_of(Rows(across, rows.epsilon), num_threads=num_threads, progress=progress)
-    return np.ascontiguousarray(operator.T)  # Hermitian, so the transpose is the conjugate
+    return (
+        by_slabs(np.ascontiguousarray, operator.T) if rows.is_complex else operator
+    )  # symmetric where it is real
 
 
 def check_gram_size(rows: Rows) -> None:
@@ -239,7 +241,7 @@ def capacity(
     _core.squared_norms(rows.parts, num_threads=num_threads)  # refuses rows that have no square
     operator = operator_of(rows, precision=precision, num_threads=num_threads, progress=progress)
     squared = _inner(values, values)
-    couplings = _inner(values @ operator, values)
+    couplings = _inner(matmul(values, operator), values)
     # N (N / w F w*), not N^2 / w F w*: the square of a tiny feature's N would underflow.
     share = np.divide(squared, couplings, out=np.zeros(rows.n), where=couplings > 0)
     return squared * share
@@ -247,8 +249,7 @@ def capacity(
 
 def _inner(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
     """Real part of the inner product of each row with its partner."""
-    sums: NDArray[np.float64] = np.einsum("ia,ia->i", left, right.conj()).real
-    return sums
+    return by_slabs(lambda a, b: np.einsum("ia,ia->i", a, b.conj()).real, left, right)
 
 
 def frame_potential(F: Any) -> float:

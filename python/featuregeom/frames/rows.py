@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.errors import DtypeError, NonFiniteError, ShapeError
 from featuregeom.features import Features, as_features, check_shape, dtype_name
+from featuregeom.interruptible import by_slabs
 from featuregeom.summary import summarised
 
 __all__ = ["EPSILON", "Rows", "read_rows", "unit_rows"]
@@ -74,9 +75,8 @@ class Rows:
     def widened(self, start: int = 0, stop: int | None = None) -> NDArray[Any]:
         """Give some rows in float64 or complex128; not to be written to, for it may be the data itself."""
         values = self.values[start:stop]
-        if values.dtype == np.uint16:
-            values = (values.astype(np.uint32) << 16).view(np.float32)
-        return values.astype(np.complex128 if self.is_complex else np.float64, copy=False)
+        wide = np.complex128 if self.is_complex else np.float64
+        return values if values.dtype == wide else by_slabs(lambda part: _single(part).astype(wide), values)
 
 
 def read_rows(X: Any) -> Rows:
@@ -165,3 +165,8 @@ def _complex_array(X: Any) -> NDArray[Any]:
         raise ShapeError(f"X is no matrix: {error}") from error
     kept = np.complex64 if array.dtype.name == "complex64" else np.complex128
     return np.ascontiguousarray(array, dtype=kept)
+
+
+def _single(values: NDArray[Any]) -> NDArray[Any]:
+    """Bits of bfloat16 as float32; anything else as it is."""
+    return (values.astype(np.uint32) << 16).view(np.float32) if values.dtype == np.uint16 else values

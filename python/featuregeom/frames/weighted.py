@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.frames.operator import check_gram_size, finite_array, gram_of, hermitian, operator_of
 from featuregeom.frames.rows import Rows, read_rows
-from featuregeom.interruptible import eigvalsh, is_positive_definite
+from featuregeom.interruptible import by_slabs, eigvalsh, is_positive_definite
 from featuregeom.summary import summarised
 
 __all__ = ["EffectiveInterference", "effective_interference", "weighted_frame_operator"]
@@ -213,11 +213,13 @@ def effective_interference(
     overlaps = gram_of(rows, num_threads=num_threads)
     with np.errstate(over="ignore", invalid="ignore"):  # looked for below
         # E[z_i conj z_j] is the transpose of C.
-        matrix = overlaps * (np.diag(moment) if moment.ndim == 1 else moment.T)
-        own = matrix.diagonal().real.copy()
-        off = matrix.copy()
-        np.fill_diagonal(off, 0.0)
-        cross, magnitude = off.sum(axis=1).real, np.abs(off).sum(axis=1)
+        matrix = by_slabs(np.multiply, overlaps, np.diag(moment) if moment.ndim == 1 else moment.T)
+        diagonal = matrix.diagonal().copy()
+        own = diagonal.real.copy()
+        np.fill_diagonal(matrix, 0.0)
+        cross = by_slabs(lambda off: off.sum(axis=1).real, matrix)
+        magnitude = by_slabs(lambda off: np.abs(off).sum(axis=1), matrix)
+        np.fill_diagonal(matrix, diagonal)
     used = moment if moment.ndim == 1 else moment.diagonal()
     _check_range(
         np.concatenate([own, magnitude, cross]), bool(np.any((overlaps.diagonal() != 0) & (used != 0)))

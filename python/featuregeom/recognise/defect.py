@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.interruptible import matmul
+from featuregeom.interruptible import by_slabs, matmul
 from featuregeom.recognise import policy
 from featuregeom.recognise.levels import candidates, colour
 from featuregeom.relations.products import class_counts, class_means, is_scheme
@@ -114,8 +114,17 @@ def explained_variance(cosines: NDArray[np.float64], relations: NDArray[np.int64
 def explained_by(cosines: NDArray[np.float64], ideal: NDArray[np.float64]) -> float:
     """Share of the variance of cosines between different features that ideal ones explain; 0 where there is none."""
     off = ~np.eye(len(cosines), dtype=bool)
-    total = float(((cosines[off] - cosines[off].mean()) ** 2).sum())
-    return 1 - float(((cosines - ideal)[off] ** 2).sum()) / total if total > 0 else 0.0
+    mean = float(by_slabs(lambda one, used: one.sum(axis=1, where=used), cosines, off).sum()) / max(
+        off.sum(), 1
+    )
+    squared = by_slabs(
+        lambda one, other, used: np.stack(
+            [((one - mean) ** 2).sum(axis=1, where=used), ((one - other) ** 2).sum(axis=1, where=used)], axis=1
+        ),
+        cosines, ideal, off,
+    )  # fmt: skip
+    total, left = (float(part) for part in squared.sum(axis=0))
+    return 1 - left / total if total > 0 else 0.0
 
 
 def null_p_value(n: int, dim: int, valencies: tuple[int, ...], eta2: float, *, seed: int = 0) -> float:

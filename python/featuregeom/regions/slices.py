@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.atomic import replacing
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import chunks
 from featuregeom.frames import Progress
 from featuregeom.networks.piecewise import Floats, Layers, Network, network, read_point
 from featuregeom.networks.rounding import known
@@ -20,6 +21,8 @@ from featuregeom.regions.missed_cells import Plane, inspect, on_plane
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
 __all__ = ["Slice", "slice2d"]
@@ -27,6 +30,9 @@ __all__ = ["Slice", "slice2d"]
 TOLERANCE = 1e-12
 FINE = 16 * float(np.finfo(np.float64).eps)
 """"Zero" as parts of a neuron's largest value, at first and where that hides cells."""
+
+_CORNERS = 8
+"""Corners of a cell for which room is counted: a generic cell of lines in a plane has four."""
 
 
 @summarised
@@ -103,19 +109,25 @@ class Slice:
         By least squares through the vertices of each cell. Rounding is magnified in slivers: by about the size of
         the output over its change across the cell.
         """
-        centre, level = self._mean(self.vertices), self._mean(self.outputs)
-        counts = np.diff(self.offsets)
-        x = self.vertices[self.corners] - np.repeat(centre, counts, axis=0)
-        y = self.outputs[self.corners] - np.repeat(level, counts, axis=0)
-        moment = np.add.reduceat(x[:, :, None] * x[:, None, :], self.offsets[:-1])
-        mixed = np.add.reduceat(y[:, :, None] * x[:, None, :], self.offsets[:-1])
+        parts = [self._maps_of(cells) for cells in self._parts()]
+        gradients, constants = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return gradients, constants
+
+    def _maps_of(self, cells: slice) -> tuple[Floats, Floats]:
+        centre, level = self._mean_of(self.vertices, cells), self._mean_of(self.outputs, cells)
+        counts, corners, starts = self._corners_of(cells)
+        x = self.vertices[corners] - np.repeat(centre, counts, axis=0)
+        y = self.outputs[corners] - np.repeat(level, counts, axis=0)
+        moment = np.add.reduceat(x[:, :, None] * x[:, None, :], starts)
+        mixed = np.add.reduceat(y[:, :, None] * x[:, None, :], starts)
         gradients = mixed @ np.linalg.pinv(moment, rcond=1e-15, hermitian=True)
         return gradients, level - np.einsum("fok,fk->fo", gradients, centre)
 
     def gradient_norms(self) -> Floats:
         """Give the Frobenius norm of each cell's map in the plane's coordinates, shape (F,)."""
-        norms: Floats = np.linalg.norm(self.affine_maps()[0], axis=(1, 2))
-        return norms
+        return np.concatenate(
+            [np.linalg.norm(self._maps_of(cells)[0], axis=(1, 2)) for cells in self._parts()]
+        )
 
     def decision_boundary(self) -> Floats:
         """Give the segments on which the class changes, shape (k, 2, 2) of (s, t) at both ends.
@@ -182,9 +194,21 @@ class Slice:
             file.write("</svg>\n")
 
     def _mean(self, of_vertices: Floats) -> Floats:
-        sums = np.add.reduceat(of_vertices[self.corners], self.offsets[:-1])
-        mean: Floats = sums / np.diff(self.offsets)[:, None]
+        return np.concatenate([self._mean_of(of_vertices, cells) for cells in self._parts()])
+
+    def _mean_of(self, of_vertices: Floats, cells: slice) -> Floats:
+        counts, corners, starts = self._corners_of(cells)
+        mean: Floats = np.add.reduceat(of_vertices[corners], starts) / counts[:, None]
         return mean
+
+    def _corners_of(self, cells: slice) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Numbers of corners of some cells, the vertices there, and where each cell's begin among these."""
+        offsets = self.offsets[cells.start : cells.stop + 1]
+        return np.diff(offsets), self.corners[offsets[0] : offsets[-1]], offsets[:-1] - offsets[0]
+
+    def _parts(self) -> Iterator[slice]:
+        """Cut the cells into parts that are worked on at once, so that Ctrl-C stops between them."""
+        return chunks(self.n_regions, _CORNERS * self.outputs.shape[1])
 
 
 def slice2d(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import by_slabs
 from featuregeom.recognise import policy
 from featuregeom.shapes.names import cross_polytope_name, polygon_name, simplex_name
 from featuregeom.summary import summarised
@@ -137,9 +138,10 @@ def _placed(
 ) -> Classical:
     """Compare; the relations of `ideal` are those of the features in `order`."""
     labels, levels = ideal
-    relations = np.empty_like(labels)
-    relations[np.ix_(order, order)] = labels
-    residual = float(np.abs(cosines - levels[relations]).max())
+    back = np.argsort(order)
+    relations = by_slabs(lambda rows: rows[:, back], labels)[back]
+    apart = by_slabs(lambda found, kind: np.abs(found - levels[kind]).max(axis=1), cosines, relations)
+    residual = float(apart.max())
     return Classical(name, dim, relations, levels, order, residual, limit)
 
 
