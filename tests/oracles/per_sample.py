@@ -69,3 +69,18 @@ def per_sample(model, samples, loss, names):
             "H_a": a.T @ a / len(a), "G_b": g.T @ g / len(g), "mean_a": a.mean(axis=0), "cross": g.T @ a,
         }  # fmt: skip
     return found
+
+
+def same(found, expected, tolerance=1e-10):
+    assert found.keys() == expected.keys()
+    for name, one in expected.items():
+        for key, value in one.items():
+            scale = max(np.abs(value).max(), 1e-300)
+            np.testing.assert_allclose(
+                getattr(found[name], key), value, rtol=0, atol=tolerance * scale, err_msg=f"{name}.{key}"
+            )
+
+
+def pairs(X, Y):
+    """One-sample arguments for the oracle."""
+    return [((X[i : i + 1],), {}, Y[i : i + 1], None) for i in range(len(X))]
