@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import featuregeom as fg
 from featuregeom.cli import app
+from featuregeom.cli.terminal import show
 from featuregeom.demo import SHIPPED
 
 
@@ -270,3 +271,19 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path):
     done = run("analyze", tmp_path / "model.npz", "--out", out, "--resume")
     assert done.returncode == 0
     assert len(fg.load(out).matrices) == 4
+
+
+def test_facts_are_for_people_unless_they_are_json(capsys):
+    facts = {
+        "n_rows": 1200,
+        "area": 15.999999999999998,
+        "met": [],
+        "at": [0.1234567, None],
+        "rows": [{"a_b": 1 / 3}],
+    }
+    assert show(facts, as_json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "n rows: 1,200", "area: 16", "met: none", "at: 0.1235, \N{EN DASH}", "rows:", "  a b 0.3333",
+    ]  # fmt: skip
+    assert not show(facts, as_json=True)
+    assert json.loads(capsys.readouterr().out) == facts

@@ -194,3 +194,9 @@ def test_one_is_never_many(words):
                 r"(?<![\w.,])1 (feature|matrix|pair|dimension)( of features)? (are|have|point|use|crowd)\b",
                 str(finding),
             )
+
+
+def test_a_matrix_without_a_name_is_said_to_have_none():
+    for name in ("", "  "):
+        said = [str(finding) for finding in find(Tables(rows_of(verdict("random", matrix=name))))]
+        assert said[0].endswith("“(no name)”.")

@@ -65,6 +65,9 @@ def test_a_phase_page(tmp_path):
         assert figure.data[0]["y"] == values
         assert figure.data[0]["z"] == [[0, 1, 2], [0, 1, 2]]
         assert all(name in figure.caption for name in REGIMES)
+        assert [trace["name"] for trace in figure.data[1:]] == list(REGIMES)  # the key of the colours
+        stops = dict(figure.data[0]["colorscale"][1::2])
+        assert [trace["marker"]["color"] for trace in figure.data[1:]] == list(stops.values())
     drawn = {trace["name"]: trace["y"] for trace in widths.data}
     assert drawn["redundancy, test"] == [0.9, 0.3, 0]
     page = write_sheet(phase_sheet(chart), tmp_path / "phase.html").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from selenium.webdriver.support.ui import WebDriverWait as Wait
 
 from featuregeom.analysis import FamilyPicture
 from featuregeom.report.beyond import _figure
-from featuregeom.report.figures import Figure
+from featuregeom.report.figures import Figure, line
 from featuregeom.report.sheet import Section, Sheet, write_sheet
 from test_report_sheet import sheet
 
@@ -100,3 +100,27 @@ def test_names_in_small_pictures_do_not_cover_each_other(browser, tmp_path, widt
         assert shown >= 4 + 16 + 4
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.browser
+def test_lines_that_a_legend_names_differ_by_more_than_colour(browser, tmp_path):
+    """Each colour has dashes of its own, in the figure as in the legend; not where dotted lines mean something."""
+    steps = np.arange(4)
+    named = [line(steps, steps * k, f"--c{k}", f"line {k}") for k in range(7)]
+    dotted = [*named[:2], named[2] | {"line": {"color": "--c2", "dash": "dot"}}]
+    axes = {"showlegend": True}
+    figures = (Figure("named", "", "", named, axes), Figure("dotted", "", "", dotted, axes))
+    browser.get(write_sheet(Sheet("", "", (Section("", (), figures),)), tmp_path / "page.html").as_uri())
+    Wait(browser, 20).until(lambda page: len(page.find_elements(By.CSS_SELECTOR, ".plot[data-drawn]")) == 2)
+    drawn, legend = (
+        browser.execute_script(
+            "return [...document.querySelectorAll('figure')].map((figure) =>"
+            " [...figure.querySelectorAll(arguments[0])].map((path) => path.style.strokeDasharray))",
+            paths,
+        )
+        for paths in (".sheet g.scatter path", ".legend path")
+    )
+    assert drawn == legend
+    assert len(set(drawn[0])) == 7
+    assert len(set(drawn[1][:2])) == 1
+    assert drawn[1][2] != drawn[1][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from featuregeom.cli.terminal import Json, messages, output, plain, print_json, records, reporting, step_bar
 from featuregeom.cli.writing import Force
+from featuregeom.wording import plural
 
 __all__ = ["phase"]
 
@@ -47,7 +49,7 @@ def phase(
     from featuregeom import encoder
     from featuregeom.encoder.phase import EPOCHS, SAMPLES, WIDTHS
     from featuregeom.errors import OutputError
-    from featuregeom.report.phases import phase_sheet
+    from featuregeom.report.phases import coarse_words, phase_sheet
     from featuregeom.report.sheet import write_sheet
 
     with reporting():
@@ -63,7 +65,8 @@ def phase(
                 ("widths", widths, WIDTHS), ("epochs", epochs, EPOCHS), ("samples", samples, SAMPLES)
             )
         ]  # fmt: skip
-        with step_bar("cells", hidden=as_json) as listener:
+        with step_bar("cells", hidden=as_json) as listener, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the grid is coarse")  # said below, by the names of the axes
             try:
                 chart = encoder.phase(
                     out, widths=grids[0], epochs=grids[1], samples=grids[2], depth=depth, repeats=repeats,
@@ -78,7 +81,9 @@ def phase(
             return
         counts = chart.regimes["regime"].value_counts()
         for name in encoder.REGIMES:
-            output.print(f"{counts.get(name, 0):4d} cells {name}")
+            output.print(f"{plural(int(counts.get(name, 0)), 'cell'):>9} {name}")
+        for sentence in coarse_words(chart):
+            output.print(sentence, soft_wrap=True)
         output.print(plain(str(page)), soft_wrap=True)
 
 

@@ -130,7 +130,7 @@ def called(layers: str) -> str:
 
 def quoted(name: object) -> str:
     """Give a matrix's name in quotation marks, whole if it is short."""
-    return f"“{cut(name)}”"
+    return f"“{cut(name) if str(name).strip() else '(no name)'}”"
 
 
 def joined(parts: Sequence[str], most: int = 4) -> str:

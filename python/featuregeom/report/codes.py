@@ -108,7 +108,7 @@ def _occupancy(counter: CodeCounter) -> Figure:
     trace = {
         "type": "scatter", "mode": "markers", "x": numbers(sizes[shown], 12), "y": numbers(codes[shown], 12),
         "marker": {"color": "--c0", "size": 6},
-        "hovertemplate": "%{y} codes were met %{x} times",
+        "hovertemplate": "times met: %{x}\ncodes: %{y}",
     }  # fmt: skip
     caption = (
         "A point is a number of codes that were met equally often. A high point at 1 says that most codes were met "

@@ -16,7 +16,7 @@ from featuregeom.wording import number, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["phase_figures", "phase_sheet"]
+__all__ = ["coarse_words", "phase_figures", "phase_sheet"]
 
 OTHER = {"epochs": "epochs of training", "samples": "training samples"}
 COLOURS = ("--c1", "--c3", "--c2")
@@ -37,7 +37,7 @@ def phase_sheet(chart: PhaseChart) -> Sheet:
         "most coincide. Codes that differ may still lack what the labels say: the accuracy of reading labels off codes "
         "tells.",
         "Regimes are set by thresholds: " + _limits(chart) + ".",
-        *_coarse(chart),
+        *coarse_words(chart),
     )
     return Sheet(
         kicker="Hash encoders",
@@ -65,8 +65,19 @@ def phase_sheet(chart: PhaseChart) -> Sheet:
     )
 
 
-def _coarse(chart: PhaseChart) -> tuple[str, ...]:
-    """Say where the grid is too coarse for slopes, if it is."""
+def coarse_words(chart: PhaseChart) -> tuple[str, ...]:
+    """Say where the grid is too coarse for slopes, if it is.
+
+    Parameters
+    ----------
+    chart : PhaseChart
+        The chart.
+
+    Returns
+    -------
+    tuple of str
+        A sentence, or none.
+    """
     table, found = chart.regimes, []
     epochs, samples = (table.loc[table["chart"] == kind, "value"].unique() for kind in OTHER)
     for name, points, shift in (
