@@ -56,6 +56,11 @@ def row(n: int, m: int, dtype: torch.dtype, device: str, runs: int) -> None:
         )
     given = as_features(X)
     axes = spectrum(given)
+    basis = axes.retained, axes.vectors, axes.starts
+    ours, (table, _, _) = timed(lambda: devices.measures_on(there, *basis, masses=False), device, runs)
+    core, (expected, _, _) = timed(lambda: _core.measures(given.values, *basis, masses=False), "cpu", 1)
+    apart = float(np.nanmax(np.abs(table / expected - 1)))
+    print(f"measures {n} x {m}: device {ours:.3f} s, core {core:.3f} s, apart {apart:.1e}", flush=True)
     ours, masses = timed(lambda: on_device.shares_on(there, axes, m), device, runs)
     print(f"shares {n} x {m}: device {ours:.3f} s", flush=True)
     keep = {"by_score": 16, "by_cosine": 1, "least": 20.0}

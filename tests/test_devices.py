@@ -199,6 +199,65 @@ def test_shares(device):
     np.testing.assert_allclose(found, cross_fit.shares(given, spectrum, 12), atol=1e-13)
 
 
+@on_each_device
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("case", ["full", "low rank", "scaled", "other"])
+def test_spectral_measures(device, dtype, case, monkeypatch):
+    """What the public functions give of a tensor on a device, each number of each feature, is what the core gives."""
+    monkeypatch.setattr("featuregeom.devices.tensors._NUMBERS", 1000)
+    for module in ("decomposition", "spectral_measures"):
+        monkeypatch.setattr(f"featuregeom.spectra.{module}.on_gpu", torch.is_tensor)
+    X = features(310, 20, dtype, device)
+    X[3] = 0
+    if case == "low rank":
+        X[:, 8:] = 0
+        X[5, 8:] = 1e-9  # too little to be told from rounding
+    if case == "scaled":
+        X = X * 1e-60 if dtype == "float64" else X * 1e-12
+    spectrum = None
+    if case == "other":  # features of its null space, and some with a part there
+        spectrum = fg.spectra.spectrum(features(40, 20)[:, :12].numpy() @ np.eye(12, 20))
+        X[7, :12] = 0
+        X[8, 12:] = 0
+        X[9, 12:] *= 1e-4
+    told = []
+    found = fg.spectra.measures(X, spectrum, progress=lambda *each: told.append(each))
+    expected = fg.spectra.measures(fg.features.as_features(X.cpu()), spectrum)
+    assert told[-1][0] == told[-1][1]
+    for name in (
+        "norm",
+        "kappa",
+        "capacity",
+        "leverage",
+        "slack",
+        "cv",
+        "max_mass",
+        "ipr",
+        "entropy",
+        "masses",
+    ):
+        mine, core = getattr(found, name), getattr(expected, name)
+        np.testing.assert_allclose(mine, core, rtol=1e-9, atol=1e-12 * np.nanmax(np.abs(core)), err_msg=name)
+    np.testing.assert_array_equal(found.eigenspace, expected.eigenspace)
+    assert fg.spectra.measures(X, spectrum, masses=False).masses is None
+
+
+@on_each_device
+def test_spectra_refuse_what_the_core_refuses(device, monkeypatch):
+    for module in ("decomposition", "spectral_measures"):
+        monkeypatch.setattr(f"featuregeom.spectra.{module}.on_gpu", torch.is_tensor)
+    X = features(30, 4, device=device)
+    X[2, 1] = np.nan
+    with pytest.raises(NonFiniteError, match="row 2, column 1"):
+        fg.spectra.measures(X)
+    X[2, 1], X[5] = 0, 1e-170
+    with pytest.raises(ParameterError, match="row 5"):
+        fg.spectra.measures(X)
+    assert fg.spectra.measures(torch.zeros(5, 3, device=device)).eigenspace.tolist() == [-1] * 5
+    wide = features(3, 8, device=device)  # n < m: as before, on the processor
+    np.testing.assert_array_equal(fg.spectra.measures(wide).kappa, fg.spectra.measures(in_core(wide)).kappa)
+
+
 def test_tf32_is_off_within_and_left_as_it_was():
     torch.backends.cuda.matmul.allow_tf32 = True
     try:

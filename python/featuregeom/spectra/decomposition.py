@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import number_between
+from featuregeom.devices import device_rows, on_gpu, operator_on
 from featuregeom.errors import NonFiniteError
 from featuregeom.features import as_features
 from featuregeom.frames import Progress
@@ -116,7 +117,9 @@ def spectrum_with(
     side = "gram" if n < m else "frame"
     rows = features.values.T if side == "gram" else features.values
     try:
-        if side == "gram":
+        if on_gpu(X) and side == "frame":
+            operator = operator_on(device_rows(X), progress=progress)
+        elif side == "gram":
             operator = _core.frame_operator(rows, num_threads=num_threads, progress=progress)
         else:
             operator = operator_by_shards(rows, kept=kept, num_threads=num_threads, progress=progress)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.devices import device_rows, measures_on, on_gpu
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
@@ -164,23 +165,34 @@ def measures(
     features, given = as_features(X), spectrum
     if spectrum is None:
         spectrum = spectrum_of(
-            features, tolerance=tolerance, num_threads=num_threads, progress=_half(progress, 0)
+            X if on_gpu(X) else features,
+            tolerance=tolerance,
+            num_threads=num_threads,
+            progress=_half(progress, 0),
         )
         progress = _half(progress, 1)
     elif spectrum.shape[1] != features.m or (spectrum.side == "gram" and spectrum.shape[0] != features.n):
         raise ShapeError(
             f"a spectrum of shape {spectrum.shape} does not fit features of shape {(features.n, features.m)}"
         )
-    table, top, kept = _core.measures(
-        features.values,
-        np.ascontiguousarray(spectrum.retained),
-        spectrum.vectors,
-        spectrum.starts,
-        along=spectrum.along,
-        masses=masses,
-        num_threads=num_threads,
-        progress=progress,
-    )
+    values, vectors = np.ascontiguousarray(spectrum.retained), spectrum.vectors
+    if on_gpu(X) and spectrum.side == "frame" and len(values):
+        _core.squared_norms(features.values, num_threads=num_threads)  # refuses rows that have no square
+        there = device_rows(X)
+        table, top, kept = measures_on(
+            there, values, vectors, spectrum.starts, masses=masses, progress=progress
+        )
+    else:
+        table, top, kept = _core.measures(
+            features.values,
+            values,
+            vectors,
+            spectrum.starts,
+            along=spectrum.along,
+            masses=masses,
+            num_threads=num_threads,
+            progress=progress,
+        )
     norm, kappa, capacity, leverage, slack, cv, max_mass, ipr, entropy = table
     if spectrum.side == "gram":
         _check_own(features, norm, spectrum)
