@@ -32,6 +32,10 @@ Indices = NDArray[np.int64]
 _DRAWN = 400
 """Fewest pairs of random dictionaries that the limit of kept pairs is read from: of fewer, one would decide."""
 
+_TAIL = 10
+"""Random pair, counted from the nearest, beyond which their number follows the law of random directions: it is known to
+a third there. Counts alone keep a pair of unrelated dictionaries wherever one is above all drawn ones: in 16 of 42."""
+
 _MOST_DRAWS = 20
 """Most random dictionaries that are drawn, which only sets of a few features need."""
 
@@ -252,7 +256,7 @@ def compare(
         seed=seed,
         num_threads=num_threads,
     )
-    limit = _limit(found.cosine, found.null_cosine, draws, q)
+    limit = _limit(found.cosine, found.null_cosine, len(_present(first)) * len(_present(second)), draws, q)
     kept = found.cosine >= limit
     if same is None:
         own = np.count_nonzero(found.pairs[kept, 0] == found.pairs[kept, 1])
@@ -295,18 +299,42 @@ def _families(
     return family_changes(first, second, pairs)
 
 
-def _limit(cosine: Floats, null: Floats, n_draws: int, q: float) -> float:
-    """Least cosine at which null pairs are at most a share q of the pairs found; infinity where there is none."""
+def _limit(cosine: Floats, null: Floats, n_pairs: int, n_draws: int, q: float) -> float:
+    """Least cosine at which chance pairs are at most a share q of the pairs found; infinity where there is none."""
     order = np.sort(cosine)[::-1]
     found = np.arange(1, len(order) + 1)
-    chance = len(null) - np.searchsorted(np.sort(null), order, "left")
-    fine = np.flatnonzero(chance <= q * found * n_draws)
+    fine = np.flatnonzero(_by_chance(order, np.sort(null), n_pairs * n_draws) <= q * found * n_draws)
     if not fine.size:
         return math.inf
     # Half way to what is just below, so that rounding decides about nobody.
     least = float(order[fine[-1]])
     below = np.concatenate([null[null < least], order[fine[-1] + 1 :], [-1.0]])
     return (least + float(below.max())) / 2
+
+
+def _by_chance(cosine: Floats, null: Floats, n_pairs: int) -> Floats:
+    """Give how many pairs of random dictionaries reach each cosine.
+
+    They are counted among the drawn ones, increasing. Few are near enough to be counted beyond the `_TAIL` nearest;
+    from there on they fall off like random directions of as many dimensions as have so many pairs there.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import betainc
+
+    counted = (len(null) - np.searchsorted(null, cosine, "left")).astype(np.float64)
+    most = min(_TAIL, len(null))
+    last = float(null[-most])
+    beyond = cosine > last
+    if last <= 0 or 2 * most >= n_pairs:
+        return np.maximum(counted, 1.0)
+
+    def number(log_half: float, cosines: Any) -> Any:
+        return n_pairs / 2 * betainc(math.exp(log_half), 0.5, (1 - cosines) * (1 + cosines))
+
+    if beyond.any():
+        log_half = brentq(lambda half: number(half, last) - most, -30.0, 30.0)
+        counted[beyond] = number(log_half, np.minimum(cosine[beyond], 1.0))
+    return counted
 
 
 def _present(features: Features) -> Indices:
