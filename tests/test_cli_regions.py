@@ -280,14 +280,16 @@ def test_plateaus_that_cannot_be(invoke, tmp_path):
     assert "cannot read sentences" in invoke("plateaus", tmp_path, "--sentences", "none.txt").output
 
 
-def test_the_how_to_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+def test_the_how_to_runs_as_it_stands(invoke, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs" / "how-to" / "activations.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     names: dict = {}
     for block in blocks:
         exec(compile(block, "activations.md", "exec"), names)
     assert len(re.findall(r"^\S", capsys.readouterr().out, flags=re.M)) == 5
     assert names["passed"].exact
     assert (tmp_path / "plane.svg").exists()
+    commands = re.findall(r"^    featuregeom ((?:codes|regions slice|regions along) .*)$", text, flags=re.M)
+    assert [invoke(*words.split()).exit_code for words in commands] == [0] * 4
