@@ -11,7 +11,9 @@ import time
 import numpy as np
 import pytest
 
+import featuregeom as fg
 from featuregeom import interruptible
+from featuregeom.errors import ParameterError
 
 
 @pytest.mark.parametrize("n", [1, 2, 511, 513, 700])
@@ -110,3 +112,38 @@ def test_normal_numbers_are_those_of_one_call(shape):
     rng, other = np.random.default_rng(4), np.random.default_rng(4)
     np.testing.assert_array_equal(interruptible.normals(rng, shape), other.standard_normal(shape))
     assert rng.random() == other.random()
+
+
+def test_slabs_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operations by element and by row, on matrices that are cut into slabs of one to three rows, and on empty ones."""
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((7, 5)), rng.integers(0, 3, (7, 5))
+    monkeypatch.setattr(interruptible, "_DRAWS", 15)
+    assert np.array_equal(interruptible.by_slabs(np.multiply, A, B), A * B)
+    assert np.array_equal(interruptible.by_slabs(lambda a: a.max(axis=1), A), A.max(axis=1))
+    assert interruptible.by_slabs(lambda a: a > 0, A[:0]).shape == (0, 5)
+    assert np.array_equal(interruptible.normals(np.random.default_rng(1), (7, 5)), rng_normals((7, 5)))
+    G = fg.frames.gram(A + 1j * B)
+    np.testing.assert_allclose(G, (A + 1j * B) @ (A - 1j * B).T, atol=1e-12)
+    F = A.T @ A
+    assert fg.frames.frame_potential(F) == pytest.approx((F**2).sum(), rel=1e-14)
+    F[3, 1] += 1e-3
+    with pytest.raises(ParameterError, match=r"not symmetric \(Hermitian\) at \((3, 1|1, 3)\)"):
+        fg.frames.frame_potential(F)
+
+
+def rng_normals(shape: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal(shape)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_features_are_widened_and_taken_by_parts(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    wide = np.random.default_rng(0).integers(-8, 8, (9, 4)).astype(np.float32)  # exact in all of them
+    given = (wide.view(np.uint32) >> 16).astype(np.uint16) if dtype == "bfloat16" else wide.astype(dtype)
+    features = fg.features.as_features(given, dtype=dtype if dtype == "bfloat16" else None)
+    monkeypatch.setattr(fg.features, "_CHUNK", 8)
+    monkeypatch.setattr(interruptible, "_DRAWS", 8)
+    index = np.array([5, 0, 5, 8, 3])
+    for chosen in (index, index[:0], slice(2, 9), slice(0, 9, 3)):
+        assert np.array_equal(features.widened(chosen), wide[chosen])
+    assert np.array_equal(features.take(index).widened(slice(None)), wide[index])

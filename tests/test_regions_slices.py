@@ -13,7 +13,7 @@ from torch import nn
 
 import featuregeom as fg
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.regions import slice2d
+from featuregeom.regions import slice2d, slices
 
 PLANE = ([0.0, 0.0], [1.0, 0.0], [0.0, 1.0])
 
@@ -372,3 +372,15 @@ def test_hidden_cells_are_counted():
         assert found.n_regions == 1
         assert found.n_degenerate == 2
     assert slice2d(seeded([2, 64, 64, 1]), *PLANE, (-5, 5, -5, 5)).n_degenerate == 0
+
+
+def test_cells_are_worked_on_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With parts of one to five cells the maps, norms and centres are those of all cells at once."""
+    found = slice2d(seeded([2, 12, 8, 3]), *PLANE)
+    whole = (*found.affine_maps(), found.gradient_norms(), found.centroids())
+    for length in (1, 5):
+        monkeypatch.setattr(slices, "_CORNERS", (1 << 22) // 3 // length)
+        assert len(list(found._parts())) >= found.n_regions // length
+        parts = (*found.affine_maps(), found.gradient_norms(), found.centroids())
+        for part, all_ in zip(parts, whole, strict=True):
+            np.testing.assert_allclose(part, all_, rtol=1e-9, atol=1e-12)

@@ -111,7 +111,12 @@ class Features:
 
     def take(self, index: NDArray[np.int64]) -> Features:
         """Copy some features, in their own type."""
-        return Features(self.values[index], self.dtype, self.provenance)
+        if len(index) * self.m <= _CHUNK:
+            return Features(self.values[index], self.dtype, self.provenance)
+        found = np.empty((len(index), self.m), dtype=self.values.dtype)
+        for part in chunks(len(index), self.m):
+            found[part] = self.values[index[part]]
+        return Features(found, self.dtype, self.provenance)
 
     def widened(self, index: NDArray[np.int64] | slice) -> NDArray[np.float64]:
         """Copy some features, as float64."""

@@ -17,6 +17,7 @@ from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import as_features, check_finite
 from featuregeom.frames.rows import EPSILON
+from featuregeom.interruptible import matmul
 from featuregeom.spectra import Eigenspace
 from featuregeom.summary import summarised
 
@@ -124,7 +125,7 @@ def measures_against(X: Any, operator: Any, *, tolerance: float | None = None) -
         rows = features.widened(np.arange(first, min(first + step, features.n)))
         largest = np.abs(rows).max(axis=1, keepdims=True)
         rows = np.divide(rows, largest, out=np.full_like(rows, np.nan), where=largest > 0)
-        shares = (rows @ vectors) ** 2
+        shares = matmul(rows, vectors) ** 2
         shares /= shares.sum(axis=1, keepdims=True)
         masses[first : first + len(rows)] = np.add.reduceat(shares, starts[:-1], axis=1)
         kappa[first : first + len(rows)] = shares @ values
@@ -230,7 +231,7 @@ def rayleigh(X: Any, S: Any, *, top: int | None = None) -> Rayleigh:
         rows = features.widened(np.arange(first, min(first + step, features.n)))
         largest = np.abs(rows).max(axis=1, keepdims=True)
         rows = np.divide(rows, largest, out=np.full_like(rows, np.nan), where=largest > 0)
-        shares = (rows @ vectors) ** 2
+        shares = matmul(rows, vectors) ** 2
         shares /= shares.sum(axis=1, keepdims=True)
         ratio[first : first + len(rows)] = shares @ (values * (m / trace))
         mass[first : first + len(rows)] = shares[:, :k].sum(axis=1)

@@ -258,9 +258,13 @@ def _spread(norms: NDArray[np.float64]) -> float:
     return float(norms.max() / norms.min() - 1)
 
 
+def _largest(rows: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(np.abs(rows).max(axis=1))
+
+
 def _spectrum(features: Features, index: NDArray[np.int64], num_threads: int | None) -> spectra.Spectrum:
     part = features.take(index)
-    if features.dtype == "float64" and (size := np.abs(part.values).max()) < _SMALL:
+    if features.dtype == "float64" and (size := interruptible.by_slabs(_largest, part.values).max()) < _SMALL:
         # Features that are all tiny have the rank and the tightness that they have at any size.
         part = as_features(np.ldexp(part.values, -np.frexp(size)[1]))
     return spectra.spectrum(part, num_threads=num_threads)

@@ -12,6 +12,7 @@ from featuregeom import _core
 from featuregeom.certificates.format import EXACT, FORMAT, Fields, fields_of, nearest_relations
 from featuregeom.errors import ShapeError
 from featuregeom.features import as_features
+from featuregeom.interruptible import by_slabs, matmul
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_variance
 from featuregeom.recognise.detect import detect, detect_cosines
@@ -266,7 +267,8 @@ def _scheme(relations: NDArray[np.int64], fields: Fields) -> Finding:
     classes = [(relations == k).astype(np.float32) for k in range(r)]
     for i in range(1, r):
         for j in range(i, r):
-            differ = np.argwhere(classes[i] @ classes[j] != numbers[i, j][relations])
+            stated = by_slabs(numbers[i, j].__getitem__, relations)
+            differ = np.argwhere(by_slabs(np.not_equal, matmul(classes[i], classes[j]), stated))
             if len(differ):
                 x, y = differ[0]
                 return Finding(_PRODUCTS, False, f"A_{i} A_{j} is not, at points {x} and {y}")

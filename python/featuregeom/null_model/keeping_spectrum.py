@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import as_features
-from featuregeom.interruptible import aside, gram, matmul
+from featuregeom.interruptible import aside, by_slabs, gram, matmul, normals
 from featuregeom.null_model.directions import NUMBERS
 from featuregeom.null_model.ranks import RankTest, rank_test
 from featuregeom.spectra import Spectrum, measures
@@ -98,14 +98,15 @@ def spectrum_draws(
     n_draws, seed = integer("n_draws", n_draws, 1), integer("seed", seed, 0)
     lengths = np.sqrt(spectrum.retained)
     for stream in np.random.SeedSequence(seed).spawn(n_draws):
-        G = np.random.default_rng(stream).standard_normal((n, spectrum.rank))
+        G = normals(np.random.default_rng(stream), (n, spectrum.rank))
         if n >= _TALL * spectrum.rank:
             # The same Q, in a third of the time: G has a condition below 6 then, so its Cholesky factor loses nothing.
             yield matmul(G, aside(np.linalg.inv, aside(np.linalg.cholesky, gram(G.T))).T * lengths)
             continue
         Q, R = aside(np.linalg.qr, G)
         # Householder signs are not random; those of R's diagonal make Q uniform.
-        yield Q * (np.where(np.diag(R) < 0, -1.0, 1.0) * lengths)
+        signed = np.where(np.diag(R) < 0, -1.0, 1.0) * lengths
+        yield by_slabs(signed.__mul__, Q)
 
 
 def spectrum_null(
