@@ -166,3 +166,14 @@ def test_the_regulariser_takes_any_scale_and_says_what_it_does_not_take(torch):
     ):
         with pytest.raises(error, match=said):
             formation.entropy_regulariser(bad)
+
+
+def test_tensors_of_any_type_have_an_entropy(torch):
+    """bfloat16, and a tensor that requires a gradient, in what NumPy computes: as their numbers in float64."""
+    H = torch.tensor([[1.0, 2.0], [-0.5, 4.0]], requires_grad=True)  # exact in bfloat16
+    wide = H.detach().double().numpy()
+    for tensor in (H, H.bfloat16()):
+        assert von_neumann_entropy(tensor) == von_neumann_entropy(wide)
+        assert np.array_equal(entropy_gradient(tensor), entropy_gradient(wide))
+        found, wanted = (formation.balancedness([each] * 2).residuals for each in (tensor, wide))
+        assert np.array_equal(found, wanted)

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import choice, number_between
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import off_graph
 from featuregeom.formation.alignment import Alignment, Kind, alignment
 from featuregeom.formation.powers import PowerLaw, power_law
 from featuregeom.formation.symmetric import Symmetric
@@ -172,12 +173,12 @@ def nfa(
 
 
 def _weights(W: ArrayLike, initial: ArrayLike | None) -> Floats:
-    weights = np.asarray(W.detach().cpu() if hasattr(W, "detach") else W, dtype=np.float64)
+    weights = np.asarray(off_graph(W), dtype=np.float64)
     if weights.ndim != 2:
         raise ShapeError(f"W must be a matrix of shape (d_b, d_a), got shape {weights.shape}")
     if initial is None:
         return weights
-    before = np.asarray(initial.detach().cpu() if hasattr(initial, "detach") else initial, dtype=np.float64)
+    before = np.asarray(off_graph(initial), dtype=np.float64)
     if before.shape != weights.shape:
         raise ShapeError(f"initial has shape {before.shape}, and W {weights.shape}")
     if np.array_equal(before, weights):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import off_graph
 from featuregeom.summary import summarised
 
 __all__ = ["Balance", "balancedness"]
@@ -69,9 +70,7 @@ def balancedness(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike | None
     >>> balancedness([[[1.0, 0.0], [0.0, 2.0]], [[1.0, 0.0], [0.0, 2.0]]]).residuals.tolist()
     [0.0]
     """
-    matrices = [
-        np.asarray(W.detach().cpu() if hasattr(W, "detach") else W, dtype=np.float64) for W in weights
-    ]
+    matrices = [np.asarray(off_graph(W), dtype=np.float64) for W in weights]
     if len(matrices) < 2:
         raise ParameterError(f"balance is between layers: give at least two, not {len(matrices)}")
     for number, W in enumerate(matrices):

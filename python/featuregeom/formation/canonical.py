@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer, names, number_between
 from featuregeom.errors import ParameterError
+from featuregeom.features import off_graph
 from featuregeom.formation.alignment import KINDS, Alignment, Kind, of_symmetric
 from featuregeom.formation.sides import Sides, Statistic, sides
 from featuregeom.formation.symmetric import Symmetric
@@ -244,7 +245,7 @@ def stationarity(moments: Any, W: ArrayLike | None = None, *, weight_decay: floa
 
 def _weights_of(moments: Any, W: ArrayLike | None) -> Floats:
     given = moments.W if W is None else W
-    return np.asarray(given.detach().cpu() if hasattr(given, "detach") else given, dtype=np.float64)
+    return np.asarray(off_graph(given), dtype=np.float64)
 
 
 def _flatness(Z: Symmetric) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import off_graph
 from featuregeom.interruptible import eigh, eigvalsh, gram, matmul
 
 __all__ = [
@@ -192,7 +193,7 @@ def _least(values: Floats, size: int) -> float:
 
 def _unit(H: ArrayLike) -> tuple[Floats, Floats]:
     """Rows of unit length, and the lengths that they had."""
-    array = np.asarray(H.detach().cpu() if hasattr(H, "detach") else H)
+    array = np.asarray(off_graph(H))
     if array.dtype.kind not in "fiub":
         raise DtypeError(f"H must be real numbers, got {array.dtype}")
     rows = array.astype(np.float64)

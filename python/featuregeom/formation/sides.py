@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import choice
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import off_graph
 from featuregeom.interruptible import gram, matmul
 from featuregeom.summary import summarised
 
@@ -112,7 +113,7 @@ def _weights(moments: Any, W: ArrayLike | None) -> Floats:
     found = getattr(moments, "W", None) if W is None else W
     if found is None:
         raise ParameterError("the moments do not say what the weights are: pass W, as in crh(moments, W)")
-    weights = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found, dtype=np.float64)
+    weights = np.asarray(off_graph(found), dtype=np.float64)
     if weights.ndim != 2 or not weights.size:
         raise ShapeError(f"W must be a matrix of shape (d_b, d_a), got shape {weights.shape}")
     if not weights.any():
