@@ -376,6 +376,68 @@ def off_graph(X: Any) -> Any:
     return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
 
 
+def real_numbers(given: Any, name: str) -> NDArray[np.float64]:
+    """Give real numbers as float64, for arguments beside features: norms, weights, draws.
+
+    Parameters
+    ----------
+    given : array-like
+        Of any shape; NaN and infinity are left to the caller.
+    name : str
+        What it is called in errors.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If it is ragged, or does not hold real numbers.
+    """
+    array = numbers_of(given, name)
+    if array.dtype.kind == "c":
+        raise DtypeError(f"{name} is {array.dtype}: real numbers are needed")
+    return array.astype(np.float64, copy=False)
+
+
+def numbers_of(given: Any, name: str) -> NDArray[Any]:
+    """Give real or complex numbers as an array in their own type; errors as in `real_numbers`.
+
+    Parameters
+    ----------
+    given : array-like
+        Of any shape.
+    name : str
+        What it is called in errors.
+    """
+    array = read_array(given, name)
+    if array.dtype.kind not in "fciub" and dtype_name(array) != "bfloat16":
+        raise DtypeError(f"{name} is {array.dtype}: numbers are needed")
+    return array
+
+
+def read_array(given: Any, name: str) -> NDArray[Any]:
+    """Give anything that NumPy or torch knows as an array, labels too.
+
+    Parameters
+    ----------
+    given : array-like
+        Of any shape and type.
+    name : str
+        What it is called in errors.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If it is ragged, masked, or cannot be read.
+    """
+    if isinstance(given, np.ma.MaskedArray):
+        raise DtypeError(f"{name} is a masked array: fill it or drop what is masked first")
+    try:
+        return np.asarray(off_graph(given))
+    except ValueError as error:
+        raise ShapeError(f"{name} is no array: {error}") from error
+    except (RuntimeError, TypeError) as error:
+        raise DtypeError(f"{name} cannot be read as numbers: {error}") from error
+
+
 def _to_numpy(X: Any, where: str) -> tuple[NDArray[Any], str]:
     """Give `X` as a NumPy array, bfloat16 as bits, and the name of its element type."""
     torch = sys.modules.get("torch")

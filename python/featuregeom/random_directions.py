@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from featuregeom.features import real_numbers
+
 __all__ = ["EVEN_ENOUGH", "null_capacity", "null_dimensions", "saturation_p"]
 
 Floats = NDArray[np.float64]
@@ -47,7 +49,7 @@ def null_dimensions(norms: ArrayLike, rank: int, m: int, null_tolerance: float =
     >>> null_dimensions([1.0] * 768, 16, 400), null_dimensions([1.0] * 8, 8, 40)
     (16, 40)
     """
-    features = int(np.count_nonzero(np.asarray(norms, dtype=np.float64) ** 2 > null_tolerance))
+    features = int(np.count_nonzero(real_numbers(norms, "norms") ** 2 > null_tolerance))
     return rank if 0 < rank < min(features, m) else m
 
 
@@ -66,7 +68,7 @@ def null_capacity(norms: ArrayLike, m: int) -> Floats:
     ndarray of float64, shape (n,)
         ``N / (N + (S - N) / m)`` with N the squared norms and S their sum; 0 for zero features.
     """
-    lengths = np.asarray(norms, dtype=np.float64)
+    lengths = real_numbers(norms, "norms")
     N = (lengths / (lengths.max(initial=0) or 1)) ** 2
     # What is far smaller than the largest has no square in range, and no capacity either.
     N = np.where(lengths > 0, np.maximum(N, np.finfo(np.float64).tiny), 0)
@@ -117,7 +119,7 @@ def saturation_p(value: float, norms: ArrayLike, m: int) -> float:
     >>> round(saturation_p(768 / 783, [1.0] * 768, 16), 2), saturation_p(1.0, [1.0] * 768, 16) < 1e-12
     (1.0, True)
     """
-    lengths = np.asarray(norms, dtype=np.float64)
+    lengths = real_numbers(norms, "norms")
     lengths = lengths[lengths > 0]
     r = min(len(lengths), m)
     if r < 2 or math.isnan(value):

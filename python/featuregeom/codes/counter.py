@@ -19,6 +19,7 @@ from featuregeom.arguments import integer
 from featuregeom.atomic import replacing
 from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError, ShapeError, SourceError
+from featuregeom.features import read_array
 from featuregeom.frames import Progress
 from featuregeom.interruptible import aside
 from featuregeom.memory import NoRoomError, check_memory
@@ -427,7 +428,7 @@ def label_purity(inverse: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.floa
     ParameterError
         If a position is no integer from 0. Labels may be anything that can be sorted, negative numbers too.
     """
-    places, classes = np.asarray(inverse), np.asarray(labels)
+    places, classes = np.asarray(inverse), read_array(labels, "labels")
     if places.ndim != 1 or places.shape != classes.shape:
         raise ShapeError(f"{places.shape} positions and {classes.shape} labels do not go together")
     if not len(places):

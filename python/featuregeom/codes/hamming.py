@@ -11,7 +11,7 @@ from featuregeom import _core
 from featuregeom.arguments import integer
 from featuregeom.codes.packed import Codes, as_words
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import chunks
+from featuregeom.features import chunks, read_array
 from featuregeom.frames import Progress
 
 __all__ = [
@@ -116,7 +116,7 @@ def hamming_vote(
     >>> fg.codes.hamming_vote(codes, [7, 5, 5, 6], fg.codes.pack([[0, 0, 0]]), 3).tolist()
     [5]
     """
-    given = np.asarray(labels)
+    given = read_array(labels, "labels")
     if given.shape != (len(train),) or not np.issubdtype(given.dtype, np.integer):
         raise ShapeError(
             f"there must be {len(train)} integer labels, one for each code, not {given.dtype} of shape {given.shape}"
@@ -247,7 +247,7 @@ def class_distances(codes: Codes, labels: ArrayLike) -> tuple[NDArray[np.float64
     -----
     O(N m + C^2 m), no pairs of codes are formed.
     """
-    given = np.asarray(labels)
+    given = read_array(labels, "labels")
     if given.shape != (len(codes),):
         raise ShapeError(f"labels must have shape ({len(codes)},), one for each code, not {given.shape}")
     classes, place = np.unique(given, return_inverse=True)

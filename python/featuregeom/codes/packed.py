@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.arguments import choice, integer
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import as_features, check_dtype, dtype_name
+from featuregeom.features import as_features, check_dtype, dtype_name, read_array
 from featuregeom.frames import Progress
 from featuregeom.networks.tensors import check_tensor
 from featuregeom.summary import summarised
@@ -173,7 +173,7 @@ def pack(
     check_tensor(activations, "activations")  # first, for a nested tensor has no shape to look at
     plain = isinstance(activations, np.ndarray) and not isinstance(activations, np.ma.MaskedArray)
     array = activations if plain else None
-    shape = tuple(getattr(activations, "shape", ()) or np.shape(activations))
+    shape = tuple(getattr(activations, "shape", ()) or read_array(activations, "activations").shape)
     if len(shape) == 2 and 0 in shape:
         n, m = (int(size) for size in shape)
         words = np.zeros((n, -(-m // 64)), np.uint64)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import off_graph
+from featuregeom.features import real_numbers
 
 __all__ = ["js_distance"]
 
@@ -63,10 +63,7 @@ def js_distance(mu: ArrayLike, nu: ArrayLike) -> Floats:
 
 def _measure(name: str, given: ArrayLike) -> Floats:
     """Give measures with one more mass, which makes their sum 1."""
-    try:
-        masses = np.asarray(off_graph(given), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ParameterError(f"{name} must be rows of masses, got {given!r}") from None
+    masses = real_numbers(given, name)
     if masses.ndim not in (1, 2):
         raise ShapeError(f"{name} must have shape (n, K) or (K,), got {masses.shape}")
     if (masses < 0).any():

@@ -14,7 +14,7 @@ from featuregeom.arguments import integer
 from featuregeom.dictionaries.one_to_one import unit
 from featuregeom.dictionaries.untangling import untangled
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import as_features
+from featuregeom.features import as_features, real_numbers
 from featuregeom.frames import Progress
 from featuregeom.summary import summarised
 
@@ -330,7 +330,7 @@ def best_order(
 
 
 def _checked(rows: Any) -> NDArray[np.float64]:
-    values = np.asarray(rows, dtype=np.float64)
+    values = real_numbers(rows, "the set")
     if values.ndim != 2 or not SMALLEST_SET <= len(values) <= LARGEST_SET or not values.shape[1]:
         raise ShapeError(
             f"a set must be a matrix of {SMALLEST_SET} to {LARGEST_SET} rows, got shape {values.shape}"

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
+from featuregeom.features import real_numbers
 
 __all__ = ["expected_max_cosine", "frame_potential_p", "spectrum_edges"]
 
@@ -120,13 +121,13 @@ def frame_potential_p(eigenvalues: ArrayLike, norms: ArrayLike, m: int) -> float
     """
     from scipy.special import gammainc, gammaincc
 
-    lengths = np.asarray(norms, dtype=np.float64)
+    lengths = real_numbers(norms, "norms")
     lengths = lengths[lengths > 0]
     m = integer("m", m, 1)
     if len(lengths) < 2 or m == 1:
         return math.nan
     scale = float(lengths.max()) ** 2
-    N, values = lengths**2 / scale, np.asarray(eigenvalues, dtype=np.float64) / scale
+    N, values = lengths**2 / scale, real_numbers(eigenvalues, "eigenvalues") / scale
     squares = float(N @ N)
     level = float(N.sum()) / m
     spread = float(np.sum((values - level) ** 2)) + (m - len(values)) * level**2
@@ -181,7 +182,7 @@ def spectrum_edges(norms: ArrayLike, m: int) -> tuple[float, float]:
     >>> lower < (10**0.5 - 1)**2 < (10**0.5 + 1)**2 < upper
     True
     """
-    lengths = np.asarray(norms, dtype=np.float64)
+    lengths = real_numbers(norms, "norms")
     N = lengths[lengths > 0] ** 2
     m = integer("m", m, 1)
     if not N.size:

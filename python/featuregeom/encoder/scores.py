@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ShapeError
+from featuregeom.features import read_array
 
 __all__ = ["contingency", "hungarian_accuracy", "purity"]
 
 
 def contingency(clusters: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     """Count the members of every cluster that have every label, shape (clusters, labels), both in sorted order."""
-    first, second = np.asarray(clusters), np.asarray(labels)
+    first, second = read_array(clusters, "clusters"), read_array(labels, "labels")
     if first.ndim != 1 or first.shape != second.shape or not first.size:
         raise ShapeError(
             f"clusters and labels must be vectors of one length, got {first.shape} and {second.shape}"

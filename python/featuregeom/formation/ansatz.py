@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import choice, number_between
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import off_graph
+from featuregeom.features import real_numbers
 from featuregeom.formation.alignment import Alignment, Kind, alignment
 from featuregeom.formation.powers import PowerLaw, power_law
 from featuregeom.formation.symmetric import Symmetric
@@ -159,9 +159,7 @@ def nfa(
     weights = _weights(W, initial)
     if (agop is None) == (K is None):
         raise ParameterError("give either agop, of the layer's inputs, or K, of its outputs")
-    gradients = (
-        np.asarray(agop, dtype=np.float64) if K is None else weights.T @ np.asarray(K, np.float64) @ weights
-    )
+    gradients = real_numbers(agop, "agop") if K is None else weights.T @ real_numbers(K, "K") @ weights
     product = weights.T @ weights
     if gradients.shape != product.shape:
         raise ShapeError(f"agop has shape {gradients.shape}, and W of {weights.shape} needs {product.shape}")
@@ -173,12 +171,12 @@ def nfa(
 
 
 def _weights(W: ArrayLike, initial: ArrayLike | None) -> Floats:
-    weights = np.asarray(off_graph(W), dtype=np.float64)
+    weights = real_numbers(W, "W")
     if weights.ndim != 2:
         raise ShapeError(f"W must be a matrix of shape (d_b, d_a), got shape {weights.shape}")
     if initial is None:
         return weights
-    before = np.asarray(off_graph(initial), dtype=np.float64)
+    before = real_numbers(initial, "initial")
     if before.shape != weights.shape:
         raise ShapeError(f"initial has shape {before.shape}, and W {weights.shape}")
     if np.array_equal(before, weights):
@@ -254,7 +252,7 @@ def fact(moments: Any, W: ArrayLike | None = None, *, weight_decay: float) -> Fa
     step = getattr(moments, "weight_step", None)
     if step is None or getattr(moments, "gradient", "empirical") != "empirical":
         raise ParameterError("FACT needs the gradient of the loss: collect(..., gradient='empirical')")
-    step = np.asarray(step, dtype=np.float64)
+    step = real_numbers(step, "weight_step")
     if step.shape != weights.shape:
         raise ShapeError(f"weight_step has shape {step.shape}, and W {weights.shape}")
     F, product = weights.T @ step / weight_decay, weights.T @ weights

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import off_graph
+from featuregeom.features import real_numbers
 from featuregeom.summary import summarised
 
 __all__ = ["Balance", "balancedness"]
@@ -70,7 +70,7 @@ def balancedness(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike | None
     >>> balancedness([[[1.0, 0.0], [0.0, 2.0]], [[1.0, 0.0], [0.0, 2.0]]]).residuals.tolist()
     [0.0]
     """
-    matrices = [np.asarray(off_graph(W), dtype=np.float64) for W in weights]
+    matrices = [real_numbers(W, f"weights {number}") for number, W in enumerate(weights)]
     if len(matrices) < 2:
         raise ParameterError(f"balance is between layers: give at least two, not {len(matrices)}")
     for number, W in enumerate(matrices):
@@ -94,6 +94,6 @@ def balancedness(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike | None
         size = float(np.linalg.norm(out) + np.linalg.norm(into))
         found.append(out - into)
         residuals.append(float(np.linalg.norm(out - into)) / size if size else 0.0)
-        added = 0.0 if bias is None else np.asarray(bias, dtype=np.float64) ** 2
+        added = 0.0 if bias is None else real_numbers(bias, "a bias") ** 2
         neurons.append(np.asarray(np.diag(out) - np.diag(into) - added))
     return Balance(tuple(found), np.array(residuals), tuple(neurons))

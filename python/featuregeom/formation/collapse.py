@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import chunks, off_graph
+from featuregeom.features import chunks, numbers_of, real_numbers
 from featuregeom.interruptible import eigh, matmul
 from featuregeom.summary import summarised
 
@@ -176,8 +176,8 @@ def neural_collapse(
 
 
 def _matrix(value: ArrayLike, name: str) -> Floats:
-    array = np.asarray(off_graph(value))
-    if array.dtype.kind not in "fiub":
+    array = numbers_of(value, name)
+    if array.dtype.kind == "c":
         raise DtypeError(f"{name} must be real numbers, got {array.dtype}")
     if array.ndim != 2 or not array.size:
         raise ShapeError(f"{name} must be a matrix, got shape {array.shape}")
@@ -193,7 +193,7 @@ def _matrix(value: ArrayLike, name: str) -> Floats:
 
 
 def _classes(labels: ArrayLike, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    array = np.asarray(off_graph(labels))
+    array = numbers_of(labels, "labels")
     if array.dtype.kind not in "iub":
         raise DtypeError(f"labels must be integers, one for each sample, got {array.dtype}")
     if array.shape != (n,):
@@ -264,7 +264,7 @@ def _duality(
     features: Floats, means: Floats, centred: Floats, W: Floats, b: ArrayLike | None, simplex: Floats
 ) -> tuple[float, float, float, float]:
     """NC3 as published, by cross products, by its spread; and NC4."""
-    bias = np.zeros(len(W)) if b is None else np.asarray(off_graph(b), float)
+    bias = np.zeros(len(W)) if b is None else real_numbers(b, "b")
     if bias.shape != (len(W),):
         raise ShapeError(f"b has shape {bias.shape}, and W of {len(W)} classes needs ({len(W)},)")
     size = float(np.linalg.norm(W))

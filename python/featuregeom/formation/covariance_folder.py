@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import SourceError
+from featuregeom.features import real_numbers
 from featuregeom.summary import summarised
 
 __all__ = ["SavedMoments", "collect_folder"]
@@ -101,7 +102,7 @@ def collect_folder(
         W = (
             None
             if weights is None or module not in weights
-            else np.asarray(weights[module], dtype=np.float64)
+            else real_numbers(weights[module], f"W of module {module!r}")
         )
         if W is not None and W.shape != (len(G), len(H)):
             raise SourceError(

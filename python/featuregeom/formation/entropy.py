@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
-from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import off_graph
+from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import real_numbers
 from featuregeom.interruptible import eigh, eigvalsh, gram, matmul
 
 __all__ = [
@@ -193,10 +193,7 @@ def _least(values: Floats, size: int) -> float:
 
 def _unit(H: ArrayLike) -> tuple[Floats, Floats]:
     """Rows of unit length, and the lengths that they had."""
-    array = np.asarray(off_graph(H))
-    if array.dtype.kind not in "fiub":
-        raise DtypeError(f"H must be real numbers, got {array.dtype}")
-    rows = array.astype(np.float64)
+    rows = real_numbers(H, "H")
     if rows.ndim != 2 or not rows.size:
         raise ShapeError(f"H must be samples as rows, shape (N, d), got shape {rows.shape}")
     if not np.isfinite(rows).all():

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import choice, integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import real_numbers
 from featuregeom.formation.sides import Statistic, sides
 from featuregeom.formation.symmetric import Symmetric
 from featuregeom.summary import summarised
@@ -125,7 +126,7 @@ def power_law(
     level = number_between("level", level, 0.0, 1.0)
     choice("basis", basis, ("A", "B"))
     rng = np.random.default_rng(integer("seed", seed, 0))
-    first, second = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
+    first, second = real_numbers(A, "A"), real_numbers(B, "B")
     parts = max([len(each) for each in (first, second) if each.ndim == 3], default=0)
     if any(each.ndim == 3 and len(each) != parts for each in (first, second)):
         raise ShapeError(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import choice
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import off_graph
+from featuregeom.features import real_numbers
 from featuregeom.interruptible import gram, matmul
 from featuregeom.summary import summarised
 
@@ -81,7 +81,7 @@ def sides(
     weights = _weights(moments, W)
     if statistic == "normalised":
         return _normalised(moments, weights)
-    H_a, G_b = (np.asarray(getattr(moments, name), dtype=np.float64) for name in ("H_a", "G_b"))
+    H_a, G_b = (real_numbers(getattr(moments, name), name) for name in ("H_a", "G_b"))
     d_b, d_a = weights.shape
     for name, found, size in (("H_a", H_a, d_a), ("G_b", G_b, d_b)):
         if found.shape != (size, size):
@@ -97,7 +97,7 @@ def sides(
     H_b = matmul(matmul(weights, H_a), weights.T)
     given = getattr(moments, "bias", None) if bias is None else bias
     if given is not None and statistic == "raw":
-        added = np.asarray(given, dtype=np.float64)
+        added = real_numbers(given, "bias")
         if added.shape != (d_b,):
             raise ShapeError(f"bias has shape {added.shape}, and W of shape {weights.shape} needs ({d_b},)")
         if added.any():
@@ -113,7 +113,7 @@ def _weights(moments: Any, W: ArrayLike | None) -> Floats:
     found = getattr(moments, "W", None) if W is None else W
     if found is None:
         raise ParameterError("the moments do not say what the weights are: pass W, as in crh(moments, W)")
-    weights = np.asarray(off_graph(found), dtype=np.float64)
+    weights = real_numbers(found, "W")
     if weights.ndim != 2 or not weights.size:
         raise ShapeError(f"W must be a matrix of shape (d_b, d_a), got shape {weights.shape}")
     if not weights.any():
@@ -125,7 +125,7 @@ def _mean(moments: Any, name: str, d: int) -> Floats:
     found = getattr(moments, name, None)
     if found is None:
         raise ParameterError(f"the moments have no {name}, which a bias and centred moments need")
-    mean = np.asarray(found, dtype=np.float64)
+    mean = real_numbers(found, name)
     if mean.shape != (d,):
         raise ShapeError(f"{name} has shape {mean.shape}, and W needs ({d},)")
     return mean

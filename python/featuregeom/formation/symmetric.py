@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import real_numbers
 from featuregeom.interruptible import eigh, eigvalsh
 
 __all__ = ["Symmetric"]
@@ -44,7 +45,7 @@ class Symmetric:
     """
 
     def __init__(self, A: ArrayLike, name: str) -> None:
-        array = np.asarray(A, dtype=np.float64)
+        array = real_numbers(A, name)
         if array.ndim != 2 or array.shape[0] != array.shape[1] or not array.size:
             raise ShapeError(f"{name} must be a square matrix, got shape {array.shape}")
         largest = max(float(array.max()), -float(array.min()))

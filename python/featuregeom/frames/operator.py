@@ -12,7 +12,7 @@ from featuregeom import _core
 from featuregeom.arguments import choice
 from featuregeom.devices import device_rows, on_gpu, operator_on
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
-from featuregeom.features import dtype_name, off_graph
+from featuregeom.features import numbers_of
 from featuregeom.frames.rows import Rows, read_rows
 from featuregeom.interruptible import by_slabs, matmul, slabs
 
@@ -368,14 +368,7 @@ def finite_array(given: Any, name: str) -> NDArray[Any]:
     ShapeError, DtypeError, NonFiniteError
         If it is ragged, or does not hold finite numbers.
     """
-    try:
-        array = np.asarray(off_graph(given))
-    except ValueError as error:
-        raise ShapeError(f"{name} is no array: {error}") from error
-    except (RuntimeError, TypeError) as error:
-        raise DtypeError(f"{name} cannot be read as numbers: {error}") from error
-    if array.dtype.kind not in "fciub" and dtype_name(array) not in {"bfloat16"}:
-        raise DtypeError(f"{name} is {array.dtype}: numbers are needed")
+    array = numbers_of(given, name)
     array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
     if not np.isfinite(array).all():
         place = tuple(int(index) for index in np.argwhere(~np.isfinite(array))[0])

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import choice, integer
 from featuregeom.errors import ParameterError, ShapeError
-from featuregeom.features import DType, Features, as_features, off_graph
+from featuregeom.features import DType, Features, as_features, real_numbers
 from featuregeom.random_directions import null_capacity, null_dimensions, saturation_p
 from featuregeom.spectra import Measures, Spectrum, measures
 from featuregeom.spectra import spectrum as spectrum_of
@@ -321,10 +321,7 @@ def _stored(frame: NDArray[np.float64], dtype: DType) -> Features:
 
 
 def _read_norms(norms: ArrayLike) -> NDArray[np.float64]:
-    try:
-        lengths = np.asarray(off_graph(norms), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ParameterError(f"norms must be numbers, one for each feature, got {norms!r}") from None
+    lengths = real_numbers(norms, "norms")
     if lengths.ndim != 1 or not lengths.size:
         raise ShapeError(
             f"norms must be one number for each feature, at least one, got shape {lengths.shape}"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError
+from featuregeom.features import real_numbers
 from featuregeom.summary import summarised
 
 __all__ = ["RankTest", "rank_test"]
@@ -78,7 +79,7 @@ def rank_test(value: float, draws: ArrayLike) -> RankTest:
     >>> rank_test(2.0, [0.1, 0.3, 0.2]).p_above
     0.25
     """
-    table = np.asarray(draws, dtype=np.float64)
+    table = real_numbers(draws, "draws")
     if table.ndim != 1 or not table.size:
         raise ParameterError(f"draws must be a list of at least one number, got shape {table.shape}")
     if np.isnan(value) or np.isnan(table).any():

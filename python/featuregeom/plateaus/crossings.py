@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError
+from featuregeom.features import real_numbers
 from featuregeom.networks.extra import torch_module
 from featuregeom.networks.functions import check_rows, outputs
 from featuregeom.networks.tensors import first_bad
@@ -99,7 +100,7 @@ def crossings(
     grid = (
         np.linspace(0.0, 1.0, integer("n_alphas", n_alphas, 2))
         if alphas is None
-        else np.asarray(alphas, dtype=np.float64)
+        else real_numbers(alphas, "alphas")
     )
     if grid.ndim != 1 or len(grid) < 2 or not np.isfinite(grid).all() or (np.diff(grid) <= 0).any():
         raise ParameterError(f"alphas must increase, at least two of them, got {alphas!r}")

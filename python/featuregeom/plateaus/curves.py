@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import choice, integer, number_between
 from featuregeom.errors import ParameterError
+from featuregeom.features import real_numbers
 from featuregeom.plateaus import curve_numbers as of
 from featuregeom.plateaus.metrics import Metric
 from featuregeom.plateaus.paths import PathKind, Scale, make_path
@@ -118,7 +119,7 @@ class Plateaus:
     def on_grid(self, alphas: ArrayLike, which: str = "r") -> Floats:
         """Curves at common alphas by interpolation, shape (P, n), of "r", "d" or "rho"; NaN beyond an end."""
         choice("which", which, ("r", "d", "rho"))
-        at, values = np.asarray(alphas, dtype=np.float64), getattr(self, which)
+        at, values = real_numbers(alphas, "alphas"), getattr(self, which)
         found = np.empty((len(values), len(at)))
         for k, (x, y) in enumerate(zip(self.alphas, values, strict=True)):
             there = ~np.isnan(x)
@@ -316,7 +317,7 @@ def _insert(
 def _grid(alphas: ArrayLike | None, n_alphas: int, path: PathKind) -> Floats:
     if alphas is None:
         return np.linspace(0.0, 1.0, integer("n_alphas", n_alphas, 2))
-    grid = np.asarray(alphas, dtype=np.float64)
+    grid = real_numbers(alphas, "alphas")
     if (
         grid.ndim != 1
         or len(grid) < 2

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import real_numbers
 from featuregeom.summary import summarised
 
 __all__ = ["Median", "median", "median_difference"]
@@ -103,7 +104,7 @@ def median_difference(
 
 
 def _defined(name: str, values: ArrayLike) -> tuple[np.ndarray, int]:
-    found = np.asarray(values, dtype=np.float64)
+    found = real_numbers(values, name)
     if found.ndim != 1:
         raise ShapeError(f"{name} must be a vector, got shape {found.shape}")
     if np.isinf(found).any():

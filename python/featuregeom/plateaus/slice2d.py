@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import real_numbers
 from featuregeom.networks.extra import torch_module
 from featuregeom.networks.functions import check_rows, outputs
 from featuregeom.networks.tensors import first_bad, rows
@@ -111,7 +112,7 @@ def stable_slice2d(
     if any(len(corner) != 1 or corner.shape[1] != first.shape[1] for corner in corners):
         raise ShapeError(f"A, B and C must be vectors of one size, got {[tuple(c.shape) for c in corners]}")
     three = torch.cat(corners)
-    size, least = integer("n_points", n_points, 2), np.asarray(bounds, dtype=np.float64)
+    size, least = integer("n_points", n_points, 2), real_numbers(bounds, "bounds")
     if least.shape != (4,) or not np.isfinite(least).all() or least[0] >= least[1] or least[2] >= least[3]:
         raise ParameterError(f"bounds must be a_min < a_max, b_min < b_max, got {bounds!r}")
     step = int(integer("batch_size", batch_size, 1))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.arguments import choice, integer
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom.features import numbers_of
 from featuregeom.frames import Progress
 from featuregeom.relations.eigenmatrices import Numbers, noncommuting
 from featuregeom.relations.order import canonical_order
@@ -272,7 +273,7 @@ def check_circulant(
     [[1.0, 2.0, 2.0], [1.0, 0.618, -1.618], [1.0, -1.618, 0.618]]
     """
     rounds, seed = integer("rounds", rounds, 1, 64), integer("seed", seed, 0, 2**64 - 1)
-    given = np.asarray(row)
+    given = numbers_of(row, "row")
     if given.ndim != 1 or len(given) == 0:
         raise ShapeError(f"row must hold the class of each difference; its shape is {given.shape}")
     if given.dtype.kind not in "iub":

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import real_numbers
 from featuregeom.interruptible import aside
 from featuregeom.summary import summarised
 
@@ -54,7 +55,7 @@ def gegenbauer(degree: int, m: int, x: Any) -> NDArray[np.float64]:
         raise ParameterError(f"degree must be at least 0 and m at least 1, got {degree} and {m}")
     from scipy.special import eval_jacobi
 
-    t = np.asarray(x, dtype=np.float64)
+    t = real_numbers(x, "x")
     if m == 1:
         return np.asarray(
             t**degree
@@ -114,7 +115,7 @@ def design_strength(
     >>> design_strength([1, 0, -1], [1, 4, 1], 3).strength
     3
     """
-    g, k = np.asarray(levels, dtype=np.float64), np.asarray(valencies, dtype=np.float64)
+    g, k = real_numbers(levels, "levels"), real_numbers(valencies, "valencies")
     if g.ndim != 1 or g.shape != k.shape or len(g) == 0:
         raise ShapeError(
             f"levels and valencies must be vectors of one length, got shapes {g.shape} and {k.shape}"
@@ -150,7 +151,7 @@ def design_strength_of_gram(
     ParameterError
         If an entry is outside [-1, 1] or the diagonal is not 1.
     """
-    values = np.asarray(G, dtype=np.float64)
+    values = real_numbers(G, "G")
     if values.ndim != 2 or values.shape[0] != values.shape[1] or len(values) == 0:
         raise ShapeError(f"a Gram matrix must be square, got shape {values.shape}")
     n = len(values)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
+from featuregeom.features import numbers_of
 from featuregeom.relations.characters import characters
 from featuregeom.summary import summarised
 
@@ -253,7 +254,7 @@ def symmetric_eigenmatrices(p: NDArray[np.int64]) -> Eigenmatrices:
 
 
 def _integers(name: str, given: Any) -> NDArray[np.int64]:
-    array = np.asarray(given)
+    array = numbers_of(given, name)
     if array.dtype.kind not in "iu":
         raise DtypeError(f"{name} must be integers, got {array.dtype}")
     return array.astype(np.int64)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.features import real_numbers
 from featuregeom.relations.eigenmatrices import ALGEBRA_ZERO, Numbers, scaled_krein
 
 __all__ = ["intersection_array", "p_orders", "polynomial_orders", "q_orders", "strongly_regular"]
@@ -31,7 +32,7 @@ def p_orders(p: Any) -> list[tuple[int, ...]]:
     -----
     Costs O(r^3). Brouwer, Cohen & Neumaier, Distance-Regular Graphs (1989), section 2.7.
     """
-    return polynomial_orders(np.asarray(p), 0.5)
+    return polynomial_orders(real_numbers(p, "p"), 0.5)
 
 
 def q_orders(krein: Any) -> list[tuple[int, ...]]:
@@ -47,7 +48,7 @@ def q_orders(krein: Any) -> list[tuple[int, ...]]:
     list of tuple of int
         Each order starts with 0.
     """
-    array = np.asarray(krein, dtype=np.float64)
+    array = real_numbers(krein, "krein")
     return polynomial_orders(scaled_krein(_cube(array)), ALGEBRA_ZERO)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.features import numbers_of
 from featuregeom.summary import summarised
 
 __all__ = ["Labelled", "as_labels"]
@@ -84,10 +85,7 @@ def as_labels(relations: Any) -> Labelled:
 
 
 def _integers(relations: Any) -> NDArray[Any]:
-    try:
-        given = np.asarray(relations)
-    except ValueError as error:
-        raise ShapeError(f"relations must be a square matrix: {error}") from None
+    given = numbers_of(relations, "relations")
     if given.ndim != 2 or given.shape[0] != given.shape[1] or given.shape[0] == 0:
         raise ShapeError(
             f"relations must be a square matrix with a row and a column for each point; the shape is {given.shape}"

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer, number_between
 from featuregeom.errors import ParameterError
-from featuregeom.features import off_graph
+from featuregeom.features import real_numbers
 from featuregeom.interruptible import aside, matmul, normals, slabs
 from featuregeom.shapes.combine import as_frame
 from featuregeom.shapes.size import check_size
@@ -56,10 +56,7 @@ def random_frame(n: int, m: int, seed: int, norms: ArrayLike | None = None) -> N
         rows[slab] /= np.linalg.norm(rows[slab], axis=1, keepdims=True)
     if norms is None:
         return rows
-    try:
-        lengths = np.asarray(off_graph(norms), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ParameterError(f"norms must be {n} numbers, got {norms!r}") from None
+    lengths = real_numbers(norms, "norms")
     if lengths.shape != (n,):
         raise ParameterError(f"norms must be {n} numbers, got shape {lengths.shape}")
     if not (np.isfinite(lengths).all() and lengths.min() >= 0):

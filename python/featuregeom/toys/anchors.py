@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ParameterError
+from featuregeom.features import real_numbers
 
 __all__ = ["antipodal_cost", "antipodal_threshold", "dropped_cost"]
 __dir__ = __all__.copy
@@ -139,10 +140,7 @@ def antipodal_threshold() -> float:
 
 def _sparsity(S: ArrayLike) -> Array:
     """Return S as float64 in [0, 1]."""
-    try:
-        values = np.asarray(S, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"S must be real numbers, got {S!r}") from error
+    values = real_numbers(S, "S")
     if not np.all((values >= 0) & (values <= 1)):
         raise ParameterError(f"S must be at least 0 and at most 1, got {S!r}")
     return values
