@@ -74,4 +74,4 @@ def test_numbers_of_tensors_are_those_of_arrays() -> None:
     assert 0 < expected < 1
     for given in (torch.tensor(norms, requires_grad=True), norms.tolist()):
         assert fg.null_model.saturation_p(0.95, given, 5) == expected
-        assert fg.plateaus.median(given, n_draws=100).median == 1.5
+        assert fg.plateaus.median(given, n_draws=100).value == 1.5
