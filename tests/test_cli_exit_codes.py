@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +110,21 @@ def test_a_name_without_owner_says_how_the_hub_names_models(invoke):
     said = invoke("analyze gpt2")
     assert said.exit_code == 1
     assert "named with its owner, such as openai-community/gpt2" in said.output
+
+
+def test_warnings_are_sentences_without_the_code_that_gave_them(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.eye(3))
+    pytest.importorskip("fcntl")
+    code = (
+        "import fcntl, sys\n"
+        "def none(*_): raise OSError(38, 'Function not implemented')\n"
+        "fcntl.flock = none\n"
+        "from featuregeom.cli import main\n"
+        f"sys.argv = ['featuregeom', 'analyze', {str(tmp_path / 'x.npy')!r}, '--out', {str(tmp_path / 'out')!r}]\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = [line for line in done.stderr.splitlines() if "no locks" in line]
+    assert len(said) == 1
+    assert said[0].startswith("warning: ")
+    assert ".py" not in done.stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -63,8 +64,9 @@ app.add_typer(toys.app, name="toy")
 
 
 def main() -> None:
-    """Run the command line. What the terminal's encoding lacks is spelled out, in results and errors."""
+    """Run the command line. What the terminal's encoding lacks is spelled out; warnings are shown without their code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     app()
