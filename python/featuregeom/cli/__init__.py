@@ -64,7 +64,7 @@ app.add_typer(toys.app, name="toy")
 
 
 def main() -> None:
-    """Run the command line. What the terminal's encoding lacks is spelled out; warnings are shown without their code."""
+    """Run the command line. What the terminal's encoding lacks is spelled out; warnings lack their line of code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import chunks, numbers_of, real_numbers
-from featuregeom.interruptible import eigh, matmul
+from featuregeom.interruptible import eigh
 from featuregeom.summary import summarised
 
 __all__ = ["NeuralCollapse", "neural_collapse"]
@@ -141,7 +141,7 @@ def neural_collapse(
     if float(np.trace(gram)) <= 1e-24 * float((means**2).sum()):
         raise ParameterError("all class means are equal, so nothing is collapsed or apart")
     residuals, within = np.empty_like(features), np.empty(n)
-    for part in chunks(n, d):
+    for part in chunks(n, 4 * d):  # its temporary arrays are small, since new memory takes long
         residuals[part] = features[part] - means[index[part]]
         within[part] = (residuals[part] ** 2).sum(axis=1)
     if sizes.max() < 2:
@@ -227,8 +227,10 @@ def _nc1(residuals: Floats, centred: Floats, gram: Floats) -> float:
     values, vectors = eigh(gram)
     kept = values > values[-1] * len(gram) * np.finfo(np.float64).eps
     kept[0] = False  # the class means are centred, so one direction is always empty
-    projected = matmul(residuals, centred.T @ vectors[:, kept] / values[kept])
-    return float((projected**2).sum() / len(residuals))
+    basis, total = centred.T @ vectors[:, kept] / values[kept], 0.0
+    for part in chunks(len(residuals), sum(basis.shape)):
+        total += float(((residuals[part] @ basis) ** 2).sum())
+    return total / len(residuals)
 
 
 def _cdnv(means: Floats, variances: Floats) -> float:
@@ -275,9 +277,12 @@ def _duality(
     duality = float(np.linalg.norm(cross / np.linalg.norm(cross) - simplex)) if cross.any() else float("nan")
     lengths = np.linalg.norm(W, axis=1) * np.linalg.norm(centred, axis=1)
     cosines = np.diag(cross)[lengths > 0] / lengths[lengths > 0]
-    decided = (features @ W.T + bias).argmax(axis=1)
-    nearest = (features @ means.T - (means**2).sum(axis=1) / 2).argmax(axis=1)
-    return nc3, duality, float(cosines.std()), float((decided == nearest).mean())
+    agreed, half = 0, (means**2).sum(axis=1) / 2
+    for part in chunks(len(features), features.shape[1] + 2 * len(W)):
+        decided = (features[part] @ W.T + bias).argmax(axis=1)
+        nearest = (features[part] @ means.T - half).argmax(axis=1)
+        agreed += int((decided == nearest).sum())
+    return nc3, duality, float(cosines.std()), agreed / len(features)
 
 
 def _off_diagonal(matrix: Floats) -> Floats:
