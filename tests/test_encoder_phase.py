@@ -239,7 +239,7 @@ def test_the_page_says_what_counts_do_not(blobs, tmp_path):
     assert "both are lower bounds" in page
     assert "R 0*" in drawn
     assert "a star where the codes are saturated" in page
-    assert "The grid is coarse: from width 2 to 900" in page
+    assert "The grid is coarse in the steps width 2 to 900" in page
     fine = write_sheet(phase_sheet(phase(data=blobs, **SMALL)), tmp_path / "fine.html").read_text(
         encoding="utf-8"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError
 from featuregeom.features import real_numbers
 
 __all__ = ["js_distance"]
@@ -63,7 +63,10 @@ def js_distance(mu: ArrayLike, nu: ArrayLike) -> Floats:
 
 def _measure(name: str, given: ArrayLike) -> Floats:
     """Give measures with one more mass, which makes their sum 1."""
-    masses = real_numbers(given, name)
+    try:
+        masses = real_numbers(given, name)
+    except FeatureGeometryError as error:
+        raise ParameterError(f"{name} must be rows of masses: {error}") from None
     if masses.ndim not in (1, 2):
         raise ShapeError(f"{name} must have shape (n, K) or (K,), got {masses.shape}")
     if (masses < 0).any():

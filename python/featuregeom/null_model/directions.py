@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import choice, integer
-from featuregeom.errors import ParameterError, ShapeError
+from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError
 from featuregeom.features import DType, Features, as_features, real_numbers
 from featuregeom.random_directions import null_capacity, null_dimensions, saturation_p
 from featuregeom.spectra import Measures, Spectrum, measures
@@ -321,7 +321,10 @@ def _stored(frame: NDArray[np.float64], dtype: DType) -> Features:
 
 
 def _read_norms(norms: ArrayLike) -> NDArray[np.float64]:
-    lengths = real_numbers(norms, "norms")
+    try:
+        lengths = real_numbers(norms, "norms")
+    except FeatureGeometryError as error:
+        raise ParameterError(f"norms must be numbers, one for each feature: {error}") from None
     if lengths.ndim != 1 or not lengths.size:
         raise ShapeError(
             f"norms must be one number for each feature, at least one, got shape {lengths.shape}"

@@ -85,7 +85,10 @@ def as_labels(relations: Any) -> Labelled:
 
 
 def _integers(relations: Any) -> NDArray[Any]:
-    given = numbers_of(relations, "relations")
+    try:
+        given = numbers_of(relations, "relations")
+    except ShapeError as error:
+        raise ShapeError(f"relations must be a square matrix: {error}") from None
     if given.ndim != 2 or given.shape[0] != given.shape[1] or given.shape[0] == 0:
         raise ShapeError(
             f"relations must be a square matrix with a row and a column for each point; the shape is {given.shape}"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer, number_between
-from featuregeom.errors import ParameterError
+from featuregeom.errors import FeatureGeometryError, ParameterError
 from featuregeom.features import real_numbers
 from featuregeom.interruptible import aside, matmul, normals, slabs
 from featuregeom.shapes.combine import as_frame
@@ -56,7 +56,10 @@ def random_frame(n: int, m: int, seed: int, norms: ArrayLike | None = None) -> N
         rows[slab] /= np.linalg.norm(rows[slab], axis=1, keepdims=True)
     if norms is None:
         return rows
-    lengths = real_numbers(norms, "norms")
+    try:
+        lengths = real_numbers(norms, "norms")
+    except FeatureGeometryError as error:
+        raise ParameterError(f"norms must be {n} numbers: {error}") from None
     if lengths.shape != (n,):
         raise ParameterError(f"norms must be {n} numbers, got shape {lengths.shape}")
     if not (np.isfinite(lengths).all() and lengths.min() >= 0):

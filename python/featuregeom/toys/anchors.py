@@ -16,7 +16,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featuregeom.errors import ParameterError
+from featuregeom.errors import FeatureGeometryError, ParameterError
 from featuregeom.features import real_numbers
 
 __all__ = ["antipodal_cost", "antipodal_threshold", "dropped_cost"]
@@ -140,7 +140,10 @@ def antipodal_threshold() -> float:
 
 def _sparsity(S: ArrayLike) -> Array:
     """Return S as float64 in [0, 1]."""
-    values = real_numbers(S, "S")
+    try:
+        values = real_numbers(S, "S")
+    except FeatureGeometryError as error:
+        raise ParameterError(f"S must be real numbers: {error}") from None
     if not np.all((values >= 0) & (values <= 1)):
         raise ParameterError(f"S must be at least 0 and at most 1, got {S!r}")
     return values
