@@ -1,6 +1,6 @@
 //! Cosines of pairs that are given.
 
-use super::unit::normalise;
+use super::unit::{SUNKEN, normalise};
 use crate::error::{Error, Result};
 use crate::matrix::{FeatureMatrix, dot};
 use crate::run::{Run, fits};
@@ -8,9 +8,6 @@ use rayon::prelude::*;
 
 /// Pairs that a thread takes at a time.
 const SHARE: usize = 256;
-
-/// Squared norms outside of this and its inverse have lost digits, or are 0 or infinite of a feature that is not.
-const SUNKEN: f64 = 1e-280;
 
 /// The cosine of row `i` of `x` and row `j` of `y` for each pair (i, j), in `f64`; 0 where one of them is zero. A row of
 /// `x` that several pairs in sequence have is read once.
@@ -54,6 +51,7 @@ pub fn listed_cosines([x, y]: [&FeatureMatrix<'_>; 2], pairs: &[[usize; 2]], run
 fn unit(x: &FeatureMatrix<'_>, i: usize, row: &mut [f64]) {
     x.read(i..i + 1, row);
     let mut square = dot(row, row);
+    // Outside of this range a square has lost digits, or is 0 or infinite of a feature that is not.
     if !(SUNKEN..=SUNKEN.recip()).contains(&square) {
         let largest = row.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
         if largest == 0.0 {

@@ -20,7 +20,7 @@ const COARSE: f64 = 1e-290;
 const LIFTS: usize = 9;
 
 /// Squared norms below this have lost digits, or are 0 of a feature that is not.
-const SUNKEN: f64 = 1e-280;
+pub(super) const SUNKEN: f64 = 1e-280;
 
 /// Such rows are multiplied by this power of two first, which rounds nothing.
 const LIFT: f64 = (1_u128 << 100) as f64;
