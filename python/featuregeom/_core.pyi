@@ -1,6 +1,6 @@
 """featuregeom's compiled core. Its functions are private to the package; use the public modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, final
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "kappas",
     "listed_cosines",
     "match_features",
+    "match_listed",
     "measures",
     "network_cells",
     "nonfinite_rows",
@@ -99,6 +100,20 @@ def match_features(
     y: NDArray[Any],
     *,
     neighbours: int = 64,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[
+    list[tuple[NDArray[np.int64], float]],
+    list[list[tuple[NDArray[np.int64], NDArray[np.float64]]]],
+]: ...
+
+_Nearest = tuple[NDArray[np.uint32], NDArray[np.float64]]
+
+def match_listed(
+    totals: tuple[int, int],
+    lists: Sequence[tuple[NDArray[np.int64], _Nearest, _Nearest]],
+    rounding: float,
+    *,
     num_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[

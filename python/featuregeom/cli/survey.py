@@ -208,6 +208,12 @@ def describe(
         by_index = sum(each.indexed for each in cost.matrices.values())
         if by_index:
             output.print(f"pairs by an index of sign patterns: {plural(by_index, 'matrix', 'matrices')}")
+        rooms = [each.gpu_room for each in cost.matrices.values() if each.gpu_room]
+        if rooms:
+            output.print(
+                f"significant pairs on a GPU, if torch sees one with {scaled(max(rooms), 'B')} free: "
+                f"{plural(len(rooms), 'matrix', 'matrices')} of very many features"
+            )
 
 
 def calibrate(num_threads: Threads = None, as_json: Json = False) -> None:

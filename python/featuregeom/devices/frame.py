@@ -48,7 +48,7 @@ def operator_on(
 
     wide = torch.float32 if precision == "single" and rows.dtype != "float64" else torch.float64
     total = torch.zeros(rows.m, rows.m, dtype=torch.float64, device=rows.values.device)
-    with exact_products(), torch.no_grad():
+    with exact_products(total.device):
         for start, part in rows.parts(wide):
             total += (part.T @ part).to(torch.float64)
             if progress is not None:

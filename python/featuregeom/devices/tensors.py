@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from featuregeom import _core
 from featuregeom.errors import NonFiniteError
-from featuregeom.features import check_dtype, check_shape, dtype_name
+from featuregeom.features import Features, check_dtype, check_shape, dtype_name
 from featuregeom.networks.tensors import check_tensor, first_bad
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DeviceRows", "check_range", "device_rows", "exact_products", "on_gpu"]
+__all__ = [
+    "TILE",
+    "DeviceRows",
+    "check_range",
+    "device_rows",
+    "exact_products",
+    "rows_at",
+    "tiles",
+    "unit",
+]
 
 _NUMBERS = 1 << 26
 """Numbers that are widened at a time: 512 MiB of float64, and a product with 1024 dimensions takes milliseconds, after
 which Ctrl-C is seen."""
+
+TILE = 4096
+"""Features of a tile: each table of its pairs takes 64 MiB in float32."""
 
 
 @summarised
@@ -75,12 +86,6 @@ class DeviceRows:
             yield start, part.to(wide)
 
 
-def on_gpu(X: Any) -> bool:
-    """Say whether `X` is a tensor on a CUDA device; torch is not imported for that."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(X, torch.Tensor) and X.device.type == "cuda"
-
-
 def device_rows(X: torch.Tensor, where: str = "X") -> DeviceRows:
     """Take a tensor as features, where it is.
 
@@ -110,6 +115,53 @@ def device_rows(X: torch.Tensor, where: str = "X") -> DeviceRows:
     return DeviceRows(values if values.is_floating_point() else values.to(torch.float64), name)
 
 
+def rows_at(features: Features, device: torch.device) -> DeviceRows:
+    """Copy features to a device, in their own type.
+
+    Parameters
+    ----------
+    features : Features
+        Of any strides.
+    device : torch.device
+        Where to.
+
+    Returns
+    -------
+    DeviceRows
+    """
+    import torch
+
+    values = torch.from_numpy(np.array(features.values, order="C"))
+    if features.dtype == "bfloat16":
+        values = values.view(torch.bfloat16)
+    return DeviceRows(values.to(device), features.dtype)
+
+
+def unit(rows: torch.Tensor) -> torch.Tensor:
+    """Divide rows by their norms, whatever their size; zero rows stay."""
+    import torch
+
+    largest = rows.abs().amax(dim=1, keepdim=True)
+    rows = torch.where(largest > 0, rows / largest, 0.0)
+    norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return torch.where(norms > 0, rows / norms, 0.0)
+
+
+def tiles(left: int, right: int | None, size: int) -> list[tuple[slice, slice]]:
+    """Give the tiles of all pairs of two sets of features, or of one set, each pair of tiles once.
+
+    Examples
+    --------
+    >>> tiles(1, 3, 2)
+    [(slice(0, 1, None), slice(0, 2, None)), (slice(0, 1, None), slice(2, 3, None))]
+    """
+    rows, columns = (
+        [slice(start, min(start + size, n)) for start in range(0, n, size)]
+        for n in (left, left if right is None else right)
+    )
+    return [(a, b) for a in rows for b in columns if right is not None or a.start <= b.start]
+
+
 def check_range(largest: float) -> None:
     """Refuse features whose longest line leaves the range of float64's powers, in the core's own words.
 
@@ -127,13 +179,29 @@ def check_range(largest: float) -> None:
 
 
 @contextmanager
-def exact_products() -> Iterator[None]:
-    """Multiply float32 matrices in float32: TF32 keeps ten bits of each factor, and would decide near ties."""
+def exact_products(device: torch.device) -> Iterator[None]:
+    """Multiply float32 matrices in float32 and make no graph, whatever was chosen outside.
+
+    TF32 keeps ten bits of each factor and would decide near ties, as would the half precision of autocast. Since torch
+    2.9 there are an old and a new switch, and torch refuses to multiply where they disagree; the old one sets both.
+    Afterwards both are as they were.
+    """
     import torch
 
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
+    matmul = torch.backends.cuda.matmul
+    new = getattr(matmul, "fp32_precision", None)
     try:
-        yield
+        old = torch.get_float32_matmul_precision()
+    except RuntimeError:  # the two disagree: the new one was set
+        old = "highest"
+    matmul.allow_tf32 = False
+    try:
+        with torch.autocast(device.type, enabled=False), torch.no_grad():
+            yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+        if old != "highest":
+            matmul.allow_tf32 = True
+        if old == "medium":
+            torch.set_float32_matmul_precision(old)
+        if new is not None:
+            matmul.fp32_precision = new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from featuregeom.dictionaries.one_to_one import OneToOne, match_directions, unit
 from featuregeom.features import Features, as_features, chunks
 from featuregeom.interruptible import aside, matmul
 from featuregeom.summary import summarised
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["aligned", "gram_rows", "procrustes"]
 
@@ -44,7 +48,14 @@ class Aligned:
     rotation: Floats
 
 
-def aligned(A: Features, B: Features, k: int, threshold: float, num_threads: int | None) -> Aligned:
+def aligned(
+    A: Features,
+    B: Features,
+    k: int,
+    threshold: float,
+    num_threads: int | None,
+    device: torch.device | None = None,
+) -> Aligned:
     """Rotate A to B as well as an alternation of matching and orthogonal Procrustes can.
 
     It starts from the pairs of the raw matching (where the dimensions are equal) and from those whose coordinates along
@@ -52,21 +63,28 @@ def aligned(A: Features, B: Features, k: int, threshold: float, num_threads: int
     the two, after one fit, goes on.
     """
     few = min(k, _FEW)
-    starts = [
-        match_directions(*_spectral_coordinates(A, B, num_threads), few, threshold, num_threads, widen=False)
-    ]
+
+    def matched(one: Features, other: Features) -> OneToOne:
+        return match_directions(one, other, few, threshold, num_threads, widen=False, device=device)
+
+    def fitted(start: OneToOne) -> Aligned:
+        """Fit a rotation to the pairs, and match again after it."""
+        rotation = procrustes(A, B, start.pairs)
+        return Aligned(matched(rotated(A, rotation), B), rotation)
+
+    starts = [matched(*_spectral_coordinates(A, B, num_threads))]
     if A.m == B.m:
-        starts.append(match_directions(A, B, few, threshold, num_threads, widen=False))
-    first = [_fitted(A, B, start, few, threshold, num_threads) for start in starts]
+        starts.append(matched(A, B))
+    first = [fitted(start) for start in starts]
     best = max(first, key=lambda end: end.matched.scores.pw_mcc)
     for _ in range(_ROUNDS):
-        after = _fitted(A, B, best.matched, few, threshold, num_threads)
+        after = fitted(best.matched)
         gain = after.matched.scores.pw_mcc - best.matched.scores.pw_mcc
         best = after if gain > 0 else best
         if gain < _SETTLED:
             break
-    matched = match_directions(rotated(A, best.rotation), B, k, threshold, num_threads)
-    return Aligned(matched, best.rotation)
+    turned = rotated(A, best.rotation)
+    return Aligned(match_directions(turned, B, k, threshold, num_threads, device=device), best.rotation)
 
 
 def procrustes(A: Features, B: Features, pairs: NDArray[np.int64]) -> Floats:
@@ -150,12 +168,3 @@ def rotated(features: Features, rotation: Floats) -> Features:
 
 def _dtype(features: Features) -> type[np.floating]:
     return np.float64 if features.dtype == "float64" else np.float32
-
-
-def _fitted(
-    A: Features, B: Features, start: OneToOne, k: int, threshold: float, num_threads: int | None
-) -> Aligned:
-    """Fit a rotation to the pairs, and match again after it."""
-    rotation = procrustes(A, B, start.pairs)
-    matched = match_directions(rotated(A, rotation), B, k, threshold, num_threads, widen=False)
-    return Aligned(matched, rotation)

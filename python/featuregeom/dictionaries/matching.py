@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.arguments import choice, integer, number_between
+from featuregeom.devices import gpu_for
 from featuregeom.dictionaries.alignment import aligned, gram_rows
 from featuregeom.dictionaries.one_to_one import OneToOne, Scores, checked, match_directions
 from featuregeom.dictionaries.random_dictionary import random_like
@@ -19,6 +20,7 @@ from featuregeom.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
 __all__ = ["Form", "Matching", "Scores", "match"]
 
@@ -175,6 +177,11 @@ def match(
     Costs 2 n_a n_b m operations, once more for each draw, and O((n_a + n_b) k) memory: 65 536 features each in 768
     dimensions take below 2 GB, the float32 features included. Rotations cost that some ten times.
 
+    Two tensors on one CUDA device are compared there, and from 250 000 features on, any sets on a GPU that torch sees
+    and that has room (8 GiB and 16 n m bytes): the nearest features of either set come from there, the assignment, the
+    random dictionaries and rotations from the processor. Cosines are then rounded from sums in another order, so pairs
+    may differ where they are as near up to rounding.
+
     The assignment over the candidates is solved exactly; `gap` comes from its prices, which bound every matching. It
     is 0 up to rounding (m 6e-8 for float32) where the best matching has near pairs only, and grows where many
     features have no near partner left.
@@ -208,13 +215,10 @@ def match(
             f"A has features of {first.m} dimensions, B of {second.m}: directions of different spaces have no cosines. "
             'Give align="gram" (or "procrustes"), or matrices of one space'
         )
-    found, rotation = _matched(first, second, align, k, threshold, num_threads, progress)
-    draws = [
-        _matched(
-            first, random_like(second, seed + draw, num_threads), align, k, threshold, num_threads, None
-        )[0]
-        for draw in range(n_draws)
-    ]
+    device = gpu_for(A, B, n=max(first.n, second.n), m=max(first.m, second.m))
+    found, rotation = _matched(first, second, align, k, threshold, num_threads, progress, device)
+    random = (random_like(second, seed + draw, num_threads) for draw in range(n_draws))
+    draws = [_matched(first, each, align, k, threshold, num_threads, None, device)[0] for each in random]
     return Matching(
         form=align,
         pairs=found.pairs,
@@ -241,14 +245,15 @@ def _matched(
     threshold: float,
     num_threads: int | None,
     progress: Progress | None,
+    device: torch.device | None,
 ) -> tuple[OneToOne, NDArray[np.float64] | None]:
     if align == "raw":
-        return match_directions(A, B, k, threshold, num_threads, progress), None
-    found = aligned(A, B, k, threshold, num_threads)
+        return match_directions(A, B, k, threshold, num_threads, progress, device=device), None
+    found = aligned(A, B, k, threshold, num_threads, device)
     if align == "procrustes":
         return found.matched, found.rotation
     rows = gram_rows(A, B, found.matched.pairs)
-    return match_directions(*rows, k, threshold, num_threads), found.rotation
+    return match_directions(*rows, k, threshold, num_threads, device=device), found.rotation
 
 
 def _mean(draws: list[Scores]) -> Scores:

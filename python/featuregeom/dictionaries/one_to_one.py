@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.devices import nearest_on, rows_at
 from featuregeom.errors import NonFiniteError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.summary import summarised
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["OneToOne", "Scores", "checked", "match_directions"]
 
@@ -108,19 +112,19 @@ def match_directions(
     progress: Progress | None = None,
     *,
     widen: bool = True,
+    device: torch.device | None = None,
 ) -> OneToOne:
     """Match the nonzero features of two sets of the same dimensions; see `dictionaries.match`.
 
-    With `widen`, more neighbours are tried where the gap is above 1e-4 and the sets are small.
+    With `widen`, more neighbours are tried where the gap is above 1e-4 and the sets are small. Candidates are looked
+    for on `device`, where one is given.
     """
     n_a, n_b = (_nonzero(features, num_threads) for features in (A, B))
     swap = len(n_a) > len(n_b)
     left, right = (B, A) if swap else (A, B)
     size = min(len(n_a), len(n_b))
     while True:
-        found, nearest = _core.match_features(
-            left.values, right.values, neighbours=k, num_threads=num_threads, progress=progress
-        )
+        found, nearest = _candidates_matched(left, right, k, num_threads, progress, device)
         solved = [
             _completed(left, right, each, form, k, num_threads)
             for each, form in zip(found, ("signed", "absolute"), strict=True)
@@ -144,6 +148,25 @@ def match_directions(
         uniqueness=len(np.unique(near[near >= 0])) / size,
     )
     return OneToOne(pairs, cosine, gap, absolute_pairs, absolute_cosine, absolute_gap, scores)
+
+
+def _candidates_matched(
+    left: Features,
+    right: Features,
+    k: int,
+    num_threads: int | None,
+    progress: Progress | None,
+    device: torch.device | None,
+) -> tuple[list[tuple[Indices, float]], list[list[tuple[Indices, Floats]]]]:
+    """Match features with their nearest, which are found by the core or on a device."""
+    if device is None:
+        return _core.match_features(
+            left.values, right.values, neighbours=k, num_threads=num_threads, progress=progress
+        )
+    lists, rounding = nearest_on(
+        rows_at(left, device), rows_at(right, device), neighbours=k, progress=progress
+    )
+    return _core.match_listed((left.n, right.n), lists, rounding, num_threads=num_threads)
 
 
 def unit(rows: Floats) -> Floats:

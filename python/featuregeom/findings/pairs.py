@@ -9,7 +9,10 @@ from featuregeom.findings.record import Finding, Template
 from featuregeom.findings.tables import Tables, joined, quoted, subject
 from featuregeom.wording import known, number
 
-__all__ = ["TEMPLATES", "find"]
+__all__ = ["ALL_PAIRS", "TEMPLATES", "find"]
+
+ALL_PAIRS = "all pairs"
+"""What `pair_index` says where an index was asked for, and a GPU looked at all pairs."""
 
 CLEAREST = Template(
     "pairs",
@@ -33,7 +36,7 @@ def find(tables: Tables) -> Iterator[Finding | None]:
     """Name the pairs with the largest |z| of each kind of layer, one of each matrix first; say what an index missed."""
     for row in tables.rows:
         recall = row.get("pair_index")
-        if known(recall) and recall:
+        if known(recall) and recall and recall != ALL_PAIRS:
             told = {"who": quoted(str(row["matrix"])), "recall": str(recall)}
             yield INDEXED.finding(told, matrix=str(row["matrix"]), part="pairs")
     chance = sure(tables).chance

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from featuregeom import frames, random_directions
 from featuregeom.dictionaries import NAMED, SENTENCES
 from featuregeom.findings.outliers import TIMES
+from featuregeom.findings.pairs import ALL_PAIRS
 from featuregeom.measures.column import Table
 from featuregeom.measures.measured import Measured
 from featuregeom.null_model import expected_saturation
@@ -295,8 +296,8 @@ def opposite_pairs(of: Measured) -> int | None:
 
 @MATRICES.column("index of pairs", dtype="str", cost=_INDEX)
 def pair_index(of: Measured) -> str:
-    """How many pairs the index finds, where pairs come from one; empty where all pairs were looked at, or none."""
-    return "" if of.by_index is None else str(of.by_index.recall)
+    """How many pairs the index finds, where pairs come from one; "all pairs" where a GPU looked at them all instead."""
+    return "" if of.by_index is None else str(of.by_index.recall or ALL_PAIRS)
 
 
 @MATRICES.column("gathered", dtype="Int64", cost=_VERDICT)

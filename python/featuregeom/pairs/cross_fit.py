@@ -13,13 +13,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.devices import null_sweep_on, operator_on, rows_at, shares_on
 from featuregeom.features import Features, as_features
 from featuregeom.frames.rows import EPSILON
 from featuregeom.pairs.few_dimensions import sharpened
@@ -27,6 +29,9 @@ from featuregeom.random_directions import null_dimensions
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra.decomposition import of_operator
 from featuregeom.summary import summarised
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "Coordinates",
@@ -60,6 +65,9 @@ _TIMES = ((0, 0, 0, 0), (0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2))
 
 _SHARES = 1 << 28
 """Bytes of spectral measures (float64) that are held at a time, for each of the two parts that meet."""
+
+_DEVICE_SHARES = 1 << 31
+"""The same on a device, where tiles are larger and parts wait for the processor."""
 
 _SHORTEST = 1e-70
 """Norm below which features are scaled before their frame operator is formed: the core refuses below 1e-71, where the
@@ -197,6 +205,7 @@ def all_scores(
     num_threads: int | None,
     advance: Callable[[int], None],
     sharpen: bool = False,
+    device: torch.device | None = None,
 ) -> Scores:
     """Hold every pair against the eigenspaces of the other parts, or of all features where there is one part.
 
@@ -216,6 +225,8 @@ def all_scores(
         Called with the number of pairs that were done.
     sharpen : bool
         Whether pairs that are kept by z count by their own bounds, as in `few_dimensions`.
+    device : torch.device, optional
+        Where all that takes n^2 m or n m^2 operations is done, part by part; eigenvectors are the core's.
 
     Returns
     -------
@@ -223,11 +234,14 @@ def all_scores(
     """
     features = coordinates.features
     norms = _core.squared_norms(features.values, num_threads=num_threads)
-    parts, operators = _split(coordinates, norms, n_parts, seed, num_threads)
+    parts, operators = _split(coordinates, norms, n_parts, seed, num_threads, device)
     kept = _Kept(features.n, by_score, by_cosine)
     histogram: Any = 0
     by_z: Any = 0
     steps = 1
+    sweep: Callable[..., Any] = null_sweep_on
+    if device is None:
+        sweep = partial(_core.null_sweep, num_threads=num_threads)
     alone = set(range(len(parts)))  # parts whose own pairs are still to be done
     for line in left_out(len(parts)) if operators else _two_by_two(len(parts)):
         spectrum = coordinates.spectrum
@@ -236,9 +250,7 @@ def all_scores(
         held: list[tuple[NDArray[np.int64], Any, Any]] = []
         for part in line:
             table = _in_range(features.take(parts[part]), norms[parts[part]])
-            held.append(
-                (parts[part], table.values, shares(table, spectrum, coordinates.ambient, num_threads))
-            )
+            held.append((parts[part], *_measured(table, spectrum, coordinates.ambient, num_threads, device)))
         tasks: list[tuple[Any, ...]] = [
             (held[line.index(part)],) for part in sorted(alone.intersection(line))
         ]
@@ -246,15 +258,12 @@ def all_scores(
         alone -= set(line)
         for task in tasks:
             arguments = [item for _, values, mass in task for item in (values, mass)]
-            swept, steps, _, found = _core.null_sweep(
-                *arguments, by_score=by_score, by_cosine=by_cosine, least=least, num_threads=num_threads
-            )
+            swept, steps, _, found = sweep(*arguments, by_score=by_score, by_cosine=by_cosine, least=least)
             counts = swept.astype(np.int64)
             by_z = by_z + either_sign(counts)
             if sharpen:
-                counts = sharpened(
-                    counts, steps, found, arguments[1::2], eigenspaces(spectrum, coordinates.ambient)
-                )
+                masses = [np.asarray(mass if device is None else mass.cpu()) for mass in arguments[1::2]]
+                counts = sharpened(counts, steps, found, masses, eigenspaces(spectrum, coordinates.ambient))
             histogram = histogram + counts
             indices = [index for index, _, _ in task]
             for own, other, lists in zip(indices, reversed(indices), found, strict=True):
@@ -283,16 +292,18 @@ def _split(
     n_parts: int,
     seed: int,
     num_threads: int | None,
+    device: torch.device | None,
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]] | None]:
     """Give the features of each part, and the frame operator of each, or None where all are held against all."""
     features = coordinates.features
     if n_parts == 1:
         # Pieces only bound the memory for spectral measures.
-        pieces = -(-features.n * max(coordinates.spectrum.rank, 1) * 8 // _SHARES)
+        most = _SHARES if device is None else _DEVICE_SHARES
+        pieces = -(-features.n * max(coordinates.spectrum.rank, 1) * 8 // most)
         return np.array_split(np.arange(features.n), pieces), None
     order = np.random.default_rng(seed).permutation(features.n)
     parts = [np.sort(part) for part in np.array_split(order, n_parts)]
-    return parts, [_operator(features, part, norms, num_threads) for part in parts]
+    return parts, [_operator(features, part, norms, num_threads, device) for part in parts]
 
 
 def _in_range(features: Features, norms: NDArray[np.float64]) -> Features:
@@ -305,11 +316,17 @@ def _in_range(features: Features, norms: NDArray[np.float64]) -> Features:
 
 
 def _operator(
-    features: Features, part: NDArray[np.int64], norms: NDArray[np.float64], num_threads: int | None
+    features: Features,
+    part: NDArray[np.int64],
+    norms: NDArray[np.float64],
+    num_threads: int | None,
+    device: torch.device | None,
 ) -> NDArray[np.float64]:
     """Frame operator of some features, also where all of them are far shorter than the longest feature."""
     values = features.values[part]
     if math.sqrt(norms[part].max(initial=0.0)) > _SHORTEST:
+        if device is not None:
+            return operator_on(rows_at(features.take(part), device))
         return _core.frame_operator(values, num_threads=num_threads)
     scale = 2.0 ** -round(math.log2(math.sqrt(norms.max())))
     scaled = features.widened(part) * scale
@@ -374,6 +391,17 @@ def shares(
     return _core.shares(
         features.values, spectrum.vectors, spectrum.starts, null=null, num_threads=num_threads
     )
+
+
+def _measured(
+    features: Features, spectrum: Spectrum, ambient: int, num_threads: int | None, device: torch.device | None
+) -> tuple[Any, Any]:
+    """Give some features and their `shares`, on the device if one is given."""
+    if device is None:
+        return features.values, shares(features, spectrum, ambient, num_threads)
+    rows = rows_at(features, device)
+    null = max(ambient - spectrum.rank, 0)
+    return rows, shares_on(rows, spectrum.vectors, spectrum.starts, null=null)
 
 
 class _Kept:

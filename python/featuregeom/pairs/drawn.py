@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from featuregeom.pairs.cross_fit import Coordinates, all_scores, eigenspaces, ei
 from featuregeom.pairs.few_dimensions import sharpened
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra.decomposition import of_operator
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["drawn_at_least", "drawn_features"]
 
@@ -68,6 +71,7 @@ def drawn_at_least(
     by_score: int = 0,
     least: float = 0.0,
     sharpen: bool = False,
+    device: torch.device | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count the pairs of all draws at or above each step of z².
 
@@ -83,8 +87,8 @@ def drawn_at_least(
         Seed of the draws.
     splits : list of int
         Seed of the split of each draw that is drawn whole.
-    num_threads, advance, by_score, least, sharpen
-        As in `all_scores`.
+    num_threads, advance, by_score, least, sharpen, device
+        As in `all_scores`; one set of parts that is drawn alone is of at most 4096 features, and stays with the core.
 
     Returns
     -------
@@ -130,6 +134,7 @@ def drawn_at_least(
                 sharpen=sharpen,
                 num_threads=num_threads,
                 advance=advance,
+                device=device,
             )
             total = total + scores.above + scores.below
             by_z = by_z + scores.by_z

@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.arguments import integer, number_between
-from featuregeom.devices import DeviceRows, device_rows, on_gpu
+from featuregeom.devices import device_rows, gpu_for, on_gpu
 from featuregeom.features import Features, as_features
 from featuregeom.frames import Progress
 from featuregeom.pairs.approximate import Candidates, Listed, Recall, approximate_scores
 from featuregeom.pairs.cross_fit import Scores, all_scores, coordinates_of, default_parts
 from featuregeom.pairs.drawn import drawn_at_least, drawn_features
 from featuregeom.pairs.few_dimensions import WIDER, worthwhile
-from featuregeom.pairs.on_device import device_scores
 from featuregeom.pairs.rejections import bound, harmonic, inflation_of, reject
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra import spectrum as spectrum_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
 __all__ = ["SignificantPairs", "default_draws", "significant", "significant_and_nearest", "uses_index"]
 
@@ -187,6 +187,12 @@ def significant(
     as not found, so the rate of false ones among those listed is at most what was asked for. Every pair is held against
     the eigenspaces of all features, itself included, which costs z a tenth where n is 12 m and nothing from 64 m on.
 
+    A tensor on a CUDA device is worked on there, and from 250 000 features on, any others on a GPU that torch sees and
+    that has room (8 GiB and 16 n m bytes): all pairs, whatever `approximate` says, in tiles of 4096 x 4096. Products
+    are those of the core, float32 without TF32 (float64 where the features are), in another order of sums, so a pair
+    may count in the next step of z^2 (1/8); what is listed is computed in float64. Draws and matrices of m x m numbers
+    are made by the processor.
+
     In few dimensions every pair is also held against a bound of its own, from its shares of norm in all eigenspaces:
     by z alone, which is about :math:`\sqrt{m/3}` for exact copies among random directions, these are found from 96
     dimensions on (two pairs of 240 features), by their own bound from 64. In fewer they cannot be told from chance by
@@ -211,6 +217,8 @@ def significant(
     >>> found.n_total, found.i.tolist(), found.j.tolist()
     (1, [0], [1])
     """
+    if spectrum is None and on_gpu(X):
+        spectrum = spectrum_of(X, num_threads=num_threads)
     found, _ = significant_and_nearest(
         as_features(X),
         q,
@@ -223,7 +231,7 @@ def significant(
         num_threads=num_threads,
         progress=progress,
         nearest=False,
-        device=device_rows(X) if on_gpu(X) else None,
+        device=device_rows(X).values.device if on_gpu(X) else None,
     )
     return found
 
@@ -241,7 +249,7 @@ def significant_and_nearest(
     num_threads: int | None = None,
     progress: Progress | None = None,
     nearest: bool = True,
-    device: DeviceRows | None = None,
+    device: torch.device | None = None,
 ) -> tuple[SignificantPairs, NDArray[np.float64]]:
     """Find the significant pairs, and in the same pass the largest absolute cosine of every feature with another.
 
@@ -253,8 +261,9 @@ def significant_and_nearest(
         As in `significant`.
     nearest : bool
         Whether the largest cosines are asked for; an index does not tell them.
-    device : DeviceRows, optional
-        The features on a device, where all pairs of one part are looked at; no index is then needed.
+    device : torch.device, optional
+        Where all pairs are looked at, and no index is needed; by default the processor, or a GPU where `gpu_for` finds
+        one.
 
     Returns
     -------
@@ -270,8 +279,8 @@ def significant_and_nearest(
     n = int(np.count_nonzero(squares))
     dims = min(features.m, spectrum.rank) if spectrum.side == "gram" else features.m
     parts = default_parts(n, max(dims, 1)) if n_parts is None else integer("n_parts", n_parts, 1, max(n, 1))
-    there = device if parts == 1 and n == features.n and spectrum.side == "frame" else None
-    indexed = approximate and there is None and uses_index(n, dims)
+    device = gpu_for(n=n, m=features.m) if device is None else device
+    indexed = approximate and device is None and uses_index(n, dims)
     parts = 1 if indexed else parts
     draws = default_draws(n) if n_draws is None else integer("n_draws", n_draws, 0)
     largest = np.full(features.n, np.nan)
@@ -288,17 +297,7 @@ def significant_and_nearest(
     least = min(least, alone / WIDER) if sharpen else least
     splits = [int(stream.generate_state(1)[0]) for stream in np.random.SeedSequence(seed).spawn(draws + 1)]
     scores: Scores | Candidates
-    if there is not None:
-        scores = device_scores(
-            own,
-            there,
-            by_score=min(k, n - 1),
-            by_cosine=int(nearest),
-            least=least,
-            sharpen=sharpen,
-            advance=advance,
-        )
-    elif indexed:
+    if indexed:
         sharper = alone / WIDER if sharpen else None
         scores = approximate_scores(
             own, q=q, seed=splits[0], least=least, sharpen=sharper, num_threads=num_threads, advance=advance
@@ -314,6 +313,7 @@ def significant_and_nearest(
             sharpen=sharpen,
             num_threads=num_threads,
             advance=advance,
+            device=device,
         )
     found = _judge(scores, None, q, own.index, parts, seed, 0)
     if draws and found.n_total:
@@ -328,6 +328,7 @@ def significant_and_nearest(
             sharpen=sharpen,
             num_threads=num_threads,
             advance=advance,
+            device=device,
         )
         found = _judge(scores, null, q, own.index, parts, seed, draws)
     else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
+from featuregeom.devices import MANY, room
 from featuregeom.dictionaries.cost import (
     families_memory,
     families_operations,
@@ -118,6 +119,9 @@ class Cost:
         Peak bytes, with the tensor itself unless it is read in place.
     indexed : bool
         Whether significant pairs come from an index of sign patterns; nothing else is then made of pairs.
+    gpu_room : int
+        From 250 000 features on significant pairs are looked for on a GPU, all of them, if torch sees one that has
+        these bytes free; 0 where none is looked for. All other numbers are those without a GPU.
     """
 
     n: int
@@ -131,6 +135,7 @@ class Cost:
     read: int
     memory: int
     indexed: bool = False
+    gpu_room: int = 0
 
     @property
     def operations(self) -> int:
@@ -236,6 +241,7 @@ def cost(info: TensorInfo, held: int = 0, *, pairs: Pairs = True) -> Cost:
         read=info.n_bytes,
         memory=memory + held + more,
         indexed=by_index,
+        gpu_room=room(n, m) if pairs and n >= MANY else 0,
     )
 
 

@@ -42,7 +42,7 @@ mod _core {
     #[pymodule_export]
     use crate::header::safetensors_header;
     #[pymodule_export]
-    use crate::matching::match_features;
+    use crate::matching::{match_features, match_listed};
     #[pymodule_export]
     use crate::orders::{order_overlaid, order_tests};
     #[pymodule_export]

@@ -14,7 +14,7 @@ mod assignment;
 pub use assignment::{Assignment, Edges, assign};
 
 use crate::error::{Error, Result};
-use crate::gram::{Nearest, cross_sweep};
+use crate::gram::{Cross, Nearest, cross_sweep};
 use crate::matrix::FeatureMatrix;
 use crate::run::{Run, fits};
 
@@ -51,7 +51,19 @@ pub fn match_features(
     k: usize,
     run: &Run,
 ) -> Result<Matching> {
-    let cross = cross_sweep(left, right, k, run)?;
+    match_listed(&cross_sweep(left, right, k, run)?, [left.n(), right.n()], run)
+}
+
+/// Match two sets of `totals` features whose nearest others are known, as [`cross_sweep`] lists them.
+///
+/// # Errors
+/// [`Error::Shape`] where the left set has more nonzero features than the right one, or the lists do not fit together.
+pub fn match_listed(cross: &Cross, totals: [usize; 2], run: &Run) -> Result<Matching> {
+    if !fit_together(cross, totals) {
+        return Err(Error::Shape(format!(
+            "lists of nearest features do not fit sets of {totals:?} features"
+        )));
+    }
     let counts = [cross.active[0].len(), cross.active[1].len()];
     if counts[0] > counts[1] {
         return Err(Error::Shape(format!(
@@ -62,13 +74,12 @@ pub fn match_features(
     let matched = |lists: &[Nearest; 2]| -> Result<Matched> {
         let (edges, fallback) = candidates(&lists[0], &lists[1])?;
         let found = assign(&edges, counts[1], fallback.as_deref(), run)?;
-        let mut partners = vec![None; left.n()];
+        let mut partners = vec![None; totals[0]];
         for (&index, column) in cross.active[0].iter().zip(&found.columns) {
             partners[index] = column.map(|column| cross.active[1][column]);
         }
         Ok(Matched { partners, bound: found.bound + cross.rounding * counts[0] as f64 })
     };
-    let totals = [left.n(), right.n()];
     let nearest = [0, 1].map(|side| {
         [&cross.signed, &cross.absolute].map(|lists| {
             let mut of = vec![None; totals[side]];
@@ -79,6 +90,22 @@ pub fn match_features(
         })
     });
     Ok(Matching { matched: [matched(&cross.signed)?, matched(&cross.absolute)?], nearest })
+}
+
+/// Whether every list has its length, and names features that are there.
+fn fit_together(cross: &Cross, totals: [usize; 2]) -> bool {
+    [0, 1].into_iter().all(|side| {
+        let (active, others) = (&cross.active[side], cross.active[1 - side].len());
+        let listed = |lists: &Nearest| {
+            let length = active.len() * lists.keep;
+            (1..=others).contains(&lists.keep)
+                && (lists.others.len(), lists.strengths.len()) == (length, length)
+                && lists.others.iter().all(|&other| (other as usize) < others)
+        };
+        active.iter().all(|&index| index < totals[side])
+            && listed(&cross.signed[side])
+            && listed(&cross.absolute[side])
+    })
 }
 
 /// The pairs that either of the two has listed, and what a row can have beside them, `None` if all pairs are listed.
