@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from featuregeom.atomic import replacing
 from featuregeom.errors import SourceError
-from featuregeom.memory import NoRoomError, check_memory
+from featuregeom.memory import NoRoomError, check_memory, reading
 
 __all__ = ["Arrays", "digest", "read_arrays", "read_record", "write_arrays", "write_record"]
 
@@ -47,8 +47,10 @@ def read_arrays(path: Path) -> Arrays:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            check_memory(sum(member.file_size for member in archive.zip.infolist()), str(path))
-            arrays = {key: archive[key] for key in archive.files}
+            size = sum(member.file_size for member in archive.zip.infolist())
+            check_memory(size, str(path))
+            with reading(str(path), size):
+                arrays = {key: archive[key] for key in archive.files}
         if str(arrays.pop(_DIGEST)) != _of_arrays(arrays):
             raise ValueError("its contents are not those that were written")
     except (FileNotFoundError, NoRoomError):

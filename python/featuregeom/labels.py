@@ -10,7 +10,7 @@ from typing import Any
 
 from featuregeom.errors import ParameterError, SourceError
 from featuregeom.features import in_utf8
-from featuregeom.memory import check_memory
+from featuregeom.memory import NoRoomError, check_memory, reading
 
 __all__ = ["Labels", "as_labels", "read_labels"]
 
@@ -136,7 +136,8 @@ def read_labels(path: str | Path, column: str | None = None) -> tuple[str | None
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with reading(str(path), path.stat().st_size):
+            content = path.read_bytes()
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
@@ -173,7 +174,13 @@ def _of_parquet(path: Path, column: str | None) -> tuple[str | None, ...]:
     try:
         with pq.ParquetFile(path) as file:
             name = _chosen(path, file.schema_arrow.names, column)
-            values = file.read(columns=[name]).column(0)
+            # By what its columns take unpacked; a text that is there a thousand times is one in the file.
+            size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
+            check_memory(size, str(path))
+            with reading(str(path), size):
+                values = file.read(columns=[name]).column(0)
+    except NoRoomError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: cannot be read as a Parquet file: {error}") from error
     if pa.types.is_dictionary(values.type):

@@ -1,14 +1,33 @@
-"""How much memory there is, for what a file says that it will take."""
+"""How much memory there is, for what a file says that it will take; and which errors say that there was too little."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from featuregeom.wording import in_utf8
+from featuregeom.wording import in_utf8, scaled
 
-__all__ = ["NoRoomError", "available", "check_memory"]
+__all__ = ["NoRoomError", "available", "check_memory", "lacks", "loading", "no_room", "reading"]
+
+_BESIDE = 64 << 20
+"""Bytes that reading a file may take beside twice its size. With less left, a failed allocation is no damage of it."""
+
+_SAID = (
+    "cannot allocate memory",  # the system, also in the words of torch, of transformers and of the loader of libraries
+    "can't allocate memory",  # torch
+    "not enough memory",  # torch on other systems
+    "out of memory",  # CUDA
+    "failed to map segment",  # the loader of libraries
+    "start new thread",  # Python: the stack of a thread has no room
+    "bad_alloc",  # C++
+    "bad allocation",
+    "without exception set",  # Python's interpreter, when it could not even make a MemoryError
+    "without setting an exception",
+)
+"""What libraries say when an allocation fails, in an error that is no MemoryError."""
 
 
 class NoRoomError(MemoryError):
@@ -44,5 +63,66 @@ def check_memory(n_bytes: int, what: str) -> None:
     there = available()
     if there is not None and n_bytes > there:
         raise NoRoomError(
-            f"{in_utf8(what)} takes {n_bytes / 1e9:.3f} GB of memory, and {there / 1e9:.3f} GB are left"
+            f"{in_utf8(what)} takes {scaled(n_bytes, 'B')} of memory, and {scaled(there, 'B')} are left"
         )
+
+
+def lacks(error: BaseException) -> bool:
+    """Say whether an error, of whatever library, means that memory was missing."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    said = str(error).lower()
+    return any(words in said for words in _SAID)
+
+
+def no_room(error: BaseException, what: str) -> NoRoomError:
+    """Give the MemoryError for one of another kind that `lacks` has told."""
+    there = available()
+    left = "" if there is None else f", with {scaled(there, 'B')} left"
+    said = " ".join(str(error).split()) or "an allocation failed"
+    return NoRoomError(f"{in_utf8(what)}: {in_utf8(said)}{left}")
+
+
+@contextlib.contextmanager
+def reading(what: str, n_bytes: int) -> Iterator[None]:
+    """Tell what fails for want of memory, while a file is read, from its damage.
+
+    Parameters
+    ----------
+    what : str
+        What to call the file.
+    n_bytes : int
+        Bytes that it holds, unpacked.
+
+    Raises
+    ------
+    NoRoomError
+        In place of an error that says so, of whatever library, where less than twice the file is left: a damaged
+        header asks for more memory than there is on a machine that has plenty, and its error passes as it is.
+    """
+    try:
+        yield
+    except NoRoomError:
+        raise
+    except Exception as error:
+        there = available()
+        if there is None or there > 2 * n_bytes + _BESIDE or not lacks(error):
+            raise
+        raise no_room(error, what) from error
+
+
+@contextlib.contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Tell a library that memory had no room for from one that is not installed.
+
+    Raises
+    ------
+    NoRoomError
+        In place of what the import of an installed library raises for want of memory.
+    """
+    try:
+        yield
+    except (ImportError, OSError, SystemError) as error:
+        if isinstance(error, ModuleNotFoundError) or not lacks(error):
+            raise
+        raise no_room(error, what) from error

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 import warnings
 from typing import Annotated
 
 import typer
 
 from featuregeom.cli import changes, codes, families, formation, plateaus, regions, sae, schemes, survey, toys
+from featuregeom.cli.terminal import print_no_memory
+from featuregeom.memory import lacks
 
 __all__ = ["app", "main"]
 
@@ -69,4 +72,17 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-    app()
+    threading.excepthook = _of_thread
+    try:
+        app()
+    except Exception as error:  # of what is imported to read the options
+        if not lacks(error):
+            raise
+        print_no_memory(error)
+        raise SystemExit(1) from None
+
+
+def _of_thread(failed: threading.ExceptHookArgs) -> None:
+    """Leave it to the main thread to say that memory is missing: the progress bar's thread misses it, too."""
+    if failed.exc_value is None or not lacks(failed.exc_value):
+        threading.__excepthook__(failed)

@@ -178,7 +178,7 @@ def _write(
 ) -> dict[str, str]:
     import pandas as pd
 
-    from featuregeom.atomic import replacing
+    from featuregeom.parquet import write_parquet
     from featuregeom.report.codes import codes_sheet
     from featuregeom.report.sheet import write_sheet
 
@@ -188,8 +188,7 @@ def _write(
     frame.attrs["provenance"] = provenance
     table, page = folder.folder / "codes.parquet", folder.folder / "codes.html"
     folder.begin()
-    with replacing(table) as temporary, temporary.open("wb") as file:
-        frame.to_parquet(file, index=False)
+    write_parquet(frame, table)
     told = {key: facts[key] for key in ("n_nonfinite", "n_ambiguous", "purity")}
     sheet = codes_sheet(counter, frame, told | {"name": facts["tensor"], "summary": summary}, provenance)
     return {"table": str(table), "page": str(write_sheet(sheet, page, folder.made))}
@@ -216,17 +215,19 @@ def _labels(path: Path, n: int) -> NDArray[Any]:
     import numpy as np
 
     from featuregeom.errors import ShapeError, SourceError
-    from featuregeom.memory import NoRoomError, check_memory
+    from featuregeom.memory import NoRoomError, check_memory, reading
 
     try:
-        check_memory(path.stat().st_size, str(path))
-        if path.suffix == ".npy":
-            with path.open("rb") as raw:  # NumPy leaves a file open that it cannot read
-                found = np.load(raw, allow_pickle=False)
-        else:
-            found = np.array(path.read_text(encoding="utf-8").split("\n"))
-            # A last line ends with a newline, too.
-            found = found[:-1] if found[-1] == "" else found
+        size = path.stat().st_size
+        check_memory(size, str(path))
+        with reading(str(path), size):
+            if path.suffix == ".npy":
+                with path.open("rb") as raw:  # NumPy leaves a file open that it cannot read
+                    found = np.load(raw, allow_pickle=False)
+            else:
+                found = np.array(path.read_text(encoding="utf-8").split("\n"))
+                # A last line ends with a newline, too.
+                found = found[:-1] if found[-1] == "" else found
     except NoRoomError:
         raise
     except Exception as error:  # a damaged .npy makes NumPy and zipfile raise nearly anything

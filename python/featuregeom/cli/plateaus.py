@@ -52,7 +52,7 @@ def plateaus(
     import numpy as np
 
     from featuregeom.arguments import number_between
-    from featuregeom.atomic import replacing
+    from featuregeom.parquet import write_parquet
     from featuregeom.plateaus import response_curves, stable_slice2d, suffix_from
     from featuregeom.plateaus.huggingface import layers, load, read_sentences
     from featuregeom.plateaus.sentences import SENTENCES
@@ -93,8 +93,7 @@ def plateaus(
         frame.attrs["provenance"] = provenance
         held.begin()
         path = out / "plateaus.parquet"
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            frame.to_parquet(file, index=False)
+        write_parquet(frame, path)
         sheet = plateaus_sheet(kinds, medians, differences, three, provenance, seed=seed)
         page = write_sheet(sheet, out / "plateaus.html", held.made)
         shown = {

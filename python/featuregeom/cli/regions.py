@@ -285,16 +285,17 @@ def _finish(
 ) -> None:
     """Write table and page, both with their provenance, and say where they are."""
     from featuregeom.atomic import replacing
+    from featuregeom.parquet import write_parquet
     from featuregeom.report.sheet import write_sheet
 
     frame.attrs["provenance"] = dict(sheet.provenance)
     path = folder.folder / f"{name}.{kind.value}"
     folder.begin()
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        if kind is Format.csv:
+    if kind is Format.csv:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             frame.to_csv(file, index=False)
-        else:
-            frame.to_parquet(file, index=False)
+    else:
+        write_parquet(frame, path)
     page = write_sheet(sheet, folder.folder / f"{name}.html", folder.made)
     shown = facts | {"table": str(path), "page": str(page)}
     show(shown, as_json)

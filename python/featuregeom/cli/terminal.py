@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from featuregeom.errors import FeatureGeometryError, ParameterError, SourceError
+from featuregeom.memory import lacks
 from featuregeom.wording import number
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ __all__ = [
     "output",
     "plain",
     "print_json",
+    "print_no_memory",
     "records",
     "reporting",
     "shown_once_used",
@@ -62,10 +65,9 @@ def reporting() -> Iterator[None]:
         messages.print(plain(f"error: {error}", keep="\n"), style="red", soft_wrap=True)
         wrong_value = isinstance(error, ParameterError) and not isinstance(error, SourceError)
         raise typer.Exit(2 if wrong_value else 1) from None
-    except MemoryError as error:
-        messages.print(plain(f"error: not enough memory: {error}"), style="red", soft_wrap=True)
-        raise typer.Exit(1) from None
     except OSError as error:
+        if lacks(error):
+            raise _no_memory(error) from None
         if error.errno != errno.ENOSPC:
             raise
         # What is left in the buffer cannot be written either, and Python would say so again when it ends.
@@ -74,6 +76,25 @@ def reporting() -> Iterator[None]:
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:  # torch, pyarrow and the loader of libraries have errors of their own for it
+        if not lacks(error):
+            raise
+        raise _no_memory(error) from None
+
+
+def _no_memory(error: Exception) -> typer.Exit:
+    print_no_memory(error)
+    return typer.Exit(1)
+
+
+def print_no_memory(error: BaseException) -> None:
+    """Say in one line that memory was missing, and what to do."""
+    clear_frames(error.__traceback__)  # which hold the arrays that there was no room beside
+    said = " ".join(str(error).split()) or "an allocation failed"
+    todo = "" if "take fewer" in said else "; take less at once, or raise the limit on memory (ulimit -v)"
+    # In a few bytes, without Rich.
+    sys.stderr.write(plain(f"error: not enough memory: {said}{todo}").plain + "\n")
+    sys.stderr.flush()
 
 
 @contextmanager

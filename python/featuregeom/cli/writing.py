@@ -127,11 +127,10 @@ def results_in(
 
 def write_table(frame: pd.DataFrame, path: Path, provenance: Mapping[str, Any]) -> Path:
     """Write a table as Parquet, with how it was made in its metadata; whole or not at all."""
-    from featuregeom.atomic import replacing
+    from featuregeom.parquet import write_parquet
 
     frame.attrs["provenance"] = dict(provenance)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        frame.to_parquet(file, index=False)
+    write_parquet(frame, path)
     return path
 
 

@@ -22,7 +22,7 @@ from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.features import read_array
 from featuregeom.frames import Progress
 from featuregeom.interruptible import aside
-from featuregeom.memory import NoRoomError, check_memory
+from featuregeom.memory import NoRoomError, check_memory, reading
 
 __all__ = ["CodeCounter", "label_purity"]
 
@@ -320,9 +320,11 @@ class CodeCounter:
         try:
             # NumPy leaves a file open that it cannot read.
             with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                check_memory(sum(member.file_size for member in file.zip.infolist()), os.fspath(path))
-                header = json.loads(str(file["header"]))
-                arrays = {name: file[name] for name in _ARRAYS}
+                size = sum(member.file_size for member in file.zip.infolist())
+                check_memory(size, os.fspath(path))
+                with reading(os.fspath(path), size):
+                    header = json.loads(str(file["header"]))
+                    arrays = {name: file[name] for name in _ARRAYS}
             if header["format"] != _FORMAT:
                 raise ValueError(f"its format is {header['format']!r}")
             if header["version"] != _VERSION:

@@ -266,7 +266,10 @@ def _drawn(
         yield from map(draw, [first, *others])
         return
     with ThreadPoolExecutor(1) as ahead:
-        next_one = ahead.submit(draw, first)
+        try:
+            next_one = ahead.submit(draw, first)
+        except RuntimeError as error:
+            raise MemoryError(f"{error}: its stack has no room") from error
         for count in others:
             made = next_one.result()
             next_one = ahead.submit(draw, count)

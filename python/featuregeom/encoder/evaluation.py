@@ -21,6 +21,7 @@ from featuregeom.arguments import integer
 from featuregeom.codes import CodeCounter, Codes, hamming_vote, pack
 from featuregeom.encoder.scores import hungarian_accuracy, purity
 from featuregeom.errors import DtypeError, MissingExtraError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.memory import loading
 from featuregeom.summary import summarised
 
 __all__ = ["CodeDiversity", "EncoderReport", "evaluate", "regions"]
@@ -257,8 +258,9 @@ def _sorted(codes: Codes, labels: NDArray[Any]) -> tuple[Bits, NDArray[Any]]:
 def _kmeans(codes: Bits, n_clusters: int, seed: int) -> NDArray[np.int64] | None:
     """Euclidean k-means with real centroids on bits, as in the paper: scikit-learn's, with 10 starts."""
     try:
-        from sklearn.cluster import KMeans
-        from sklearn.exceptions import ConvergenceWarning
+        with loading("scikit-learn"):
+            from sklearn.cluster import KMeans
+            from sklearn.exceptions import ConvergenceWarning
     except ImportError as error:
         raise MissingExtraError.needing("the hash-encoder report", "scikit-learn", "encoder") from error
     if len(codes) < n_clusters:

@@ -29,6 +29,7 @@ from featuregeom.errors import (
 )
 from featuregeom.folders import locked
 from featuregeom.kept import read_record, write_record
+from featuregeom.memory import loading
 from featuregeom.networks.digits import handwritten_digits
 from featuregeom.networks.extra import torch_module
 from featuregeom.summary import summarised
@@ -253,7 +254,8 @@ def _one_thread() -> Iterator[None]:
     """
     torch = torch_module("encoder.phase")
     try:
-        from threadpoolctl import threadpool_limits
+        with loading("threadpoolctl"):
+            from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise MissingExtraError.needing("encoder.phase", "scikit-learn", "encoder") from error
     threads = torch.get_num_threads()

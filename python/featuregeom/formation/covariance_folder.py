@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import SourceError
 from featuregeom.features import real_numbers
+from featuregeom.memory import loading, reading
 from featuregeom.summary import summarised
 
 __all__ = ["SavedMoments", "collect_folder"]
@@ -118,7 +119,8 @@ def _joined(folder: Path) -> dict[str, Floats]:
     from featuregeom.networks.extra import missing
 
     try:
-        from safetensors import SafetensorError, safe_open
+        with loading("safetensors"):
+            from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise missing("formation.collect_folder") from error
     shards: dict[int, Path] = {}
@@ -133,7 +135,8 @@ def _joined(folder: Path) -> dict[str, Floats]:
     parts: dict[str, list[Floats]] = {}
     for number in range(len(shards)):
         try:
-            with safe_open(shards[number], framework="pt") as file:
+            size = shards[number].stat().st_size
+            with reading(str(shards[number]), size), safe_open(shards[number], framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118
                     parts.setdefault(name, []).append(_numbers(file.get_tensor(name)))
         except (OSError, SafetensorError) as error:

@@ -15,6 +15,7 @@ from featuregeom.arguments import integer
 from featuregeom.atomic import create_folder, replacing
 from featuregeom.errors import OutputError
 from featuregeom.formation.recorder import Recorder
+from featuregeom.memory import NoRoomError, reading
 from featuregeom.networks.digits import handwritten_digits
 from featuregeom.networks.extra import torch_module
 from featuregeom.sources.torch_files import check_torch
@@ -146,7 +147,10 @@ def _load(path: Path) -> dict[str, Any]:
 
     check_torch(torch.__version__, str(path))
     try:
-        held = torch.load(path, weights_only=True)
+        with reading(str(path), path.stat().st_size):
+            held = torch.load(path, weights_only=True)
+    except NoRoomError:
+        raise
     except Exception as error:
         raise OutputError(f"{path} is no checkpoint of train-demo: move it away ({error})") from error
     if (

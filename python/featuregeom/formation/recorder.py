@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featuregeom.arguments import choice, integer, names
-from featuregeom.atomic import replacing
 from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.formation.alignment import KINDS, Kind
 from featuregeom.formation.collapse import neural_collapse
@@ -24,6 +23,7 @@ from featuregeom.formation.quantities import QUANTITIES, Asked, Measured, measur
 from featuregeom.formation.sides import STATISTICS, Statistic
 from featuregeom.networks.batches import placing
 from featuregeom.networks.extra import torch_module
+from featuregeom.parquet import write_parquet
 from featuregeom.summary import summarised
 
 if TYPE_CHECKING:
@@ -271,7 +271,6 @@ class Recorder:
             one lacks.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         path = Path(path)
         if path.exists():
@@ -281,8 +280,7 @@ class Recorder:
         table = table.replace_schema_metadata(
             {**(table.schema.metadata or {}), b"featuregeom recorder": told}
         )
-        with replacing(path) as temporary:
-            pq.write_table(table, temporary)
+        write_parquet(table, path)
         return path
 
     def _refuse_to_replace(self, path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import MissingExtraError
+from featuregeom.memory import loading
 
 __all__ = ["handwritten_digits"]
 
@@ -33,7 +34,8 @@ def handwritten_digits(asked_by: str, seed: int) -> tuple[NDArray[np.float64], N
         If scikit-learn is not installed.
     """
     try:
-        from sklearn.datasets import load_digits
+        with loading("scikit-learn"):
+            from sklearn.datasets import load_digits
     except ImportError as error:
         raise MissingExtraError.needing(asked_by, "scikit-learn", "encoder") from error
     found = load_digits()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from featuregeom.errors import MissingExtraError
+from featuregeom.memory import loading
 
 __all__ = ["missing", "torch_module"]
 
@@ -23,7 +24,8 @@ def torch_module(what: str) -> ModuleType:
         If torch is not installed; the message says which extra brings it.
     """
     try:
-        import torch
+        with loading("torch"):
+            import torch
     except ImportError as error:
         raise missing(what) from error
     return torch

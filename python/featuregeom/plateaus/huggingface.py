@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featuregeom.errors import MissingExtraError, ParameterError, SourceError
+from featuregeom.memory import NoRoomError, loading, reading
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,8 @@ def load(folder: Path, sentences: Sequence[str]) -> tuple[torch.nn.Module, dict[
         If there are fewer than three sentences.
     """
     try:
-        import transformers
+        with loading("transformers"):
+            import transformers
     except ImportError as error:
         raise MissingExtraError("Hugging Face models need transformers: pip install transformers") from error
     if len(sentences) < 3:
@@ -45,12 +47,16 @@ def load(folder: Path, sentences: Sequence[str]) -> tuple[torch.nn.Module, dict[
     logging: Any = transformers.utils.logging
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
+    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        model: torch.nn.Module = transformers.AutoModel.from_pretrained(folder, local_files_only=True)
-        inputs = dict(tokenizer(list(sentences), return_tensors="pt", padding=True))
+        with reading(str(folder), size):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            if tokenizer.pad_token is None:
+                tokenizer.pad_token = tokenizer.eos_token
+            model: torch.nn.Module = transformers.AutoModel.from_pretrained(folder, local_files_only=True)
+            inputs = dict(tokenizer(list(sentences), return_tensors="pt", padding=True))
+    except NoRoomError:
+        raise
     except Exception as error:  # transformers raises what its many parts raise
         raise SourceError(f"transformers cannot load {folder}: {error}") from error
     finally:

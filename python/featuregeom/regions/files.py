@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from featuregeom.errors import ParameterError, SourceError, UnsuitableSourceError
-from featuregeom.memory import NoRoomError, check_memory
+from featuregeom.memory import NoRoomError, check_memory, loading, reading
 from featuregeom.networks.extra import missing
 from featuregeom.networks.piecewise import Floats, Layers, numbers
 from featuregeom.sources.torch_files import check_torch
@@ -83,15 +83,10 @@ def read_points(path: str | Path, least: int) -> Floats:
     """
     file = Path(path)
     try:
-        check_memory(file.stat().st_size, str(file))
-        if file.suffix == ".npy":
-            with file.open("rb") as raw:  # NumPy leaves a file open that it cannot read
-                found = np.load(raw, allow_pickle=False)
-        else:
-            text = file.read_text(encoding="utf-8").replace(",", " ")
-            found = np.array(
-                [[float(part) for part in row.split()] for row in text.splitlines() if row.strip()]
-            )
+        size = file.stat().st_size
+        check_memory(size, str(file))
+        with reading(str(file), size):
+            found = _points(file)
     except NoRoomError:
         raise
     except Exception as error:  # a damaged .npy makes NumPy and zipfile raise nearly anything
@@ -102,6 +97,14 @@ def read_points(path: str | Path, least: int) -> Floats:
             f"{file} must hold at least {least} rows of numbers, got shape {points.shape}"
         )
     return points
+
+
+def _points(file: Path) -> Any:
+    if file.suffix == ".npy":
+        with file.open("rb") as raw:  # NumPy leaves a file open that it cannot read
+            return np.load(raw, allow_pickle=False)
+    text = file.read_text(encoding="utf-8").replace(",", " ")
+    return np.array([[float(part) for part in row.split()] for row in text.splitlines() if row.strip()])
 
 
 def _natural(name: str) -> tuple[Any, ...]:
@@ -120,8 +123,10 @@ def _tensors(file: Path) -> Mapping[str, Any]:
     if not file.is_file():
         raise SourceError(f"there is no file {file}")
     try:
-        check_memory(file.stat().st_size, str(file))
-        found = loaders[file.suffix](file)
+        size = file.stat().st_size
+        check_memory(size, str(file))
+        with loading(str(file)), reading(str(file), size):
+            found = loaders[file.suffix](file)
     except NoRoomError:
         raise
     except ImportError as error:
@@ -135,8 +140,10 @@ def _tensors(file: Path) -> Mapping[str, Any]:
 
 def _npz(file: Path) -> Mapping[str, Any]:
     with np.load(file, allow_pickle=False) as archive:
-        check_memory(sum(member.file_size for member in archive.zip.infolist()), str(file))
-        return {name: archive[name] for name in archive.files}
+        size = sum(member.file_size for member in archive.zip.infolist())
+        check_memory(size, str(file))
+        with reading(str(file), size):
+            return {name: archive[name] for name in archive.files}
 
 
 def _safetensors(file: Path) -> Mapping[str, Any]:

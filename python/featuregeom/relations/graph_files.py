@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from featuregeom.arguments import choice
 from featuregeom.errors import SourceError
 from featuregeom.features import Features
+from featuregeom.memory import reading
 from featuregeom.sources import AxisChoice, open_source
 from featuregeom.sources.matrix import read_matrix
 from featuregeom.summary import summarised
@@ -143,7 +144,8 @@ def parse_graph6(path: Path) -> list[tuple[int, NDArray[np.bool_] | SourceError]
     McKay, "Description of graph6, sparse6 and digraph6 encodings".
     """
     try:
-        lines = path.read_bytes().splitlines()
+        with reading(str(path), path.stat().st_size):
+            lines = path.read_bytes().splitlines()
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from error
     graphs: list[tuple[int, NDArray[np.bool_] | SourceError]] = []

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from featuregeom.errors import MissingExtraError, SourceError
+from featuregeom.memory import loading
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 
@@ -90,7 +91,8 @@ def gguf_package(where: str) -> Any:
         It is not installed.
     """
     try:
-        import gguf
+        with loading("gguf"):
+            import gguf
     except ImportError as error:
         raise MissingExtraError.needing(f"{where}: reading GGUF", "the gguf package", "gguf") from error
     return gguf

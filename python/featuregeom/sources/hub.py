@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from featuregeom.errors import MissingExtraError, SourceError
+from featuregeom.memory import loading
 from featuregeom.sources.folders import Folder, select
 from featuregeom.sources.onnx_file import external_files
 from featuregeom.sources.protocol import TensorInfo
@@ -228,7 +229,8 @@ def _some(names: Sequence[str]) -> str:
 
 def _package(place: HubId) -> Any:
     try:
-        import huggingface_hub
+        with loading("huggingface_hub"):
+            import huggingface_hub
     except ImportError as error:
         raise MissingExtraError.needing(
             f"{place.repo}: no such file or folder here, and the Hub", "huggingface_hub", "hub"

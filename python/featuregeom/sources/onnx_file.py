@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from featuregeom.errors import MissingExtraError, SourceError
+from featuregeom.memory import loading
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
@@ -134,7 +135,8 @@ def external_files(path: Path) -> list[str]:
 
 def _package(where: str) -> Any:
     try:
-        import onnx
+        with loading("onnx"):
+            import onnx
     except ImportError as error:
         raise MissingExtraError.needing(f"{where}: reading ONNX", "the onnx package", "onnx") from error
     return onnx

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from featuregeom.errors import SourceError
-from featuregeom.memory import check_memory
+from featuregeom.memory import check_memory, reading
 
 __all__ = ["RawFile"]
 
@@ -47,7 +47,8 @@ class RawFile:
             with path.open("rb") as file:
                 self.size = os.fstat(file.fileno()).st_size
                 if mapped and self.size:
-                    self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                    with reading(str(path), self.size):
+                        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
             hint = "; open it with mmap=False" if error.errno == errno.ENODEV else ""
             raise SourceError(f"{path}: cannot be opened: {error.strerror}{hint}") from error
@@ -79,7 +80,8 @@ class RawFile:
         else:
             check_memory(count * np.dtype(dtype).itemsize, str(self.path))
             try:
-                flat = np.fromfile(self.path, dtype, count, offset=start)
+                with reading(str(self.path), self.size):
+                    flat = np.fromfile(self.path, dtype, count, offset=start)
             except OSError as error:
                 raise SourceError(f"{self.path}: cannot be read any more: {error}") from error
             if flat.size < count:

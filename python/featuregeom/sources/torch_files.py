@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from featuregeom.errors import SourceError
+from featuregeom.memory import NoRoomError, reading
 from featuregeom.networks.extra import torch_module
 from featuregeom.sources.arrays import flatten, tensor_infos
 from featuregeom.sources.base import BaseReader
@@ -86,7 +87,7 @@ class TorchReader(BaseReader):
     def _open(self) -> dict[str, Any]:
         torch = _torch(str(self._path))
         with self._path.open("rb") if self._renamed else nullcontext(self._path) as file:
-            tree = _as_data(torch, file, str(self._path), mmap=self._mmap)
+            tree = _as_data(torch, file, str(self._path), self._path.stat().st_size, mmap=self._mmap)
         return flatten({self._path.stem: tree} if isinstance(tree, torch.Tensor) else tree, str(self._path))
 
 
@@ -115,7 +116,7 @@ def header_tensors(file: BinaryIO | io.BufferedReader, where: str, stem: str) ->
     """
     torch = _torch(where)
     with torch.serialization.skip_data():
-        tree = _as_data(torch, file, where, mmap=False)
+        tree = _as_data(torch, file, where, 0, mmap=False)
     return list(tensor_infos(flatten({stem: tree} if isinstance(tree, torch.Tensor) else tree, where)))
 
 
@@ -126,10 +127,13 @@ def _torch(where: str) -> Any:
     return torch
 
 
-def _as_data(torch: Any, file: Any, where: str, *, mmap: bool) -> Any:
-    """Load a checkpoint as data only."""
+def _as_data(torch: Any, file: Any, where: str, size: int, *, mmap: bool) -> Any:
+    """Load a checkpoint of `size` bytes as data only."""
     try:
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
+        with reading(where, size):
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
+    except NoRoomError:
+        raise
     except pickle.UnpicklingError as error:
         raise SourceError(
             f"{where}: torch refuses to load it as data: {_reason(error)}\n"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from featuregeom.errors import MissingExtraError, ParameterError
+from featuregeom.memory import loading
 
 __all__ = ["dask_executor"]
 
@@ -39,7 +40,8 @@ def dask_executor(given: Any) -> Iterator[Executor]:
         If nothing answers at the address, or `given` is neither of the two.
     """
     try:
-        from distributed import Client
+        with loading("distributed"):
+            from distributed import Client
     except ImportError:
         raise MissingExtraError.needing("an analysis by Dask", "distributed", "dask") from None
     if isinstance(given, Client):

@@ -36,6 +36,7 @@ from featuregeom.dictionaries import by_layers
 from featuregeom.errors import OutputError, ParameterError, SourceError
 from featuregeom.folders import refuse_another
 from featuregeom.kept import digest, read_record, write_record
+from featuregeom.parquet import write_parquet
 from featuregeom.survey.parts import SumFile, read_part, write_part
 
 if TYPE_CHECKING:
@@ -179,8 +180,7 @@ class Store:
         self._check_still_ours()
         for table in _TABLES:
             frame: pd.DataFrame = getattr(analysis, table)
-            with replacing(self.folder / f"{table}.parquet") as temporary, temporary.open("wb") as file:
-                frame.drop(columns="seconds", errors="ignore").to_parquet(file, index=False)
+            write_parquet(frame.drop(columns="seconds", errors="ignore"), self.folder / f"{table}.parquet")
         with replacing(self.folder / _SUMMARY) as temporary:
             summary = {
                 "provenance": analysis.provenance,

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from featuregeom.atomic import replacing
 from featuregeom.errors import OutputError
+from featuregeom.memory import loading
 from featuregeom.networks.extra import missing
 from featuregeom.toys.superposition import Progress, Toy, train
 
@@ -184,8 +185,9 @@ def write_gallery(
         If the file cannot be written, or holds anything else and `force` is not set.
     """
     try:
-        import torch
-        from safetensors.numpy import save
+        with loading("torch"):
+            import torch
+            from safetensors.numpy import save
     except ImportError as error:
         raise missing("writing the toy models") from error
     tensors = train_gallery(progress, seed)

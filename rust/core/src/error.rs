@@ -48,13 +48,29 @@ pub enum Error {
     /// A safetensors header that is not one.
     #[error("{0}")]
     Header(String),
-    /// The operating system gave no threads.
-    #[error("could not start {threads} threads: {reason}")]
+    /// The operating system gave no threads, which take room for their stacks.
+    #[error(
+        "could not start {threads} {}: {reason}; take fewer (num_threads), or raise the limits on memory and processes",
+        if *threads == 1 { "thread" } else { "threads" }
+    )]
     Threads {
         /// How many were asked for.
         threads: usize,
         /// What the system said.
         reason: String,
+    },
+    /// There is no memory for the work space of the threads' matrix products.
+    #[error(
+        "the matrix products of {threads} {} need {:.3} GB of address space, which the system does not give: \
+         take fewer (num_threads), or raise the limit on memory (ulimit -v)",
+        if *threads == 1 { "thread" } else { "threads" },
+        *bytes as f64 / 1e9
+    )]
+    WorkSpace {
+        /// How many threads.
+        threads: usize,
+        /// Bytes that they need, about.
+        bytes: u128,
     },
     /// There is no memory for what a computation needs.
     #[error(

@@ -13,7 +13,6 @@ use std::time::Duration;
 mod exceptions {
     use pyo3::import_exception;
     import_exception!(featuregeom.errors, ConvergenceError);
-    import_exception!(featuregeom.errors, FeatureGeometryError);
     import_exception!(featuregeom.errors, NonFiniteError);
     import_exception!(featuregeom.errors, ParameterError);
     import_exception!(featuregeom.errors, ShapeError);
@@ -155,8 +154,9 @@ pub fn raise(error: Error) -> PyErr {
         }
         Error::Convergence(_) => exceptions::ConvergenceError::new_err(message),
         Error::Header(_) => exceptions::SourceError::new_err(message),
-        Error::Threads { .. } => exceptions::FeatureGeometryError::new_err(message),
-        Error::Memory { .. } => PyMemoryError::new_err(message),
+        Error::Threads { .. } | Error::WorkSpace { .. } | Error::Memory { .. } => {
+            PyMemoryError::new_err(message)
+        }
         Error::Interrupted => PyKeyboardInterrupt::new_err(()),
     }
 }

@@ -4,6 +4,7 @@ use crate::arrays::row_major;
 use crate::enter::{Threads, enter};
 use crate::gram::index;
 use featuregeom_core::families::{self, Limits};
+use featuregeom_core::run::fits;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
@@ -33,6 +34,7 @@ pub fn dendrogram<'py>(
     let n = neighbours.shape()[0];
     let (listed, strengths) = (row_major(&neighbours)?, row_major(&strengths)?);
     let found = enter(py, num_threads, None, |run| {
+        fits(&[[listed.len(), 1, 16]])?;
         let listed: Vec<Option<usize>> = listed.iter().map(|&other| usize::try_from(other).ok()).collect();
         families::dendrogram(n, &listed, strengths, &limits, run)
     })?;

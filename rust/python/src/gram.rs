@@ -3,6 +3,7 @@
 use crate::arrays::{Rows, to_array};
 use crate::enter::{Threads, enter, enter_sized, raise};
 use featuregeom_core::gram::{self, Kept, Measured, NullOptions, Precision, SweepOptions};
+use featuregeom_core::run::fits;
 use featuregeom_core::{Element, Error};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -65,6 +66,7 @@ pub fn listed_cosines<'py>(
     // Below zero is as wrong as past the end, which the core refuses.
     let place = |index: &i64| usize::try_from(*index).unwrap_or(usize::MAX);
     let (i, j) = (i.as_array(), j.as_array());
+    fits(&[[i.len(), 2, 8]]).map_err(raise)?;
     let pairs: Vec<[usize; 2]> = i.iter().zip(&j).map(|(i, j)| [place(i), place(j)]).collect();
     let found =
         enter(py, num_threads, None, |run| gram::listed_cosines([&views[0], &views[1]], &pairs, run))?;

@@ -1,9 +1,10 @@
 //! `featuregeom_core::orders`.
 
 use crate::arrays::row_major;
-use crate::enter::{Threads, enter};
+use crate::enter::{Threads, enter, raise};
 use crate::gram::index;
 use featuregeom_core::orders::{Options, PointSet, found, overlaid, shape_p_values};
+use featuregeom_core::run::fits;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -78,6 +79,7 @@ pub fn order_overlaid<'py>(
         return Err(PyValueError::new_err("expected two square matrices of one size, and a width"));
     }
     let (cosines, ideal) = (row_major(&cosines)?, row_major(&ideal)?);
+    fits(&[[width, n, 56], [n, n, 8]]).map_err(raise)?;
     let order = overlaid(n, cosines, ideal, width);
     Ok(order.into_iter().map(|i| index(Some(i))).collect::<Vec<_>>().into_pyarray(py))
 }

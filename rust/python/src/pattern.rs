@@ -4,6 +4,7 @@ use crate::arrays::{Rows, row_major};
 use crate::enter::{Threads, enter, raise};
 use featuregeom_core::Error;
 use featuregeom_core::pattern::{self, CodeRows};
+use featuregeom_core::run::fits;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
     PyUntypedArrayMethods,
@@ -26,6 +27,11 @@ fn table<'py, T: numpy::Element>(
     shape: [usize; 2],
 ) -> PyResult<Bound<'py, PyArray2<T>>> {
     values.into_pyarray(py).reshape(shape)
+}
+
+fn copied<'py>(py: Python<'py>, values: &[u64]) -> PyResult<Bound<'py, PyArray1<u64>>> {
+    fits(&[[values.len(), 1, 8]]).map_err(raise)?;
+    Ok(PyArray1::from_slice(py, values))
 }
 
 /// Words (n, w), values that are not finite, row and column of the first (or None), ambiguous values.
@@ -99,6 +105,7 @@ impl PatternCounter {
         fingerprint_bits: u32,
     ) -> PyResult<Self> {
         let codes = rows(&words, n_bits)?;
+        fits(&[[counts.len(), 2, 8]]).map_err(raise)?;
         let (counts, first) = (counts.as_array().to_vec(), first.as_array().to_vec());
         let inner = enter(py, Threads::ONE, None, |_| {
             pattern::CodeCounter::from_parts(codes, &counts, &first, next_row, fingerprint_bits)
@@ -125,7 +132,10 @@ impl PatternCounter {
     fn merge(&self, py: Python<'_>, other: &Self) -> PyResult<()> {
         // A copy, so that no two counters are ever locked at once.
         enter(py, Threads::ONE, None, |run| {
-            let other = lock(&other.inner).clone();
+            let held = lock(&other.inner);
+            fits(&held.held())?;
+            let other = held.clone();
+            drop(held);
             lock(&self.inner).merge(&other, run)
         })
     }
@@ -145,17 +155,18 @@ impl PatternCounter {
     /// Distinct rows (d, w).
     fn words<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u64>>> {
         let inner = lock(&self.inner);
+        fits(&[[inner.words().len(), 1, 8]]).map_err(raise)?;
         table(py, inner.words().to_vec(), [inner.counts().len(), inner.n_bits().div_ceil(64)])
     }
 
     /// How often each was seen.
-    fn counts<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
-        PyArray1::from_slice(py, lock(&self.inner).counts())
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u64>>> {
+        copied(py, lock(&self.inner).counts())
     }
 
     /// Index of the first of each.
-    fn first<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
-        PyArray1::from_slice(py, lock(&self.inner).first())
+    fn first<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u64>>> {
+        copied(py, lock(&self.inner).first())
     }
 
     /// Rows, distinct rows, index of the next row, collisions.
@@ -248,6 +259,7 @@ pub fn hamming_vote<'py>(
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let (train, queries) = (rows(&train, n_bits)?, rows(&queries, n_bits)?);
+    fits(&[[labels.len(), 1, 8]]).map_err(raise)?;
     let labels = labels.as_array().to_vec();
     let found =
         enter(py, num_threads, progress.as_ref(), |run| pattern::vote(&train, &labels, &queries, k, run))?;

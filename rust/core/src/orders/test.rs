@@ -3,7 +3,7 @@
 use super::draws::{Normal, Points, ball_norms, same_norms, same_spectrum};
 use super::search::{Kernel, Products};
 use crate::error::Result;
-use crate::run::Run;
+use crate::run::{Run, fits};
 use rayon::prelude::*;
 
 /// Draws that threads share at a time. Those after the one that ends a test are thrown away.
@@ -129,8 +129,21 @@ fn sorted(size: usize, by: impl Fn(usize) -> f64) -> Vec<usize> {
     order
 }
 
+/// Matrices of a set's size that a thread holds at once: products of the points, of a draw and of the kernels, gains of
+/// swaps, copies.
+const HELD: usize = 12;
+
+fn fit(sets: &[PointSet], run: &Run) -> Result<()> {
+    let largest = sets.iter().map(|set| set.points.size).max().unwrap_or(0);
+    fits(&[[run.pool().current_num_threads() * HELD, largest * largest, 8]])
+}
+
 /// The best orders of each set.
+///
+/// # Errors
+/// [`crate::Error::Memory`], [`crate::Error::Interrupted`].
 pub fn found(sets: &[PointSet], run: &Run) -> Result<Vec<Found>> {
+    fit(sets, run)?;
     run.pool().install(|| {
         sets.par_iter()
             .map(|set| {
@@ -193,12 +206,16 @@ pub struct PValues {
 }
 
 /// p-values of circles and lines. Costs `s^3` operations per draw, and `s^2` per swap.
+///
+/// # Errors
+/// As [`found`].
 pub fn shape_p_values(
     sets: &[PointSet],
     found: &[Found],
     options: &Options,
     run: &Run,
 ) -> Result<Vec<PValues>> {
+    fit(sets, run)?;
     run.control().expect(options.draws.saturating_mul(sets.len() as u64));
     run.pool().install(|| {
         sets.par_iter()

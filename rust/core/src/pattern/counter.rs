@@ -231,6 +231,11 @@ impl CodeCounter {
                 self.n_bits
             )));
         }
+        // Tables of up to twice as many slots, and while they grow the smaller ones beside them.
+        fits(&[
+            [self.counts.len() * boundaries.len(), 3 * (16 + 24 + 2) + 16, 1],
+            [self.counts.len(), self.n_bits.div_ceil(64) + boundaries.len(), 8],
+        ])?;
         let mut seen: Vec<HashSet<u128>> = vec![HashSet::new(); boundaries.len()];
         let mut alone: Vec<HashSet<Vec<u64>>> = vec![HashSet::new(); boundaries.len()];
         for position in 0..self.counts.len() {
@@ -270,7 +275,7 @@ impl CodeCounter {
     }
 
     /// Bytes of a copy, as lists for `run::fits`.
-    fn held(&self) -> [[usize; 3]; 2] {
+    pub fn held(&self) -> [[usize; 3]; 2] {
         [[self.counts.len(), self.n_bits.div_ceil(64) + 2, 8], [self.slots.len(), 1, 8]]
     }
 

@@ -44,7 +44,7 @@ static REGISTRY: AtomicPtr<Registry> = AtomicPtr::new(std::ptr::null_mut());
 ///
 /// # Errors
 /// [`Error::Parameter`] for zero threads and for more than [`most_threads`], [`Error::Threads`] when the system gives
-/// none.
+/// none, [`Error::WorkSpace`] when it gives them no memory.
 pub fn pool(threads: Option<usize>) -> Result<Pool> {
     let most = most_threads();
     let threads = match threads {
@@ -75,7 +75,10 @@ pub fn pool(threads: Option<usize>) -> Result<Pool> {
 /// Start a pool, each thread with the work space of its matrix products: where memory is short it is missed here, by an
 /// error, and not in the middle of a computation, by the end of the process.
 fn start(threads: usize) -> Result<ThreadPool> {
-    fits(&[[threads, 2, last_level_cache()]])?;
+    fits(&[[threads, 2, last_level_cache()]]).map_err(|error| match error {
+        Error::Memory { bytes } => Error::WorkSpace { threads, bytes },
+        other => other,
+    })?;
     let pool = ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|index| format!("featuregeom-{index}"))

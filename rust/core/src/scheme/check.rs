@@ -54,7 +54,7 @@ pub struct Checked {
 /// labels are never refused, and every failure is exact.
 ///
 /// # Errors
-/// [`Error::Parameter`] for no rounds, a class without pairs, or bit sets beyond memory; [`Error::Interrupted`].
+/// [`Error::Parameter`] for no rounds or a class without pairs; [`Error::Memory`]; [`Error::Interrupted`].
 pub fn check<R: Relations + ?Sized>(relations: &R, options: &CheckOptions, run: &Run) -> Result<Checked> {
     if options.rounds == 0 {
         return Err(Error::Parameter("rounds must be at least 1, not 0".into()));

@@ -22,7 +22,7 @@ const CONFIRMATIONS: usize = 3;
 /// Most points: three matrices of 8 bytes an entry, and two of labels.
 const MOST_POINTS: usize = 1 << 13;
 
-/// Rows of one product, which is one job. Fewer points are a single job, done on the thread that asks.
+/// Rows of one product, which is one job. Fewer points are a single job.
 const ROWS: usize = 128;
 
 /// A coherent configuration.
@@ -57,8 +57,8 @@ pub fn closure(labels: &[u32], n: usize, seed: u64, most: usize, run: &Run) -> R
         return Err(Error::Parameter(format!("the closure takes at most {MOST_POINTS} points, not {n}")));
     }
     fits(&[[n, n, 48]])?;
-    let refine = || refined(labels, n, seed, most, run);
-    if n <= ROWS { refine() } else { run.pool().install(refine) }
+    // On threads that have the work space of products, however few points there are.
+    run.pool().install(|| refined(labels, n, seed, most, run))
 }
 
 fn refined(labels: &[u32], n: usize, seed: u64, most: usize, run: &Run) -> Result<Option<Closure>> {

@@ -3,7 +3,7 @@
 use super::classes::Classes;
 use super::relations::Relations;
 use crate::error::Result;
-use crate::run::Run;
+use crate::run::{Run, fits};
 
 /// `p_ij^k` for one pair of each class, at `(i r + j) r + k`.
 ///
@@ -17,6 +17,7 @@ pub(super) struct Numbers {
 impl Numbers {
     pub fn new<R: Relations + ?Sized>(relations: &R, classes: &Classes, run: &Run) -> Result<Self> {
         let (n, rank) = (relations.n(), classes.rank());
+        fits(&[[rank * rank, rank, 8], [n, 1, 4]])?;
         let mut values = vec![0; rank * rank * rank];
         let (mut from, mut to) = (vec![0_u16; n], vec![0_u16; n]);
         for (class, &(x, y)) in classes.first.iter().enumerate() {
