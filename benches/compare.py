@@ -19,10 +19,12 @@ so many seconds). "record" is what RESULTS.md keeps: every row in less than twel
 
 
 def main() -> None:
+    from records import NAMES
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--rows",
-        default="a1,a2,a3,b1,b2,e1,e2,e3,e4,d1,d2,d3,f1,g1,p1,p2,p3,p4,p5,r1,s1,s2",
+        default=NAMES,
         help="rows to run, with commas between",
     )
     parser.add_argument("--scale", choices=ROUNDS, default="iterate", help="size of the workloads")

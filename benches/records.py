@@ -16,8 +16,8 @@ FOLDER = HERE / "records"
 HEAD = """# Results
 
 The last recorded run of each row on each type of machine, written by the bench itself
-(`benches/compare.py --scale record --record`). Rows that are not listed were not run. What is said above a table is of
-the last run; rows with another date are of an earlier one.
+(`benches/compare.py --scale record --record`). Rows that were not run there are named below each table. What is said above
+a table is of the last run; rows with another date are of an earlier one.
 `benches/README.md` says what the rows are and how they are measured. Do not edit: the next run writes it anew.
 
 `ratio` is the best exact peer's median over ours, with the least and the most of a round; above 1 we are ahead. `peak`
@@ -25,6 +25,9 @@ is the share of the machine's best dense product, measured in the same run, that
 physical limit is 100 %, and where there is none, the row is no product. NOISY rows were disturbed by other work and say
 nothing.
 """
+
+NAMES = "a1,a2,a3,b1,b2,e1,e2,e3,e4,d1,d2,d3,f1,g1,p1,p2,p3,p4,p5,r1,s1,s2"
+"""All rows, in the order in which they run."""
 
 LOWEST, HIGHEST = 0.25, 1000.0
 """Ratios at the ends of the chart's axis; bars beyond are cut there and say their number."""
@@ -51,10 +54,14 @@ def keep(report: Mapping[str, Any], folder: Path = FOLDER) -> Path:
         kept["cases"].sort(key=lambda case: case["row"])
     path.write_text(json.dumps(kept, indent=1) + "\n")
     path.with_suffix(".svg").write_text(chart(kept["cases"]))
-    runs = {each: json.loads(each.read_text()) for each in sorted(folder.glob("*.json"))}
-    parts = [HEAD, *(section(run, f"{folder.name}/{each.stem}.svg") for each, run in runs.items())]
-    (folder.parent / "RESULTS.md").write_text("\n".join(parts))
+    (folder.parent / "RESULTS.md").write_text(results(folder))
     return path
+
+
+def results(folder: Path = FOLDER) -> str:
+    """RESULTS.md of all runs that are kept."""
+    runs = {each: json.loads(each.read_text()) for each in sorted(folder.glob("*.json"))}
+    return "\n".join([HEAD, *(section(run, f"{folder.name}/{each.stem}.svg") for each, run in runs.items())])
 
 
 def machine(report: Mapping[str, Any]) -> str:
@@ -85,15 +92,21 @@ def section(report: Mapping[str, Any], picture: str) -> str:
     for case in report["cases"]:
         ours = next(way for way in case["ways"] if way["ours"] and way["counted"])
         best = next(way for way in case["ways"] if way["name"] == case["best_peer"])
+        alone = best is ours  # no exact peer was run
         share = "" if case["share_of_peak"] is None else f"{case['share_of_peak']:.0%}"
         verdict = {None: "", True: "met", False: "MISSED"}[case["met"]]
         wanted = f"{case['target']:.3g} " if case["target"] is not None else ""
         ratio = f"{case['ratio']:.3g} ({case['ratio_min']:.3g} to {case['ratio_max']:.3g})"
-        ratio += " NOISY" if case["noisy"] else ""
+        ratio = ("" if alone else ratio) + (" NOISY" if case["noisy"] else "")
+        peer = "none" if alone else f"{best['name']}: {best['median']:.3g}"
         lines.append(
-            f"| {case['row']} | {case['case']} | {ours['median']:.3g} | {best['name']}: {best['median']:.3g} | "
+            f"| {case['row']} | {case['case']} | {ours['median']:.3g} | {peer} | "
             f"{ratio} | {share} | {wanted}{verdict} | {case.get('date', report['date'])} |"
         )
+    run = {case["row"] for case in report["cases"]}
+    missing = [row for row in NAMES.split(",") if row not in run]
+    if missing:
+        lines += ["", f"Not run here: {', '.join(missing)}."]
     lines += ["", "<details><summary>Every way of every row</summary>", ""]
     lines += [
         "| row | way | median, s | least | most | / ours | deviation |",
