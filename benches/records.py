@@ -16,8 +16,8 @@ FOLDER = HERE / "records"
 HEAD = """# Results
 
 The last recorded run of each row on each type of machine, written by the bench itself
-(`benches/compare.py --scale record --record`). Rows that were not run there are named below each table. What is said above
-a table is of the last run; rows with another date are of an earlier one.
+(`benches/compare.py --scale record --record`). Rows that were not run are named below each table. What is said above a
+table is of the last run; rows with another date are of an earlier one.
 `benches/README.md` says what the rows are and how they are measured. Do not edit: the next run writes it anew.
 
 `ratio` is the best exact peer's median over ours, with the least and the most of a round; above 1 we are ahead. `peak`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,41 @@ def test_operations_of_all_pairs_are_those_that_are_asked_for(counted):
     # Each pair once, with cosines and spreads; of the parts' frame operators, each feature once.
     assert counted["null_sweep"] == 2 * n * (n - 1) * m
     assert counted["null_sweep"] + counted["eigh"] < pair_operations(n, m, 0)
+
+
+def test_the_plan_of_the_how_to_is_what_estimate_counts():
+    """Operations, and hours of a core that does 50 billion of them a second, to two digits."""
+    text = (Path(__file__).parents[1] / "docs" / "how-to" / "many-machines.md").read_text(encoding="utf-8")
+    layer = [
+        (8192, 8192),
+        (1024, 8192),
+        (1024, 8192),
+        (8192, 8192),
+        (28672, 8192),
+        (28672, 8192),
+        (8192, 28672),
+    ]
+    plans = {
+        "a transformer of 70 billion": (80, layer),
+        "10 000 dictionaries": (10_000, [(16384, 2304)]),
+        "one dictionary of 16 million": (1, [(16_000_000, 12288)]),
+    }
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if "e1" in line and "|" in line
+    ]
+    assert len(rows) == len(plans)
+    for (what, *figures), (name, (times, shapes)) in zip(rows, plans.items(), strict=True):
+        assert what.startswith(name)
+        for pairs, (operations, hours) in ((True, figures[:2]), (False, figures[2:])):
+            counted = times * sum(
+                cost(TensorInfo("w", (n, m), "bfloat16", 2 * n * m), pairs=pairs).operations
+                for n, m in shapes
+            )
+            assert f"{counted:.1e}".replace("e+", "e") == operations
+            if hours != "not at this size":
+                assert float(f"{counted / 50e9 / 3600:.2g}") == float(hours)
 
 
 def test_bytes_are_those_of_the_file(tmp_path):
