@@ -568,7 +568,7 @@ def test_describe_and_estimate_read_headers_alone(model, monkeypatch):
     assert estimate.read == 300 * 12 * 2
     assert estimate.operations == cost.operations
     assert estimate.memory == cost.memory
-    assert estimate.to_frame().shape == (1, 13)
+    assert estimate.to_frame().shape == (1, 14)
 
 
 def test_progress_goes_forward_to_the_end(model):
