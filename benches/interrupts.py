@@ -19,7 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from long_calls import CALLS, COMMANDS, command_files
+from long_calls import CALLS
+from long_commands import COMMANDS, command_files
 
 EVERY = 0.005
 """Seconds of processor time between two signals."""

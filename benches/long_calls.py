@@ -15,16 +15,16 @@ import featuregeom as fg
 rng = np.random.default_rng(0)
 
 
-def _random(n: int, m: int) -> Any:
-    return rng.standard_normal((n, m))
+def normal(*shape: int) -> Any:
+    return rng.standard_normal(shape)
 
 
 def _bits(n: int, width: int) -> Any:
-    return fg.codes.pack(_random(n, width) > 0)
+    return fg.codes.pack(normal(n, width) > 0)
 
 
 def _network(*widths: int) -> Any:
-    return [(_random(b, a) / np.sqrt(a), _random(1, b)[0]) for a, b in pairwise(widths)]
+    return [(normal(b, a) / np.sqrt(a), normal(1, b)[0]) for a, b in pairwise(widths)]
 
 
 def _defect(n: int) -> Callable[[], Any]:
@@ -35,7 +35,7 @@ def _defect(n: int) -> Callable[[], Any]:
 
 
 def _analyze(**options: Any) -> Callable[[], Any]:
-    tensors = {"a.weight": _random(6000, 512), "b.weight": _random(3000, 768)}
+    tensors = {"a.weight": normal(6000, 512), "b.weight": normal(3000, 768)}
     return lambda: fg.analyze(tensors, axis="rows", **options)
 
 
@@ -75,8 +75,8 @@ def _recorded() -> Callable[[], Any]:
 def _moments() -> Any:
     from types import SimpleNamespace
 
-    A, W = _random(1500, 1500), _random(1500, 1500)
-    return SimpleNamespace(H_a=A @ A.T / 1500, G_b=np.cov(_random(1500, 4000)), W=W, weight_step=W)
+    A, W = normal(1500, 1500), normal(1500, 1500)
+    return SimpleNamespace(H_a=A @ A.T / 1500, G_b=np.cov(normal(1500, 4000)), W=W, weight_step=W)
 
 
 def _levels(n: int) -> Any:
@@ -89,19 +89,28 @@ def _circle(n: int) -> Any:
     return np.minimum(np.arange(n), n - np.arange(n))
 
 
+def _parity(n: int) -> list[list[int]]:
+    """Merge the odd distances around a circle, and the even ones."""
+    return [[0], list(range(1, n // 2 + 1, 2)), list(range(2, n // 2 + 1, 2))]
+
+
+def _many() -> dict[str, Any]:
+    return {f"model.layers.{k}.weight": normal(8, 8) for k in range(20_000)}
+
+
 def _written() -> Path:
     """Write an analysis of many features, once."""
     out = Path(tempfile.mkdtemp(), "out")
-    fg.analyze({f"{k}.weight": _random(3000, 32) for k in range(6)}, axis="rows", out=out)
+    fg.analyze({f"{k}.weight": normal(3000, 32) for k in range(6)}, axis="rows", out=out)
     return out
 
 
-def _saved(count: int = 1, n: int = 4000, m: int = 512) -> Path:
+def saved(count: int = 1, n: int = 4000, m: int = 512) -> Path:
     """Write a folder of checkpoints of one matrix."""
     folder = Path(tempfile.mkdtemp())
-    first = _random(n, m)
+    first = normal(n, m)
     for k in range(count):
-        np.savez(folder / f"step{k}.npz", **{"a.weight": first + 0.1 * k * _random(n, m)})
+        np.savez(folder / f"step{k}.npz", **{"a.weight": first + 0.1 * k * normal(n, m)})
     return folder
 
 
@@ -121,7 +130,7 @@ def _counted(n: int) -> Callable[[], Any]:
 
 
 def _added() -> Callable[[], Any]:
-    X, accumulator = _random(20000, 1500), fg.frames.FrameAccumulator(1500)
+    X, accumulator = normal(20000, 1500), fg.frames.FrameAccumulator(1500)
     return lambda: (accumulator.update(X), accumulator.downdate(X))
 
 
@@ -170,7 +179,7 @@ def _recorder() -> Callable[[], Any]:
 
 def _held(name: str) -> Callable[[], Any]:
     """Call what needs a spectrum or a scheme that is not part of the call."""
-    X, Y = _random(3000, 1500), _random(3000, 1500)
+    X, Y = normal(3000, 1500), normal(3000, 1500)
     s, t = (fg.spectra.spectrum(each) for each in (X, Y))
     return {
         "match_eigenspaces": _given(fg.comparison.match_eigenspaces, s, t, simple=True),
@@ -184,13 +193,13 @@ def _held(name: str) -> Callable[[], Any]:
 
 
 def _autoencoder(n: int, m: int) -> Any:
-    weights = {"W_enc": _random(m, n), "W_dec": _random(n, m), "b_enc": np.zeros(n), "b_dec": np.zeros(m)}
+    weights = {"W_enc": normal(m, n), "W_dec": normal(n, m), "b_enc": np.zeros(n), "b_dec": np.zeros(m)}
     return fg.dictionaries.read_autoencoder(weights)
 
 
 def _families() -> Callable[[], Any]:
-    X = _random(3000, 128)
-    X[1::2] = X[::2] + 0.1 * _random(1500, 128)
+    X = normal(3000, 128)
+    X[1::2] = X[::2] + 0.1 * normal(1500, 128)
     first, pairs = fg.dictionaries.families(X), np.stack([np.arange(3000)] * 2, axis=1)
     return lambda: fg.dictionaries.family_changes(first, first, pairs)
 
@@ -207,9 +216,9 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
         fg.blocks.describe_block, fg.shapes.noisy(fg.shapes.johnson(12, 3), 0.02, 0), np.arange(220)
     ),
     "describe_blocks": lambda: _given(
-        fg.blocks.describe_blocks, _random(40000, 16), [np.arange(i, i + 5) for i in range(0, 40000, 5)]
+        fg.blocks.describe_blocks, normal(40000, 16), [np.arange(i, i + 5) for i in range(0, 40000, 5)]
     ),
-    "describe_block 6000": lambda: _given(fg.blocks.describe_block, _random(6000, 1500), np.arange(6000)),
+    "describe_block 6000": lambda: _given(fg.blocks.describe_block, normal(6000, 1500), np.arange(6000)),
     "counter": lambda: _counted(400_000),
     "sketch": lambda: _given(fg.codes.distinct_sketch, _bits(1_000_000, 200)),
     "fingerprints": lambda: _given(fg.codes.fingerprints, _bits(2_000_000, 200)),
@@ -226,10 +235,10 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "on_frame_side": lambda: _held("on_frame_side"),
     "js_distance": lambda: _held("js_distance"),
     "measure_draws": lambda: _held("measure_draws"),
-    "antipodes": lambda: _given(fg.dictionaries.antipodes, _random(8000, 512), _random(8000, 512)),
+    "antipodes": lambda: _given(fg.dictionaries.antipodes, normal(8000, 512), normal(8000, 512)),
     "examine": lambda: _given(fg.dictionaries.examine, _autoencoder(4000, 256)),
     "weighted_capacity": lambda: _given(
-        fg.dictionaries.weighted_capacity, _random(20000, 1500), rng.random(20000)
+        fg.dictionaries.weighted_capacity, normal(20000, 1500), rng.random(20000)
     ),
     "spectrum_edges": lambda: _given(
         fg.dictionaries.spectrum_edges, np.exp(rng.standard_normal(2_000_000)), 768
@@ -241,10 +250,10 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "family_changes": _families,
     "compare_sources": lambda: _given(
         fg.compare_sources,
-        {"a": _random(3000, 256), "b": _random(3000, 256)},
-        {"a": _random(3000, 256), "b": _random(3000, 256)},
+        {"a": normal(3000, 256), "b": normal(3000, 256)},
+        {"a": normal(3000, 256), "b": normal(3000, 256)},
     ),
-    "compare_sources, equal": lambda: _given(fg.compare_sources, *[{"a": _random(30000, 2000)}] * 2),
+    "compare_sources, equal": lambda: _given(fg.compare_sources, *[{"a": normal(30000, 2000)}] * 2),
     "hungarian_accuracy": lambda: _given(
         fg.encoder.hungarian_accuracy, rng.integers(0, 3000, 10**6), rng.integers(0, 3000, 10**6)
     ),
@@ -255,62 +264,60 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
         fg.encoder.purity, rng.integers(0, 3000, 4_000_000), rng.integers(0, 10, 4_000_000)
     ),
     "encoder phase": lambda: _given(fg.encoder.phase, repeats=1),
-    "encoder regions": lambda: _given(fg.encoder.regions, _random(100_000, 200) > 0),
-    "as_features": lambda: _given(fg.features.as_features, _random(20000, 3000).astype(np.longdouble)),
+    "encoder regions": lambda: _given(fg.encoder.regions, normal(100_000, 200) > 0),
+    "as_features": lambda: _given(fg.features.as_features, normal(20000, 3000).astype(np.longdouble)),
     "check_finite": lambda: _given(
-        fg.features.check_finite, fg.features.as_features(_random(20000, 3000)), "here"
+        fg.features.check_finite, fg.features.as_features(normal(20000, 3000)), "here"
     ),
     "agop": lambda: _given(fg.formation.agop, *(lambda model, batch: (model, [batch] * 50))(*_classified())),
     "alignment": lambda: _given(
-        fg.formation.alignment, np.cov(_random(2000, 3000)), np.cov(_random(2000, 3000)), "deviatoric"
+        fg.formation.alignment, np.cov(normal(2000, 3000)), np.cov(normal(2000, 3000)), "deviatoric"
     ),
-    "balancedness": lambda: _given(fg.formation.balancedness, [_random(2000, 2000)] * 3),
-    "nfa": lambda: _given(fg.formation.nfa, _random(2000, 2000), np.cov(_random(2000, 3000)), power=0.5),
+    "balancedness": lambda: _given(fg.formation.balancedness, [normal(2000, 2000)] * 3),
+    "nfa": lambda: _given(fg.formation.nfa, normal(2000, 2000), np.cov(normal(2000, 3000)), power=0.5),
     "power_law": lambda: _given(
-        fg.formation.power_law, np.cov(_random(1500, 3000)), np.cov(_random(1500, 3000))
+        fg.formation.power_law, np.cov(normal(1500, 3000)), np.cov(normal(1500, 3000))
     ),
     "fact": lambda: _given(fg.formation.fact, _moments(), weight_decay=0.1),
-    "von_neumann_entropy": lambda: _given(fg.formation.von_neumann_entropy, _random(3000, 2500)),
+    "von_neumann_entropy": lambda: _given(fg.formation.von_neumann_entropy, normal(3000, 2500)),
     "entropy_regulariser": lambda: _torch_matrix(fg.formation.entropy_regulariser, 2500, 2000),
     "recorder": _recorder,
-    "coherence": lambda: _given(fg.frames.coherence, _random(12000, 768)),
-    "capacity": lambda: _given(fg.frames.capacity, _random(20000, 2000)),
-    "frame_bounds": lambda: _given(fg.frames.frame_bounds, _random(6000, 2000)),
-    "frame_potential": lambda: _given(fg.frames.frame_potential, np.cov(_random(4000, 5000))),
-    "effective_rank": lambda: _given(fg.formation.effective_rank, np.cov(_random(2000, 3000))),
+    "coherence": lambda: _given(fg.frames.coherence, normal(12000, 768)),
+    "capacity": lambda: _given(fg.frames.capacity, normal(20000, 2000)),
+    "frame_bounds": lambda: _given(fg.frames.frame_bounds, normal(6000, 2000)),
+    "frame_potential": lambda: _given(fg.frames.frame_potential, np.cov(normal(4000, 5000))),
+    "effective_rank": lambda: _given(fg.formation.effective_rank, np.cov(normal(2000, 3000))),
     "accumulator": _added,
     "weighted_frame_operator": lambda: _given(
-        fg.frames.weighted_frame_operator, _random(3000, 1500), np.cov(_random(3000, 3000))
+        fg.frames.weighted_frame_operator, normal(3000, 1500), np.cov(normal(3000, 3000))
     ),
     "saturation_p": lambda: _given(fg.null_model.saturation_p, 0.9, rng.random(10_000_000), 400),
     "count_linear_regions": lambda: _moved("count_linear_regions"),
     "response_curves": lambda: _moved("response_curves"),
     "stable_slice2d": lambda: _moved("stable_slice2d"),
     "crossings": lambda: _moved("crossings"),
-    "kl_radius": lambda: _given(
-        fg.plateaus.kl_radius, _random(30000, 256), _random(40, 256), _random(40, 256)
-    ),
-    "plateaus median": lambda: _given(fg.plateaus.median, _random(1, 200_000)[0]),
+    "kl_radius": lambda: _given(fg.plateaus.kl_radius, normal(30000, 256), normal(40, 256), normal(40, 256)),
+    "plateaus median": lambda: _given(fg.plateaus.median, normal(1, 200_000)[0]),
     "directions covariance": lambda: _given(
-        fg.plateaus.directions.covariance, _random(4000, 2000), _random(8000, 2000)
+        fg.plateaus.directions.covariance, normal(4000, 2000), normal(8000, 2000)
     ),
-    "directions pca": lambda: _given(fg.plateaus.directions.pca, _random(400, 2000), _random(4000, 2000)),
+    "directions pca": lambda: _given(fg.plateaus.directions.pca, normal(400, 2000), normal(4000, 2000)),
     "directions real_difference": lambda: _given(
-        fg.plateaus.directions.real_difference, _random(2000, 512), _random(20000, 512)
+        fg.plateaus.directions.real_difference, normal(2000, 512), normal(20000, 512)
     ),
-    "directions normal": lambda: _given(fg.plateaus.directions.normal, _random(8000, 2000)),
+    "directions normal": lambda: _given(fg.plateaus.directions.normal, normal(8000, 2000)),
     "directions cov_mixture": lambda: _given(
-        fg.plateaus.directions.cov_mixture, _random(4000, 2000), _random(8000, 2000)
+        fg.plateaus.directions.cov_mixture, normal(4000, 2000), normal(8000, 2000)
     ),
     "directions real_mixture": lambda: _given(
-        fg.plateaus.directions.real_mixture, _random(2000, 512), _random(20000, 512)
+        fg.plateaus.directions.real_mixture, normal(2000, 512), normal(20000, 512)
     ),
-    "ball_radius": lambda: _given(fg.regions.ball_radius, _network(512, 2048, 2048, 1), _random(1, 512)[0]),
+    "ball_radius": lambda: _given(fg.regions.ball_radius, _network(512, 2048, 2048, 1), normal(1, 512)[0]),
     "ray_exit": lambda: _given(
-        fg.regions.ray_exit, _network(512, 4096, 4096, 1), _random(1, 512)[0], _random(1, 512)[0]
+        fg.regions.ray_exit, _network(512, 4096, 4096, 1), normal(1, 512)[0], normal(1, 512)[0]
     ),
     "region_diameter": lambda: _given(
-        fg.regions.region_diameter, _network(512, 4096, 4096, 1), _random(1, 512)[0], _random(1, 512)[0]
+        fg.regions.region_diameter, _network(512, 4096, 4096, 1), normal(1, 512)[0], normal(1, 512)[0]
     ),
     "serra_upper": lambda: _given(fg.regions.serra_upper, [60] * 12),
     "montufar_lower": lambda: _given(fg.regions.montufar_lower, [20000] * 40),
@@ -320,8 +327,18 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
     "closed_subsets": lambda: _given(fg.schemes.closed_subsets, _levels(240)),
     "fusions": lambda: _given(fg.schemes.fusions, _levels(20).eigenmatrices),
     "p_orders": lambda: _given(fg.schemes.p_orders, _levels(300).p),
+    "q_orders": lambda: _given(fg.schemes.q_orders, _levels(300).eigenmatrices.krein),
+    "quotient": lambda: _given(fg.schemes.quotient, _levels(400), [0, 200]),
+    "subscheme": lambda: _given(fg.schemes.subscheme, _levels(400), range(0, 201, 2)),
+    "fuse": lambda: _given(fg.schemes.fuse, _levels(300).eigenmatrices, _parity(300)),
+    "fused_numbers": lambda: _given(fg.schemes.fused_numbers, _levels(300), _parity(300)),
+    "describe": lambda: _given(fg.describe, _many()),
+    "estimate": lambda: _given(fg.estimate, _many()),
+    "sides": lambda: _given(fg.formation.sides, _moments()),
+    "direct_sum": lambda: _given(fg.shapes.direct_sum, *[fg.shapes.simplex(40)] * 100),
+    "cube": lambda: _given(fg.shapes.cube, 20),
     "certify": lambda: _given(fg.schemes.certify, fg.schemes.detect(fg.shapes.johnson(24, 3))),
-    "gegenbauer": lambda: _given(fg.schemes.gegenbauer, 2000, 24, _random(1, 100_000)[0]),
+    "gegenbauer": lambda: _given(fg.schemes.gegenbauer, 2000, 24, normal(1, 100_000)[0]),
     "name_geometry": lambda: _given(
         fg.naming.name_geometry,
         fg.frames.gram(fg.shapes.noisy(fg.shapes.johnson(14, 3), 0.02, 0)),
@@ -340,12 +357,12 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
         np.stack([fg.frames.gram(fg.shapes.johnson(6, 3))] * 20000),
         np.ones((20000, 20)),
     ),
-    "rotated": lambda: _given(fg.shapes.rotated, _random(2500, 2500), 0),
-    "noisy": lambda: _given(fg.shapes.noisy, _random(20000, 2000), 0.1, 0),
-    "trajectory": lambda: _given(fg.trajectory.Trajectory, [_random(4000, 400) for _ in range(8)]),
+    "rotated": lambda: _given(fg.shapes.rotated, normal(2500, 2500), 0),
+    "noisy": lambda: _given(fg.shapes.noisy, normal(20000, 2000), 0.1, 0),
+    "trajectory": lambda: _given(fg.trajectory.Trajectory, [normal(4000, 400) for _ in range(8)]),
     "checkpoints": lambda: (
         lambda folder: lambda: fg.trajectory.Trajectory(fg.survey.read_checkpoints(folder))
-    )(_saved(8)),
+    )(saved(8)),
     "load": lambda: _given(fg.load, _written()),
     "write_page": lambda: (lambda out: lambda: fg.write_page(fg.load(out), out / "other.html"))(_written()),
     "calibrate": lambda: _given(fg.survey.calibrate),
@@ -358,86 +375,82 @@ BESIDES: dict[str, Callable[[], Callable[[], Any]]] = {
 
 
 CALLS: dict[str, Callable[[], Callable[[], Any]]] = {
-    "detect 3000 x 50": lambda: _given(fg.schemes.detect, _random(3000, 50)),
+    "detect 3000 x 50": lambda: _given(fg.schemes.detect, normal(3000, 50)),
     "detect J(24,3)": lambda: _given(fg.schemes.detect, fg.shapes.johnson(24, 3)),
     "detect noisy J(14,3)": lambda: _given(
         fg.schemes.detect, fg.shapes.noisy(fg.shapes.johnson(14, 3), 0.2, 0)
     ),
-    "detect 24 x 9, 24 x 24": lambda: _repeated(fg.schemes.detect, [_random(24, 9), _random(24, 24)]),
-    "detect streamed 6000 x 64": lambda: _given(fg.schemes.detect, _random(6000, 64)),
-    "detect gram 3000": lambda: _given(fg.schemes.detect, gram=np.cov(_random(3000, 50))),
+    "detect 24 x 9, 24 x 24": lambda: _repeated(fg.schemes.detect, [normal(24, 9), normal(24, 24)]),
+    "detect streamed 6000 x 64": lambda: _given(fg.schemes.detect, normal(6000, 64)),
+    "detect gram 3000": lambda: _given(fg.schemes.detect, gram=np.cov(normal(3000, 50))),
     "defect 3500": lambda: _defect(3500),
     "check 3000": lambda: _given(fg.schemes.check, _relations(3000)),
     "closure 600": lambda: _given(fg.schemes.closure, _relations(600)),
     "verify J(24,3)": _certificate,
-    "detect_blocks": lambda: _given(fg.schemes.detect_blocks, _random(60000, 16), np.arange(60000) // 6),
+    "detect_blocks": lambda: _given(fg.schemes.detect_blocks, normal(60000, 16), np.arange(60000) // 6),
     "design_strength": lambda: _given(
         fg.schemes.design_strength_of_gram, fg.frames.gram(fg.shapes.johnson(24, 3)), 23
     ),
-    "frame_operator 20000 x 2000": lambda: _given(fg.frames.frame_operator, _random(20000, 2000)),
-    "frame_numbers": lambda: _given(fg.frames.frame_numbers, _random(4000, 2000)),
-    "canonical_parseval": lambda: _given(fg.frames.canonical_parseval, _random(4000, 2000)),
-    "canonical_dual": lambda: _given(fg.frames.canonical_dual, _random(4000, 2000)),
+    "frame_operator 20000 x 2000": lambda: _given(fg.frames.frame_operator, normal(20000, 2000)),
+    "frame_numbers": lambda: _given(fg.frames.frame_numbers, normal(4000, 2000)),
+    "canonical_parseval": lambda: _given(fg.frames.canonical_parseval, normal(4000, 2000)),
+    "canonical_dual": lambda: _given(fg.frames.canonical_dual, normal(4000, 2000)),
     "naimark_complement": lambda: _given(fg.frames.naimark_complement, fg.shapes.johnson(24, 3)),
-    "equiangular": lambda: _given(fg.frames.equiangular, _random(8000, 500)),
-    "gram": lambda: _given(fg.frames.gram, _random(6000, 2000)),
+    "equiangular": lambda: _given(fg.frames.equiangular, normal(8000, 500)),
+    "gram": lambda: _given(fg.frames.gram, normal(6000, 2000)),
     "effective_interference": lambda: _given(
-        fg.frames.effective_interference, _random(2500, 800), np.cov(_random(2500, 3000))
+        fg.frames.effective_interference, normal(2500, 800), np.cov(normal(2500, 3000))
     ),
-    "spectrum 2000": lambda: _given(fg.spectra.spectrum, _random(4000, 2000)),
-    "measures 2000": lambda: _given(fg.spectra.measures, _random(4000, 2000)),
-    "sweep 20000 x 512": lambda: _given(fg.pairs.sweep, _random(20000, 512)),
-    "significant 6000 x 256": lambda: _given(fg.pairs.significant, _random(6000, 256)),
-    "families 4000 x 256": lambda: _given(fg.dictionaries.families, _random(4000, 256)),
-    "verdict 6000 x 512": lambda: _given(fg.dictionaries.verdict, _random(6000, 512)),
-    "spectral_groups": lambda: _given(fg.dictionaries.spectral_groups, _random(6000, 512)),
-    "match 8000 x 256": lambda: _given(fg.dictionaries.match, _random(8000, 256), _random(8000, 256)),
+    "spectrum 2000": lambda: _given(fg.spectra.spectrum, normal(4000, 2000)),
+    "measures 2000": lambda: _given(fg.spectra.measures, normal(4000, 2000)),
+    "sweep 20000 x 512": lambda: _given(fg.pairs.sweep, normal(20000, 512)),
+    "significant 6000 x 256": lambda: _given(fg.pairs.significant, normal(6000, 256)),
+    "families 4000 x 256": lambda: _given(fg.dictionaries.families, normal(4000, 256)),
+    "verdict 6000 x 512": lambda: _given(fg.dictionaries.verdict, normal(6000, 512)),
+    "spectral_groups": lambda: _given(fg.dictionaries.spectral_groups, normal(6000, 512)),
+    "match 8000 x 256": lambda: _given(fg.dictionaries.match, normal(8000, 256), normal(8000, 256)),
     "match procrustes": lambda: _given(
-        fg.dictionaries.match, _random(6000, 768), _random(6000, 768), align="procrustes"
+        fg.dictionaries.match, normal(6000, 768), normal(6000, 768), align="procrustes"
     ),
-    "compare": lambda: _given(fg.dictionaries.compare, _random(4000, 256), _random(4000, 256)),
-    "related_latents": lambda: _given(
-        fg.dictionaries.related_latents, _random(4000, 256), _random(4000, 256)
-    ),
-    "readout": lambda: _given(fg.dictionaries.readout, _random(8000, 768), _random(8000, 768)),
-    "interference": lambda: _given(
-        fg.dictionaries.interference, abs(_random(3000, 4000)), _random(4000, 256)
-    ),
-    "circle": lambda: _given(fg.dictionaries.shape, _random(64, 16)),
-    "saturation null": lambda: _given(fg.null_model.saturation, _random(4000, 512)),
-    "spectrum_null": lambda: _given(fg.null_model.spectrum_null, _random(3000, 512)),
-    "measure_null": lambda: _given(fg.null_model.measure_null, _random(3000, 512), np.max),
+    "compare": lambda: _given(fg.dictionaries.compare, normal(4000, 256), normal(4000, 256)),
+    "related_latents": lambda: _given(fg.dictionaries.related_latents, normal(4000, 256), normal(4000, 256)),
+    "readout": lambda: _given(fg.dictionaries.readout, normal(8000, 768), normal(8000, 768)),
+    "interference": lambda: _given(fg.dictionaries.interference, abs(normal(3000, 4000)), normal(4000, 256)),
+    "circle": lambda: _given(fg.dictionaries.shape, normal(64, 16)),
+    "saturation null": lambda: _given(fg.null_model.saturation, normal(4000, 512)),
+    "spectrum_null": lambda: _given(fg.null_model.spectrum_null, normal(3000, 512)),
+    "measure_null": lambda: _given(fg.null_model.measure_null, normal(3000, 512), np.max),
     "spectrum_draws": lambda: _consumed(
-        fg.null_model.spectrum_draws, fg.spectra.spectrum(_random(1500, 1500)), 3000
+        fg.null_model.spectrum_draws, fg.spectra.spectrum(normal(1500, 1500)), 3000
     ),
     "random_frame_null": lambda: _given(fg.null_model.random_frame_null, np.ones(4000), 512),
-    "decompose": lambda: _given(fg.blocks.decompose, _random(3000, 400)),
+    "decompose": lambda: _given(fg.blocks.decompose, normal(3000, 400)),
     "measures_against": lambda: _given(
-        fg.operators.measures_against, _random(6000, 1500), np.cov(_random(1500, 3000))
+        fg.operators.measures_against, normal(6000, 1500), np.cov(normal(1500, 3000))
     ),
-    "rayleigh": lambda: _given(fg.operators.rayleigh, _random(6000, 1500), np.cov(_random(1500, 3000))),
+    "rayleigh": lambda: _given(fg.operators.rayleigh, normal(6000, 1500), np.cov(normal(1500, 3000))),
     "principal_angles": lambda: _given(
-        fg.comparison.principal_angles, _random(1500, 4000), _random(1500, 4000)
+        fg.comparison.principal_angles, normal(1500, 4000), normal(1500, 4000)
     ),
-    "rays": lambda: _given(fg.comparison.rays, _random(6000, 1000)),
+    "rays": lambda: _given(fg.comparison.rays, normal(6000, 1000)),
     "analyze": lambda: _analyze(),
     "hamming_knn": lambda: _given(fg.codes.hamming_knn, _bits(60000, 500), _bits(6000, 500), 9),
     "hamming_distances": lambda: _given(fg.codes.hamming_distances, _bits(12000, 600)),
     "jaccard_distances": lambda: _given(fg.codes.jaccard_distances, _bits(8000, 600)),
     "naswot": lambda: _given(fg.codes.naswot, _bits(3000, 600)),
     "k_majority": lambda: _given(fg.codes.k_majority, _bits(40000, 200), 64),
-    "pack": lambda: _given(fg.codes.pack, _random(40000, 3000)),
+    "pack": lambda: _given(fg.codes.pack, normal(40000, 3000)),
     "class_distances": lambda: _given(fg.codes.class_distances, _bits(12000, 600), np.arange(12000) % 3),
     "evaluate": lambda: _given(
         fg.encoder.evaluate, _bits(3000, 60), np.arange(3000) % 10, _bits(1000, 60), np.arange(1000) % 10
     ),
-    "slice2d": lambda: _given(fg.regions.slice2d, _network(12, 256, 256, 1), *_random(3, 12)),
-    "along": lambda: _given(fg.regions.along, _network(64, 1024, 1024, 1), *_random(40, 64)),
+    "slice2d": lambda: _given(fg.regions.slice2d, _network(12, 256, 256, 1), *normal(3, 12)),
+    "along": lambda: _given(fg.regions.along, _network(64, 1024, 1024, 1), *normal(40, 64)),
     "local_complexity": lambda: _given(
-        fg.regions.local_complexity, _network(64, 512, 512, 1), _random(3000, 64), 0.1
+        fg.regions.local_complexity, _network(64, 512, 512, 1), normal(3000, 64), 0.1
     ),
     "local_complexity, ball": lambda: _given(
-        fg.regions.local_complexity, _network(64, 512, 512, 1), _random(300, 64), 0.1, form="ball"
+        fg.regions.local_complexity, _network(64, 512, 512, 1), normal(300, 64), 0.1, form="ball"
     ),
     "train": lambda: _train(),
     "train, 16 instances": lambda: _train(n_instances=16),
@@ -448,10 +461,10 @@ CALLS: dict[str, Callable[[], Callable[[], Any]]] = {
     "collect": _recorded,
     "crh": lambda: _given(fg.formation.crh, _moments(), n_draws=20),
     "power_phase": lambda: _given(fg.formation.power_phase, _moments()),
-    "entropy": lambda: _given(fg.formation.renyi_entropy, _random(3000, 3000), 2.0),
-    "entropy gradient": lambda: _given(fg.formation.entropy_gradient, _random(2500, 2500)),
+    "entropy": lambda: _given(fg.formation.renyi_entropy, normal(3000, 3000), 2.0),
+    "entropy gradient": lambda: _given(fg.formation.entropy_gradient, normal(2500, 2500)),
     "neural_collapse": lambda: _given(
-        fg.formation.neural_collapse, _random(20000, 1500), np.arange(20000) % 10
+        fg.formation.neural_collapse, normal(20000, 1500), np.arange(20000) % 10
     ),
     "leech": lambda: _given(fg.shapes.leech),
     **BESIDES,
@@ -465,44 +478,3 @@ def _repeated(call: Callable[..., Any], values: list[Any]) -> Callable[[], Any]:
 def _relations(n: int) -> Any:
     upper = np.triu(rng.integers(1, 4, (n, n)), 1)
     return (upper + upper.T).astype(np.uint32)
-
-
-def command_files() -> Path:
-    """Write what the commands read."""
-    folder = _saved(6, 3000, 256)
-    np.save(folder / "features.npy", _random(6000, 256))
-    np.save(folder / "activations.npy", _random(200_000, 200))
-    shapes = {"0.weight": (400, 2), "0.bias": (400,), "2.weight": (200, 400), "2.bias": (200,)}
-    np.savez(folder / "network.npz", **{name: rng.standard_normal(shape) for name, shape in shapes.items()})
-    (folder / "sae").mkdir()
-    (folder / "checkpoints").mkdir()
-    for path in folder.glob("step*.npz"):
-        path.rename(folder / "checkpoints" / path.name)
-    np.savez(folder / "sae" / "sae.npz", W_enc=_random(128, 4000), W_dec=_random(4000, 128))
-    fg.schemes.save_certificate(
-        fg.schemes.certify(fg.schemes.detect(fg.shapes.johnson(16, 3))), folder / "c.json"
-    )
-    np.save(folder / "johnson.npy", fg.shapes.johnson(16, 3))
-    return folder
-
-
-COMMANDS = {
-    name.split(",")[0]: name.split(",")[1]
-    for name in (
-        "analyze,analyze features.npy",
-        "sae,sae sae",
-        "families,families features.npy",
-        "compare,compare checkpoints/step0.npz checkpoints/step1.npz",
-        "trajectory,trajectory checkpoints",
-        "scheme,scheme features.npy",
-        "verify,verify c.json johnson.npy",
-        "codes,codes activations.npy",
-        "slice,regions slice network.npz --bounds=-9;9;-9;9",
-        "along,regions along network.npz",
-        "regions phase,regions phase",
-        "toy saturation,toy saturation",
-        "train-demo,train-demo",
-        "demo,demo",
-        "calibrate,calibrate",
-    )
-}

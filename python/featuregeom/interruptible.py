@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "normals",
     "rank",
     "slabs",
+    "stacked",
 ]
 
 Result = TypeVar("Result")
@@ -33,9 +34,11 @@ _SMALL = 512
 _OPERATIONS = 2e9
 """Multiplications and additions of one call of NumPy: 0.05 s on one core (Zen 4)."""
 
+_NUMBERS = 1 << 20
+"""Numbers of a slab: a few operations by element, of 0.01 s each on one core (Zen 4), and 8 MB for each result.
 
-_DRAWS = 1 << 22
-"""Normal numbers of one call of NumPy: 0.04 s on one core (Zen 4)."""
+Of larger results the memory is new to the process each time, and its first use takes as long as the operation.
+"""
 
 _AT_ONCE = 1 << 16
 """Numbers of a matrix that is decomposed on the calling thread: 256 x 256 take 0.02 s on one core (Zen 4)."""
@@ -152,12 +155,14 @@ def normals(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.floa
 
 def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
     """Cut the rows of a matrix into slabs on which a few operations by element take about 0.05 s."""
-    height = max(1, _DRAWS // max(shape[1], 1))
+    height = max(1, _NUMBERS // max(shape[1], 1))
     for first in range(0, shape[0], height):
         yield slice(first, first + height)
 
 
-def by_slabs(call: Callable[..., NDArray[Any]], *matrices: NDArray[Any]) -> NDArray[Any]:
+def by_slabs(
+    call: Callable[..., NDArray[Any]], *matrices: NDArray[Any], width: int | None = None
+) -> NDArray[Any]:
     """``call(*matrices)`` of an operation by element, or by row, in slabs of rows that take about 0.05 s each.
 
     Parameters
@@ -166,17 +171,32 @@ def by_slabs(call: Callable[..., NDArray[Any]], *matrices: NDArray[Any]) -> NDAr
         Takes some rows of each matrix, and gives as many rows.
     *matrices : ndarray, shape (n, ...)
         At least one, with as many rows each.
+    width : int, optional
+        Numbers in each row of what is computed; those of the first matrix if not given.
     """
     first, *_ = matrices
-    if first.size <= _DRAWS:
+    shape = (len(first), first[:1].size if width is None else width)
+    if shape[0] * shape[1] <= _NUMBERS:
         return call(*matrices)
     found: NDArray[Any] | None = None
-    for rows in slabs(first.shape):
+    for rows in slabs(shape):
         part = call(*(matrix[rows] for matrix in matrices))
         if found is None:
             found = np.empty((len(first), *part.shape[1:]), dtype=part.dtype)
         found[rows] = part
     assert found is not None
+    return found
+
+
+def stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """``numpy.concatenate(parts)`` of at least one part of one type, one part at a time."""
+    if len(parts) == 1:
+        return parts[0]
+    found = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), dtype=parts[0].dtype)
+    first = 0
+    for part in parts:
+        found[first : first + len(part)] = part
+        first += len(part)
     return found
 
 

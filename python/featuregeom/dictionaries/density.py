@@ -14,6 +14,7 @@ from featuregeom.errors import ParameterError, ShapeError, SourceError
 from featuregeom.features import chunks
 from featuregeom.frames import weighted_frame_operator
 from featuregeom.frames.operator import finite_array
+from featuregeom.interruptible import matmul
 from featuregeom.sources.sidecar import SPARSITY_FILE
 from featuregeom.summary import summarised
 
@@ -136,7 +137,7 @@ def weighted_capacity(W: Any, density: Any, *, num_threads: int | None = None) -
     for part in chunks(features.n, features.m):
         rows = features.widened(part)
         squares = np.einsum("ia,ia->i", rows, rows)
-        couplings = np.einsum("ia,ia->i", rows @ F, rows)
+        couplings = np.einsum("ia,ia->i", matmul(rows, F), rows)
         shares = weights[part] * squares
         capacity[part] = squares * np.divide(shares, couplings, out=np.zeros(len(rows)), where=couplings > 0)
     trace = float(np.trace(F))

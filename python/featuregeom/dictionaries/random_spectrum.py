@@ -126,8 +126,8 @@ def frame_potential_p(eigenvalues: ArrayLike, norms: ArrayLike, m: int) -> float
     m = integer("m", m, 1)
     if len(lengths) < 2 or m == 1:
         return math.nan
-    scale = float(lengths.max()) ** 2
-    N, values = lengths**2 / scale, real_numbers(eigenvalues, "eigenvalues") / scale
+    values = real_numbers(eigenvalues, "eigenvalues") / float(lengths.max()) ** 2
+    N = (lengths / lengths.max()) ** 2
     squares = float(N @ N)
     level = float(N.sum()) / m
     spread = float(np.sum((values - level) ** 2)) + (m - len(values)) * level**2

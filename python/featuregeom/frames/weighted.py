@@ -23,8 +23,8 @@ _REAL = 1e-6
 _INDEFINITE = 1e-6
 """A second moment of n codes may have eigenvalues down to minus n times this share of its largest entry."""
 
-_TILE_VALUES = 2**22
-"""Most numbers in a tile of rows that is weighted at once: 32 MiB of float64."""
+_TILE_VALUES = 2**20
+"""Most numbers in a tile of rows that is weighted at once: 8 MiB of float64."""
 
 
 @summarised

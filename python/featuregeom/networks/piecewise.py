@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError
-from featuregeom.interruptible import matmul
+from featuregeom.interruptible import matmul, stacked
 from featuregeom.networks.extra import torch_module
 from featuregeom.networks.modules import check_module, eager
 from featuregeom.networks.rounding import known, passed_on
@@ -91,6 +91,11 @@ class Layers:
 
     def stage(self, inputs: Floats, stop: int) -> tuple[Floats, Floats]:
         """Give the pre-activations of hidden layer `stop`, and the sizes of what they are sums of."""
+        parts = [self._stage(part, stop) for part in _batches(inputs)]
+        values, sizes = (stacked([part[k] for part in parts]) for k in (0, 1))
+        return values, sizes
+
+    def _stage(self, inputs: Floats, stop: int) -> tuple[Floats, Floats]:
         values, unsure = inputs, np.zeros_like(inputs)
         for layer in range(stop):
             values, unsure = _rectified(*self._sums(layer, values, unsure))
@@ -133,6 +138,10 @@ class Layers:
         return matmul(values, W.T) + b, passed_on(sizes, unsure, W)
 
 
+def _batches(inputs: Floats) -> list[Floats]:
+    return [inputs[begin : begin + BATCH] for begin in range(0, len(inputs), BATCH)]
+
+
 def _rectified(values: Floats, sizes: Floats) -> tuple[Floats, Floats]:
     """Give what ReLU makes of values, and the sizes that say how well that is known: 0 where it is off."""
     on = np.maximum(known(values, sizes), 0.0)
@@ -172,8 +181,8 @@ class TorchNetwork:
 
         Sizes are known where what bends is the result of a product.
         """
-        parts = [self._run(inputs[begin : begin + BATCH], stop) for begin in range(0, len(inputs), BATCH)]
-        values, sizes = (np.concatenate([part[k][0] for part in parts]) for k in (0, 1))
+        parts = [self._run(part, stop) for part in _batches(inputs)]
+        values, sizes = (stacked([part[k][0] for part in parts]) for k in (0, 1))
         return values, sizes
 
     def forward(self, inputs: Floats, *, settled: bool = False) -> tuple[list[Floats], Floats]:
@@ -183,12 +192,9 @@ class TorchNetwork:
         """
         if not self._by_row:
             self._check_rows(inputs[0])
-        parts = [
-            self._run(inputs[begin : begin + BATCH], settled=settled)
-            for begin in range(0, len(inputs), BATCH)
-        ]
-        stages = [np.concatenate(found) for found in zip(*(part[0] for part in parts), strict=True)]
-        return stages, np.concatenate([output for *_, output in parts])
+        parts = [self._run(part, settled=settled) for part in _batches(inputs)]
+        stages = [stacked(found) for found in zip(*(part[0] for part in parts), strict=True)]
+        return stages, stacked([output for *_, output in parts])
 
     def linearise(self, point: Floats) -> list[tuple[Floats, Floats]]:
         """Give all values at one input and their gradients, by one forward and a backward a value."""

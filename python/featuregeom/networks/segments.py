@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.interruptible import aside, by_slabs, slabs, stacked
 from featuregeom.networks.piecewise import BATCH, Floats, network, pack, read_point
 from featuregeom.networks.rounding import rounding as of_sums
 from featuregeom.summary import summarised
@@ -175,11 +176,12 @@ def along(
             raise ParameterError(f"more than max_pieces = {max_pieces} pieces; shorten the way or allow more")
     breaks, degenerate = way.at, way.degenerate
     blocks = way.codes()
-    outputs = np.concatenate(
+    outputs = stacked(
         [given.forward(at(breaks[begin : begin + BATCH]))[1] for begin in range(0, len(breaks), BATCH)]
     )
     lengths = np.diff(breaks) * norms[np.minimum(breaks[:-1].astype(np.int64), n_segments - 1)]
-    bits = np.concatenate(blocks, axis=1) if blocks else np.zeros((len(lengths), 0), dtype=np.bool_)
+    n_bits = sum(block.shape[1] for block in blocks)
+    codes = by_slabs(_packed, np.arange(len(lengths)), *blocks, width=n_bits)
     crossings = [int((block[1:] != block[:-1]).sum()) for block in blocks]
     corner = outputs[np.searchsorted(breaks, np.arange(n_segments + 1))]
     segment = np.minimum(breaks.astype(np.int64), n_segments - 1)
@@ -190,13 +192,18 @@ def along(
         lengths,
         sum(crossings) / float(lengths.sum()),
         np.array(crossings, dtype=np.int64),
-        pack(bits),
-        bits.shape[1],
+        codes,
+        n_bits,
         outputs,
         np.diff(outputs, axis=0) / lengths[:, None],
         float(np.linalg.norm(outputs - chord, axis=1).max()),
         degenerate,
     )
+
+
+def _packed(pieces: NDArray[np.int64], *blocks: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Pack the bits of all layers, on some pieces."""
+    return pack(np.concatenate([np.zeros((len(pieces), 0), dtype=np.bool_), *blocks], axis=1))
 
 
 class _Breaks:
@@ -224,19 +231,56 @@ class _Breaks:
 
         `summed` are the sizes of what was added up to make each value, 0 where they are not known.
         """
-        if not np.isfinite(values).all():
-            row, column = map(int, np.argwhere(~np.isfinite(values))[0])
-            raise NonFiniteError(f"{values[row, column]} at breakpoint {row}, neuron {column}", row, column)
         if not values.size:
             self._codes.append((self.at[:-1], np.zeros((len(self.at) - 1, 0), dtype=np.bool_)))
             return
+        self.scale = np.maximum(self.scale, by_slabs(lambda rows: np.abs(rows).max(axis=1), values))
+        if not np.isfinite(self.scale).all():
+            row = int(np.argmin(np.isfinite(self.scale)))
+            column = int(np.argmin(np.isfinite(values[row])))
+            raise NonFiniteError(f"{values[row, column]} at breakpoint {row}, neuron {column}", row, column)
+        height = np.max([np.abs(values[rows]).max(axis=0) for rows in slabs(values.shape)], axis=0)
+        known = np.empty_like(values)
+        changes = []
+        for pieces in slabs((len(values) - 1, values.shape[1])):
+            known[pieces.start : pieces.stop + 1], change = self._signs(pieces, values, summed, height)
+            changes.append(change)
+        piece, neuron, *limits = (stacked(found) for found in zip(*changes, strict=True))
+        low, high = values[piece, neuron], values[piece + 1, neuron]
+        step = self.at[piece + 1] - self.at[piece]
+        new = self.at[piece] + low / (low - high) * step
+        unsure = limits[0] * np.abs(high) + limits[1] * np.abs(low)
+        width = unsure / (low - high) ** 2 * step + self.rounding
+        before = self.at
+        self._merge(new, width, np.minimum(self.scale[piece], self.scale[piece + 1]))
+        middle = (self.at[:-1] + self.at[1:]) / 2
+        piece = np.searchsorted(before, middle, side="right") - 1
+        part = ((middle - before[piece]) / np.diff(before)[piece])[:, None]
+        positive = by_slabs(
+            lambda k, t: (1 - t) * known[k] + t * known[k + 1] > 0, piece, part, width=known.shape[1]
+        )
+        self._codes.append((self.at[:-1], positive))
+
+    def _signs(
+        self, pieces: slice, values: Floats, summed: Floats, height: Floats
+    ) -> tuple[Floats, tuple[NDArray[Any], ...]]:
+        """Give what is known of the values at the ends of some pieces, and their changes of sign.
+
+        Changes are the piece and the neuron of each, and the limits below which the value counts as zero at both ends.
+        """
+        # With a piece more on either side, for the slopes there.
+        first, stop = max(pieces.start - 1, 0), min(pieces.stop + 2, len(values))
+        slope = np.abs(np.diff(values[first:stop], axis=0)) / np.diff(self.at[first:stop])[:, None]
+        slope = np.concatenate(
+            [slope[:1]] * (pieces.start == 0) + [slope] + [slope[-1:]] * (stop - pieces.stop < 2)
+        )
+        rows = slice(pieces.start, min(pieces.stop, len(values) - 1) + 1)
+        at, values = self.at[rows], values[rows]
         size = np.abs(values)
-        self.scale = np.maximum(self.scale, size.max(axis=1))
-        limit = self.tolerance * np.minimum(self.scale[:, None], size.max(axis=0))
+        limit = self.tolerance * np.minimum(self.scale[rows, None], height)
         # Nor does a value say more than what the rounding of the parameter makes of it, except at corners.
-        slope = np.abs(np.diff(values, axis=0)) / np.diff(self.at)[:, None]
-        moved = self.rounding * np.maximum(np.vstack([slope[:1], slope]), np.vstack([slope, slope[-1:]]))
-        rounding = np.maximum(of_sums(summed), np.where((self.at % 1 == 0)[:, None], 0.0, moved))
+        moved = self.rounding * np.maximum(slope[:-1], slope[1:])
+        rounding = np.maximum(of_sums(summed[rows]), np.where((at % 1 == 0)[:, None], 0.0, moved))
         limit = np.maximum(limit, rounding)
         known = np.where(size > limit, values, 0.0)
         # Where all of a value is rounding at both ends, it is zero in between and changes no sign.
@@ -246,26 +290,21 @@ class _Breaks:
         told = (known[piece, neuron] != 0) & (known[piece + 1, neuron] != 0)
         self.degenerate += int((~told).sum())
         piece, neuron = piece[told], neuron[told]
-        low, high = values[piece, neuron], values[piece + 1, neuron]
-        step = self.at[piece + 1] - self.at[piece]
-        new = self.at[piece] + low / (low - high) * step
-        unsure = limit[piece, neuron] * np.abs(high) + limit[piece + 1, neuron] * np.abs(low)
-        width = unsure / (low - high) ** 2 * step + self.rounding
-        before = self.at
-        self._merge(new, width, np.minimum(self.scale[piece], self.scale[piece + 1]))
-        middle = (self.at[:-1] + self.at[1:]) / 2
-        piece = np.searchsorted(before, middle, side="right") - 1
-        part = ((middle - before[piece]) / np.diff(before)[piece])[:, None]
-        self._codes.append((self.at[:-1], (1 - part) * known[piece] + part * known[piece + 1] > 0))
+        return known, (piece + rows.start, neuron, limit[piece, neuron], limit[piece + 1, neuron])
 
     def codes(self) -> list[NDArray[np.bool_]]:
         """Give the bits of each layer on all pieces, one row per piece."""
         # What cut a layer is still there, so a piece has the bits of the one that it was cut from.
-        return [bits[np.searchsorted(at, self.at[:-1], side="right") - 1] for at, bits in self._codes]
+        return [
+            by_slabs(
+                bits.__getitem__, np.searchsorted(at, self.at[:-1], side="right") - 1, width=bits.shape[1]
+            )
+            for at, bits in self._codes
+        ]
 
     def _merge(self, new: Floats, width: Floats, scale: Floats) -> None:
         at, width = np.concatenate([self.at, new]), np.concatenate([self.width, width])
-        order = np.argsort(at, kind="stable")
+        order = aside(np.argsort, at, kind="stable")
         fixed = order < len(self.at)
         at, width, scale = at[order], width[order], np.concatenate([self.scale, scale])[order]
         near = np.diff(at) <= np.maximum(width[:-1], width[1:])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from featuregeom.arguments import integer
 from featuregeom.errors import ShapeError
 from featuregeom.features import as_features
+from featuregeom.interruptible import by_slabs, matmul, normals
 from featuregeom.null_model.ranks import RankTest, rank_test
 from featuregeom.spectra import Spectrum
 from featuregeom.spectra import spectrum as spectrum_of
@@ -80,23 +81,29 @@ def measure_draws(
         spectrum = spectrum_of(features, tolerance=tolerance, num_threads=num_threads)
     values = features.widened(np.arange(features.n))
     V = _basis(values, spectrum)
-    inside = values @ V
+    inside = matmul(values, V)
+    starts, dims = spectrum.starts[:-1], np.diff(spectrum.starts)
+
+    def beside(rows: NDArray[np.float64], taken: NDArray[np.float64]) -> NDArray[np.float64]:
+        return rows - taken @ V.T
+
+    def norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.sqrt(np.add.reduceat(rows**2, starts, axis=1)) if spectrum.rank else rows
+
+    def turned(rows: NDArray[np.float64], lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+        return rows * np.repeat(lengths / norms(rows), dims, axis=1) if spectrum.rank else rows
+
     # Norms in each eigenspace and outside all of them, to the roundings of a difference.
-    parts = np.sqrt(np.add.reduceat(inside**2, spectrum.starts[:-1], axis=1)) if spectrum.rank else inside
-    outside = values - inside @ V.T
-    rest = np.linalg.norm(outside, axis=1, keepdims=True)
-    dims = np.diff(spectrum.starts)
+    parts = by_slabs(norms, inside)
+    rest = np.linalg.norm(by_slabs(beside, values, inside), axis=1, keepdims=True)
     for stream in np.random.SeedSequence(seed).spawn(n_draws):
         random = np.random.default_rng(stream)
-        coordinates = random.standard_normal(inside.shape)
-        if spectrum.rank:
-            lengths = np.sqrt(np.add.reduceat(coordinates**2, spectrum.starts[:-1], axis=1))
-            coordinates *= np.repeat(parts / lengths, dims, axis=1)
-        draw = coordinates @ V.T
+        draw = matmul(by_slabs(turned, normals(random, inside.shape), parts), V.T)
         if spectrum.rank < features.m:
-            beyond = random.standard_normal(values.shape)
-            beyond -= (beyond @ V) @ V.T
-            draw += beyond * (rest / np.linalg.norm(beyond, axis=1, keepdims=True))
+            beyond = normals(random, values.shape)
+            beyond = by_slabs(beside, beyond, matmul(beyond, V))
+            lengths = rest / np.linalg.norm(beyond, axis=1, keepdims=True)
+            draw = by_slabs(lambda own, other, length: own + other * length, draw, beyond, lengths)
         yield draw
 
 

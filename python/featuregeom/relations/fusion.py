@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from featuregeom.errors import ParameterError
 from featuregeom.relations.eigenmatrices import ALGEBRA_ZERO, Eigenmatrices, Numbers, read_numbers
 
-__all__ = ["fuse", "fused_numbers", "fusions", "idempotent_parts"]
+__all__ = ["fuse", "fused_numbers", "fusions", "idempotent_parts", "merged"]
 
 _LARGEST = 11
 
@@ -84,11 +84,18 @@ def fused_numbers(numbers: Numbers, parts: Sequence[Sequence[int]]) -> Numbers |
     first = [cell[0] for cell in cells]
     if np.any(label[numbers.transpose] != label[numbers.transpose[first]][label]):
         return None
-    sums = np.einsum("abk,ai,bj->ijk", numbers.p, member, member, optimize=True)
+    sums = merged(numbers.p, label)
     p = sums[:, :, first]
     if np.any(sums != p[:, :, label]):
         return None
     return read_numbers(p, numbers.valencies @ member, label[numbers.transpose[first]])
+
+
+def merged(p: NDArray[np.int64], label: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give sum_{a in i, b in j} p_ab^k for the classes 0, 1, ... that `label` says each a and b becomes."""
+    order = np.argsort(label, kind="stable")
+    starts = np.searchsorted(label[order], np.arange(label.max() + 1))
+    return np.stack([np.add.reduceat(p[label == i].sum(axis=0)[order], starts) for i in range(len(starts))])
 
 
 def fuse(scheme: Eigenmatrices, parts: Sequence[Sequence[int]]) -> Eigenmatrices | None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import ParameterError
 from featuregeom.relations.eigenmatrices import Numbers, read_numbers
+from featuregeom.relations.fusion import merged
 
 __all__ = ["closed_subsets", "closure", "is_primitive", "is_thin", "quotient", "subscheme"]
 
@@ -115,7 +116,7 @@ def quotient(numbers: Numbers, subset: Iterable[int]) -> tuple[Numbers, NDArray[
     v = int(numbers.valencies[inside].sum())
     member = np.eye(int(labels.max()) + 1, dtype=np.int64)[labels]
     first = [int(np.flatnonzero(labels == label)[0]) for label in range(member.shape[1])]
-    p = np.einsum("abk,ai,bj->ijk", numbers.p[:, :, first], member, member, optimize=True) // v
+    p = merged(numbers.p[:, :, first], labels) // v
     return read_numbers(p, numbers.valencies @ member // v, labels[numbers.transpose[first]]), labels
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.arguments import integer
+from featuregeom.interruptible import by_slabs
 from featuregeom.shapes.size import check_size
 
 __all__ = ["cross_polytope", "cube", "demicube", "even_sign_vectors", "sign_vectors", "simplex"]
@@ -122,7 +123,7 @@ def cube(d: int) -> NDArray[np.float64]:
     (8, 3)
     """
     d = integer("d", d, 1, _LARGEST_CUBE)
-    return sign_vectors(d) / math.sqrt(d)
+    return sign_vectors(d, 1 / math.sqrt(d))
 
 
 def demicube(d: int) -> NDArray[np.float64]:
@@ -154,16 +155,21 @@ def demicube(d: int) -> NDArray[np.float64]:
     (16, 5)
     """
     d = integer("d", d, 3, _LARGEST_CUBE)
-    return even_sign_vectors(d) / math.sqrt(d)
+    return even_sign_vectors(d, 1 / math.sqrt(d))
 
 
-def sign_vectors(d: int) -> NDArray[np.float64]:
-    """All 2^d rows of d signs, from all plus to all minus, the last sign alternating fastest."""
-    bits = np.arange(2**d)[:, None] >> np.arange(d)[::-1] & 1
-    return np.where(bits == 1, -1.0, 1.0)
+def sign_vectors(d: int, size: float = 1.0) -> NDArray[np.float64]:
+    """All 2^d rows of d signs times `size`, from all plus to all minus, the last sign alternating fastest."""
+    places = np.arange(d)[::-1]
+    return by_slabs(lambda k: np.where(k[:, None] >> places & 1, -size, size), np.arange(2**d), width=d)
 
 
-def even_sign_vectors(d: int) -> NDArray[np.float64]:
-    """Rows of `sign_vectors` with an even number of minus signs."""
-    signs = sign_vectors(d)
-    return np.asarray(signs[signs.prod(axis=1) > 0])
+def even_sign_vectors(d: int, size: float = 1.0) -> NDArray[np.float64]:
+    """Rows of `sign_vectors` with an even number of minus signs: all signs but the last may be chosen."""
+    places = np.arange(d)[::-1]
+
+    def rows(k: NDArray[np.int64]) -> NDArray[np.float64]:
+        minus = k[:, None] >> places[:-1] - 1 & 1
+        return np.where(np.column_stack([minus, minus.sum(axis=1) & 1]), -size, size)
+
+    return by_slabs(rows, np.arange(2 ** (d - 1)), width=d)
