@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from long_calls import normal, saved
 
 import featuregeom as fg
+from long_calls import normal, saved
 
 
 def command_files() -> Path:

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import by_slabs
 from featuregeom.recognise import policy
 
 __all__ = ["candidates", "clear_cuts", "colour", "distinct_values", "exact_cuts"]
@@ -171,9 +172,9 @@ def colour(cosines: Values, cuts: Values) -> NDArray[np.int64]:
     -------
     ndarray of int64, shape (n, n)
     """
-    colours = len(cuts) + 1 - np.searchsorted(cuts, cosines)
+    colours = by_slabs(lambda rows: len(cuts) + 1 - np.searchsorted(cuts, rows), cosines)
     np.fill_diagonal(colours, 0)
-    return np.asarray(np.minimum(colours, colours.T))
+    return by_slabs(np.minimum, colours, colours.T)
 
 
 def _by_gaps(values: Values) -> list[NDArray[np.int64]]:
