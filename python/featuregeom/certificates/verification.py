@@ -12,7 +12,7 @@ from featuregeom import _core
 from featuregeom.certificates.format import EXACT, FORMAT, Fields, fields_of, nearest_relations
 from featuregeom.errors import ShapeError
 from featuregeom.features import as_features
-from featuregeom.interruptible import by_slabs, matmul
+from featuregeom.interruptible import by_slabs, gram, matmul
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_variance
 from featuregeom.recognise.detect import detect, detect_cosines
@@ -168,7 +168,7 @@ def _duplicates(unit: NDArray[np.float64], certificate: dict[str, Any], fields: 
 def _pairwise(points: NDArray[np.float64], certificate: dict[str, Any], fields: Fields) -> list[Finding]:
     """Check relations, levels and products by matrices of pairs."""
     levels = fields["levels"]
-    cosines = np.clip(points @ points.T, -1.0, 1.0)
+    cosines = np.clip(gram(points), -1.0, 1.0)
     np.fill_diagonal(cosines, 1.0)
     nearest = nearest_relations(cosines, levels)
     relations = nearest.copy()
@@ -409,7 +409,7 @@ def _detected(
     if method == STREAMED:
         return detect_streamed(rows, **options)
     unit = rows / norms[:, None]
-    cosines = np.clip(unit @ unit.T, -1.0, 1.0)
+    cosines = np.clip(gram(unit), -1.0, 1.0)
     np.fill_diagonal(cosines, 1.0)
     if by_cosines:
         return detect_cosines(cosines, norms, tolerance=options["tolerance"], seed=options["seed"])

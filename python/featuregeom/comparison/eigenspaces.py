@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.comparison.angles import angles_between, check_comparable
+from featuregeom.interruptible import matmul
 from featuregeom.spectra import Spectrum
 from featuregeom.summary import summarised
 
@@ -101,7 +102,7 @@ def match_eigenspaces(
     U, V = spectrum_a.vectors, spectrum_b.vectors
     if not (spectrum_a.rank and spectrum_b.rank):
         return ()
-    overlaps = np.add.reduceat((U.T @ V) ** 2, spectrum_a.starts[:-1], axis=0)
+    overlaps = np.add.reduceat(matmul(U.T, V) ** 2, spectrum_a.starts[:-1], axis=0)
     overlaps = np.add.reduceat(overlaps, spectrum_b.starts[:-1], axis=1)
     found = []
     for a, b in greedy(overlaps):

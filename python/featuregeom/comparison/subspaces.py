@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.comparison.angles import angles_between, check_comparable
+from featuregeom.interruptible import matmul
 from featuregeom.spectra import Spectrum
 from featuregeom.summary import summarised
 
@@ -92,7 +93,7 @@ def top_subspaces(spectrum_a: Spectrum, spectrum_b: Spectrum, k: ArrayLike | Non
         chosen = [integer("k", each, 1, rank) for each in np.ravel(np.asarray(k)).tolist()]
     U, V = spectrum_a.vectors, spectrum_b.vectors
     values = spectrum_b.retained
-    squares = (U.T @ V) ** 2
+    squares = matmul(U.T, V) ** 2
     held = np.cumsum(squares @ values) if chosen else np.zeros(0)
     own = np.cumsum(values)
     rows = [

@@ -95,14 +95,14 @@ def procrustes(A: Features, B: Features, pairs: NDArray[np.int64]) -> Floats:
     Schönemann, Psychometrika 31 (1966).
     """
     U, _, Vt = aside(np.linalg.svd, cross_products(A, B, pairs), full_matrices=False)
-    return np.asarray(U @ Vt)
+    return matmul(U, Vt)
 
 
 def cross_products(A: Features, B: Features, pairs: NDArray[np.int64]) -> Floats:
     """Sum of a b^T over pairs of directions."""
     C = np.zeros((A.m, B.m))
     for part in chunks(len(pairs), max(A.m, B.m)):
-        C += unit(A.widened(pairs[part, 0])).T @ unit(B.widened(pairs[part, 1]))
+        C += matmul(unit(A.widened(pairs[part, 0])).T, unit(B.widened(pairs[part, 1])))
     return C
 
 
@@ -118,7 +118,7 @@ def gram_rows(A: Features, B: Features, pairs: NDArray[np.int64]) -> tuple[Featu
     # Row of a: U_A T_A a with orthonormal U_A. Its part in the columns of U_B is (T_B^-T C^T) a, the rest is
     # orthogonal.
     (T_A, _), (T_B, inverse_B) = anchors
-    inside = C @ inverse_B
+    inside = matmul(C, inverse_B)
     left = as_features(_projected(A, [inside, T_A.T]))
     return left, as_features(_padded(B, T_B.T))
 
@@ -162,7 +162,7 @@ def rotated(features: Features, rotation: Floats) -> Features:
     """Give the directions in the other dictionary's dimensions."""
     out = np.empty((features.n, rotation.shape[1]), _dtype(features))
     for part in chunks(features.n, max(rotation.shape)):
-        out[part] = unit(features.widened(part)) @ rotation
+        out[part] = matmul(unit(features.widened(part)), rotation)
     return as_features(out)
 
 

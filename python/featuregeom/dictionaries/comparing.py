@@ -18,6 +18,7 @@ from featuregeom.dictionaries.matching import Matching, match
 from featuregeom.dictionaries.one_to_one import checked, unit
 from featuregeom.features import Features, chunks
 from featuregeom.frames.rows import EPSILON
+from featuregeom.interruptible import matmul
 from featuregeom.spectra import spectrum as spectrum_of
 from featuregeom.wording import plural
 
@@ -379,7 +380,7 @@ def _cka(A: Features, B: Features, pairs: Indices) -> tuple[float, float]:
     for part in chunks(n, max(A.m, B.m)):
         a, b = A.widened(pairs[part, 0]) - means[0], B.widened(pairs[part, 1]) - means[1]
         for product, (left, right) in zip(products, ((a, b), (a, a), (b, b)), strict=True):
-            product += left.T @ right
+            product += matmul(left.T, right)
     cross, own, other = (float(np.linalg.norm(product)) for product in products)
     if not (own and other):
         return math.nan, math.nan

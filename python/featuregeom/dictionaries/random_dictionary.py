@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from featuregeom import _core
 from featuregeom.dictionaries.one_to_one import unit
 from featuregeom.features import Features, as_features, chunks
+from featuregeom.interruptible import matmul
 
 __all__ = ["random_like"]
 
@@ -51,11 +52,11 @@ def random_like(features: Features, seed: int, num_threads: int | None) -> Featu
     for part in chunks(n, rank):
         G[part] = random.standard_normal(G[part].shape)
     gram, axes = _core.eigh(_core.frame_operator(G, num_threads=num_threads), num_threads=num_threads)
-    turn = (axes / np.sqrt(gram)) @ axes.T @ (np.sqrt(values)[:, None] * vectors.T)
+    turn = matmul(matmul(axes / np.sqrt(gram), axes.T), np.sqrt(values)[:, None] * vectors.T)
     # The rows are multiplied in place: n x m numbers are there once.
     whole = G.base if isinstance(G.base, np.ndarray) else G
     for part in chunks(n, rank):
-        whole[part, : features.m] = G[part].astype(np.float64) @ turn
+        whole[part, : features.m] = matmul(G[part].astype(np.float64), turn)
     return as_features(whole[:, : features.m])
 
 
@@ -65,5 +66,5 @@ def _of_directions(features: Features) -> tuple[NDArray[np.float64], int]:
     for part in chunks(features.n, features.m):
         rows = unit(features.widened(part))
         n += int(np.count_nonzero(rows.any(axis=1)))
-        F += rows.T @ rows
+        F += matmul(rows.T, rows)
     return F, n

@@ -14,6 +14,7 @@ from featuregeom.arguments import choice, number_between
 from featuregeom.dictionaries.one_to_one import checked, unit
 from featuregeom.errors import ShapeError
 from featuregeom.features import Features
+from featuregeom.interruptible import matmul
 from featuregeom.pairs import SignificantPairs, significant
 from featuregeom.summary import summarised
 
@@ -193,15 +194,15 @@ def readout(E: Any, W: Any, *, num_threads: int | None = None) -> Readout:
     for rows, (e, w) in _tiles(encoder, decoder):
         e *= scale[rows, None]
         w *= reads[rows, None]
-        F_E += e.T @ e
-        F_W += w.T @ w
+        F_E += matmul(e.T, e)
+        F_W += matmul(w.T, w)
     others = max(count - 1, 0)
     per_feature, disturbed = np.full(n, np.nan), np.full(n, np.nan)
     if others:
         for rows, (e, w) in _tiles(encoder, decoder):
             e *= scale[rows, None]
-            per_feature[rows] = (np.einsum("ia,ia->i", w @ F_E, w) - 1) / others
-            disturbed[rows] = (np.einsum("ia,ia->i", e @ F_W, e) - 1) / others
+            per_feature[rows] = (np.einsum("ia,ia->i", matmul(w, F_E), w) - 1) / others
+            disturbed[rows] = (np.einsum("ia,ia->i", matmul(e, F_W), e) - 1) / others
         per_feature[~reads] = disturbed[~reads] = np.nan
     total = float(np.einsum("ab,ab->", F_E, F_W))
     return Readout(
@@ -262,7 +263,7 @@ def antipodes(E: Any, W: Any, *, num_threads: int | None = None) -> Antipodes:
     step = max(1, _TILE // n)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        both = [np.minimum(side[rows] @ side.T, 0.0) for side in sides]
+        both = [np.minimum(matmul(side[rows], side.T), 0.0) for side in sides]
         product = both[0] * both[1]
         best = product.argmax(axis=1)
         score[rows] = np.minimum(product[np.arange(len(best)), best], 1.0)

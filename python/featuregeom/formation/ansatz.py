@@ -20,6 +20,7 @@ from featuregeom.features import real_numbers
 from featuregeom.formation.alignment import Alignment, Kind, alignment
 from featuregeom.formation.powers import PowerLaw, power_law
 from featuregeom.formation.symmetric import Symmetric
+from featuregeom.interruptible import gram, matmul
 from featuregeom.summary import summarised
 
 __all__ = ["VARIANTS", "Fact", "Nfa", "Variant", "fact", "nfa"]
@@ -159,8 +160,10 @@ def nfa(
     weights = _weights(W, initial)
     if (agop is None) == (K is None):
         raise ParameterError("give either agop, of the layer's inputs, or K, of its outputs")
-    gradients = real_numbers(agop, "agop") if K is None else weights.T @ real_numbers(K, "K") @ weights
-    product = weights.T @ weights
+    gradients = (
+        real_numbers(agop, "agop") if K is None else matmul(matmul(weights.T, real_numbers(K, "K")), weights)
+    )
+    product = gram(weights.T)
     if gradients.shape != product.shape:
         raise ShapeError(f"agop has shape {gradients.shape}, and W of {weights.shape} needs {product.shape}")
     raised = _power(gradients, power)
@@ -191,7 +194,7 @@ def _power(A: Floats, power: float) -> Floats:
     values, vectors = checked.eigh
     if values[0] < -1e-6 * values[-1]:
         raise ParameterError("agop has negative eigenvalues, so it is no average outer product")
-    return np.asarray((vectors * np.maximum(values, 0.0) ** power) @ vectors.T)
+    return matmul(vectors * np.maximum(values, 0.0) ** power, vectors.T)
 
 
 @summarised
@@ -255,7 +258,7 @@ def fact(moments: Any, W: ArrayLike | None = None, *, weight_decay: float) -> Fa
     step = real_numbers(step, "weight_step")
     if step.shape != weights.shape:
         raise ShapeError(f"weight_step has shape {step.shape}, and W {weights.shape}")
-    F, product = weights.T @ step / weight_decay, weights.T @ weights
+    F, product = matmul(weights.T, step) / weight_decay, gram(weights.T)
     size = float(np.linalg.norm(product))
     if not size or not F.any():
         raise ParameterError("the weights or the gradients are zero, so there is nothing to compare")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import real_numbers
+from featuregeom.interruptible import gram
 from featuregeom.summary import summarised
 
 __all__ = ["Balance", "balancedness"]
@@ -90,7 +91,7 @@ def balancedness(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike | None
         raise ShapeError(f"there are {len(given)} biases for {len(matrices)} layers")
     found, residuals, neurons = [], [], []
     for (before, after), bias in zip(pairwise(matrices), given, strict=False):
-        out, into = after.T @ after, before @ before.T
+        out, into = gram(after.T), gram(before)
         size = float(np.linalg.norm(out) + np.linalg.norm(into))
         found.append(out - into)
         residuals.append(float(np.linalg.norm(out - into)) / size if size else 0.0)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.features import chunks, numbers_of, real_numbers
-from featuregeom.interruptible import eigh
+from featuregeom.interruptible import eigh, matmul
 from featuregeom.summary import summarised
 
 __all__ = ["NeuralCollapse", "neural_collapse"]
@@ -137,7 +137,7 @@ def neural_collapse(
         np.add.at(means, index[part], features[part])
     means /= sizes[:, None]
     centred = means - means.mean(axis=0)
-    gram = centred @ centred.T
+    gram = matmul(centred, centred.T)
     if float(np.trace(gram)) <= 1e-24 * float((means**2).sum()):
         raise ParameterError("all class means are equal, so nothing is collapsed or apart")
     residuals, within = np.empty_like(features), np.empty(n)
@@ -229,7 +229,7 @@ def _nc1(residuals: Floats, centred: Floats, gram: Floats) -> float:
     kept[0] = False  # the class means are centred, so one direction is always empty
     basis, total = centred.T @ vectors[:, kept] / values[kept], 0.0
     for part in chunks(len(residuals), sum(basis.shape)):
-        total += float(((residuals[part] @ basis) ** 2).sum())
+        total += float((matmul(residuals[part], basis) ** 2).sum())
     return total / len(residuals)
 
 
@@ -273,7 +273,7 @@ def _duality(
     if not size:
         raise ParameterError("W is zero, so it has no direction")
     nc3 = float(((W / size - centred / np.linalg.norm(centred)) ** 2).sum())
-    cross = W @ centred.T
+    cross = matmul(W, centred.T)
     duality = float(np.linalg.norm(cross / np.linalg.norm(cross) - simplex)) if cross.any() else float("nan")
     lengths = np.linalg.norm(W, axis=1) * np.linalg.norm(centred, axis=1)
     cosines = np.diag(cross)[lengths > 0] / lengths[lengths > 0]

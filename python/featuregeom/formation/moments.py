@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import integer
 from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
+from featuregeom.interruptible import gram
 from featuregeom.summary import summarised
 
 __all__ = ["LayerMoments", "Moments"]
@@ -161,7 +162,7 @@ def _part(X: Any, d: int) -> tuple[int, Floats, Floats]:
     if not np.isfinite(mean).all():
         _refuse_nonfinite(rows)
     centred = rows - mean
-    return n, mean, centred.T @ centred
+    return n, mean, gram(centred.T)
 
 
 def _part_on_device(X: Any, d: int) -> tuple[int, Floats, Floats]:

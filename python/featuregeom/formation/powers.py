@@ -14,6 +14,7 @@ from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import real_numbers
 from featuregeom.formation.sides import Statistic, sides
 from featuregeom.formation.symmetric import Symmetric
+from featuregeom.interruptible import matmul
 from featuregeom.summary import summarised
 
 __all__ = ["PHASES", "PowerLaw", "PowerPhase", "power_law", "power_phase"]
@@ -200,8 +201,8 @@ def _points(A: Floats, B: Floats, basis: str) -> _Points:
                 f"{each.name} has the eigenvalue {lowest * each.scale:g}: powers need a positive semidefinite matrix"
             )
     values, vectors = own.eigh
-    along = np.einsum("ij,ij->j", vectors, other.array @ vectors)
-    product = first.array @ second.array
+    along = np.einsum("ij,ij->j", vectors, matmul(other.array, vectors))
+    product = matmul(first.array, second.array)
     commutation = float(np.linalg.norm(product - product.T) / np.sqrt(2 * first.square * second.square))
     used = (values > SUPPORT * values[-1]) & (along > SUPPORT * along.max())
     x, y = np.log(values[used] * own.scale), np.log(along[used] * other.scale)

@@ -138,4 +138,4 @@ def _normalised(moments: Any, W: Floats) -> Sides:
             "the moments have none of vectors of unit length: collect(..., normalised=True) adds them"
         )
     H_a, H_b, G_a, G_b = (found[side].cov() for side in ("h_a", "h_b", "g_a", "g_b"))
-    return Sides(H_a, G_a, W.T @ W, H_b, G_b, W @ W.T)
+    return Sides(H_a, G_a, gram(W.T), H_b, G_b, gram(W))

@@ -12,7 +12,7 @@ from featuregeom import _core
 from featuregeom.frames.null import noise
 from featuregeom.frames.operator import gram_of, operator_of
 from featuregeom.frames.rows import Rows
-from featuregeom.interruptible import eigh, eigvalsh
+from featuregeom.interruptible import eigh, eigvalsh, matmul
 from featuregeom.summary import summarised
 
 __all__ = ["Span", "span_of"]
@@ -51,7 +51,7 @@ class Span:
 
     def function(self, values: NDArray[np.float64]) -> NDArray[Any]:
         """Give the operator that has `values`, one per eigenvalue, on the span and zero off it."""
-        product: NDArray[Any] = (self.vectors * values) @ self.vectors.conj().T
+        product: NDArray[Any] = matmul(self.vectors * values, self.vectors.conj().T)
         return product
 
 

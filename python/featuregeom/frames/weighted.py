@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.frames.operator import check_gram_size, finite_array, gram_of, hermitian, operator_of
 from featuregeom.frames.rows import Rows, read_rows
-from featuregeom.interruptible import by_slabs, eigvalsh, is_positive_definite
+from featuregeom.interruptible import by_slabs, eigvalsh, is_positive_definite, matmul
 from featuregeom.summary import summarised
 
 __all__ = ["EffectiveInterference", "effective_interference", "weighted_frame_operator"]
@@ -156,7 +156,7 @@ def _with_diagonal(rows: Rows, moment: NDArray[Any], scale: float, num_threads: 
 
 def _with_matrix(rows: Rows, moment: NDArray[Any], scale: float, num_threads: int | None) -> NDArray[Any]:
     values = rows.widened() * scale
-    operator = values.conj().T @ (moment @ values)
+    operator = matmul(values.conj().T, matmul(moment, values))
     out: NDArray[Any] = (operator + operator.conj().T) / 2
     return out
 

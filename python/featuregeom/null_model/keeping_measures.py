@@ -114,7 +114,7 @@ def _basis(values: NDArray[np.float64], spectrum: Spectrum) -> NDArray[np.float6
         raise ShapeError(f"a spectrum of shape {spectrum.shape} does not fit features of shape {(n, m)}")
     if spectrum.side == "frame":
         return spectrum.vectors
-    return values.T @ spectrum.vectors / np.sqrt(spectrum.retained)
+    return matmul(values.T, spectrum.vectors) / np.sqrt(spectrum.retained)
 
 
 def measure_null(

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.arguments import number_between
 from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.interruptible import matmul
 from featuregeom.networks.piecewise import numbers
 from featuregeom.summary import summarised
 
@@ -127,7 +128,7 @@ def kl_radius(
     length = np.linalg.norm(direction, axis=1)
     if not length.all():
         raise ParameterError(f"direction {int(np.flatnonzero(length == 0)[0])} is zero")
-    logits, slope = start @ W.T + offset, (direction / length[:, None]) @ W.T
+    logits, slope = matmul(start, W.T) + offset, matmul(direction / length[:, None], W.T)
     # The softmax does not see what all logits share. Relative to the likeliest token the slopes of a nearly certain
     # prediction, and their mean, are sums of small numbers.
     slope = slope - np.take_along_axis(slope, logits.argmax(axis=1)[:, None], axis=1)

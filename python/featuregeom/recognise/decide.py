@@ -31,7 +31,13 @@ from featuregeom.recognise.partitions import Partition, Search, search
 from featuregeom.recognise.refinement import support_of
 from featuregeom.recognise.through_noise import MOST_POINTS, NoisyName, name_through_noise
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
-from featuregeom.relations.products import class_counts, class_means, intersection_numbers, is_scheme
+from featuregeom.relations.products import (
+    class_counts,
+    class_means,
+    from_means,
+    intersection_numbers,
+    is_scheme,
+)
 from featuregeom.summary import summarised
 
 __all__ = ["Verdict", "decide", "through_noise"]
@@ -219,10 +225,7 @@ def _finer(cosines: NDArray[np.float64], one: Classical, seed: int) -> bool:
     levels = colour(cosines, cuts)
     if np.array_equal(levels, one.relations) or not is_scheme(levels, seed):
         return False
-    return (
-        not _few(cosines)
-        or float(np.abs(cosines - class_means(cosines, levels)[levels]).max()) <= policy.EXACT_COSINE
-    )
+    return not _few(cosines) or float(np.abs(from_means(cosines, levels)).max()) <= policy.EXACT_COSINE
 
 
 def _classical_through_noise(
@@ -324,7 +327,7 @@ def _levels_differ(cosines: NDArray[np.float64], partition: Partition) -> bool:
         return True
     relations = partition.relations
     levels = class_means(cosines, relations)
-    variances = class_means((cosines - levels[relations]) ** 2, relations)
+    variances = class_means(from_means(cosines, relations) ** 2, relations)
     errors = variances / (np.bincount(relations.ravel()) / 2)
     steps = levels[1:-1] - levels[2:]
     least = np.maximum(policy.LEAST_STEP, policy.SEPARATE_LEVELS * np.sqrt(errors[1:-1] + errors[2:]))

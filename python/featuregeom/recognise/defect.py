@@ -108,7 +108,8 @@ def explained_variance(cosines: NDArray[np.float64], relations: NDArray[np.int64
     """
     if int(relations.max()) <= 1:
         return math.nan
-    return explained_by(cosines, class_means(cosines, relations)[relations])
+    means = class_means(cosines, relations)
+    return explained_by(cosines, by_slabs(lambda kind: means[kind], relations))
 
 
 def explained_by(cosines: NDArray[np.float64], ideal: NDArray[np.float64]) -> float:

@@ -32,8 +32,8 @@ from featuregeom.recognise.sums import coupling, direct_sum, sum_name
 from featuregeom.relations.eigenmatrices import symmetric_eigenmatrices
 from featuregeom.relations.products import (
     canonical,
-    class_means,
     coherent_closure,
+    from_means,
     intersection_numbers,
     is_scheme,
     is_symmetric_scheme,
@@ -274,7 +274,7 @@ def _noise_of_norms(verdict: Verdict, cosines: NDArray[np.float64]) -> float:
     if verdict.partition is None:
         return 0.0
     relations = verdict.partition.relations
-    rms = math.sqrt(float(((cosines - class_means(cosines, relations)[relations]) ** 2).mean()))
+    rms = math.sqrt(float((from_means(cosines, relations) ** 2).mean()))
     return policy.NORM_NOISE * rms
 
 

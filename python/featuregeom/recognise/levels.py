@@ -172,7 +172,12 @@ def colour(cosines: Values, cuts: Values) -> NDArray[np.int64]:
     -------
     ndarray of int64, shape (n, n)
     """
-    colours = by_slabs(lambda rows: len(cuts) + 1 - np.searchsorted(cuts, rows), cosines)
+    # A search takes as many steps as the number of cuts has bits.
+    colours = by_slabs(
+        lambda rows: np.asarray(len(cuts) + 1 - np.searchsorted(cuts, rows)),
+        cosines,
+        width=cosines.shape[1] * (1 + len(cuts).bit_length()),
+    )
     np.fill_diagonal(colours, 0)
     return by_slabs(np.minimum, colours, colours.T)
 

@@ -17,8 +17,8 @@ from featuregeom.recognise.refinement import refine, tight_dimensions, tighten
 from featuregeom.relations.products import (
     canonical,
     class_counts,
-    class_means,
     coherent_closure,
+    from_means,
     is_scheme,
     is_symmetric_scheme,
 )
@@ -56,7 +56,8 @@ class Partition:
     def of(cls, cosines: NDArray[np.float64], relations: NDArray[np.int64], source: Source) -> Partition:
         """Measure classes against cosines, and number them by decreasing mean."""
         relations = canonical(relations, cosines)
-        spread = float(np.abs(cosines - class_means(cosines, relations)[relations]).max())
+        away = from_means(cosines, relations)
+        spread = float(max(away.max(), -away.min()))
         return cls(relations, source, spread, explained_variance(cosines, relations))
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.interruptible import by_slabs
 
 __all__ = [
     "MOST_CLASSES",
@@ -19,6 +20,7 @@ __all__ = [
     "class_means",
     "class_sizes",
     "coherent_closure",
+    "from_means",
     "intersection_numbers",
     "is_scheme",
     "is_symmetric_scheme",
@@ -54,6 +56,12 @@ def class_means(values: NDArray[np.float64], relations: Colours) -> NDArray[np.f
     """Mean of a matrix over each colour."""
     flat = relations.ravel()
     return np.asarray(np.bincount(flat, weights=values.ravel()) / np.bincount(flat))
+
+
+def from_means(values: NDArray[np.float64], relations: Colours) -> NDArray[np.float64]:
+    """Each value of a matrix less the mean of its colour."""
+    means = class_means(values, relations)
+    return by_slabs(lambda one, kind: one - means[kind], values, relations)
 
 
 def is_scheme(relations: Colours, seed: int = 0) -> bool:
@@ -139,7 +147,7 @@ def canonical(relations: Colours, values: NDArray[np.float64]) -> Colours:
         orders.sort(key=lambda order: numbers[np.ix_(order, order, order)].ravel().tolist())
     rank = np.empty(len(means), dtype=np.int64)
     rank[orders[0]] = np.arange(len(means))
-    return np.asarray(rank[relations])
+    return by_slabs(lambda rows: rank[rows], relations)
 
 
 def _representatives(relations: Colours, rank: int) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from featuregeom.analysis import DRAWN_DIMENSIONS, BlockPicture, FamilyPicture, 
 from featuregeom.certificates import certify
 from featuregeom.dictionaries import Families
 from featuregeom.features import Features
+from featuregeom.interruptible import matmul
 from featuregeom.measures import Measured
 
 __all__ = ["draw", "family_pictures"]
@@ -89,7 +90,7 @@ def _heat(
     if not len(shown) or len(borders) < 2:
         return np.zeros((len(shown), 0), dtype=np.float32)
     rows = features.widened(shown)
-    coordinates = rows @ spectrum.vectors if spectrum.along is None else spectrum.along[shown]
+    coordinates = matmul(rows, spectrum.vectors) if spectrum.along is None else spectrum.along[shown]
     mass = coordinates**2 / np.sum(rows**2, axis=1, keepdims=True)
     return np.add.reduceat(mass, spectrum.starts[borders[:-1]], axis=1).astype(np.float32)
 
@@ -175,7 +176,7 @@ def _family_picture(
     members, dim = found.members[number], int(found.dim[number])
     rows = features.widened(members)
     if found.link[number] == "projected":
-        along = rows @ spectrum.vectors if spectrum.along is None else spectrum.along[members]
+        along = matmul(rows, spectrum.vectors) if spectrum.along is None else spectrum.along[members]
         rows = along[:, found.dominant :]
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows / np.where(lengths > 0, lengths, 1.0)

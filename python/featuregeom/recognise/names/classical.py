@@ -172,8 +172,13 @@ def _polygon(cosines: NDArray[np.float64], plane: NDArray[np.float64]) -> list[C
         return []
     # In the plane of the two leading eigenvectors the features of a polygon are equally spaced.
     order = np.argsort(np.arctan2(plane[:, 1], plane[:, 0]))
-    steps = np.abs(np.arange(n)[:, None] - np.arange(n))
-    labels = np.minimum(steps, n - steps)
+    places = np.arange(n)
+
+    def around(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        steps = np.abs(rows[:, None] - places)
+        return np.asarray(np.minimum(steps, n - steps))
+
+    labels = by_slabs(around, places, width=n)
     levels = np.cos(2 * np.pi * np.arange(n // 2 + 1) / n)
     limit = min(policy.TOLERANCE, policy.POLYGON_ROOM * (1 - float(levels[1])))
     placed = _placed(cosines, polygon_name(n), 2, order, (labels, levels), limit)
