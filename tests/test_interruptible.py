@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -118,10 +119,13 @@ def test_slabs_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> Non
     """Operations by element and by row, on matrices that are cut into slabs of one to three rows, and on empty ones."""
     rng = np.random.default_rng(0)
     A, B = rng.standard_normal((7, 5)), rng.integers(0, 3, (7, 5))
-    monkeypatch.setattr(interruptible, "_DRAWS", 15)
+    monkeypatch.setattr(interruptible, "_NUMBERS", 15)
     assert np.array_equal(interruptible.by_slabs(np.multiply, A, B), A * B)
     assert np.array_equal(interruptible.by_slabs(lambda a: a.max(axis=1), A), A.max(axis=1))
     assert interruptible.by_slabs(lambda a: a > 0, A[:0]).shape == (0, 5)
+    wide = interruptible.by_slabs(lambda k: A[k], np.arange(7), width=5)
+    assert np.array_equal(wide, A)
+    assert np.array_equal(interruptible.stacked([A[:3], A[3:3], A[3:]]), A)
     assert np.array_equal(interruptible.normals(np.random.default_rng(1), (7, 5)), rng_normals((7, 5)))
     G = fg.frames.gram(A + 1j * B)
     np.testing.assert_allclose(G, (A + 1j * B) @ (A - 1j * B).T, atol=1e-12)
@@ -130,6 +134,64 @@ def test_slabs_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> Non
     F[3, 1] += 1e-3
     with pytest.raises(ParameterError, match=r"not symmetric \(Hermitian\) at \((3, 1|1, 3)\)"):
         fg.frames.frame_potential(F)
+
+
+def test_results_do_not_depend_on_the_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole functions whose passes go by slabs, in slabs of one to a few rows and in one."""
+    rng = np.random.default_rng(2)
+    X, weights = rng.standard_normal((40, 6)), rng.random(40)
+    net = [
+        (rng.standard_normal((20, 6)), rng.standard_normal(20)),
+        (rng.standard_normal((1, 20)), np.zeros(1)),
+    ]
+    shape = fg.shapes.noisy(fg.shapes.johnson(6, 2), 0.01, 0)
+
+    def found() -> list[np.ndarray]:
+        way = fg.regions.along(net, *X[:4])
+        detected = fg.schemes.detect(shape)
+        return [
+            *(way.breakpoints, way.codes, way.outputs),
+            *fg.null_model.measure_draws(X, n_draws=2),
+            *fg.null_model.measure_draws(np.hstack([X, 0 * X]), n_draws=1),
+            fg.frames.weighted_frame_operator(X, weights),
+            fg.shapes.cube(7),
+            fg.shapes.demicube(7),
+            detected.relations,
+            detected.levels,
+        ]
+
+    whole = found()
+    monkeypatch.setattr(interruptible, "_NUMBERS", 50)
+    for one, other in zip(whole, found(), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-12, atol=1e-12)
+
+
+LEFT_BEHIND = """
+import os, signal, sys, threading
+import numpy as np
+from featuregeom.interruptible import aside
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+matrix = np.random.default_rng(0).standard_normal((2500, 2500))
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    aside(np.linalg.svd, matrix)
+except KeyboardInterrupt:
+    if sys.argv[1] == "caught":
+        sys.exit(3)
+    raise
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+@pytest.mark.parametrize(("how", "code"), [("raised", -signal.SIGINT), ("caught", 3)])
+def test_a_process_that_leaves_a_call_behind_ends_in_order(how: str, code: int) -> None:
+    """No library is taken down under its call, which would be a segmentation fault (-11)."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT_BEHIND, how], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == code, done.stderr
+    assert ("KeyboardInterrupt" in done.stderr) == (how == "raised")
 
 
 def rng_normals(shape: tuple[int, int]) -> np.ndarray:
@@ -142,7 +204,7 @@ def test_features_are_widened_and_taken_by_parts(monkeypatch: pytest.MonkeyPatch
     given = (wide.view(np.uint32) >> 16).astype(np.uint16) if dtype == "bfloat16" else wide.astype(dtype)
     features = fg.features.as_features(given, dtype=dtype if dtype == "bfloat16" else None)
     monkeypatch.setattr(fg.features, "_CHUNK", 8)
-    monkeypatch.setattr(interruptible, "_DRAWS", 8)
+    monkeypatch.setattr(interruptible, "_NUMBERS", 8)
     index = np.array([5, 0, 5, 8, 3])
     for chosen in (index, index[:0], slice(2, 9), slice(0, 9, 3)):
         assert np.array_equal(features.widened(chosen), wide[chosen])

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import contextvars
+import os
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -46,6 +51,9 @@ _AT_ONCE = 1 << 16
 _PATIENCE = 0.05
 """Seconds after which the calling thread looks for signals."""
 
+_LEFT: list[threading.Thread] = []
+"""Threads of calls that Ctrl-C has left behind."""
+
 
 def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any) -> Result:
     """Make one long call on a thread of its own, so that the calling thread handles signals meanwhile.
@@ -67,7 +75,7 @@ def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any)
     Notes
     -----
     After Ctrl-C, KeyboardInterrupt is raised within a twentieth of a second; the call ends in the background, and what
-    it gives is dropped.
+    it gives is dropped. A process that ends by that exception ends at once; one that ends later waits for the call.
     """
     if matrix.size <= _AT_ONCE if isinstance(matrix, np.ndarray) else matrix.numel() <= _AT_ONCE:
         return call(matrix, *given, **options)
@@ -86,11 +94,34 @@ def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any)
         thread.start()
     except RuntimeError as error:
         raise MemoryError(f"{error}: its stack has no room") from error
-    while thread.is_alive():
-        thread.join(_PATIENCE)
+    try:
+        while thread.is_alive():
+            thread.join(_PATIENCE)
+    except BaseException:
+        _LEFT.append(thread)
+        raise
     if failed:
         raise failed[0]
     return made[0]
+
+
+def _leave() -> None:
+    """Let no library be taken down under a call that runs in it still: that is a segmentation fault."""
+    if not any(thread.is_alive() for thread in _LEFT):
+        return
+    if getattr(sys, "last_type", None) is KeyboardInterrupt:
+        # As Python itself ends after Ctrl-C, without what would be taken down before.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    for thread in _LEFT:
+        thread.join()
+
+
+# Before others register, so that it runs after them.
+atexit.register(_leave)
 
 
 def eigh(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:

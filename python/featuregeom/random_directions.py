@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.features import real_numbers
+from featuregeom.interruptible import aside
 
 __all__ = ["EVEN_ENOUGH", "null_capacity", "null_dimensions", "saturation_p"]
 
@@ -119,7 +120,10 @@ def saturation_p(value: float, norms: ArrayLike, m: int) -> float:
     >>> round(saturation_p(768 / 783, [1.0] * 768, 16), 2), saturation_p(1.0, [1.0] * 768, 16) < 1e-12
     (1.0, True)
     """
-    lengths = real_numbers(norms, "norms")
+    return aside(_saturation_p, real_numbers(norms, "norms"), m, value)
+
+
+def _saturation_p(lengths: NDArray[np.float64], m: int, value: float) -> float:
     lengths = lengths[lengths > 0]
     r = min(len(lengths), m)
     if r < 2 or math.isnan(value):

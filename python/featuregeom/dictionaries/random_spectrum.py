@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError
 from featuregeom.features import real_numbers
+from featuregeom.interruptible import aside
 
 __all__ = ["expected_max_cosine", "frame_potential_p", "spectrum_edges"]
 
@@ -119,14 +120,17 @@ def frame_potential_p(eigenvalues: ArrayLike, norms: ArrayLike, m: int) -> float
     >>> 0.01 < p <= 1
     True
     """
+    lengths, values = real_numbers(norms, "norms"), real_numbers(eigenvalues, "eigenvalues")
+    return aside(_frame_potential_p, lengths, values, integer("m", m, 1))
+
+
+def _frame_potential_p(lengths: NDArray[np.float64], values: NDArray[np.float64], m: int) -> float:
     from scipy.special import gammainc, gammaincc
 
-    lengths = real_numbers(norms, "norms")
     lengths = lengths[lengths > 0]
-    m = integer("m", m, 1)
     if len(lengths) < 2 or m == 1:
         return math.nan
-    values = real_numbers(eigenvalues, "eigenvalues") / float(lengths.max()) ** 2
+    values = values / float(lengths.max()) ** 2
     N = (lengths / lengths.max()) ** 2
     squares = float(N @ N)
     level = float(N.sum()) / m
@@ -182,9 +186,11 @@ def spectrum_edges(norms: ArrayLike, m: int) -> tuple[float, float]:
     >>> lower < (10**0.5 - 1)**2 < (10**0.5 + 1)**2 < upper
     True
     """
-    lengths = real_numbers(norms, "norms")
+    return aside(_edges, real_numbers(norms, "norms"), integer("m", m, 1))
+
+
+def _edges(lengths: NDArray[np.float64], m: int) -> tuple[float, float]:
     N = lengths[lengths > 0] ** 2
-    m = integer("m", m, 1)
     if not N.size:
         raise ParameterError("features that are all zero have no spectrum")
     scale = float(N.max())

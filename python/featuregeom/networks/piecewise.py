@@ -14,7 +14,7 @@ from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError
 from featuregeom.interruptible import matmul, stacked
 from featuregeom.networks.extra import torch_module
 from featuregeom.networks.modules import check_module, eager
-from featuregeom.networks.rounding import known, passed_on
+from featuregeom.networks.rounding import known, passed_on, through
 from featuregeom.networks.tensors import check_tensor
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Layers:
         found = []
         for layer, (W, _) in enumerate(self.layers[:-1]):
             z, sizes = self._sums(layer, values, unsure)
-            steep = passed_on(matmul(np.abs(slopes), np.abs(W).T), loose, W)
+            steep = passed_on(through(np.abs, slopes, W), loose, W)
             slopes = known(matmul(slopes, W.T), steep)
             found.append((known(z, sizes)[0], slopes.T))
             values, unsure = _rectified(z, sizes)
@@ -134,7 +134,7 @@ class Layers:
     def _sums(self, layer: int, values: Floats, unsure: Floats) -> tuple[Floats, Floats]:
         """Give what one layer makes of values, one input per row, and the sizes of what was added up."""
         W, b = self.layers[layer]
-        sizes = matmul(np.abs(values), np.abs(W).T) + np.abs(b)
+        sizes = through(np.abs, values, W) + np.abs(b)
         return matmul(values, W.T) + b, passed_on(sizes, unsure, W)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.interruptible import matmul
+from featuregeom.interruptible import by_slabs, matmul
 
-__all__ = ["known", "passed_on", "rounding"]
+__all__ = ["known", "passed_on", "rounding", "through"]
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +37,13 @@ def passed_on(sizes: Floats, before: Floats, weights: Floats) -> Floats:
     Roundings of different terms are taken as independent. Their absolute sum would grow with the depth of the network
     by the factor sum |w| per layer, and soon hide values that are well known.
     """
-    return np.sqrt(sizes**2 + matmul(before**2, (weights**2).T))
+    return np.sqrt(sizes**2 + through(np.square, before, weights))
+
+
+def through(form: Callable[[Floats], Floats], values: Floats, weights: Floats) -> Floats:
+    """Give ``form(values) @ form(weights).T`` of an operation by element, with slabs of the weights."""
+    inside = form(values)
+    return by_slabs(lambda part: matmul(inside, form(part).T).T, weights).T
 
 
 def rounding(sizes: Floats) -> Floats:

@@ -110,7 +110,7 @@ def crossings(
     some = np.repeat(np.arange(min(P, CHECKED)), 2)
     ends = ways.at(torch.from_numpy(some), torch.from_numpy(np.tile(grid[[0, -1]], len(some) // 2)))
     check_rows(gates, ends, None if which is None else which[some])
-    parts = []
+    signs: NDArray[np.bool_] = np.zeros((len(pairs), 0), dtype=np.bool_)
     for start in range(0, len(pairs), step):
         chosen = pairs[start : start + step]
         h = ways.at(torch.from_numpy(chosen), torch.from_numpy(at[start : start + step]))
@@ -121,11 +121,13 @@ def crossings(
             raise NonFiniteError(
                 f"gate {bad[1]} of pair {pair} is {float(z[bad])} at alpha {alpha:g}", pair, bad[1]
             )
-        parts.append((z > 0).cpu().numpy())
-    signs = np.concatenate(parts).reshape(P, len(grid), -1)
+        if not start:
+            signs = np.zeros((len(pairs), z.shape[1]), dtype=np.bool_)
+        signs[start : start + step] = (z > 0).cpu().numpy()
+    signs = signs.reshape(P, len(grid), -1)
     return Crossings(
         alphas=grid,
         endpoint=np.sum(signs[:, 0] != signs[:, -1], axis=1),
-        steps=np.sum(signs[:, 1:] != signs[:, :-1], axis=2),
+        steps=np.stack([np.sum(pair[1:] != pair[:-1], axis=1) for pair in signs]),
         n_gates=signs.shape[2],
     )

@@ -131,7 +131,10 @@ def normal(data: ArrayLike, shrinkage: float = 0.0) -> Normal:
     X = _matrix("data", data)
     if len(X) < 2:
         raise ShapeError("a covariance needs at least two rows of data")
-    s = number_between("shrinkage", shrinkage, 0, 1, inclusive=True)
+    return aside(_fit, X, number_between("shrinkage", shrinkage, 0, 1, inclusive=True))
+
+
+def _fit(X: Floats, s: float) -> Normal:
     factor = (X - X.mean(axis=0)) / np.sqrt(len(X) - 1)
     if s:
         spread = np.sqrt(s * np.sum(factor**2) / X.shape[1]) * np.eye(X.shape[1])
