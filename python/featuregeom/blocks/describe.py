@@ -14,6 +14,7 @@ from featuregeom.blocks.block import GRAM_LIMIT, Block
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.features import Features, as_features
 from featuregeom.frames.operator import tightness, tightness_of_each
+from featuregeom.interruptible import by_slabs
 from featuregeom.naming import Name, name_geometries, name_geometry
 from featuregeom.recognise import policy
 
@@ -240,9 +241,10 @@ def _checked(index: Any, features: Features) -> NDArray[np.int64]:
         values, counts = np.unique(found, return_counts=True)
         raise ParameterError(f"index must name each feature once, got {values[counts > 1][0]} again")
     found = found.astype(np.int64)
-    rows = features.values[found]
+    rows = by_slabs(lambda part: features.values[part], found, width=features.m)
     # Zero has no bits but the sign's, which bfloat16 holds as bits.
-    zero = np.flatnonzero(~((rows & 0x7FFF) if features.dtype == "bfloat16" else rows).any(axis=1))
+    bits = features.dtype == "bfloat16"
+    zero = np.flatnonzero(~by_slabs(lambda part: ((part & 0x7FFF) if bits else part).any(axis=1), rows))
     if zero.size:
         raise ParameterError(
             f"index must name nonzero features: feature {found[zero[0]]} is zero, in no block"

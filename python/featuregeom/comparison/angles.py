@@ -130,8 +130,8 @@ def _basis(features: Features) -> Floats:
     """Orthonormal basis of the span of finite rows, as columns."""
     rows = features.widened(np.arange(features.n))
     _, singular, right = aside(np.linalg.svd, rows, full_matrices=False)
-    squares = rows**2
-    largest, row, column = float(singular[0] ** 2), float(squares.sum(1).max()), float(squares.sum(0).max())
+    row, column = (float(np.einsum(f"ia,ia->{axis}", rows, rows).max()) for axis in "ia")
+    largest = float(singular[0] ** 2)
     rounding = noise((features.n, features.m), EPSILON[features.dtype], largest, row, column).rounding
     # Singular values are found to the precision of float64, their squares would not be.
     least = max(max(rows.shape) * 2.0**-52 * singular[0], np.sqrt(2 * rounding))

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError
 from featuregeom.features import real_numbers
+from featuregeom.interruptible import by_slabs
 
 __all__ = ["js_distance"]
 
@@ -50,6 +51,10 @@ def js_distance(mu: ArrayLike, nu: ArrayLike) -> Floats:
     p, q = _measure("mu", mu), _measure("nu", nu)
     if p.shape != q.shape:
         raise ShapeError(f"mu and nu must have one shape, got {np.shape(mu)} and {np.shape(nu)}")
+    return by_slabs(_distances, p, q) if p.ndim == 2 else _distances(p, q)
+
+
+def _distances(p: Floats, q: Floats) -> Floats:
     both = p + q
     contrast = np.divide(p - q, both, out=np.zeros_like(both), where=both > 0)
     # (1 + c) log(1 + c) + (1 - c) log(1 - c) in a form that keeps its digits for small c.
@@ -77,5 +82,7 @@ def _measure(name: str, given: ArrayLike) -> Floats:
             f"{name} has a row that sums to {1 - np.nanmin(rest):g}: masses add up to 1 at most"
         )
     # A rest that is rounding must not count: the distance of measures is the root of what they differ by.
-    rest = np.where(rest <= 4 * 2.0**-52 * max(masses.shape[-1], 1), rest * 0.0, rest)
-    return np.concatenate([masses, np.abs(rest)], axis=-1)
+    rest = np.abs(np.where(rest <= 4 * 2.0**-52 * max(masses.shape[-1], 1), rest * 0.0, rest))
+    if masses.ndim == 1:
+        return np.concatenate([masses, rest])
+    return by_slabs(lambda *parts: np.concatenate(parts, axis=1), masses, rest)

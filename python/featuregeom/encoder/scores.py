@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featuregeom.errors import ShapeError
 from featuregeom.features import read_array
+from featuregeom.interruptible import aside
 
 __all__ = ["contingency", "hungarian_accuracy", "purity"]
 
@@ -57,5 +58,5 @@ def hungarian_accuracy(clusters: ArrayLike, labels: ArrayLike) -> float:
     from scipy.optimize import linear_sum_assignment
 
     table = contingency(clusters, labels)
-    rows, columns = linear_sum_assignment(table, maximize=True)
+    rows, columns = aside(linear_sum_assignment, table, maximize=True)
     return float(table[rows, columns].sum() / table.sum())

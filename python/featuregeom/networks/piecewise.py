@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom.errors import FeatureGeometryError, ParameterError, ShapeError
-from featuregeom.interruptible import matmul, stacked
+from featuregeom.interruptible import by_slabs, matmul, stacked
 from featuregeom.networks.extra import torch_module
 from featuregeom.networks.modules import check_module, eager
 from featuregeom.networks.rounding import known, passed_on, through
@@ -359,7 +359,9 @@ def numbers(value: Any, name: str) -> Floats:
         found = np.asarray(value)
         if found.dtype.kind == "c":
             raise TypeError("complex")
-        return np.array(found, dtype=np.float64)
+        if found.ndim < 2:
+            return np.array(found, dtype=np.float64)
+        return by_slabs(lambda rows: rows.astype(np.float64), found)
     except (TypeError, ValueError, RuntimeError):
         raise ParameterError(f"{name} must be an array of real numbers") from None
 

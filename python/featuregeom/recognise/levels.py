@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from featuregeom.interruptible import by_slabs
+from featuregeom.interruptible import aside, by_slabs
 from featuregeom.recognise import policy
 
 __all__ = ["candidates", "clear_cuts", "colour", "distinct_values", "exact_cuts"]
@@ -69,7 +69,7 @@ def clear_cuts(values: Values, ratio: float = policy.CLEAR_RATIO) -> Values | No
         The cuts; empty where all values are one level.
     """
     gaps = np.diff(values)
-    ordered = np.maximum(np.sort(gaps)[::-1], policy.LEAST_CLEAR_GAP)
+    ordered = np.maximum(aside(np.sort, gaps)[::-1], policy.LEAST_CLEAR_GAP)
     padded = np.concatenate([[policy.EXACT_LEVEL * ratio], ordered])
     if len(padded) == 1:
         return np.zeros(0)
@@ -101,7 +101,7 @@ def exact_cuts(values: Values) -> Values:
         The cuts.
     """
     gaps = np.diff(values)
-    ordered = np.maximum(np.sort(gaps)[::-1], policy.EQUAL_COSINES)
+    ordered = np.maximum(aside(np.sort, gaps)[::-1], policy.EQUAL_COSINES)
     steps = (ordered[:-1] / ordered[1:])[: policy.MOST_EXACT_LEVELS]
     if not len(steps) or steps.max() < policy.EXACT_RATIO:
         return np.zeros(0)
@@ -142,7 +142,7 @@ def distinct_values(cosines: Values) -> Values | None:
     >>> distinct_values(X @ X.T).round(4).tolist()
     [-0.809, 0.309]
     """
-    values = np.sort(cosines[np.triu_indices(len(cosines), 1)])
+    values = aside(np.sort, cosines[np.triu_indices(len(cosines), 1)])
     if values.size == 0:
         return values
     cuts = clear_cuts(values)
@@ -185,7 +185,7 @@ def colour(cosines: Values, cuts: Values) -> NDArray[np.int64]:
 def _by_gaps(values: Values) -> list[NDArray[np.int64]]:
     """Cut at the k widest gaps, for small k, and for any k where the next gap is much narrower."""
     gaps = np.maximum(np.diff(values), policy.LEAST_GAP)
-    widest = np.argsort(-gaps, kind="stable")[: policy.MOST_EXACT_LEVELS + 1]
+    widest = aside(np.argsort, -gaps, kind="stable")[: policy.MOST_EXACT_LEVELS + 1]
     ratios = gaps[widest[:-1]] / gaps[widest[1:]]
     clearest = (np.argsort(-ratios)[:3] + 1).tolist()
     few = range(1, min(policy.LEVELS_BY_GAPS, len(widest)) + 1)

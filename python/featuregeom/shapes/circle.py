@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import by_slabs
+
 __all__ = ["roots_of_unity"]
 
 _QUARTER_TURNS = np.array([1, 1j, -1, -1j])
@@ -34,7 +36,15 @@ def roots_of_unity(exponents: Any, n: int) -> NDArray[np.complex128]:
     >>> roots_of_unity([0, 1, 2], 4).tolist()
     [(1+0j), 1j, (-1+0j)]
     """
-    quarters, rest = np.divmod(4 * (np.asarray(exponents, dtype=np.int64) % n), n)
+    exponents = np.asarray(exponents, dtype=np.int64) % n
+    if exponents.size <= n:
+        return _roots(exponents, n)
+    table = _roots(np.arange(n), n)
+    return by_slabs(lambda rows: table[rows], exponents)
+
+
+def _roots(exponents: NDArray[np.int64], n: int) -> NDArray[np.complex128]:
+    quarters, rest = np.divmod(4 * exponents, n)
     beyond = 2 * rest > n
     angle = np.pi / 2 * np.where(beyond, n - rest, rest) / n
     cosine = np.cos(angle)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featuregeom.errors import DtypeError, ParameterError, ShapeError
 from featuregeom.features import off_graph
+from featuregeom.interruptible import by_slabs
 
 __all__ = ["as_frame", "direct_sum"]
 
@@ -64,4 +65,5 @@ def as_frame(name: str, X: Any) -> NDArray[Any]:
         raise ShapeError(f"{name} must be a matrix with features as rows, got shape {values.shape}")
     if values.dtype.kind not in "biufc":
         raise DtypeError(f"{name} must hold real or complex numbers, got {values.dtype}")
-    return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+    wide = np.complex128 if values.dtype.kind == "c" else np.float64
+    return by_slabs(lambda rows: rows.astype(wide), values)

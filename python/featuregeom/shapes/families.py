@@ -51,9 +51,12 @@ def simplex(n_vectors: int) -> NDArray[np.float64]:
     n = integer("n_vectors", n_vectors, 2)
     check_size(f"simplex({n})", n, n - 1)
     k = np.arange(1, n)
-    steps = np.arange(n)[:, None]
-    helmert = np.where(steps < k, 1.0, 0.0) - np.where(steps == k, k, 0)
-    return helmert * np.sqrt(n / (n - 1) / (k * (k + 1)))
+
+    def helmert(steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        entries = np.where(steps < k, 1.0, 0.0) - np.where(steps == k, k, 0)
+        return entries * np.sqrt(n / (n - 1) / (k * (k + 1)))
+
+    return by_slabs(helmert, np.arange(n)[:, None], width=n - 1)
 
 
 def cross_polytope(d: int) -> NDArray[np.float64]:

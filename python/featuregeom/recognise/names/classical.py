@@ -147,7 +147,8 @@ def _placed(
 
 def _simplex(cosines: NDArray[np.float64]) -> list[Classical]:
     n = len(cosines)
-    labels = 1 - np.eye(n, dtype=np.int64)
+    places = np.arange(n)
+    labels = by_slabs(lambda k: np.asarray(k[:, None] != places, dtype=np.int64), places, width=n)
     limit = policy.OPPOSITE if n == 2 else min(policy.TOLERANCE, policy.SIMPLEX_ROOM / (n - 1))
     levels = np.array([1, -1 / (n - 1)])
     return [_placed(cosines, simplex_name(n), n - 1, np.arange(n), (labels, levels), limit)]
@@ -160,7 +161,11 @@ def _cross_polytope(cosines: NDArray[np.float64]) -> list[Classical]:
         return []
     first = np.flatnonzero(opposite > np.arange(n))
     order = np.stack([first, opposite[first]], axis=1).ravel()
-    labels = np.ones((n, n), dtype=np.int64) + np.kron(np.eye(n // 2, dtype=np.int64), [[-1, 1], [1, -1]])
+    places = np.arange(n)
+    # Partners are 0 and 1, 2 and 3, ...: numbers that differ in their last bit.
+    labels = by_slabs(
+        lambda k: 1 + np.asarray(k[:, None] == places ^ 1, np.int64) - (k[:, None] == places), places, width=n
+    )
     levels = np.array([1.0, 0.0, -1.0])
     placed = _placed(cosines, cross_polytope_name(n), n // 2, order, (labels, levels), policy.TOLERANCE)
     return [replace(placed, noisy_limit=np.inf)]
