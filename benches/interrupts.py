@@ -106,7 +106,7 @@ def command_of(name: str) -> None:
     """Run a command in this process, and print its longest stretch."""
     from featuregeom.__main__ import main
 
-    out = [] if name in ("verify", "calibrate") else ["--out", "out", "--force"]
+    out = [] if name in ("verify", "calibrate") else ["--out", name.replace(" ", "-"), "--force"]
     sys.argv = ["featuregeom", *COMMANDS[name].replace(";", ",").split(), *out]
     shown = os.dup(1)
     for stream in (1, 2):

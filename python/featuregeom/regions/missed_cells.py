@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from featuregeom import _core
 from featuregeom.errors import NonFiniteError
+from featuregeom.interruptible import stacked
 from featuregeom.networks.piecewise import BATCH, Floats, Network
 
 __all__ = ["Plane", "inspect", "on_plane"]
@@ -55,7 +56,7 @@ def inspect(
         largest, least = (
             (most, told) if not len(outputs) > 1 else (np.maximum(largest, most), np.minimum(least, told))
         )
-    found = np.concatenate(outputs)
+    found = stacked(outputs)
     if not np.isfinite(found).all():
         row, column = map(int, np.argwhere(~np.isfinite(found))[0])
         raise NonFiniteError(f"output {column} is {found[row, column]} at vertex {row}", row, column)
