@@ -17,6 +17,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5, help="sizes, each twice the one before")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    if options.steps < 2:
+        parser.error("an exponent takes two sizes: --steps 2 or more")
     for name in ("OMP", "OPENBLAS", "MKL", "RAYON"):
         os.environ[f"{name}_NUM_THREADS"] = "1"
 
@@ -61,7 +63,7 @@ def main() -> None:
         taken = [steps(rng.standard_normal(shape).astype(np.float32)) for shape in shapes]
         print(f"\n{label}: seconds (exponents of operations: {expected})")
         print(f"{'':9}" + "".join(f"{n} x {m}".rjust(14) for n, m in shapes) + "      exponent")
-        half = len(shapes) // 2
+        half = min(len(shapes) // 2, len(shapes) - 2)
         for step in taken[0]:
             values = [each[step] for each in taken]
             slope = np.polyfit(np.log(sizes[half:]), np.log(values[half:]), 1)[0]
