@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from pathlib import Path
@@ -229,3 +230,66 @@ def test_a_thread_without_room_is_a_memory_error(monkeypatch: pytest.MonkeyPatch
         .startswith("error: not enough memory: the progress bar cannot start")
     )
     assert not (tmp_path / "out" / "matrices.parquet").exists()
+
+
+_PEAKS = """
+import gc, json, os
+from pathlib import Path
+import numpy as np, pandas, pyarrow, scipy.linalg, scipy.special, scipy.spatial
+import featuregeom as fg
+
+def resident(key):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key + ":"))
+
+def measure(path, small, options):
+    fg.analyze(small, **options)  # what is loaded and started once
+    expected = fg.estimate(path, **options).memory
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = resident("VmRSS")
+    fg.analyze(path, **options)
+    return expected, resident("VmHWM") - before
+
+for case in json.loads({cases!r}):
+    if not os.fork():
+        print(json.dumps(measure(*case)), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0, case
+"""
+
+
+@pytest.mark.parametrize("pairs", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_estimates_are_above_the_measured_peak(pairs: bool, tmp_path: Path) -> None:
+    """And at most three times it: of archives, unmapped and mapped files, without pairs and with them.
+
+    The peak is that of the resident memory, in a process that has analysed a small file before. Pages of a mapped file
+    count in it, and not in the estimate, for the system takes them back when it needs them: so its size is added.
+    """
+    rng = np.random.default_rng(0)
+    files: list[tuple[str, dict[str, object], int]] = []
+    for name, (n, m) in {"small": (500, 32), "large": (12_000, 256)}.items():
+        X = rng.standard_normal((n, m)).astype(np.float32)
+        np.save(tmp_path / f"{name}.npy", X)
+        np.savez(tmp_path / f"{name}.npz", w=X)
+        np.savez_compressed(tmp_path / f"{name}.packed.npz", w=X)
+        try:
+            import torch
+            from safetensors.torch import save_file
+        except ImportError:
+            continue
+        torch.save({"w": torch.from_numpy(X)}, tmp_path / f"{name}.pt")
+        save_file({"w": torch.from_numpy(X).bfloat16()}, tmp_path / f"{name}.safetensors")
+    files += [(f"large.{kind}", {"pairs": pairs}, 0) for kind in ("npz", "packed.npz")]
+    files.append(("large.npy", {"pairs": pairs, "mmap": False}, 0))
+    mapped_files = (tmp_path / f"large.{kind}" for kind in ("pt", "safetensors"))
+    files += [(path.name, {"pairs": pairs}, path.stat().st_size) for path in mapped_files if path.exists()]
+    cases = [
+        (str(tmp_path / name), str(tmp_path / ("small." + name.split(".", 1)[1])), options)
+        for name, options, _ in files
+    ]
+    said = run(_PEAKS.format(cases=json.dumps(cases))).splitlines()
+    for (name, options, mapped), line in zip(files, said, strict=True):
+        expected, peak = json.loads(line)
+        assert expected + mapped >= peak, (name, options, expected, peak)
+        assert expected <= 3 * peak, (name, options, expected, peak)
