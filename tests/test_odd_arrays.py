@@ -75,3 +75,15 @@ def test_numbers_of_tensors_are_those_of_arrays() -> None:
     for given in (torch.tensor(norms, requires_grad=True), norms.tolist()):
         assert fg.null_model.saturation_p(0.95, given, 5) == expected
         assert fg.plateaus.median(given, n_draws=100).value == 1.5
+
+
+def test_parameters_of_a_lazy_module_are_told():
+    """They have no shape before its first call: torch's own errors were RuntimeErrors and ValueErrors."""
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(4, 30), torch.nn.LazyLinear(5))
+    for function in (fg.spectra.spectrum, fg.frames.frame_operator, fg.pairs.sweep, fg.codes.pack):
+        with pytest.raises(fg.errors.FeatureGeometryError, match="lazy module"):
+            function(module[1].weight)
+    analysis = fg.analyze(module)
+    assert list(analysis.matrices["matrix"]) == ["0.weight"]
+    assert analysis.skipped["reason"].str.contains("lazy module").sum() == 2

@@ -14,7 +14,10 @@ from featuregeom.networks.extra import torch_module
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_tensor", "first_bad", "rows"]
+__all__ = ["UNINITIALISED", "check_tensor", "first_bad", "rows"]
+
+UNINITIALISED = ("UninitializedParameter", "UninitializedBuffer")
+"""Classes of torch for what a lazy module has before its first call."""
 
 
 def check_tensor(value: Any, where: str) -> None:
@@ -48,6 +51,8 @@ def _odd(torch: Any, tensor: Any) -> str | None:
     if tensor.is_quantized:
         return "a quantised tensor: pass its dequantize()"
     kind = type(tensor)
+    if kind.__name__ in UNINITIALISED:
+        return "a parameter of a lazy module, which has no shape yet: call the module once"
     if kind.__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
         # A subclass that decides itself what operations do: masked, fake, distributed ...
         advice = {

@@ -12,6 +12,7 @@ import numpy as np
 
 from featuregeom.errors import SourceError
 from featuregeom.features import Features, as_features, dtype_name
+from featuregeom.networks.tensors import UNINITIALISED
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.protocol import AUTO, AxisChoice, Reading, TensorInfo
@@ -121,6 +122,11 @@ def flatten(
     found: dict[str, Any] = {}
 
     def walk(node: Any, name: str) -> None:
+        if type(node).__name__ in UNINITIALISED:
+            if others is not None:
+                reason = "no shape yet: call the lazy module once, then read it"
+                others.append(TensorInfo(name, (), type(node).__name__, 0, skip=reason))
+            return
         if rows and _are_rows(node):
             node = _array(node)
         elif rows and _shows_an_array(node):
