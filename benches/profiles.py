@@ -1,6 +1,6 @@
 """Where the time of a row goes: `python benches/profiles.py [ROW ...]` writes `profiles/ROW.txt` (needs Linux's perf).
 
-Only the core's own threads are counted: what Python does to make the data is not. Symbols need a library with
+Only the core's own code is counted: what Python does to make the data is not. Symbols need a library with
 symbols: `CARGO_PROFILE_RELEASE_STRIP=none` while it is built, or the names of inlined parts alone are missing.
 """
 
@@ -18,11 +18,21 @@ ROWS = {
     "a1": "featuregeom single",
     "a2": "featuregeom double",
     "a3": "featuregeom single",
+    "b1": "featuregeom",
     "b2": "featuregeom",
+    "d1": "featuregeom",
+    "d2": "featuregeom",
+    "d3": "featuregeom",
     "e1": "featuregeom (and components)",
     "e2": "featuregeom (and components)",
     "e3": "featuregeom single",
     "e4": "featuregeom, with histogram and neighbours",
+    "f1": "featuregeom",
+    "p1": "featuregeom, with its draw",
+    "p2": "featuregeom verdict",
+    "p3": "featuregeom match, both matchings and their bound",
+    "p5": "featuregeom families, three kinds of links, tested",
+    "s2": "featuregeom, one thread",
 }
 """The first case of a row, and the way that is profiled."""
 
@@ -49,8 +59,8 @@ def profile(row: str, scale: str, calls: int) -> str:
             "perf",
             "report",
             "--stdio",
-            "--comm",
-            "featuregeom-0",
+            "--dso",
+            "_core.abi3.so",
             "--percent-limit",
             "0.5",
             "--sort",

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from featuregeom.interruptible import by_slabs
 from featuregeom.recognise import policy
 from featuregeom.recognise.defect import explained_variance
 from featuregeom.recognise.levels import candidates, clear_cuts, colour, exact_cuts
@@ -155,7 +156,12 @@ def _add(
     found: dict[bytes, Partition], cosines: NDArray[np.float64], relations: NDArray[np.int64], source: Source
 ) -> None:
     partition = Partition.of(cosines, relations, source)
-    found.setdefault(partition.relations.tobytes(), partition)
+    found.setdefault(_key(partition.relations), partition)
+
+
+def _key(relations: NDArray[np.int64]) -> bytes:
+    narrow = np.min_scalar_type(int(relations.max()))
+    return by_slabs(lambda rows: rows.astype(narrow), relations).tobytes()
 
 
 def _refined(
@@ -184,7 +190,7 @@ def _refined(
         ]
         starts, known = ([one for one in some if np.bincount(one.ravel()).all()] for some in (starts, known))
         for relations in [*known, *sorted(starts, key=_irregularity)[:refinements]]:
-            key = relations.tobytes()
+            key = _key(relations)
             if key in seen:
                 continue
             seen.add(key)

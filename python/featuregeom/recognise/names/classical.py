@@ -139,7 +139,7 @@ def _placed(
     """Compare; the relations of `ideal` are those of the features in `order`."""
     labels, levels = ideal
     back = np.argsort(order)
-    relations = by_slabs(lambda rows: rows[:, back], labels)[back]
+    relations = by_slabs(lambda chosen: labels[chosen][:, back], back, width=len(back))
     apart = by_slabs(lambda found, kind: np.abs(found - levels[kind]).max(axis=1), cosines, relations)
     residual = float(apart.max())
     return Classical(name, dim, relations, levels, order, residual, limit)
