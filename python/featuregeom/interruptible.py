@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -51,8 +52,8 @@ _AT_ONCE = 1 << 16
 _PATIENCE = 0.05
 """Seconds after which the calling thread looks for signals."""
 
-_LEFT: list[threading.Thread] = []
-"""Threads of calls that Ctrl-C has left behind."""
+_RUNNING: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+"""Threads of calls that run, those that Ctrl-C has left behind among them."""
 
 
 def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any) -> Result:
@@ -90,16 +91,15 @@ def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any)
 
     # With the caller's context, which holds what NumPy does about overflow.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
+    # Before it starts: Ctrl-C may come while it does.
+    _RUNNING.add(thread)
     try:
         thread.start()
     except RuntimeError as error:
         raise MemoryError(f"{error}: its stack has no room") from error
-    try:
-        while thread.is_alive():
-            thread.join(_PATIENCE)
-    except BaseException:
-        _LEFT.append(thread)
-        raise
+    while thread.is_alive():
+        thread.join(_PATIENCE)
+    _RUNNING.discard(thread)
     if failed:
         raise failed[0]
     return made[0]
@@ -107,7 +107,8 @@ def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any)
 
 def _leave() -> None:
     """Let no library be taken down under a call that runs in it still: that is a segmentation fault."""
-    if not any(thread.is_alive() for thread in _LEFT):
+    left = [thread for thread in _RUNNING if thread.is_alive()]
+    if not left:
         return
     if getattr(sys, "last_type", None) is KeyboardInterrupt:
         # As Python itself ends after Ctrl-C, without what would be taken down before.
@@ -116,7 +117,7 @@ def _leave() -> None:
                 stream.flush()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    for thread in _LEFT:
+    for thread in left:
         thread.join()
 
 
