@@ -19,8 +19,8 @@ def contingency(clusters: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
         raise ShapeError(
             f"clusters and labels must be vectors of one length, got {first.shape} and {second.shape}"
         )
-    rows, i = np.unique(first, return_inverse=True)
-    columns, j = np.unique(second, return_inverse=True)
+    rows, i = aside(np.unique, first, return_inverse=True)
+    columns, j = aside(np.unique, second, return_inverse=True)
     table = np.bincount(i * len(columns) + j, minlength=len(rows) * len(columns))
     return table.reshape(len(rows), len(columns)).astype(np.int64)
 

@@ -11,6 +11,7 @@ from featuregeom.arguments import integer
 from featuregeom.errors import ParameterError, ShapeError
 from featuregeom.frames.operator import operator_of
 from featuregeom.frames.rows import Rows, read_rows
+from featuregeom.interruptible import slabs
 
 __all__ = ["FrameAccumulator"]
 
@@ -157,6 +158,16 @@ class FrameAccumulator:
 
 def _plus(total: NDArray[Any], left: NDArray[Any], part: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Add `part` to ``total + left``; give the rounded sum and what rounding left of it."""
+    shape, dtype = total.shape, np.result_type(total, left, part)
+    rounded, error = np.empty(shape, dtype), np.empty(shape, dtype)
+    for rows in slabs(shape):
+        rounded[rows], error[rows] = _plus_rows(total[rows], left[rows], part[rows])
+    return rounded, error
+
+
+def _plus_rows(
+    total: NDArray[Any], left: NDArray[Any], part: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     first = total + part
     grown = first - total
     error = (total - (first - grown)) + (part - grown) + left
