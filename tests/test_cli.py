@@ -243,6 +243,33 @@ def test_a_command_ends_at_once_on_ctrl_c_without_a_traceback(tmp_path, seconds)
     assert not (tmp_path / "out" / "matrices.parquet").exists()
 
 
+SWALLOWED = """
+import os, signal, sys
+import featuregeom.__main__ as program
+from featuregeom import cli
+
+def run():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise {raised} from None
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.main = run
+program.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+@pytest.mark.parametrize("raised", ["ImportError('a library failed to load')", "SystemExit(1)"])
+def test_ctrl_c_that_a_library_turns_into_its_own_error_ends_with_130(raised):
+    """As the import of a compiled library may, if the signal comes within it."""
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED.format(raised=raised)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {f"w{i}": rng.standard_normal((400, 40)) for i in range(3)}

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 
-from featuregeom.errors import NonFiniteError, ParameterError, ShapeError
+from featuregeom.errors import DtypeError, NonFiniteError, ParameterError, ShapeError
 from featuregeom.formation import collect
 
 torch = pytest.importorskip("torch")
@@ -180,7 +180,9 @@ def test_bad_input(arguments, options, error, said):
 
 def test_a_layer_without_weights_is_told_to_run_first():
     """Apart, for parameters that do not exist cannot be compared before and after."""
-    with pytest.raises(ParameterError, match="no weights yet: run the model on a batch first"):
+    with pytest.raises(
+        DtypeError, match="parameter of a lazy module, which has no shape yet: call the module once"
+    ):
         collect(nn.Sequential(nn.LazyLinear(3)), [(X4, Y4)], CE)
 
 
