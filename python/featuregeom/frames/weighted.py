@@ -155,7 +155,7 @@ def _with_diagonal(rows: Rows, moment: NDArray[Any], scale: float, num_threads: 
 
 
 def _with_matrix(rows: Rows, moment: NDArray[Any], scale: float, num_threads: int | None) -> NDArray[Any]:
-    values = rows.widened() * scale
+    values = by_slabs(lambda part: part * scale, rows.widened())
     operator = matmul(values.conj().T, matmul(moment, values))
     out: NDArray[Any] = (operator + operator.conj().T) / 2
     return out

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
-from featuregeom.interruptible import by_slabs
+from featuregeom.interruptible import by_slabs, slabs
 
 __all__ = [
     "MOST_CLASSES",
@@ -54,8 +54,13 @@ def class_sizes(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def class_means(values: NDArray[np.float64], relations: Colours) -> NDArray[np.float64]:
     """Mean of a matrix over each colour."""
-    flat = relations.ravel()
-    return np.asarray(np.bincount(flat, weights=values.ravel()) / np.bincount(flat))
+    most = int(relations.max()) + 1
+    totals, counts = np.zeros(most), np.zeros(most, dtype=np.int64)
+    for rows in slabs(relations.shape):
+        flat = relations[rows].ravel()
+        counts += np.bincount(flat, minlength=most)
+        totals += np.bincount(flat, weights=values[rows].ravel(), minlength=most)
+    return np.asarray(totals / counts)
 
 
 def from_means(values: NDArray[np.float64], relations: Colours) -> NDArray[np.float64]:
