@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -52,8 +51,8 @@ _AT_ONCE = 1 << 16
 _PATIENCE = 0.05
 """Seconds after which the calling thread looks for signals."""
 
-_RUNNING: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-"""Threads of calls that run, those that Ctrl-C has left behind among them."""
+_RUNNING: set[threading.Event] = set()
+"""Calls that run on threads of their own, those that Ctrl-C has left behind among them; set when they end."""
 
 
 def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any) -> Result:
@@ -82,24 +81,27 @@ def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any)
         return call(matrix, *given, **options)
     made: list[Result] = []
     failed: list[BaseException] = []
+    # Not Thread.join: stopped by an exception, it takes the thread for ended (Python before 3.13).
+    done = threading.Event()
 
     def work() -> None:
+        _RUNNING.add(done)
         try:
             made.append(call(matrix, *given, **options))
         except BaseException as error:
             failed.append(error)
+        finally:
+            done.set()
+            _RUNNING.discard(done)
 
     # With the caller's context, which holds what NumPy does about overflow.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
-    # Before it starts: Ctrl-C may come while it does.
-    _RUNNING.add(thread)
     try:
         thread.start()
     except RuntimeError as error:
         raise MemoryError(f"{error}: its stack has no room") from error
-    while thread.is_alive():
-        thread.join(_PATIENCE)
-    _RUNNING.discard(thread)
+    while not done.wait(_PATIENCE):
+        pass
     if failed:
         raise failed[0]
     return made[0]
@@ -107,7 +109,7 @@ def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any)
 
 def _leave() -> None:
     """Let no library be taken down under a call that runs in it still: that is a segmentation fault."""
-    left = [thread for thread in _RUNNING if thread.is_alive()]
+    left = list(_RUNNING)
     if not left:
         return
     if getattr(sys, "last_type", None) is KeyboardInterrupt:
@@ -117,8 +119,8 @@ def _leave() -> None:
                 stream.flush()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    for thread in left:
-        thread.join()
+    for done in left:
+        done.wait()
 
 
 # Before others register, so that it runs after them.
