@@ -257,10 +257,10 @@ def _check_semidefinite(moment: NDArray[Any]) -> None:
     largest = float(np.abs(moment).max())
     if not largest:
         return
-    scaled = moment / largest
-    allowed = len(moment) * _INDEFINITE
-    # A Cholesky factor exists where no eigenvalue lies below -allowed: a ninth of the cost of eigenvalues.
-    if not is_positive_definite(scaled + allowed * np.eye(len(moment))):
+    raised = by_slabs(lambda rows: rows / largest, moment)
+    # A Cholesky factor exists where no eigenvalue is below minus what is added: a ninth of the cost of eigenvalues.
+    raised[np.diag_indices(len(raised))] += len(moment) * _INDEFINITE
+    if not is_positive_definite(raised):
         least = eigvalsh(moment)[0]
         raise ParameterError(
             f"the second moment is indefinite, with an eigenvalue of {least:.3g}: that of "

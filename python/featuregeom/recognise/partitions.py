@@ -16,6 +16,7 @@ from featuregeom.recognise.names.catalogue import catalogue
 from featuregeom.recognise.names.rings import heights, rings
 from featuregeom.recognise.refinement import refine, tight_dimensions, tighten
 from featuregeom.relations.products import (
+    apart,
     canonical,
     class_counts,
     coherent_closure,
@@ -134,8 +135,8 @@ def search(
             return Search(tuple(found.values()), levels, True, closure)
     proposals = candidates(values)
     proposals = [cut for cut in proposals if len(cut) < min(policy.MOST_CLASSES, len(cosines))]
-    levels = colour(cosines, proposals[0]) if proposals else (1 - np.eye(len(cosines), dtype=np.int64))
-    _add(found, cosines, 1 - np.eye(len(cosines), dtype=np.int64), "levels")
+    levels = colour(cosines, proposals[0]) if proposals else (apart(len(cosines)))
+    _add(found, cosines, apart(len(cosines)), "levels")
     for cut in proposals:
         relations = colour(cosines, cut)
         if is_scheme(relations, seed):

@@ -15,6 +15,7 @@ from featuregeom.interruptible import by_slabs, slabs
 
 __all__ = [
     "MOST_CLASSES",
+    "apart",
     "canonical",
     "class_counts",
     "class_means",
@@ -50,6 +51,12 @@ def class_sizes(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     halved[labels[labels != labels.T]] = False
     counts[halved] //= 2
     return counts
+
+
+def apart(n: int) -> NDArray[np.int64]:
+    """Relations of n points, of which all pairs of different points are one class."""
+    points = np.arange(n)
+    return by_slabs(lambda k: np.asarray(k[:, None] != points, dtype=np.int64), points, width=n)
 
 
 def class_means(values: NDArray[np.float64], relations: Colours) -> NDArray[np.float64]:

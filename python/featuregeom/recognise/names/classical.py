@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from featuregeom.interruptible import by_slabs
 from featuregeom.recognise import policy
+from featuregeom.relations.products import apart
 from featuregeom.shapes.names import cross_polytope_name, polygon_name, simplex_name
 from featuregeom.summary import summarised
 
@@ -147,8 +148,7 @@ def _placed(
 
 def _simplex(cosines: NDArray[np.float64]) -> list[Classical]:
     n = len(cosines)
-    places = np.arange(n)
-    labels = by_slabs(lambda k: np.asarray(k[:, None] != places, dtype=np.int64), places, width=n)
+    labels = apart(n)
     limit = policy.OPPOSITE if n == 2 else min(policy.TOLERANCE, policy.SIMPLEX_ROOM / (n - 1))
     levels = np.array([1, -1 / (n - 1)])
     return [_placed(cosines, simplex_name(n), n - 1, np.arange(n), (labels, levels), limit)]
