@@ -194,6 +194,27 @@ def test_a_process_that_leaves_a_call_behind_ends_in_order(how: str, code: int) 
     assert ("KeyboardInterrupt" in done.stderr) == (how == "raised")
 
 
+FORKED = """
+import os, sys, threading, time
+import numpy as np
+from featuregeom.interruptible import aside
+
+work = threading.Thread(target=aside, args=(lambda matrix: time.sleep(3), np.zeros((300, 300))))
+work.start()
+time.sleep(0.5)
+child = os.fork()
+if child == 0:
+    sys.exit(4)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_waits_for_no_call_of_its_parent():
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4, done.stderr
+
+
 def rng_normals(shape: tuple[int, int]) -> np.ndarray:
     return np.random.default_rng(1).standard_normal(shape)
 

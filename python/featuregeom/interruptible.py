@@ -112,19 +112,25 @@ def _leave() -> None:
     left = list(_RUNNING)
     if not left:
         return
-    if getattr(sys, "last_type", None) is KeyboardInterrupt:
+    try:
+        if getattr(sys, "last_type", None) is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        for done in left:
+            done.wait()
+    except KeyboardInterrupt:
         # As Python itself ends after Ctrl-C, without what would be taken down before.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(AttributeError, OSError, ValueError):
                 stream.flush()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    for done in left:
-        done.wait()
 
 
 # Before others register, so that it runs after them.
 atexit.register(_leave)
+if hasattr(os, "register_at_fork"):
+    # A child has none of its parent's threads, and would wait for ever.
+    os.register_at_fork(after_in_child=_RUNNING.clear)
 
 
 def eigh(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:

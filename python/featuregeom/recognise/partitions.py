@@ -135,7 +135,7 @@ def search(
             return Search(tuple(found.values()), levels, True, closure)
     proposals = candidates(values)
     proposals = [cut for cut in proposals if len(cut) < min(policy.MOST_CLASSES, len(cosines))]
-    levels = colour(cosines, proposals[0]) if proposals else (apart(len(cosines)))
+    levels = colour(cosines, proposals[0]) if proposals else apart(len(cosines))
     _add(found, cosines, apart(len(cosines)), "levels")
     for cut in proposals:
         relations = colour(cosines, cut)
