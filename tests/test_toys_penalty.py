@@ -94,6 +94,19 @@ def test_gradient(shape: tuple[int, ...]) -> None:
     assert torch.autograd.gradgradcheck(tight_frame_penalty, random(*shape).requires_grad_())
 
 
+@pytest.mark.parametrize("shape", [(9, 7), (2, 5, 8)])
+def test_products_by_blocks(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large products are made in blocks, between which Ctrl-C is heard."""
+    W = random(*shape).requires_grad_()
+    whole = tight_frame_penalty(W)
+    (expected,) = torch.autograd.grad(whole.sum(), W)
+    monkeypatch.setattr("featuregeom.toys.penalty._OPERATIONS", 2 * 3 * W.numel())
+    blocks = tight_frame_penalty(W)
+    (gradient,) = torch.autograd.grad(blocks.sum(), W)
+    torch.testing.assert_close(blocks, whole, rtol=1e-13, atol=0)
+    torch.testing.assert_close(gradient, expected, rtol=1e-12, atol=1e-15)
+
+
 def test_descent_reaches_a_tight_frame() -> None:
     W = random(8, 3).requires_grad_()
     assert tight_frame_penalty(W).item() > 1e-3

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["tight_frame_penalty"]
 __dir__ = __all__.copy
 
+_OPERATIONS = 2e9
+"""Multiplications and additions of one product, between which Ctrl-C is heard: 0.05 s on one core (Zen 4)."""
+
 
 def tight_frame_penalty(W: torch.Tensor) -> torch.Tensor:
     """Squared distance of the frame operator, at trace 1, from a tight frame's; differentiable.
@@ -76,8 +79,12 @@ def tight_frame_penalty(W: torch.Tensor) -> torch.Tensor:
     zero = largest == 0
     # An all-zero matrix is replaced before it is divided: NaN that is masked afterwards would still come back in the
     # gradient, and an optimiser would spread it over the parameters.
-    unit = torch.where(zero, torch.ones_like(W), W / torch.where(zero, torch.ones_like(largest), largest))
+    one = W.new_ones(())
+    unit = W / torch.where(zero, one, largest)
+    unit = torch.where(zero, one, unit)
     unit = unit / torch.linalg.vector_norm(unit, dim=(-2, -1), keepdim=True)  # tr F = 1.
-    excess = unit.mT @ unit - torch.eye(W.shape[-1], dtype=W.dtype, device=W.device) / W.shape[-1]
+    height = max(1, int(_OPERATIONS / (2 * max(W.numel(), 1))))
+    products = [unit.mT[..., first : first + height, :] @ unit for first in range(0, W.shape[-1], height)]
+    excess = torch.cat(products, dim=-2) - torch.eye(W.shape[-1], dtype=W.dtype, device=W.device) / W.shape[-1]
     penalty: torch.Tensor = excess.square().sum(dim=(-2, -1))
     return penalty.masked_fill(zero[..., 0, 0], torch.nan)
