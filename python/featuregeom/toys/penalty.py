@@ -85,6 +85,8 @@ def tight_frame_penalty(W: torch.Tensor) -> torch.Tensor:
     unit = unit / torch.linalg.vector_norm(unit, dim=(-2, -1), keepdim=True)  # tr F = 1.
     height = max(1, int(_OPERATIONS / (2 * max(W.numel(), 1))))
     products = [unit.mT[..., first : first + height, :] @ unit for first in range(0, W.shape[-1], height)]
-    excess = torch.cat(products, dim=-2) - torch.eye(W.shape[-1], dtype=W.dtype, device=W.device) / W.shape[-1]
+    excess = (
+        torch.cat(products, dim=-2) - torch.eye(W.shape[-1], dtype=W.dtype, device=W.device) / W.shape[-1]
+    )
     penalty: torch.Tensor = excess.square().sum(dim=(-2, -1))
     return penalty.masked_fill(zero[..., 0, 0], torch.nan)
