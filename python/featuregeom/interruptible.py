@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featuregeom import _core
+from featuregeom.memory import check_thread
 
 __all__ = [
     "aside",
@@ -79,6 +80,7 @@ def aside(call: Callable[..., Result], matrix: Any, *given: Any, **options: Any)
     """
     if matrix.size <= _AT_ONCE if isinstance(matrix, np.ndarray) else matrix.numel() <= _AT_ONCE:
         return call(matrix, *given, **options)
+    check_thread()
     made: list[Result] = []
     failed: list[BaseException] = []
     # Not Thread.join: stopped by an exception, it takes the thread for ended (Python before 3.13).

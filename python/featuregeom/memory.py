@@ -10,10 +10,27 @@ from pathlib import Path
 
 from featuregeom.wording import in_utf8, scaled
 
-__all__ = ["NoRoomError", "available", "check_memory", "lacks", "loading", "no_room", "reading"]
+__all__ = [
+    "NoRoomError",
+    "available",
+    "check_memory",
+    "lacks",
+    "loading",
+    "no_room",
+    "reading",
+    "start_command",
+]
 
 _BESIDE = 64 << 20
 """Bytes that reading a file may take beside twice its size. With less left, a failed allocation is no damage of it."""
+
+_COMMAND = 64 << 20
+"""Bytes that must be left when a command starts. NumPy's matrix products take 32 MiB at the first one (OpenBLAS, NumPy
+2.4), the stack of a thread of Python 8 MiB, and neither library ends well without: see `start_command`."""
+
+_THREAD = 16 << 20
+"""Bytes that must be left when a thread of Python starts: its stack, 8 MiB where the system says nothing else, and as
+much for what it allocates first."""
 
 _SAID = (
     "cannot allocate memory",  # the system, also in the words of torch, of transformers and of the loader of libraries
@@ -65,6 +82,24 @@ def check_memory(n_bytes: int, what: str) -> None:
         raise NoRoomError(
             f"{in_utf8(what)} takes {scaled(n_bytes, 'B')} of memory, and {scaled(there, 'B')} are left"
         )
+
+
+def start_command() -> None:
+    """Raise NoRoomError where too little is left for any command; else let NumPy's products take their work space.
+
+    What starts with less is ended by others: OpenBLAS ends the process where its first product gets no work space (in a
+    forked child it waits for ever), and Python waits for ever for a thread whose first allocation fails.
+    """
+    import numpy as np
+
+    check_memory(_COMMAND, "any command")
+    square = np.eye(16)
+    square @ square
+
+
+def check_thread() -> None:
+    """Raise NoRoomError where too little is left for a thread of Python, which would start and wait for ever."""
+    check_memory(_THREAD, "starting a thread")
 
 
 def lacks(error: BaseException) -> bool:

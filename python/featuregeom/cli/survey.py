@@ -420,7 +420,7 @@ def _bar(*, hidden: bool) -> Iterator[Listener]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    bar = Progress(*columns, console=messages, disable=hidden)
+    bar = Progress(*columns, console=messages, disable=hidden, auto_refresh=messages.is_interactive)
     task = bar.add_task("", total=None, matrix="", rate="", start=False)
     with shown_once_used(bar) as use:
 

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from featuregeom.errors import FeatureGeometryError, ParameterError, SourceError
-from featuregeom.memory import lacks
+from featuregeom.memory import lacks, start_command
 from featuregeom.wording import number
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ Threads = Annotated[
 def reporting() -> Iterator[None]:
     """Turn errors into one line and an exit code: 2 for a value that an option does not take, 1 for all others."""
     try:
+        start_command()
         yield
         sys.stdout.flush()
     except FeatureGeometryError as error:
@@ -110,7 +111,8 @@ def stopping(kept: str) -> Iterator[None]:
 @contextmanager
 def step_bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int], None]]:
     """Show a bar for work that reports ``progress(done, total)``."""
-    bar = Progress(console=messages, disable=hidden)
+    # Where nobody sees it move, no thread needs to move it.
+    bar = Progress(console=messages, disable=hidden, auto_refresh=messages.is_interactive)
     task = bar.add_task(label, visible=not hidden)
     with shown_once_used(bar) as use:
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from featuregeom.errors import MissingExtraError, SourceError
-from featuregeom.memory import loading
+from featuregeom.memory import NoRoomError, loading, reading
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
 
@@ -43,10 +43,7 @@ class GgufReader(BaseReader):
 
     def __init__(self, path: Path, *, reading: Reading = AUTO, beside: Iterable[TensorInfo] = ()) -> None:
         gguf = gguf_package(str(path))
-        try:
-            self._tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
-        except Exception as error:  # whatever a malformed file does to the parser
-            raise SourceError(f"{path}: gguf cannot read it: {error or type(error).__name__}") from error
+        self._tensors = _opened(gguf, path)
         infos = [
             tensor_info(name, tensor.shape, tensor.tensor_type, gguf)
             for name, tensor in self._tensors.items()
@@ -65,12 +62,23 @@ class GgufReader(BaseReader):
         if tensor.tensor_type.name in _PLAIN:
             return tensor.data
         try:
-            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+            with reading(self._where(info.name), 4 * math.prod(info.shape)):
+                values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
         except NotImplementedError as error:
             raise SourceError(
                 f"{self._where(info.name)}: gguf cannot dequantise {tensor.tensor_type.name}"
             ) from error
         return np.asarray(values, dtype=np.float32).reshape(info.shape)
+
+
+def _opened(gguf: Any, path: Path) -> dict[str, Any]:
+    try:
+        with reading(str(path), path.stat().st_size):
+            return {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
+    except NoRoomError:
+        raise
+    except Exception as error:  # whatever a malformed file does to the parser
+        raise SourceError(f"{path}: gguf cannot read it: {error or type(error).__name__}") from error
 
 
 def gguf_package(where: str) -> Any:

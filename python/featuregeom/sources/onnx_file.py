@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from featuregeom.errors import MissingExtraError, SourceError
-from featuregeom.memory import loading
+from featuregeom.memory import NoRoomError, loading, reading
 from featuregeom.sources.base import BaseReader
 from featuregeom.sources.layout import Hints
 from featuregeom.sources.protocol import AUTO, Reading, TensorInfo
@@ -42,11 +42,7 @@ class OnnxReader(BaseReader):
     def __init__(self, path: Path, *, reading: Reading = AUTO, beside: Iterable[TensorInfo] = ()) -> None:
         onnx = _package(str(path))
         self._path = path
-        try:
-            model = onnx.load(path, load_external_data=False)
-        except Exception as error:  # whatever a malformed file does to the parser
-            raise SourceError(f"{path}: onnx cannot read it: {error or type(error).__name__}") from error
-        self._tensors, infos, classes = _listed(model, str(path))
+        self._tensors, infos, classes = _listed(_opened(onnx, path), str(path))
         hints = Hints(path.name, config=read_config(path.parent), classes=classes)
         super().__init__(str(path), "onnx", infos, reading, [path], hints=hints, beside=beside)
 
@@ -59,9 +55,22 @@ class OnnxReader(BaseReader):
         from onnx import numpy_helper
 
         try:
-            return numpy_helper.to_array(*_with_folder(self._tensors[info.name], self._path))
+            with reading(self._where(info.name), info.n_bytes):
+                return numpy_helper.to_array(*_with_folder(self._tensors[info.name], self._path))
+        except NoRoomError:
+            raise
         except Exception as error:  # data in another file that is missing, or outside of the folder
             raise SourceError(f"{self._where(info.name)} cannot be read: {error}") from error
+
+
+def _opened(onnx: Any, path: Path) -> Any:
+    try:
+        with reading(str(path), path.stat().st_size):
+            return onnx.load(path, load_external_data=False)
+    except NoRoomError:
+        raise
+    except Exception as error:  # whatever a malformed file does to the parser
+        raise SourceError(f"{path}: onnx cannot read it: {error or type(error).__name__}") from error
 
 
 def _with_folder(tensor: Any, path: Path) -> tuple[Any, str]:

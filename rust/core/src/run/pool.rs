@@ -25,6 +25,10 @@ const THREADS_PER_CORE: usize = 4;
 /// Rows and columns of the product that gives a thread its work space: too many for the kernels that need none.
 const PRODUCT: usize = 64;
 
+/// Bytes of address space that a thread takes beside its work space: its stack, 2 MiB, and the 64 MiB that glibc sets aside
+/// for what the thread allocates. Without them `analyze` with 96 MiB left ended by an allocation of 64 MiB that failed.
+const THREAD: usize = 66 << 20;
+
 /// Bytes of the last cache where the system does not tell.
 const USUAL_CACHE: usize = 32 << 20;
 
@@ -75,7 +79,7 @@ pub fn pool(threads: Option<usize>) -> Result<Pool> {
 /// Start a pool, each thread with the work space of its matrix products: where memory is short it is missed here, by an
 /// error, and not in the middle of a computation, by the end of the process.
 fn start(threads: usize) -> Result<ThreadPool> {
-    fits(&[[threads, 2, last_level_cache()]]).map_err(|error| match error {
+    fits(&[[threads, 2, last_level_cache()], [threads, 1, THREAD]]).map_err(|error| match error {
         Error::Memory { bytes } => Error::WorkSpace { threads, bytes },
         other => other,
     })?;
