@@ -1,4 +1,4 @@
-"""How much memory there is, for what a file says that it will take; and which errors say that there was too little."""
+"""How much memory there is: for a file, a command, a thread; and which errors say that there was too little."""
 
 from __future__ import annotations
 
